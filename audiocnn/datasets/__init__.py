@@ -1,0 +1,1 @@
+"""Data sets: folders of sound with notes, labels or pictures, read for training."""
