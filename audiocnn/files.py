@@ -1,0 +1,50 @@
+"""Files that fail in one clear line, and output that is there whole or not at all."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class FileError(Exception):
+    """A file that cannot be read or written: one line, `path: reason`."""
+
+    def __init__(self, path: str | os.PathLike, reason: object):
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = " ".join(str(reason).split())
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@contextlib.contextmanager
+def written(path: str | os.PathLike) -> Iterator[Path]:
+    """A path beside `path`, with its suffix, that takes its place when the block ends.
+
+    Folders that lack are made. When the block fails, the half-written file goes and what stood at `path` stays.
+
+    Raises:
+        FileError: the system refuses (no permission, disk full, a file where a folder is needed).
+    """
+    path = Path(path)
+    # Hidden, so that a search for audio passes over it; not longer than the name, which may be at the limit.
+    partial = path.with_name(f".{uuid.uuid4().hex[:8]}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError):
+            raise FileError(path, reason(error)) from error
+        raise
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, without the number and the path that `str(error)` has."""
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is a file, not a folder"
+    return error.strerror or str(error) or type(error).__name__
