@@ -1,0 +1,27 @@
+# Two commands do everything: `make demo` and `make test`. Neither installs again what is there already.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RECORDING ?= data/examples/menuet_piano.flac
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint bench
+
+demo: $(INSTALLED)
+	.venv/bin/audiocnn transcribe $(RECORDING) --model notes-piano --formats mid csv png --output build/demo
+	@echo "From $(RECORDING):"
+	@ls build/demo/$(basename $(notdir $(RECORDING))).*
+
+test: $(INSTALLED)
+	.venv/bin/python -m pytest
+
+lint: $(INSTALLED)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+
+bench: $(INSTALLED)
+	.venv/bin/python tests/bench/bench.py
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[dev,onnx]'
+	touch $@
