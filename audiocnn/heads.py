@@ -1,0 +1,45 @@
+"""Heads: feature maps in, scores out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+OUTPUTS = ("onset", "frame", "offset", "velocity", "bend")
+
+
+class NotesHead(nn.Module):
+    """Logits of onset, frame, offset and velocity, and bend in semitones, for each pitch and frame.
+
+    Shape: (batch, channels, n_pitches, frames) or, for dims=1, (batch, channels, frames)
+    -> (batch, outputs, n_pitches, frames).
+
+    Args:
+        bend: whether pitch bend is among the outputs.
+    """
+
+    def __init__(self, dims: int, in_channels: int, n_pitches: int = 88, bend: bool = False) -> None:
+        super().__init__()
+        self.dims, self.n_pitches = dims, n_pitches
+        self.outputs = OUTPUTS if bend else OUTPUTS[:-1]
+        n_outputs = len(self.outputs)
+        if dims == 2:
+            self.project: nn.Module = nn.Conv2d(in_channels, n_outputs, 1)
+        else:
+            self.project = nn.Conv1d(in_channels, n_outputs * n_pitches, 1)
+        # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2.
+        nn.init.constant_(self.project.bias, -4.0)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        logits = self.project(maps)
+        return logits if self.dims == 2 else logits.unflatten(1, (len(self.outputs), self.n_pitches))
+
+    def scores(self, logits: Tensor) -> dict[str, Tensor]:
+        """Each output by its name: probabilities, velocity as 0 to 1, bend in semitones.
+
+        Shape: (batch, outputs, n_pitches, frames) -> (batch, n_pitches, frames) each.
+        """
+        return {
+            name: channel if name == "bend" else torch.sigmoid(channel)
+            for name, channel in zip(self.outputs, logits.unbind(1), strict=True)
+        }

@@ -1,0 +1,280 @@
+"""Notes, the targets they are trained as, and the scores they are read from.
+
+Place in the flow: scores -> notes. `encode` and `decode` are each other's inverse and stand side by side.
+Conventions: frame i lies at i * frame_s seconds; pitches are MIDI numbers, pitch row 0 is `LOWEST_MIDI`;
+score and target arrays are (pitches, frames), float32.
+
+Onsets and offsets are encoded as triangles, 1 at the event and 0 at `EVENT_WIDTH` frames from it, so that the
+three frames around a peak give the time of the event to a fraction of a frame.
+Source: Kong, Li, Song, Wan, Wang, "High-resolution piano transcription with pedals by regressing onset and
+offset times", 2021, equations 1 and 8-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+LOWEST_MIDI, N_PITCHES = 21, 88  # A0 to C8, the piano's range
+EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to its foot
+NEIGHBOURHOOD = 1  # frames on each side of a peak that are lower than it: what decoding looks ahead
+REFRACTORY = 3  # frames after an onset before the same pitch can start again
+BEND_STEP_S = 0.02  # between two values of Note.bend
+MAX_BEND = 1.0  # semitones
+
+Scores = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note: times in seconds, MIDI pitch, MIDI velocity 1 to 127, confidence 0 to 1, bend in semitones.
+
+    `bend` holds the deviation from `midi` every BEND_STEP_S from the onset; it is empty where it was not measured.
+    """
+
+    onset_s: float
+    offset_s: float
+    midi: int
+    velocity: int = 100
+    confidence: float = 1.0
+    bend: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """The knobs of `decode`, with the same names in Python, in the CLI and in a model file.
+
+    Args:
+        onset_threshold: lowest onset score that starts a note.
+        frame_threshold: a note ends where its frame score falls below this.
+        offset_threshold: lowest offset score that ends a note although its frame score has not fallen yet.
+        minimum_note_ms: shorter notes are dropped.
+        lowest_pitch: lowest MIDI pitch kept.
+        highest_pitch: highest MIDI pitch kept.
+    """
+
+    onset_threshold: float = 0.4
+    frame_threshold: float = 0.4
+    offset_threshold: float = 0.5
+    minimum_note_ms: float = 30.0
+    lowest_pitch: int = LOWEST_MIDI
+    highest_pitch: int = LOWEST_MIDI + N_PITCHES - 1
+
+    def __post_init__(self) -> None:
+        for name in ("onset_threshold", "frame_threshold", "offset_threshold"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ValueError(f"{name} is {value}, expected more than 0 and at most 1")
+        if self.minimum_note_ms < 0:
+            raise ValueError(f"minimum_note_ms is {self.minimum_note_ms}, expected 0 or more")
+        if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
+            raise ValueError(
+                f"pitches are {self.lowest_pitch} to {self.highest_pitch}, expected a range within 0 to 127"
+            )
+
+
+def encode(notes: Iterable[Note], n_frames: int, frame_s: float) -> dict[str, np.ndarray]:
+    """Training targets of notes whose times count from frame 0.
+
+    Shape: each (pitches, frames): `onset` and `offset` triangles, `frame` 1 while the note sounds, `velocity`
+    0 to 1 where an onset triangle stands, `bend` in semitones while the note sounds.
+    Notes outside the piano's range are left out; notes that began before frame 0 keep their later frames.
+    """
+    targets = {
+        name: np.zeros((N_PITCHES, n_frames), np.float32)
+        for name in ("onset", "frame", "offset", "velocity", "bend")
+    }
+    for note in notes:
+        row = note.midi - LOWEST_MIDI
+        if not 0 <= row < N_PITCHES:
+            continue
+        onset, offset = note.onset_s / frame_s, note.offset_s / frame_s
+        first, last = _frame_span(onset, offset)
+        span = slice(max(first, 0), max(last, 0))
+        targets["frame"][row, span] = 1
+        if note.bend:
+            times_s = (np.arange(n_frames)[span] - onset) * frame_s
+            targets["bend"][row, span] = np.interp(
+                times_s, np.arange(len(note.bend)) * BEND_STEP_S, note.bend
+            )
+        attack = _add_triangle(targets["onset"][row], onset)
+        targets["velocity"][row, attack] = note.velocity / 127
+        _add_triangle(targets["offset"][row], offset)
+    return targets
+
+
+def _frame_span(onset: float, offset: float) -> tuple[int, int]:
+    """The frames nearest to a note's onset (included) and offset (excluded); a note has at least one frame."""
+    first = round(onset)
+    return first, max(round(offset), first + 1)
+
+
+def _add_triangle(row: np.ndarray, position: float) -> slice:
+    """Raise `row` to a triangle around a fractional frame, in place; gives the frames it covers."""
+    first = max(int(np.ceil(position - EVENT_WIDTH)), 0)
+    covered = slice(first, max(int(np.floor(position + EVENT_WIDTH)) + 1, first))
+    frames = np.arange(first, min(covered.stop, len(row)))
+    row[covered] = np.maximum(row[covered], 1 - np.abs(frames - position) / EVENT_WIDTH)
+    return covered
+
+
+def decode(scores: Scores, frame_s: float, decoding: Decoding | None = None) -> list[Note]:
+    """Notes in the order of their onsets, read from scores (pitches, frames) named as in `encode`.
+
+    A note starts at each peak of its onset score, and ends at the earliest of: its frame score falls below the
+    threshold, its offset score peaks, its next onset, the end of the scores.
+    """
+    decoder = NoteDecoder(frame_s, decoding)
+    return sorted([*decoder.push(scores), *decoder.flush()], key=_order)
+
+
+def _order(note: Note) -> tuple[float, int]:
+    return note.onset_s, note.midi
+
+
+@dataclass
+class _Open:
+    """A note whose end has not been heard: the frame of its onset's peak, and what is known of it."""
+
+    frame: int
+    onset_s: float
+    velocity: int
+    confidence: float
+    bend: list[np.ndarray]
+
+
+class NoteDecoder:
+    """`decode` for scores that arrive in pieces: the same notes, each given as soon as its end is known.
+
+    It looks NEIGHBOURHOOD frames ahead.
+    """
+
+    def __init__(self, frame_s: float, decoding: Decoding | None = None) -> None:
+        self.frame_s = frame_s
+        self.decoding = decoding or Decoding()
+        self._open: dict[int, _Open] = {}
+        self._start = -NEIGHBOURHOOD  # frame number of the first column of _held
+        self._held: dict[str, np.ndarray] | None = None
+
+    def push(self, scores: Scores) -> list[Note]:
+        """Notes that end within the scores so far, except in their last NEIGHBOURHOOD frames."""
+        before = self._held or {
+            name: np.zeros((len(array), NEIGHBOURHOOD), np.float32) for name, array in scores.items()
+        }
+        joined = {name: np.concatenate([before[name], array], axis=1) for name, array in scores.items()}
+        n_new = joined["onset"].shape[1] - 2 * NEIGHBOURHOOD
+        if n_new <= 0:
+            self._held = joined
+            return []
+        notes = self._read(joined)
+        self._start += n_new
+        self._held = {name: array[:, n_new:] for name, array in joined.items()}
+        return sorted(notes, key=_order)
+
+    def flush(self) -> list[Note]:
+        """The remaining notes; the decoder then stands at its beginning again."""
+        if self._held is None:
+            return []
+        notes = self.push(
+            {name: np.zeros((len(array), NEIGHBOURHOOD), np.float32) for name, array in self._held.items()}
+        )
+        end = self._start + NEIGHBOURHOOD
+        notes += [self._close(row, end, end * self.frame_s) for row in list(self._open)]
+        self.__init__(self.frame_s, self.decoding)
+        return sorted(self._kept(notes), key=_order)
+
+    def _read(self, scores: Scores) -> list[Note]:
+        inner = slice(NEIGHBOURHOOD, -NEIGHBOURHOOD)
+        onsets = _peaks(scores["onset"], self.decoding.onset_threshold)
+        offsets = _peaks(scores["offset"], self.decoding.offset_threshold)
+        silent = scores["frame"][:, inner] < self.decoding.frame_threshold
+        notes: list[Note] = []
+        for row in np.flatnonzero(onsets.any(axis=1) | [row in self._open for row in range(len(onsets))]):
+            notes += self._read_row(row, scores, onsets[row], offsets[row], silent[row])
+        return self._kept(notes)
+
+    def _read_row(
+        self, row: int, scores: Scores, onsets: np.ndarray, offsets: np.ndarray, silent: np.ndarray
+    ) -> list[Note]:
+        first = self._start + NEIGHBOURHOOD
+        starts = np.flatnonzero(onsets)
+        ends = np.flatnonzero(offsets | silent)
+        notes = []
+        for start, next_start in zip([None, *starts], [*starts, None], strict=True):
+            if start is not None:
+                self._open[row] = self._begin(row, scores, int(start))
+            if row not in self._open:
+                continue
+            # The frame score may still be rising in the frame after the onset's peak.
+            earliest = self._open[row].frame + NEIGHBOURHOOD - first
+            end = ends[np.searchsorted(ends, earliest) :][:1]
+            if len(end) and (next_start is None or end[0] < next_start):
+                shift = _shift(scores["offset"][row], end[0]) if offsets[end[0]] else 0.0
+                self._bend(row, scores, start, int(end[0]))
+                notes.append(self._close(row, first + int(end[0]), (first + end[0] + shift) * self.frame_s))
+            elif next_start is not None:
+                self._bend(row, scores, start, int(next_start))
+                time = first + next_start + _shift(scores["onset"][row], next_start)
+                notes.append(self._close(row, first + int(next_start), time * self.frame_s))
+            else:
+                self._bend(row, scores, start, len(onsets))
+        return notes
+
+    def _begin(self, row: int, scores: Scores, start: int) -> _Open:
+        onset = scores["onset"][row]
+        frame = self._start + NEIGHBOURHOOD + start
+        return _Open(
+            frame=frame,
+            onset_s=max(float(frame + _shift(onset, start)) * self.frame_s, 0.0),
+            velocity=int(np.clip(round(float(scores["velocity"][row, start + NEIGHBOURHOOD]) * 127), 1, 127)),
+            confidence=float(min(onset[start + NEIGHBOURHOOD], 1)),
+            bend=[],
+        )
+
+    def _bend(self, row: int, scores: Scores, start: int | None, end: int) -> None:
+        if "bend" in scores:
+            columns = slice((start or 0) + NEIGHBOURHOOD, end + NEIGHBOURHOOD)
+            self._open[row].bend.append(scores["bend"][row, columns])
+
+    def _close(self, row: int, end: int, offset_s: float) -> Note:
+        note = self._open.pop(row)
+        bend = np.concatenate(note.bend)[: end - note.frame] if note.bend else np.zeros(0)
+        steps = np.arange(0, len(bend) * self.frame_s, BEND_STEP_S) if len(bend) else np.zeros(0)
+        resampled = np.interp(steps, np.arange(len(bend)) * self.frame_s, bend) if len(bend) else bend
+        return Note(
+            onset_s=note.onset_s,
+            offset_s=float(offset_s),
+            midi=int(row) + LOWEST_MIDI,
+            velocity=note.velocity,
+            confidence=note.confidence,
+            bend=tuple(float(value) for value in resampled),
+        )
+
+    def _kept(self, notes: list[Note]) -> list[Note]:
+        knobs = self.decoding
+        return [
+            note
+            for note in notes
+            if knobs.lowest_pitch <= note.midi <= knobs.highest_pitch
+            and (note.offset_s - note.onset_s) * 1000 >= knobs.minimum_note_ms
+        ]
+
+
+def _peaks(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Which inner frames hold the highest score of their neighbourhood (the first of equals), as booleans."""
+    n = scores.shape[1] - 2 * NEIGHBOURHOOD
+    centre = scores[:, NEIGHBOURHOOD : NEIGHBOURHOOD + n]
+    peaks = centre >= threshold
+    for distance in range(1, NEIGHBOURHOOD + 1):
+        peaks &= centre > scores[:, NEIGHBOURHOOD - distance :][:, :n]
+        peaks &= centre >= scores[:, NEIGHBOURHOOD + distance :][:, :n]
+    return peaks
+
+
+def _shift(scores: np.ndarray, inner_frame: int) -> float:
+    """How far an event lies from the frame of its peak, in frames between -0.5 and 0.5."""
+    before, peak, after = scores[inner_frame + NEIGHBOURHOOD - 1 : inner_frame + NEIGHBOURHOOD + 2].tolist()
+    rise = peak - min(before, after)
+    return (after - before) / (2 * rise) if rise > 0 else 0.0

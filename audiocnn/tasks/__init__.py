@@ -1,0 +1,1 @@
+"""LightningModules: a front end, a backbone and a head, trained and asked together."""

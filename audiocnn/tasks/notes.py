@@ -1,0 +1,101 @@
+"""NotesTask: which notes sound when, from waveforms."""
+
+from __future__ import annotations
+
+import mir_eval
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from audiocnn.augment import MaskPicture
+from audiocnn.backbones import Backbone
+from audiocnn.heads import NotesHead
+from audiocnn.notes import MAX_BEND, N_PITCHES, Decoding, Note, decode
+from audiocnn.spectrogram import FrontEnd
+from audiocnn.tasks.base import AudioTask
+
+
+class NotesTask(AudioTask):
+    """Notes from waveforms: (batch, samples) -> logits (batch, outputs, pitches, frames).
+
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin and of
+    bend where they sound.
+
+    Args:
+        decoding: how notes are read from the scores; saved with the model.
+        bend: whether pitch bend is learned too.
+        mask: masks on the pictures while training.
+    """
+
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        backbone: Backbone,
+        decoding: Decoding | None = None,
+        bend: bool = False,
+        mask: MaskPicture | None = None,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(front_end, backbone, learning_rate, weight_decay)
+        self.decoding, self.bend = decoding or Decoding(), bend
+        self.mask = mask or MaskPicture()
+        self.head = NotesHead(backbone.dims, backbone.out_channels, N_PITCHES, bend)
+
+    def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""
+        return self.head.scores(self(waveforms))
+
+    def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
+        waveforms, targets = batch
+        logits = self.head(self.backbone(self.mask(self.picture(waveforms))))
+        losses = self.losses(logits.float(), targets)
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, on_step=False, on_epoch=True)
+        loss = torch.stack(list(losses.values())).sum()
+        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True)
+        return loss
+
+    def losses(self, logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Each output's loss, a sum over pitches averaged over frames (velocity and bend: averaged over notes)."""
+        by_name = dict(zip(self.head.outputs, logits.unbind(1), strict=True))
+        losses = {
+            name: functional.binary_cross_entropy_with_logits(by_name[name], targets[name]) * N_PITCHES
+            for name in ("onset", "frame", "offset")
+        }
+        attack = targets["onset"]
+        error = (torch.sigmoid(by_name["velocity"]) - targets["velocity"]).square()
+        losses["velocity"] = (error * attack).sum() / (attack.sum() + 1)
+        if self.bend:
+            sounding = targets["frame"]
+            error = (by_name["bend"] - targets["bend"].clamp(-MAX_BEND, MAX_BEND)).square()
+            losses["bend"] = (error * sounding).sum() / (sounding.sum() + 1)
+        return losses
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        waveform, rows = batch
+        notes = self.predict_step(waveform)[0]
+        scores = _note_scores(rows[0].cpu().numpy(), notes)
+        self.log_dict({f"val/{name}": value for name, value in scores.items()}, prog_bar=True, batch_size=1)
+
+    def predict_step(self, waveforms: Tensor) -> list[list[Note]]:
+        """The notes of each waveform."""
+        scores = {name: channel.float().cpu().numpy() for name, channel in self.scores(waveforms).items()}
+        return [
+            decode({name: channel[i] for name, channel in scores.items()}, self.front_end.frame_s, self.decoding)
+            for i in range(len(waveforms))
+        ]
+
+
+def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
+    """mir_eval's F1 of onsets, and of onsets with offsets."""
+    if not len(rows) or not notes:
+        value = float(not len(rows) and not notes)
+        return {"note_f1": value, "note_offset_f1": value}
+    estimate = np.array([(note.onset_s, note.offset_s, note.midi) for note in notes])
+    reference = (rows[:, :2], mir_eval.util.midi_to_hz(rows[:, 2]))
+    estimated = (estimate[:, :2], mir_eval.util.midi_to_hz(estimate[:, 2]))
+    return {
+        name: mir_eval.transcription.precision_recall_f1_overlap(*reference, *estimated, offset_ratio=ratio)[2]
+        for name, ratio in (("note_f1", None), ("note_offset_f1", 0.2))
+    }
