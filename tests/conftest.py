@@ -27,7 +27,7 @@ def examples() -> Path:
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The folder of real recordings for tests marked `data`: AUDIOCNN_RECORDINGS, else ../shared/recordings."""
+    """Real recordings for tests marked `data`: the folder AUDIOCNN_RECORDINGS, else ../shared/recordings."""
     folder = Path(os.environ.get("AUDIOCNN_RECORDINGS", ROOT.parent / "shared" / "recordings"))
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder} (AUDIOCNN_RECORDINGS names another folder)")
