@@ -1,12 +1,14 @@
 """Sound in and out: an audio file or a stream of arrays -> one mono waveform at a known rate, and back.
 
-First in the flow. A waveform is float32 `(samples,)`, the mean of the channels, full scale at ±1. Whole files,
-blocks and streams go through the same streaming resampler, which gives the same samples however its input is
-cut: n samples become ceil(n * out_rate / in_rate), the first one at time 0. soundfile reads what libsndfile
-knows; m4a, aac and video sound need torchcodec (`pip install audiocnn[video]`).
+First in the flow. A waveform is float32 `(samples,)`, the mean of the channels, full scale at ±1. Whole
+files, blocks and streams go through the same streaming resampler, which gives the same samples however its
+input is cut: n samples become ceil(n * out_rate / in_rate), the first one at time 0. soundfile reads what
+libsndfile knows; m4a, aac and the sound of videos need torchcodec (`pip install 'audiocnn[video]'`).
 """
 
+import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +18,15 @@ import soxr
 
 from audiocnn import files
 
-SOUND_SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
-)
-VIDEO_SUFFIXES = frozenset(".aac .avi .m4a .m4b .m4v .mka .mkv .mov .mp4 .webm .wma .wmv".split())
+SOUND_SUFFIXES = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64"}
+SOUND_SUFFIXES |= {".snd", ".w64", ".wav", ".wave"}
+VIDEO_SUFFIXES = {".aac", ".avi", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".webm", ".wma"}
 
-N_READ = 65536  # frames read or written at a time; libvorbis crashes on calls of a minute
-LOWEST_RATE = 1000  # Hz; a header with less is damaged, and resampling from it would fill the memory
-LARGEST_SAMPLE = 1e12  # beyond the scale of any integer format: damage, and squaring it would overflow
+N_READ = 65536  # samples, over all channels, read at a time; frames written: libvorbis crashes on a minute
+RATES = range(1000, 1_000_001)  # Hz; beyond them a header is damaged and the resampler eats time and memory
+LARGEST_SAMPLE = 1e12  # beyond the full scale of any integer format: damage, and its square would overflow
+
+_STDERR = threading.Lock()
 
 
 class AudioError(files.FileError):
@@ -31,9 +34,9 @@ class AudioError(files.FileError):
 
 
 class Resampler:
-    """Mono samples at `out_rate` of a stream of arrays at `in_rate`, both in Hz, the same however it is cut.
+    """Mono samples at `out_rate` of a stream of arrays at `in_rate` (both in Hz), however it is cut.
 
-    Output comes up to 40 ms after its input, and the rest with `flush`.
+    Output lags its input by up to 40 ms (44.1 or 48 kHz -> 16 kHz); `flush` gives what is left.
     """
 
     def __init__(self, in_rate: int, out_rate: int):
@@ -42,10 +45,12 @@ class Resampler:
         self._n_in = self._n_out = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """The resampled samples that are complete so far, float32: (samples,) or (channels, samples) -> (samples,).
+        """The resampled samples that are complete by now, float32.
+
+        Shape: (samples,) or (channels, samples) -> (samples,).
 
         Raises:
-            ValueError: integers, or a sample that is NaN, infinite or absurdly large; names its time.
+            ValueError: integers instead of floats; a sample that is NaN, infinite or absurdly large.
         """
         mono = _mono(samples)
         bad = ~(np.abs(mono) < LARGEST_SAMPLE)
@@ -70,7 +75,7 @@ def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
     """The whole waveform at `sample_rate` Hz, float32 (samples,), at least one sample.
 
     Raises:
-        AudioError: the file is missing, unreadable, no audio, empty, or holds NaN or infinite samples.
+        AudioError: the file is missing, unreadable, damaged, no audio, empty, or holds NaN or infinities.
     """
     return np.concatenate(list(_resampled(path, sample_rate)))
 
@@ -87,21 +92,25 @@ def blocks(
     """
     if not 0 <= overlap < n_samples:
         raise ValueError(f"overlap is {overlap}, expected 0 to n_samples - 1 = {n_samples - 1}")
-    kept = np.zeros(0, np.float32)
-    n_seen = 0  # samples at the start of kept that a block has already given
-    for samples in _resampled(path, sample_rate):
-        kept = np.concatenate([kept, samples])
-        while len(kept) >= n_samples:
-            yield kept[:n_samples]
-            kept, n_seen = kept[n_samples - overlap :], overlap
-    if len(kept) > n_seen:
-        yield kept
+    held, n_held, n_shared = [], 0, 0
+    for piece in _resampled(path, sample_rate):
+        held.append(piece)
+        n_held += len(piece)
+        if n_held < n_samples:
+            continue
+        samples = np.concatenate(held)
+        while len(samples) >= n_samples:
+            yield samples[:n_samples].copy()  # the next block shares its end
+            samples, n_shared = samples[n_samples - overlap :], overlap
+        held, n_held = [samples], len(samples)
+    if n_held > n_shared:
+        yield np.concatenate(held)
 
 
 def duration_s(path: str | os.PathLike) -> float:
     """Length in seconds as the header tells it: reading a damaged file may find less."""
     if Path(path).suffix.lower() in VIDEO_SUFFIXES:
-        return float(_video_decoder(path).metadata.duration_seconds or 0)
+        return float(_open_video(path).metadata.duration_seconds or 0)
     with _open(path) as file:
         return file.frames / file.samplerate
 
@@ -118,7 +127,7 @@ def find(path: str | os.PathLike) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise AudioError(path, "No such file or folder")
+        raise AudioError(path, "No such file or directory")
     found = sorted(
         file
         for file in path.rglob("*")
@@ -127,26 +136,30 @@ def find(path: str | os.PathLike) -> list[Path]:
         and file.is_file()
     )
     if not found:
-        raise AudioError(
-            path, "no audio in this folder (looked for .wav, .flac, .mp3, .ogg, .m4a and the like)"
-        )
+        raise AudioError(path, "no audio in this folder (.wav, .flac, .mp3, .ogg, .m4a and the like)")
     return found
 
 
 def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
-    """Writes a waveform (samples,) or (channels, samples) in the format that the suffix names; clips beyond ±1.
+    """Writes (samples,) or (channels, samples) in the format that the suffix names, clipped to ±1.
 
     Raises:
-        AudioError: the format is unknown or does not take this rate or so many channels.
+        AudioError: soundfile does not know the suffix, or its format does not take this rate.
         files.FileError: the system refuses.
     """
     frames = np.atleast_2d(waveform).T
+    kind = Path(path).suffix[1:].upper()
+    if kind not in soundfile.available_formats():
+        raise AudioError(path, f"cannot write {kind or 'without a suffix'}, expected wav, flac, ogg, mp3 ...")
     with files.written(path) as partial:
         try:
             with soundfile.SoundFile(partial, "w", sample_rate, frames.shape[1]) as file:
                 for start in range(0, len(frames), N_READ):
                     file.write(frames[start : start + N_READ])
         except soundfile.LibsndfileError as error:
+            # libsndfile keeps the system's reason to itself: writing once more brings it up.
+            with open(partial, "ab") as file:
+                file.write(bytes(N_READ))
             raise AudioError(path, error.error_string) from error
 
 
@@ -154,7 +167,7 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     """Mean of the channels: (samples,) or (channels, samples) -> float32 (samples,)."""
     samples = np.asarray(samples)
     if not np.issubdtype(samples.dtype, np.floating):
-        raise ValueError(f"the samples are {samples.dtype}, expected floating point numbers within ±1")
+        raise ValueError(f"the samples are {samples.dtype}, expected floats within ±1")
     with np.errstate(over="ignore", invalid="ignore"):
         samples = samples.astype(np.float32, copy=False)
         return samples if samples.ndim == 1 else samples.mean(axis=0)
@@ -162,10 +175,10 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 
 def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
     """Consecutive pieces of the file's waveform at `sample_rate` Hz, float32 (samples,)."""
+    read = _read_video if Path(path).suffix.lower() in VIDEO_SUFFIXES else _read
     resampler = None
-    for in_rate, samples in _read(path):
-        if resampler is None:
-            resampler = Resampler(in_rate, sample_rate)
+    for in_rate, samples in read(path):
+        resampler = resampler or Resampler(in_rate, sample_rate)
         try:
             yield resampler.push(samples)
         except ValueError as error:
@@ -176,34 +189,93 @@ def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray
 
 
 def _read(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    """The file's own rate in Hz with each piece of it, (channels, samples)."""
-    if Path(path).suffix.lower() in VIDEO_SUFFIXES:
-        yield from _read_video(path)
-        return
+    """The file's own rate in Hz with each piece of it, float32 (channels, samples)."""
+    n_read = 0
     with _open(path) as file:
-        while len(frames := file.read(N_READ, dtype="float32", always_2d=True)):
+        n_frames = max(1, N_READ // file.channels)
+        while True:
+            try:
+                with _muted():
+                    frames = file.read(n_frames, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                time_s = n_read / file.samplerate
+                raise AudioError(path, f"damaged after {time_s:.1f} s: {error.error_string}") from error
+            if not len(frames):
+                return
             yield file.samplerate, frames.T
+            n_read += len(frames)
 
 
 def _open(path: str | os.PathLike) -> soundfile.SoundFile:
-    """The file opened with soundfile."""
+    """The file opened by libsndfile, which goes by its content, not its suffix."""
+    _check(path)
     try:
-        with open(path, "rb"):  # the system's reasons are clearer than libsndfile's "System error"
+        with _muted():
             file = soundfile.SoundFile(path)
-    except OSError as error:
-        raise AudioError(path, error.strerror) from error
     except soundfile.LibsndfileError as error:
-        raise AudioError(path, error.error_string) from error
-    if file.samplerate < LOWEST_RATE:
+        # libsndfile's word for an mp3 without a single good frame is that it does not exist.
+        why = "" if "does not exist" in error.error_string else f": {error.error_string}"
+        raise AudioError(path, f"no audio that libsndfile can read{why}") from error
+    except TypeError as error:  # its way of asking for what a .raw file does not tell
+        raise AudioError(path, error) from error
+    if file.samplerate not in RATES:
         file.close()
-        raise AudioError(path, f"sample rate is {file.samplerate} Hz, expected at least {LOWEST_RATE} Hz")
+        raise AudioError(path, f"sample rate is {file.samplerate} Hz, expected {RATES[0]} to {RATES[-1]} Hz")
     return file
 
 
 def _read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    raise AudioError(path, "reading this format needs torchcodec: pip install audiocnn[video]")
-    yield
+    """As `_read`, for what FFmpeg decodes."""
+    decoder = _open_video(path)
+    # Not the public get_samples_played_in_range: it decodes from the start again for every range.
+    from torchcodec._core import get_next_frame
+
+    while True:
+        try:
+            samples, _, _ = get_next_frame(decoder._decoder)
+        except IndexError:
+            return
+        except RuntimeError as error:
+            raise AudioError(path, "damaged: FFmpeg cannot decode the rest of it") from error
+        yield decoder.metadata.sample_rate, samples.numpy()
 
 
-def _video_decoder(path: str | os.PathLike):
-    raise AudioError(path, "reading this format needs torchcodec: pip install audiocnn[video]")
+def _open_video(path: str | os.PathLike):
+    """torchcodec's decoder of the file's sound."""
+    _check(path)
+    try:
+        from torchcodec.decoders import AudioDecoder
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec is there but finds no FFmpeg
+        raise AudioError(path, "needs FFmpeg and torchcodec: pip install 'audiocnn[video]'") from error
+    try:
+        return AudioDecoder(os.fspath(path))
+    except (RuntimeError, ValueError) as error:
+        raise AudioError(path, "no sound in it that FFmpeg can decode") from error
+
+
+def _check(path: str | os.PathLike) -> None:
+    """Raises what the system has against reading the file: its reasons are clearer than the decoders'."""
+    try:
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise AudioError(path, "the file is empty")
+    except OSError as error:
+        raise AudioError(path, files.reason(error)) from error
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """Drops what C code writes to the standard error: libmpg123 comments there on every damaged mp3."""
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # the process has no standard error
+            yield
+            return
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -23,7 +23,7 @@ class FileError(Exception):
 def written(path: str | os.PathLike) -> Iterator[Path]:
     """A path beside `path`, with its suffix, that takes its place when the block ends.
 
-    Folders that lack are made. When the block fails, the half-written file goes and what stood at `path` stays.
+    Makes the folders above it. When the block fails, what stood at `path` stays and nothing else is left.
 
     Raises:
         FileError: the system refuses (no permission, disk full, a file where a folder is needed).

@@ -1,0 +1,497 @@
+"""Reading and writing sound: every format, every cut, and input that is broken in every way we know."""
+
+import itertools
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from audiocnn import audio, files
+
+RATE = 44100
+
+
+def sine(n_samples=30_000, sample_rate=RATE):
+    return 0.5 * np.sin(2 * np.pi * 440 * np.arange(n_samples) / sample_rate)
+
+
+def write(path, samples, sample_rate=RATE, **how):
+    """Writes with soundfile (samples,) or (samples, channels), in blocks that libvorbis survives."""
+    n_channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(path, "w", sample_rate, n_channels, **how) as file:
+        for start in range(0, len(samples), 65536):
+            file.write(samples[start : start + 65536])
+    return path
+
+
+def noise(n_samples, n_channels=1):
+    return np.random.default_rng(0).uniform(-0.9, 0.9, (n_samples, n_channels)).astype(np.float32)
+
+
+# --- formats
+
+
+@pytest.mark.parametrize(
+    ("suffix", "how", "tolerance"),
+    [
+        (".wav", {"subtype": "PCM_U8"}, 2**-7),
+        (".wav", {"subtype": "PCM_16"}, 2**-15),
+        (".wav", {"subtype": "PCM_24"}, 2**-23),
+        (".wav", {"subtype": "PCM_32"}, 2**-24),
+        (".wav", {"subtype": "FLOAT"}, 2**-24),
+        (".wav", {"subtype": "DOUBLE"}, 2**-24),
+        (".wav", {"subtype": "ULAW"}, 2**-5),
+        (".aiff", {"subtype": "PCM_24"}, 2**-23),
+        (".au", {"subtype": "PCM_16"}, 2**-15),
+        (".caf", {"subtype": "PCM_16"}, 2**-15),
+        (".flac", {"subtype": "PCM_24"}, 2**-23),
+        (".ogg", {}, 0.02),
+        (".mp3", {}, 0.02),
+        (".opus", {"format": "OGG", "subtype": "OPUS"}, 0.02),
+    ],
+)
+def test_formats(tmp_path, suffix, how, tolerance):
+    rate = 48000
+    samples = sine(sample_rate=rate)
+    waveform = audio.load(write(tmp_path / f"a{suffix}", samples, rate, **how), rate)
+    assert waveform.dtype == np.float32
+    assert waveform.shape == samples.shape
+    settled = slice(2000, -2000)  # lossy codecs blur the sudden start and end
+    np.testing.assert_allclose(waveform[settled], samples[settled], atol=tolerance)
+
+
+def test_content_decides_not_the_suffix(tmp_path):
+    path = write(tmp_path / "a.mp3", sine(), format="WAV")
+    assert len(audio.load(path, RATE)) == 30_000
+
+
+@pytest.mark.parametrize("n_channels", [2, 6])
+def test_channels_are_averaged(tmp_path, n_channels):
+    samples = noise(1000, n_channels)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    np.testing.assert_allclose(audio.load(path, RATE), samples.mean(axis=1), atol=1e-7)
+
+
+def test_24_bit_5_1_at_96_khz(tmp_path):
+    samples = np.stack([sine(96_000, 96_000) * gain for gain in (1, 0.5, 0, 0.2, 0.8, 0.5)], axis=1)
+    waveform = audio.load(write(tmp_path / "a.wav", samples, 96_000, subtype="PCM_24"), 16_000)
+    assert waveform.shape == (16_000,)
+    np.testing.assert_allclose(waveform[200:-200], sine(16_000, 16_000)[200:-200] * 0.5, atol=1e-4)
+
+
+def test_8_bit_mono_8_khz(tmp_path):
+    waveform = audio.load(write(tmp_path / "a.wav", sine(8000, 8000), 8000, subtype="PCM_U8"), 16_000)
+    assert waveform.shape == (16_000,)
+    np.testing.assert_allclose(waveform[200:-200], sine(16_000, 16_000)[200:-200], atol=2**-6)
+
+
+def test_dc_stays_dc(tmp_path):
+    waveform = audio.load(write(tmp_path / "a.wav", np.full(RATE, 0.25)), 16_000)
+    np.testing.assert_allclose(waveform[200:-200], 0.25, atol=1e-5)
+
+
+def test_clipped_square_is_read_as_it_is(tmp_path):
+    square = np.sign(sine(RATE) + 1e-9)
+    waveform = audio.load(write(tmp_path / "a.wav", square, subtype="FLOAT"), RATE)
+    np.testing.assert_array_equal(waveform, square)
+    resampled = audio.load(tmp_path / "a.wav", 16_000)
+    assert np.isfinite(resampled).all()
+    assert 1 < np.abs(resampled).max() < 1.3  # band-limiting a square overshoots
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(1, 1), (132, 48), (133, 49)])
+def test_one_sample_and_3_ms(tmp_path, n_samples, expected):
+    path = write(tmp_path / "a.wav", np.full(n_samples, 0.5))
+    assert audio.load(path, 16_000).shape == (expected,)
+    assert [len(block) for block in audio.blocks(path, 16_000, 1000)] == [expected]
+
+
+def test_duration(tmp_path):
+    assert audio.duration_s(write(tmp_path / "a.flac", sine(22_050))) == 0.5
+
+
+# --- resampling, whole and in pieces
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_056, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 1000, 44_101])
+def test_length_is_rounded_up_and_samples_are_those_of_soxr(rate, n_samples):
+    samples = noise(n_samples)[:, 0]
+    resampler = audio.Resampler(rate, 16_000)
+    waveform = np.concatenate([resampler.push(samples), resampler.flush()])
+    assert len(waveform) == -(-n_samples * 16_000 // rate)
+    expected = soxr.resample(samples, rate, 16_000)
+    np.testing.assert_array_equal(waveform[: len(expected)], expected[: len(waveform)])
+
+
+def test_same_rate_changes_nothing():
+    samples = noise(5000)[:, 0]
+    resampler = audio.Resampler(16_000, 16_000)
+    np.testing.assert_array_equal(resampler.push(samples), samples)
+    assert len(resampler.flush()) == 0
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+def test_stream_of_any_arrays_equals_the_file(tmp_path, rate):
+    samples = noise(50_000, 2)
+    path = write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    resampler, rng, start, pieces = audio.Resampler(rate, 16_000), np.random.default_rng(1), 0, []
+    while start < len(samples):
+        stop = start + int(rng.integers(0, 3000))
+        pieces.append(resampler.push(samples[start:stop].T))
+        start = stop
+    pieces.append(resampler.flush())
+    np.testing.assert_array_equal(np.concatenate(pieces), audio.load(path, 16_000))
+
+
+def test_stream_takes_the_shapes_and_types_of_sound_cards():
+    mono = noise(3000)[:, 0]
+    expected = audio.Resampler(48_000, 16_000).push(mono)
+    for same in (mono[None], np.stack([mono, mono]), mono.astype(np.float64)):
+        np.testing.assert_array_equal(audio.Resampler(48_000, 16_000).push(same), expected)
+
+
+def test_stream_lags_by_no_more_than_told():
+    resampler, n_out = audio.Resampler(48_000, 16_000), 0
+    for n_in in range(480, 48_001, 480):
+        n_out += len(resampler.push(np.zeros(480, np.float32)))
+        assert n_in / 48_000 - n_out / 16_000 <= 0.040
+
+
+def test_stream_refuses_integers_and_what_is_no_number():
+    resampler = audio.Resampler(1000, 1000)
+    with pytest.raises(ValueError, match="the samples are int16, expected floats within ±1"):
+        resampler.push(np.zeros(10, np.int16))
+    resampler.push(np.zeros(500))
+    with pytest.raises(ValueError, match=r"the sample at 0\.750 s is nan, expected a number within ±1"):
+        resampler.push(np.r_[np.zeros(250), np.nan, np.inf])
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".ogg", ".mp3"])
+@pytest.mark.parametrize("n_samples", [777, 24_000, 50_001, 10**6])
+@pytest.mark.parametrize("overlap", [0, 123])
+def test_blocks_are_load_in_pieces(tmp_path, suffix, n_samples, overlap):
+    path = write(tmp_path / f"a{suffix}", noise(150_000, 2))
+    blocks = list(audio.blocks(path, 16_000, n_samples, overlap))
+    assert {len(block) for block in blocks[:-1]} <= {n_samples}
+    assert (overlap if len(blocks) > 1 else 0) < len(blocks[-1]) <= n_samples
+    for before, after in itertools.pairwise(blocks):
+        np.testing.assert_array_equal(before[n_samples - overlap :], after[:overlap])
+    joined = np.concatenate([blocks[0], *(block[overlap:] for block in blocks[1:])])
+    np.testing.assert_array_equal(joined, audio.load(path, 16_000))
+
+
+def test_no_block_that_holds_only_overlap(tmp_path):
+    path = write(tmp_path / "a.wav", noise(1000))
+    assert [len(block) for block in audio.blocks(path, RATE, 500)] == [500, 500]
+    assert [len(block) for block in audio.blocks(path, RATE, 400, overlap=100)] == [400, 400, 400]
+
+
+def test_blocks_do_not_share_memory(tmp_path):
+    path, seen = write(tmp_path / "a.wav", np.full(1000, 0.5)), []
+    for block in audio.blocks(path, RATE, 400, overlap=100):
+        seen.append(block.copy())
+        block[:] = 0
+    np.testing.assert_array_equal(np.concatenate(seen), 0.5)
+
+
+@pytest.mark.parametrize("overlap", [-1, 100])
+def test_overlap_out_of_range(tmp_path, overlap):
+    path = write(tmp_path / "a.wav", sine())
+    with pytest.raises(ValueError, match=f"overlap is {overlap}, expected 0 to n_samples - 1 = 99"):
+        next(audio.blocks(path, RATE, 100, overlap))
+
+
+def silence(path, n_samples, sample_rate):
+    """A WAV file of 16-bit zeros that takes no time to write and no room on the disk."""
+    write(path, np.zeros(1), sample_rate, subtype="PCM_16")
+    with open(path, "r+b") as file:
+        file.seek(40)
+        file.write((2 * n_samples).to_bytes(4, "little"))
+        file.truncate(44 + 2 * n_samples)
+    return path
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 8000])
+def test_no_drift_over_10_minutes(tmp_path, rate):
+    n_samples = 600 * rate
+    path = silence(tmp_path / "a.wav", n_samples, rate)
+    clicks = [0, rate // 3, 300 * rate + 17, n_samples - rate // 5, n_samples - 1]
+    with open(path, "r+b") as file:
+        for click in clicks:
+            file.seek(44 + 2 * click)
+            file.write((30_000).to_bytes(2, "little"))
+    waveform = np.concatenate(list(audio.blocks(path, 16_000, 54_321)))
+    assert len(waveform) == 600 * 16_000
+    for click in clicks:
+        expected = click * 16_000 / rate
+        near = max(0, round(expected) - 100)
+        assert abs(near + np.abs(waveform[near : near + 200]).argmax() - expected) <= 1
+
+
+def test_memory_is_flat(tmp_path):
+    """An hour takes no more than a minute of it, to 20 MB."""
+    script = (
+        "import resource, sys; from audiocnn import audio\n"
+        "for _ in audio.blocks(sys.argv[1], 16000, 160000): pass\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks_mb = []
+    for minutes in (1, 60):
+        path = silence(tmp_path / "a.wav", minutes * 60 * 22_050, 22_050)
+        output = subprocess.run([sys.executable, "-c", script, path], capture_output=True, check=True)
+        peaks_mb.append(int(output.stdout) / 1024)
+    assert peaks_mb[1] - peaks_mb[0] < 20
+
+
+# --- broken input: a correct result or one clear line
+
+
+def wav_bytes(tmp_path, samples):
+    return write(tmp_path / "whole.wav", samples, subtype="PCM_16").read_bytes()
+
+
+def refused(path, reason):
+    """The path is refused by everything that reads, in one line that names it and the reason."""
+    for read in (lambda: audio.load(path, 16_000), lambda: list(audio.blocks(path, 16_000, 1000))):
+        with pytest.raises(audio.AudioError) as caught:
+            read()
+        assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_missing_file(tmp_path):
+    refused(tmp_path / "a.wav", "No such file or directory")
+    refused(tmp_path / "a.m4a", "No such file or directory")
+
+
+def test_folder_named_like_a_file(tmp_path):
+    (tmp_path / "a.wav").mkdir()
+    refused(tmp_path / "a.wav", "Is a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(tmp_path):
+    path = write(tmp_path / "a.wav", sine())
+    path.chmod(0)
+    refused(path, "Permission denied")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a"])
+def test_empty_file(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.touch()
+    refused(path, "the file is empty")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_text_renamed(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_text("this is no sound\n" * 1000)
+    refused(path, "no audio that libsndfile can read: Format not recognised.")
+
+
+def test_text_renamed_to_mp3_says_nothing_else(tmp_path, capfd):
+    path = tmp_path / "a.mp3"
+    path.write_text("this is no sound\n" * 10_000)
+    refused(path, "no audio that libsndfile can read")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_raw_file(tmp_path):
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(1000))
+    refused(path, "samplerate must be specified")
+
+
+def test_header_without_samples(tmp_path):
+    refused(write(tmp_path / "a.wav", np.zeros(0)), "holds no samples")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_truncated_mp3_gives_what_is_there(tmp_path, share, capfd):
+    path = write(tmp_path / "a.mp3", sine(10 * RATE))
+    whole, data = audio.load(path, 16_000), path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    part = audio.load(path, 16_000)
+    assert abs(len(part) / len(whole) - share) < 0.05
+    np.testing.assert_allclose(part[:-3000], whole[: len(part) - 3000], atol=1e-6)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_truncated_flac_names_the_time(tmp_path):
+    path = write(tmp_path / "a.flac", noise(3 * RATE))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(audio.AudioError, match=r"a\.flac: damaged after [01]\.\d s: .+"):
+        audio.load(path, 16_000)
+
+
+@pytest.mark.parametrize("size", [10**8, 0xFFFFFFFF])
+def test_header_that_promises_too_much(tmp_path, size):
+    samples = noise(10_000)[:, 0]
+    data = wav_bytes(tmp_path, samples)
+    path = tmp_path / "a.wav"
+    path.write_bytes(data[:40] + size.to_bytes(4, "little") + data[44:])
+    np.testing.assert_allclose(audio.load(path, RATE), samples, atol=2**-15)
+    assert audio.duration_s(path) == 10_000 / RATE
+
+
+def test_header_that_promises_nothing(tmp_path):
+    data = wav_bytes(tmp_path, sine())
+    path = tmp_path / "a.wav"
+    path.write_bytes(data[:40] + bytes(4) + data[44:])
+    refused(path, "holds no samples")
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "reason"),
+    [
+        (22, (0).to_bytes(2, "little"), "no audio that libsndfile can read: Channel count is zero."),
+        (24, (1).to_bytes(4, "little"), "sample rate is 1 Hz, expected 1000 to 1000000 Hz"),
+        (24, (2**31 - 1).to_bytes(4, "little"), "sample rate is 2147483647 Hz, expected 1000 to 1000000 Hz"),
+        (
+            34,
+            (99).to_bytes(2, "little"),
+            "no audio that libsndfile can read: File contains data in an unimplemented format.",
+        ),
+    ],
+)
+def test_header_without_sense(tmp_path, position, value, reason):
+    data = wav_bytes(tmp_path, sine())
+    path = tmp_path / "a.wav"
+    path.write_bytes(data[:position] + value + data[position + len(value) :])
+    refused(path, reason)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"), (1e30, "1e+30"), (1e300, "inf")]
+)
+def test_samples_that_are_no_numbers(tmp_path, value, shown):
+    samples = np.stack([sine(), sine()], axis=1)
+    samples[22_050:, :] = value
+    path = write(tmp_path / "a.wav", samples, subtype="DOUBLE")
+    refused(path, f"the sample at 0.500 s is {shown}, expected a number within ±1")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au"])
+def test_random_damage_ends_in_samples_or_one_line(tmp_path, suffix, capfd):
+    path, rng = write(tmp_path / f"a{suffix}", sine(8000)), np.random.default_rng(0)
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(30):
+        broken = data.copy()
+        broken[rng.integers(0, len(data), 5)] = rng.integers(0, 256, 5)
+        broken[rng.integers(0, 100, 2)] = rng.integers(0, 256, 2)
+        path.write_bytes(broken[: rng.integers(1, len(data))].tobytes())
+        try:
+            assert np.isfinite(audio.load(path, 16_000)).all()
+        except audio.AudioError as error:
+            assert str(error).startswith(f"{path}: ")
+            assert "\n" not in str(error)
+    assert capfd.readouterr() == ("", "")
+
+
+# --- m4a, aac and video sound
+
+
+def test_without_torchcodec_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)  # makes its import fail
+    path = tmp_path / "a.m4a"
+    path.write_bytes(bytes(100))
+    refused(path, "needs FFmpeg and torchcodec: pip install 'audiocnn[video]'")
+
+
+@pytest.fixture
+def encode(tmp_path):
+    """A function that makes a file with torchcodec from (channels, samples)."""
+    encoders = pytest.importorskip("torchcodec.encoders")
+    torch = pytest.importorskip("torch")
+
+    def encode(name, samples, sample_rate):
+        path = tmp_path / name
+        encoder = encoders.AudioEncoder(torch.from_numpy(samples), sample_rate=sample_rate)
+        encoder.to_file(str(path), bit_rate=192_000)
+        return path
+
+    return encode
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp4", "a.mkv"])
+def test_video_sound(encode, name):
+    samples = sine(5 * 48_000, 48_000).astype(np.float32)
+    path = encode(name, np.stack([samples, samples]), 48_000)
+    waveform = audio.load(path, 16_000)
+    assert abs(len(waveform) / 16_000 - 5) < 0.1
+    assert abs(audio.duration_s(path) - 5) < 0.1
+    np.testing.assert_allclose(np.abs(np.fft.rfft(waveform[:16_000])).argmax(), 440)
+    np.testing.assert_array_equal(np.concatenate(list(audio.blocks(path, 16_000, 7777))), waveform)
+
+
+def test_video_without_sound(tmp_path):
+    pytest.importorskip("torchcodec.decoders")
+    path = tmp_path / "a.mp4"
+    path.write_text("this is no film\n" * 100)
+    refused(path, "no sound in it that FFmpeg can decode")
+
+
+# --- finding and saving
+
+
+def test_find(tmp_path):
+    for name in ("b.wav", "a/z.MP3", "a/c/x.m4a", "notes.txt", ".hidden.wav", ".trash/y.wav", "a/._z.MP3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    found = [str(path.relative_to(tmp_path)) for path in audio.find(tmp_path)]
+    assert found == ["a/c/x.m4a", "a/z.MP3", "b.wav"]
+    assert audio.find(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
+
+
+def test_find_nothing(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(audio.AudioError, match=rf"{tmp_path}: no audio in this folder \(\.wav, "):
+        audio.find(tmp_path)
+    with pytest.raises(audio.AudioError, match="gone: No such file or directory"):
+        audio.find(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_save_then_load(tmp_path, suffix, n_channels):
+    path, samples = tmp_path / "new" / f"a{suffix}", noise(100_000, n_channels)
+    audio.save(path, samples[:, 0] if n_channels == 1 else samples.T, 16_000)
+    np.testing.assert_allclose(audio.load(path, 16_000), samples.mean(axis=1), atol=2**-15)
+    assert soundfile.info(path).channels == n_channels
+
+
+def test_save_a_minute_of_stereo_ogg(tmp_path):
+    audio.save(tmp_path / "a.ogg", np.zeros((2, 60 * RATE), np.float32), RATE)
+    assert audio.duration_s(tmp_path / "a.ogg") == 60
+
+
+def test_save_clips(tmp_path):
+    audio.save(tmp_path / "a.wav", np.array([-3.0, 0.0, 3.0]), RATE)
+    np.testing.assert_allclose(audio.load(tmp_path / "a.wav", RATE), [-1, 0, 1], atol=2**-14)
+
+
+def test_save_refuses_what_the_format_is_not(tmp_path):
+    with pytest.raises(audio.AudioError, match=r"a\.xyz: cannot write XYZ, expected wav, flac, ogg"):
+        audio.save(tmp_path / "a.xyz", sine(), RATE)
+    with pytest.raises(audio.AudioError, match=r"a\.mp3: .+"):
+        audio.save(tmp_path / "a.mp3", sine(), 12_345)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_save_on_a_full_disk(tmp_path, suffix):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(files.FileError, match=rf"a\{suffix}: File too large"):
+            audio.save(tmp_path / f"a{suffix}", noise(100_000)[:, 0], RATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,90 @@
+import os
+import pickle
+import resource
+
+import pytest
+
+from audiocnn import files
+
+
+def test_written_appears_whole_in_folders_made_for_it(tmp_path):
+    path = tmp_path / "a" / "b" / "song.mid"
+    with files.written(path) as partial:
+        partial.write_bytes(b"notes")
+        assert (partial.parent, partial.suffix) == (path.parent, ".mid")
+        assert partial.name.startswith(".")
+        assert not path.exists()
+    assert path.read_bytes() == b"notes"
+    assert os.listdir(path.parent) == ["song.mid"]
+
+
+@pytest.mark.parametrize("failure", [KeyError("x"), KeyboardInterrupt()])
+def test_failure_leaves_what_was_there(tmp_path, failure):
+    path = tmp_path / "song.mid"
+    path.write_bytes(b"old")
+    with pytest.raises(type(failure)), files.written(path) as partial:
+        partial.write_bytes(b"half of the ne")
+        raise failure
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["song.mid"]
+
+
+def test_name_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("x" * 251 + ".mid")
+    with files.written(path) as partial:
+        partial.touch()
+    assert path.exists()
+
+
+def test_file_where_a_folder_is_needed(tmp_path):
+    (tmp_path / "out").touch()
+    with (
+        pytest.raises(files.FileError, match=r"out/song\.mid: .*/out is a file, not a folder$"),
+        files.written(tmp_path / "out" / "song.mid"),
+    ):
+        pass
+    with (
+        pytest.raises(files.FileError, match=r"out/deep/song\.mid: Not a directory$"),
+        files.written(tmp_path / "out" / "deep" / "song.mid"),
+    ):
+        pass
+
+
+def test_folder_where_a_file_is_needed(tmp_path):
+    (tmp_path / "song.mid").mkdir()
+    with (
+        pytest.raises(files.FileError, match=r"song\.mid: Is a directory$"),
+        files.written(tmp_path / "song.mid") as partial,
+    ):
+        partial.touch()
+    assert os.listdir(tmp_path) == ["song.mid"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with (
+        pytest.raises(files.FileError, match=r"song\.mid: Permission denied$"),
+        files.written(tmp_path / "song.mid") as partial,
+    ):
+        partial.touch()
+
+
+def test_full_disk(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with (
+            pytest.raises(files.FileError, match=r"song\.mid: File too large$"),
+            files.written(tmp_path / "song.mid") as partial,
+        ):
+            partial.write_bytes(bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []
+
+
+def test_error_is_one_line_and_survives_a_worker_process():
+    error = pickle.loads(pickle.dumps(files.FileError("a.wav", "first\n  second")))
+    assert str(error) == "a.wav: first second"
+    assert (error.path, error.reason) == ("a.wav", "first second")
