@@ -19,8 +19,9 @@ import numpy as np
 
 LOWEST_MIDI, N_PITCHES = 21, 88  # A0 to C8, the piano's range
 EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to its foot
-NEIGHBOURHOOD = 1  # frames on each side of a peak that are lower than it: what decoding looks ahead
-REFRACTORY = 3  # frames after an onset before the same pitch can start again
+NEIGHBOURHOOD = 1  # frames on each side of a peak that are not higher; decoding looks this far ahead
+REFRACTORY = 3  # frames from an onset to the next one of the same pitch, at least
+RISE = 2  # frames from an onset to the end of its note, at least: its frame score may still be rising
 BEND_STEP_S = 0.02  # between two values of Note.bend
 MAX_BEND = 1.0  # semitones
 
@@ -158,6 +159,15 @@ class NoteDecoder:
         self._start = -NEIGHBOURHOOD  # frame number of the first column of _held
         self._held: dict[str, np.ndarray] | None = None
 
+    @property
+    def sounding(self) -> list[Note]:
+        """The notes that have begun and not ended, their offsets at the last frame that was read."""
+        end_s = (self._start + NEIGHBOURHOOD) * self.frame_s
+        return [
+            Note(note.onset_s, end_s, row + LOWEST_MIDI, note.velocity, note.confidence)
+            for row, note in self._open.items()
+        ]
+
     def push(self, scores: Scores) -> list[Note]:
         """Notes that end within the scores so far, except in their last NEIGHBOURHOOD frames."""
         before = self._held or {
@@ -199,7 +209,7 @@ class NoteDecoder:
         self, row: int, scores: Scores, onsets: np.ndarray, offsets: np.ndarray, silent: np.ndarray
     ) -> list[Note]:
         first = self._start + NEIGHBOURHOOD
-        starts = np.flatnonzero(onsets)
+        starts = self._apart(row, np.flatnonzero(onsets))
         ends = np.flatnonzero(offsets | silent)
         notes = []
         for start, next_start in zip([None, *starts], [*starts, None], strict=True):
@@ -207,8 +217,7 @@ class NoteDecoder:
                 self._open[row] = self._begin(row, scores, int(start))
             if row not in self._open:
                 continue
-            # The frame score may still be rising in the frame after the onset's peak.
-            earliest = self._open[row].frame + NEIGHBOURHOOD - first
+            earliest = self._open[row].frame + RISE - first
             end = ends[np.searchsorted(ends, earliest) :][:1]
             if len(end) and (next_start is None or end[0] < next_start):
                 shift = _shift(scores["offset"][row], end[0]) if offsets[end[0]] else 0.0
@@ -221,6 +230,17 @@ class NoteDecoder:
             else:
                 self._bend(row, scores, start, len(onsets))
         return notes
+
+    def _apart(self, row: int, starts: np.ndarray) -> list[int]:
+        """The starts without those that follow another too soon to be a new stroke."""
+        first = self._start + NEIGHBOURHOOD
+        last = self._open[row].frame - first if row in self._open else -REFRACTORY
+        kept = []
+        for start in starts.tolist():
+            if start - last >= REFRACTORY:
+                kept.append(start)
+                last = start
+        return kept
 
     def _begin(self, row: int, scores: Scores, start: int) -> _Open:
         onset = scores["onset"][row]

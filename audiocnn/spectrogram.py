@@ -81,7 +81,8 @@ class LogMel(FrontEnd):
         super().__init__()
         self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
-        self.n_bins, self.floor = n_mels, floor
+        self.n_fft, self.n_mels, self.n_bins, self.floor = n_fft, n_mels, n_mels, floor
+        self.fmin, self.fmax = fmin, fmax
         bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
         self.register_buffer("bank", bank, persistent=False)
 
@@ -124,14 +125,14 @@ def _mel_to_hz(mels: Tensor) -> Tensor:
 class Cqt(FrontEnd):
     """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop.
 
-    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives a / 2 in its bin, or the
-    natural logarithm of that plus `floor`.
+    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives m = a / 2 in its bin, or
+    log(1 + m / floor): 0 in silence, so that zeros around a picture are silence too.
 
     Args:
         fmin: centre of the lowest bin, in Hz.
         max_length: the longest window, in samples; bins that ask for a longer one get this, so that the low notes
             are located in time (at the price of their width in frequency). None: constant Q throughout.
-        floor: added before the logarithm; None: no logarithm.
+        floor: the magnitude at which the logarithm sets in; None: no logarithm.
     Raises: ValueError when the highest bin lies above half the sample rate.
     Source: Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and
     bandwidths as librosa.filters.wavelet.
@@ -149,6 +150,7 @@ class Cqt(FrontEnd):
     ) -> None:
         super().__init__()
         self.sample_rate, self.hop_length, self.n_bins, self.floor = sample_rate, hop_length, n_bins, floor
+        self.fmin, self.bins_per_octave, self.max_length = fmin, bins_per_octave, max_length
         frequencies = fmin * 2 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         step = 2 ** (2 / bins_per_octave)
         quality = (step + 1) / (step - 1)
@@ -185,7 +187,7 @@ class Cqt(FrontEnd):
         )
         magnitudes = torch.sqrt(real.square() + imaginary.square() + 1e-20)
         if self.floor is not None:
-            magnitudes = torch.log(magnitudes + self.floor)
+            magnitudes = torch.log1p(magnitudes / self.floor)
         return magnitudes.unsqueeze(1)
 
 

@@ -25,12 +25,12 @@ MAY_IMPORT = {
     "notes": {"units"},
     "backbones": {"blocks"},
     "heads": {"blocks"},
-    "formats": {"units", "audio", "notes", "spectrogram"},
+    "formats": {"units", "audio", "notes"},
     "datasets": {"units", "audio", "labels", "notes", "augment"},
     "tasks": {"spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
     "style": {"backbones", "blocks", "spectrogram"},
     "explain": {"backbones", "blocks", "spectrogram"},
-    "listen": {"audio", "tasks", "labels", "notes", "models"},
+    "listen": {"audio", "formats", "tasks", "labels", "notes", "models"},
     "evaluate": {"units", "audio", "notes", "formats", "listen"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

@@ -22,6 +22,7 @@ class DilatedNet(Backbone):
     ) -> None:
         super().__init__()
         self.dims, self.in_channels, self.out_channels, self.time_stride = 1, in_channels, channels, 1
+        self.channels, self.dilations, self.groups = channels, tuple(dilations), groups
         self.stage_channels = (channels,) * (1 + len(dilations))
         self.stem = ConvNormAct(in_channels, channels, 3, dims=1)
         self.stages = nn.ModuleList(

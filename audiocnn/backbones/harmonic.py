@@ -13,7 +13,7 @@ from audiocnn.blocks.conv import ConvNormAct, Residual, conv
 
 # (dilation in semitones, dilation in frames) of the two convolutions of each residual block. 12, 7 and 4 semitones
 # are the octave, the fifth and the major third: sums of them reach the first ten harmonics of any pitch.
-STAGES = (
+DILATIONS = (
     ((12, 1), (1, 1)),
     ((7, 2), (12, 2)),
     ((4, 4), (1, 4)),
@@ -37,6 +37,7 @@ class HarmonicNet(Backbone):
         n_pitches: rows of the output, from the lowest semitone of the picture.
         bins_per_semitone: an odd number of bins.
         harmonics: multiples of a pitch's frequency stacked at its row.
+        dilations: of the two convolutions of each block, each in (semitones, frames).
     """
 
     def __init__(
@@ -45,17 +46,18 @@ class HarmonicNet(Backbone):
         n_pitches: int = 88,
         bins_per_semitone: int = 3,
         harmonics: tuple[float, ...] = HARMONICS,
-        stages: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = STAGES,
+        dilations: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = DILATIONS,
     ) -> None:
         super().__init__()
         self.dims, self.in_channels, self.out_channels, self.time_stride = 2, 1, channels, 1
-        self.n_pitches, self.bins_per_semitone = n_pitches, bins_per_semitone
-        self.stage_channels = (channels,) * (1 + len(stages))
+        self.channels, self.n_pitches, self.bins_per_semitone = channels, n_pitches, bins_per_semitone
+        self.harmonics, self.dilations = tuple(harmonics), tuple(dilations)
+        self.stage_channels = (channels,) * (1 + len(dilations))
         self.rows = tuple(round(12 * math.log2(harmonic)) for harmonic in harmonics)
         self.stem = ConvNormAct(len(harmonics) * bins_per_semitone, channels, 3, dims=2)
         self.pitch_bias = nn.Parameter(torch.zeros(channels, n_pitches, 1))
-        self.stages = nn.ModuleList(_block(channels, first, second) for first, second in stages)
-        self.receptive_field = 1 + 2 * (1 + sum(first[1] + second[1] for first, second in stages))
+        self.stages = nn.ModuleList(_block(channels, first, second) for first, second in dilations)
+        self.receptive_field = 1 + 2 * (1 + sum(first[1] + second[1] for first, second in dilations))
 
     def features(self, x: Tensor) -> list[Tensor]:
         maps = [self.stem(self.stack(x)) + self.pitch_bias]

@@ -82,7 +82,9 @@ class NotesTask(AudioTask):
         """The notes of each waveform."""
         scores = {name: channel.float().cpu().numpy() for name, channel in self.scores(waveforms).items()}
         return [
-            decode({name: channel[i] for name, channel in scores.items()}, self.front_end.frame_s, self.decoding)
+            decode(
+                {name: channel[i] for name, channel in scores.items()}, self.front_end.frame_s, self.decoding
+            )
             for i in range(len(waveforms))
         ]
 
@@ -96,6 +98,8 @@ def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
     reference = (rows[:, :2], mir_eval.util.midi_to_hz(rows[:, 2]))
     estimated = (estimate[:, :2], mir_eval.util.midi_to_hz(estimate[:, 2]))
     return {
-        name: mir_eval.transcription.precision_recall_f1_overlap(*reference, *estimated, offset_ratio=ratio)[2]
+        name: mir_eval.transcription.precision_recall_f1_overlap(*reference, *estimated, offset_ratio=ratio)[
+            2
+        ]
         for name, ratio in (("note_f1", None), ("note_offset_f1", 0.2))
     }

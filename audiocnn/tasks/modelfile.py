@@ -1,0 +1,102 @@
+"""Model files: one safetensors file that holds a task's tensors and, in its header, all that is needed to rebuild it.
+
+Convention: a front end, a backbone and a task keep each argument of their constructor as an attribute of the same
+name. A description is {"class_path": ..., "init_args": {...}}, as in a config. Reading one imports nothing but this
+project's own classes, and unpickles nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from audiocnn import files
+from audiocnn.notes import Decoding
+from audiocnn.tasks.base import AudioTask
+
+FORMAT_VERSION = 1
+HEADER = "audiocnn"
+
+
+class ModelError(files.FileError):
+    """A model file that cannot be read: one line, `path: reason`."""
+
+
+def describe(module: object) -> dict[str, Any]:
+    """The class of a front end, backbone, task or set of knobs with its arguments, ready for JSON."""
+    names = [name for name in inspect.signature(type(module).__init__).parameters if name != "self"]
+    return {
+        "class_path": f"{type(module).__module__}.{type(module).__qualname__}",
+        "init_args": {name: _described(getattr(module, name)) for name in names},
+    }
+
+
+def _described(value: Any) -> Any:
+    return describe(value) if isinstance(value, nn.Module) or dataclasses.is_dataclass(value) else value
+
+
+def rebuild(description: dict[str, Any]) -> Any:
+    """The object of a description.
+
+    Raises: ValueError when its class is not one of this project's modules.
+    """
+    module, _, name = str(description["class_path"]).rpartition(".")
+    if not module.startswith("audiocnn."):
+        raise ValueError(f"class is {description['class_path']}, expected one of audiocnn")
+    kind = getattr(importlib.import_module(module), name, None)
+    if not (inspect.isclass(kind) and issubclass(kind, (nn.Module, Decoding))):
+        raise ValueError(f"class is {description['class_path']}, expected a module of audiocnn")
+    arguments = {key: _rebuilt(value) for key, value in description["init_args"].items()}
+    return kind(**arguments)
+
+
+def _rebuilt(value: Any) -> Any:
+    return rebuild(value) if isinstance(value, dict) and "class_path" in value else value
+
+
+def save(task: AudioTask, path: str | Path) -> None:
+    """Writes the task as a model file."""
+    header = {"version": FORMAT_VERSION, "task": describe(task)}
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in task.state_dict().items()}
+    with files.written(path) as partial:
+        save_file(tensors, partial, metadata={HEADER: json.dumps(header)})
+
+
+def load(path: str | Path) -> AudioTask:
+    """The task of a model file, ready to listen (in evaluation mode, on the CPU).
+
+    Raises: ModelError when the file is missing, damaged, a pickle, of a later version or no model of this project.
+    """
+    path = Path(path)
+    try:
+        start = path.open("rb").read(4)
+    except OSError as error:
+        raise ModelError(path, files.reason(error)) from error
+    if start[:1] == b"\x80" or start == b"PK\x03\x04":
+        raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ModelError(path, f"damaged, or no safetensors file ({error})") from error
+    if not isinstance(header, dict) or "version" not in header:
+        raise ModelError(path, "has no audiocnn header; expected a model that audiocnn saved")
+    if header["version"] != FORMAT_VERSION:
+        raise ModelError(
+            path, f"is of version {header['version']}, expected version {FORMAT_VERSION}: update audiocnn"
+        )
+    try:
+        task = rebuild(header["task"])
+        task.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
+        raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
+    return task.eval()
