@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from audiocnn.augment import RandomRecording
+from audiocnn.augment import RandomRecording, distraction
 from audiocnn.notes import Note, encode
 
-CONTEXT_S = 1.0  # heard before each segment, so that its first second carries the reverberation of what came before
+CONTEXT_S = (
+    1.0  # heard before each segment, so that its first second carries the reverberation of what came before
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def read_cache(folder: Path) -> list[Recording]:
             rows = np.loadtxt(table, delimiter="\t", skiprows=1, ndmin=2, usecols=(0, 1, 2, 3))
             recordings.append(Recording(wav, info.samplerate, info.frames, rows.reshape(-1, 4)))
     if not recordings:
-        raise FileNotFoundError(f"{folder}: no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)")
+        raise FileNotFoundError(
+            f"{folder}: no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
+        )
     return recordings
 
 
@@ -84,6 +88,7 @@ class Segments(Dataset):
         transpose: largest random transposition, in whole semitones up and down (tempo changes with it).
         transpose_p: how often a segment is transposed.
         detune_cents: largest random detuning.
+        distract_p: how often a segment holds no music, but sounds that are none (`augment.distraction`).
     """
 
     def __init__(
@@ -96,11 +101,17 @@ class Segments(Dataset):
         transpose: int = 2,
         transpose_p: float = 0.4,
         detune_cents: float = 15.0,
+        distract_p: float = 0.05,
         seed: int = 0,
     ) -> None:
-        self.recordings, self.framing, self.n_frames, self.n_segments = recordings, framing, n_frames, n_segments
+        self.recordings, self.framing, self.n_frames, self.n_segments = (
+            recordings,
+            framing,
+            n_frames,
+            n_segments,
+        )
         self.augment, self.transpose, self.transpose_p = augment, transpose, transpose_p
-        self.detune_cents, self.seed, self.epoch = detune_cents, seed, 0
+        self.detune_cents, self.distract_p, self.seed, self.epoch = detune_cents, distract_p, seed, 0
         lengths = np.array([recording.n_samples for recording in recordings], float)
         self.weights = lengths / lengths.sum()
 
@@ -109,23 +120,32 @@ class Segments(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        recording = self.recordings[rng.choice(len(self.recordings), p=self.weights)]
-        semitones = int(rng.integers(-self.transpose, self.transpose + 1)) if rng.random() < self.transpose_p else 0
-        cents = float(rng.uniform(-self.detune_cents, self.detune_cents))
-        speed = 2 ** ((semitones + cents / 100) / 12)
         rate = self.framing.sample_rate
         n_context = int(CONTEXT_S * rate)
         n_samples = (self.n_frames - 1) * self.framing.hop_length
-        # An even number of samples whose transform is fast: multiples of 500 have small prime factors only.
+        if rng.random() < self.distract_p:
+            waveform, notes = distraction(n_context + n_samples, rate, rng), []
+        else:
+            waveform, notes = self._music(n_context, n_samples, rng)
+        waveform = self.augment(waveform, n_context + n_samples, rate, rng)[n_context:]
+        targets = encode(notes, self.n_frames, self.framing.frame_s)
+        return torch.from_numpy(waveform), {name: torch.from_numpy(array) for name, array in targets.items()}
+
+    def _music(self, n_context: int, n_samples: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Note]]:
+        """A stretch of a recording, to be resampled to n_context + n_samples, and its notes at that speed."""
+        recording = self.recordings[rng.choice(len(self.recordings), p=self.weights)]
+        rate = self.framing.sample_rate
+        transposed = rng.random() < self.transpose_p
+        semitones = int(rng.integers(-self.transpose, self.transpose + 1)) if transposed else 0
+        cents = float(rng.uniform(-self.detune_cents, self.detune_cents))
+        speed = 2 ** ((semitones + cents / 100) / 12)
+        # Multiples of 500 samples have small prime factors only: their Fourier transform is fast.
         n_read = round((n_context + n_samples) * speed / 500) * 500
         speed = n_read / (n_context + n_samples)
         start = int(rng.integers(-rate, max(recording.n_samples - n_samples // 2, 1)))
-        waveform = self.augment(
-            recording.read(start - round(n_context * speed), n_read), n_context + n_samples, rate, rng
-        )[n_context:]
-        notes = segment_notes(recording, start / rate, speed, semitones, cents / 100, n_samples / rate)
-        targets = encode(notes, self.n_frames, self.framing.frame_s)
-        return torch.from_numpy(waveform), {name: torch.from_numpy(array) for name, array in targets.items()}
+        waveform = recording.read(start - round(n_context * speed), n_read)
+        bend = 12 * np.log2(speed) - semitones
+        return waveform, segment_notes(recording, start / rate, speed, semitones, bend, n_samples / rate)
 
 
 def segment_notes(
@@ -134,7 +154,14 @@ def segment_notes(
     """The notes of a stretch of a recording played at another speed, timed from its start, bent by its detuning."""
     rows = recording.between(start_s, start_s + duration_s * speed)
     return [
-        Note((onset - start_s) / speed, (offset - start_s) / speed, int(midi) + semitones, int(velocity), 1.0, (bend,))
+        Note(
+            (onset - start_s) / speed,
+            (offset - start_s) / speed,
+            int(midi) + semitones,
+            int(velocity),
+            1.0,
+            (bend,),
+        )
         for onset, offset, midi, velocity in rows
     ]
 
@@ -167,6 +194,9 @@ class NotesDataModule(lightning.LightningDataModule):
         n_frames: frames of a training segment.
         segments: training segments in an epoch.
         validation_s: seconds of each validation recording.
+        workers: processes that read and augment.
+
+    The other arguments are those of `Segments`.
     """
 
     def __init__(
@@ -181,6 +211,7 @@ class NotesDataModule(lightning.LightningDataModule):
         validation_s: float = 60.0,
         transpose: int = 2,
         detune_cents: float = 15.0,
+        distract_p: float = 0.05,
         augment: RandomRecording | None = None,
         workers: int = 1,
         seed: int = 0,
@@ -191,7 +222,7 @@ class NotesDataModule(lightning.LightningDataModule):
         self.framing = Framing(sample_rate, hop_length)
         self.n_frames, self.segments, self.batch_size = n_frames, segments, batch_size
         self.validation_s, self.workers, self.seed = validation_s, workers, seed
-        self.transpose, self.detune_cents = transpose, detune_cents
+        self.transpose, self.detune_cents, self.distract_p = transpose, detune_cents, distract_p
         self.augment = augment or RandomRecording()
 
     def setup(self, stage: str | None = None) -> None:
@@ -205,6 +236,7 @@ class NotesDataModule(lightning.LightningDataModule):
             self.augment,
             transpose=self.transpose,
             detune_cents=self.detune_cents,
+            distract_p=self.distract_p,
             seed=self.seed,
         )
         splits = [cache / "validation" for cache in self.validation if (cache / "validation").is_dir()]
