@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from audiocnn.notes import NEIGHBOURHOOD, Decoding, Note, NoteDecoder, Scores
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.notes import NotesTask
 
+CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
 BLOCK_S = 20.0  # of audio at once: long enough that the overlap costs little, short enough for 100 MB
 
 
@@ -166,16 +168,16 @@ class Listener:
 
 
 def fused(task: NotesTask) -> NotesTask:
-    """A copy of the task in which each batch normalisation is part of the convolution before it."""
-    task = copy.deepcopy(task).eval()
+    """A copy of the task for listening: each batch normalisation is part of the convolution before it.
+
+    Together with the layout, which suits single recordings, half of the time of the trained form on a CPU.
+    """
+    task = copy.deepcopy(task).eval().to(memory_format=torch.contiguous_format)
     for module in list(task.backbone.modules()):
         if isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                if isinstance(module[i], (nn.Conv1d, nn.Conv2d)) and isinstance(
-                    module[i + 1], (nn.BatchNorm1d, nn.BatchNorm2d)
-                ):
-                    module[i] = fuse_conv_bn_eval(module[i], module[i + 1])
-                    module[i + 1] = nn.Identity()
+            for i, (first, second) in enumerate(pairwise(module)):
+                if isinstance(first, CONVOLUTIONS) and isinstance(second, BATCH_NORMS):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
     return task
 
 

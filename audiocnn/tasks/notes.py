@@ -13,6 +13,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.heads import NotesHead
 from audiocnn.notes import MAX_BEND, N_PITCHES, Decoding, Note, decode
 from audiocnn.spectrogram import FrontEnd
+from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import AudioTask
 
 
@@ -26,6 +27,7 @@ class NotesTask(AudioTask):
         decoding: how notes are read from the scores; saved with the model.
         bend: whether pitch bend is learned too.
         mask: masks on the pictures while training.
+        start_from: a model file whose backbone's weights training starts from.
     """
 
     def __init__(
@@ -37,11 +39,15 @@ class NotesTask(AudioTask):
         mask: MaskPicture | None = None,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
+        start_from: str | None = None,
     ) -> None:
         super().__init__(front_end, backbone, learning_rate, weight_decay)
         self.decoding, self.bend = decoding or Decoding(), bend
         self.mask = mask or MaskPicture()
         self.head = NotesHead(backbone.dims, backbone.out_channels, N_PITCHES, bend)
+        self.start_from = None  # once they are loaded, the weights are this task's own
+        if start_from:
+            self.backbone.load_state_dict(modelfile.load(start_from).backbone.state_dict())
 
     def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
         """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""
