@@ -198,9 +198,21 @@ class Transcription:
     frame_s: float
     scores: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def to_midi(self, path: str | Path, tempo: float | None = None, pitch_bend: bool = False) -> None:
-        """Writes a MIDI file at a tempo in beats a minute, found from the notes when None."""
-        formats.write_midi(self.notes, path, tempo or formats.estimate_tempo(self.notes), pitch_bend)
+    def to_midi(
+        self,
+        path: str | Path,
+        tempo: float | None = None,
+        quantise: bool = False,
+        pitch_bend: bool = False,
+    ) -> None:
+        """Writes a MIDI file at a tempo in quarters a minute, found from the notes when None.
+
+        Args:
+            quantise: move the notes to sixteenths of the tempo.
+        """
+        tempo = tempo or formats.estimate_tempo(self.notes)
+        notes = formats.quantise(self.notes, tempo) if quantise else self.notes
+        formats.write_midi(notes, path, tempo, pitch_bend)
 
     def to_csv(self, path: str | Path) -> None:
         """Writes a table, a note a line."""
@@ -216,7 +228,7 @@ class Transcription:
 
     def to_npz(self, path: str | Path) -> None:
         """Writes the raw scores, for which the recording must be transcribed with keep_scores."""
-        formats.write_npz(self.scores, path)
+        formats.write_npz(self.scores, path, self.frame_s)
 
     def to_png(self, path: str | Path) -> None:
         """Draws the notes over the spectrogram."""
