@@ -1,7 +1,7 @@
 """A prepared recording: NAME.wav (16 kHz, mono, 16 bit) beside NAME.tsv (its notes).
 
-The same folder is read by training and by `audiocnn evaluate notes`. The notes are written last: where NAME.tsv
-stands, the recording is whole.
+The same folder is read by training and by `audiocnn evaluate notes`. The notes are written last: where
+NAME.tsv stands, the recording is whole.
 """
 
 from pathlib import Path

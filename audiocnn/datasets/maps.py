@@ -1,11 +1,11 @@
 """MAPS piano recordings -> a cache of 16 kHz recordings with their notes.
 
 Rate: 16 kHz mono. Count: 121 recordings without the reserved ones where the FLAC copies of the public
-repository jongwook/onsets-and-frames are read (100 train, 21 validation); 210 pieces of music in the whole set,
-besides its single notes and chords, which are not read.
-Split rule: by piano. AkPnCGdD is validation; the Disklavier recordings ENSTDkAm and ENSTDkCl are the test set of
-the literature and are left out, and so is every piece that is played in them; the rest is train.
-Labels: onset and offset with the sustain pedal, from the .tsv beside a recording, else from its .mid, else .txt.
+repository jongwook/onsets-and-frames are read (100 train, 21 validation); the whole set's single notes and
+chords are not read.
+Split rule: by piano. AkPnCGdD is validation; the Disklavier recordings ENSTDkAm and ENSTDkCl are the test set
+of the literature and are left out, and so is every piece that is played in them; the rest is train.
+Labels: onset and offset with the pedal, from the .tsv beside a recording, else from its .mid, else .txt.
 Licence: CC BY-NC-SA (Emiya, Badeau and David 2010).
 """
 
@@ -52,7 +52,7 @@ def piece_and_piano(path: Path) -> tuple[str, str]:
 
 
 def split_by_piano(paths: list[Path]) -> dict[Path, str]:
-    """Returns "train" or "validation" for each recording that may be used: neither test piano nor test piece."""
+    """Returns "train" or "validation" for each recording that may be used, by its piano."""
     reserved = {piece for piece, piano in map(piece_and_piano, paths) if piano in TEST_PIANOS}
     split = {}
     for path in paths:
@@ -68,6 +68,7 @@ def read_notes(path: Path) -> np.ndarray:
         text = path.with_suffix(".tsv").read_text().replace(",", "\t")
         return np.loadtxt(text.splitlines(), ndmin=2)[:, :4]
     if path.with_suffix(".mid").exists():
-        return midi.merge([midi.sustain(part.notes, part.pedal) for part in midi.read(path.with_suffix(".mid"))])
+        parts = midi.read(path.with_suffix(".mid"))
+        return midi.merge([midi.sustain(part.notes, part.pedal) for part in parts])
     rows = np.loadtxt(path.with_suffix(".txt"), skiprows=1, ndmin=2)[:, :3]
     return np.column_stack([rows, np.full(len(rows), UNKNOWN_VELOCITY)])

@@ -1,9 +1,9 @@
 """MIDI file -> parts -> the same music played otherwise -> MIDI file.
 
-Place in the flow: before the sound; `render` turns parts into recordings with exact notes. A part's notes are a table
-(notes, 4) of `ONSET, OFFSET, MIDI, VELOCITY` as columns: seconds, seconds, MIDI number, 1..127. In a part, an offset
-is where the key is let go; `sustain` carries it on to where the pedal is. Everything random is drawn from the
-generator that is handed in, so a seed repeats it.
+Place in the flow: before the sound; `render` turns parts into recordings with exact notes. A part's notes are
+a table (notes, 4) of `ONSET, OFFSET, MIDI, VELOCITY` as columns: seconds, seconds, MIDI number, 1..127. In a
+part, an offset is where the key is let go; `sustain` carries it on to where the pedal is. What is random is
+drawn from the generator that is handed in, so a seed repeats it.
 """
 
 import warnings
@@ -34,7 +34,8 @@ class Part:
 def read(path: Path) -> list[Part]:
     """Returns the parts of a MIDI file that hold notes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # tempo changes outside the first track are read all the same
+        # Tempo changes outside the first track are read all the same.
+        warnings.simplefilter("ignore", RuntimeWarning)
         file = pretty_midi.PrettyMIDI(str(path))
     return [_part(instrument) for instrument in file.instruments if instrument.notes]
 
@@ -75,8 +76,8 @@ def write(parts: list[Part], path: Path) -> None:
 def sustain(notes: np.ndarray, pedal: np.ndarray) -> np.ndarray:
     """Returns the notes with the offsets that are heard.
 
-    A key let go while the pedal is down sounds until the pedal is up, and no longer than to the next onset of its
-    pitch.
+    A key let go while the pedal is down sounds until the pedal is up, and no longer than to the next onset of
+    its pitch.
     """
     notes = _sorted(notes)
     for down_s, up_s in pedal:
@@ -91,8 +92,8 @@ def sustain(notes: np.ndarray, pedal: np.ndarray) -> np.ndarray:
 def merge(tables: list[np.ndarray]) -> np.ndarray:
     """Returns the notes of several parts as one table in which no two notes of one pitch sound together.
 
-    Onsets within `SAME_ONSET_S` become one note, the first, the longest and the loudest of them; else the earlier
-    note ends where the later begins.
+    Onsets within `SAME_ONSET_S` become one note, the first, the longest and the loudest of them; else the
+    earlier note ends where the later begins.
     """
     kept: list[np.ndarray] = []
     last: dict[float, np.ndarray] = {}
@@ -109,7 +110,7 @@ def merge(tables: list[np.ndarray]) -> np.ndarray:
 
 
 def excerpt(parts: list[Part], start_s: float, length_s: float) -> list[Part]:
-    """Returns what begins in [start_s, start_s + length_s), with start_s as time 0 and nothing beyond length_s."""
+    """Returns what begins in the length_s from start_s on, with start_s as time 0 and nothing beyond."""
     cut = []
     for part in parts:
         notes, pedal = part.notes.copy(), part.pedal.copy()
@@ -149,7 +150,7 @@ def humanise(part: Part, rng: np.random.Generator, timing_s: float, level: float
         rng: draws every deviation.
         timing_s: standard deviation of onsets and of offsets.
         level: mean velocity, 1..127.
-        depth: standard deviation of velocities, half of it a slow swell and dying away, half from note to note; the
+        depth: standard deviation of velocities, half of it a slow swell, half from note to note; the
             differences that the part has already are kept.
     """
     notes = part.notes.copy()
@@ -173,7 +174,7 @@ def articulate(part: Part, factor: float) -> Part:
 
 
 def random_pedal(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns pedal presses (presses, 2) in seconds, as a pianist might: changed just after a chord or bass note."""
+    """Returns pedal presses (presses, 2) in seconds, as a pianist might: changed just after an onset."""
     onsets = np.unique(notes[:, ONSET])
     end_s = notes[:, OFFSET].max()
     presses, change_s = [], onsets[0]
