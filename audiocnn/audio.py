@@ -141,21 +141,30 @@ def find(path: str | os.PathLike) -> list[Path]:
 
 
 def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
-    """Writes (samples,) or (channels, samples) in the format that the suffix names, clipped to ±1.
+    """Writes (samples,) or (channels, samples) as `written` does."""
+    frames = np.atleast_2d(waveform).T
+    with written(path, sample_rate, frames.shape[1]) as file:
+        for start in range(0, len(frames), N_READ):
+            file.write(frames[start : start + N_READ])
+
+
+@contextlib.contextmanager
+def written(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterator[soundfile.SoundFile]:
+    """A sound file to write (samples, channels) to, piece by piece; it is at `path` when the block ends.
+
+    The suffix names the format. Integer formats clip at ±1.
 
     Raises:
         AudioError: soundfile does not know the suffix, or its format does not take this rate.
         files.FileError: the system refuses.
     """
-    frames = np.atleast_2d(waveform).T
     kind = Path(path).suffix[1:].upper()
     if kind not in soundfile.available_formats():
         raise AudioError(path, f"cannot write {kind or 'without a suffix'}, expected wav, flac, ogg, mp3 ...")
     with files.written(path) as partial:
         try:
-            with soundfile.SoundFile(partial, "w", sample_rate, frames.shape[1]) as file:
-                for start in range(0, len(frames), N_READ):
-                    file.write(frames[start : start + N_READ])
+            with soundfile.SoundFile(partial, "w", sample_rate, n_channels) as file:
+                yield file
         except soundfile.LibsndfileError as error:
             # libsndfile keeps the system's reason to itself: writing once more brings it up.
             with open(partial, "ab") as file:
@@ -228,7 +237,7 @@ def _read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
     """As `_read`, for what FFmpeg decodes."""
     decoder = _open_video(path)
     # Not the public get_samples_played_in_range: it decodes from the start again for every range.
-    from torchcodec._core import get_next_frame
+    from torchcodec._core import get_next_frame  # pyright: ignore[reportMissingImports]
 
     while True:
         try:
@@ -244,7 +253,7 @@ def _open_video(path: str | os.PathLike):
     """torchcodec's decoder of the file's sound."""
     _check(path)
     try:
-        from torchcodec.decoders import AudioDecoder
+        from torchcodec.decoders import AudioDecoder  # pyright: ignore[reportMissingImports]
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec is there but finds no FFmpeg
         raise AudioError(path, "needs FFmpeg and torchcodec: pip install 'audiocnn[video]'") from error
     try:
