@@ -69,7 +69,7 @@ def draw(
     if programs == "any" and played and rng.uniform() < DRUMS_SHARE:
         played.append(drums(max(part.notes[:, OFFSET].max() for part in played), rng))
     return Recipe(
-        soundfonts[rng.integers(len(soundfonts))],
+        soundfonts[int(rng.integers(len(soundfonts)))],
         tuple(played),
         tuple((bank, part) for part, bank in zip(parts, chosen, strict=True) if bank is not None),
         Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None,
@@ -149,7 +149,7 @@ def _bank_for(part: Part, rng: np.random.Generator, programs: str, banks: Sequen
         banks = [bank for bank in banks if program_of(bank) == part.program]
     if not banks or rng.uniform() >= SAMPLED_SHARE[programs]:
         return None
-    return banks[rng.integers(len(banks))]
+    return banks[int(rng.integers(len(banks)))]
 
 
 def program_of(bank: Path) -> int | None:

@@ -1,6 +1,6 @@
 """MIDI files -> a cache of rendered 16 kHz recordings with their exact notes.
 
-Rate: 16 kHz mono, from the program `fluidsynth` (see `synth`) and from recordings of single notes (`samples`).
+Rate: 16 kHz mono, from the program `fluidsynth` (`synth`) and from recordings of single notes (`samples`).
 Count: excerpts of at most `EXCERPT_S`, as many as would fill the hours asked for.
 Split rule: by song, one in `VALIDATION_SHARE` by a checksum of its name is validation. Validation is
 rendered with soundfonts of its own where some are given, and then never with recordings of notes. Seed, split

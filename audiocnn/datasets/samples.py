@@ -171,7 +171,9 @@ def _softened(layers: np.ndarray) -> np.ndarray:
     total = np.zeros(layers.shape[1], np.float32)
     for layer, cutoff_hz in zip(layers, SOFTNESS_HZ, strict=True):
         if cutoff_hz is not None and layer.any():
-            layer = scipy.signal.lfilter(*scipy.signal.butter(1, cutoff_hz, fs=SAMPLE_RATE), layer)
+            layer = scipy.signal.sosfilt(
+                scipy.signal.butter(1, cutoff_hz, fs=SAMPLE_RATE, output="sos"), layer
+            )
         total += layer
     return total
 

@@ -1,7 +1,7 @@
 """Parts -> sound, by the program `fluidsynth` and a General MIDI soundfont.
 
 Place in the flow: used by `render`, beside `samples`. Programs are General MIDI's, counted from 0. Sound is
-16 kHz mono; it begins 2 to 5 ms after its label, as that of the MAPS recordings does after theirs.
+16 kHz mono; a note rises 2 to 5 ms after its label, as in MAPS (5 to 8 ms).
 """
 
 import subprocess
@@ -61,7 +61,12 @@ def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None)
 
 
 def _settings(reverb: Reverb | None) -> dict[str, float]:
-    settings = {"gain": 0.3, "polyphony": 512, "dynamic-sample-loading": 1, "chorus.active": 0}
+    settings: dict[str, float] = {
+        "gain": 0.3,
+        "polyphony": 512,
+        "dynamic-sample-loading": 1,
+        "chorus.active": 0,
+    }
     if reverb is None:
         return settings | {"reverb.active": 0}
     room = {"reverb.room-size": reverb.room_size, "reverb.level": reverb.level, "reverb.damp": reverb.damp}
@@ -97,7 +102,7 @@ def sounding_s(sound: np.ndarray, floor: float) -> float:
 
 
 def heard(notes: np.ndarray, limits_s: np.ndarray) -> np.ndarray:
-    """Returns the notes (notes, 4) that sound at all, no longer than their keys do: limits (128 keys,) in seconds."""
+    """Returns the notes (notes, 4) that sound at all, no longer than their keys (128,) do."""
     limit = limits_s[notes[:, MIDI].astype(int)]
     notes = notes.copy()
     notes[:, OFFSET] = np.minimum(notes[:, OFFSET], notes[:, ONSET] + limit)
