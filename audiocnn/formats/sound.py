@@ -1,0 +1,114 @@
+"""Notes -> sound, beside the recording they were heard in: what was missed or made up is heard at once.
+
+The file is stereo, the recording on the left and the notes on the right, equally loud: together as it
+stands, each alone by the balance knob, and the recording keeps its level.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from audiocnn import audio, files, units
+from audiocnn.notes import BEND_STEP_S, Note
+
+SAMPLE_RATE = 44_100  # Hz; the notes' partials need it even where the recording has less
+N_PARTIALS = 6
+ATTACK_S, RELEASE_S = 0.005, 0.05
+N_BLOCK = 10 * SAMPLE_RATE  # samples
+AUDIBLE_DECAYS = 7  # time constants after which a note is 60 dB down
+QUIETEST_RMS = 1e-3  # notes of a recording without sound are played at -60 dB all the same
+
+
+def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Writes the recording at `source` and its notes as left and right, in bounded memory.
+
+    Raises:
+        files.FileError: path is the recording itself.
+    """
+    gain = _gain(notes := list(notes), source)
+    if Path(path).exists() and Path(path).samefile(source):
+        raise files.FileError(path, "is the recording itself and stays as it is; choose another place")
+    waiting = deque(sorted(notes, key=lambda note: note.onset_s))
+    pending = np.zeros(0, np.float32)  # the notes from the block's start on, as far as they reach
+    start = 0
+    with files.written(path) as partial, soundfile.SoundFile(partial, "w", SAMPLE_RATE, 2) as file:
+        for block in audio.blocks(source, SAMPLE_RATE, N_BLOCK):
+            stop = start + len(block)
+            while waiting and round(waiting[0].onset_s * SAMPLE_RATE) < stop:
+                note = waiting.popleft()
+                pending = _added(pending, tone(note), round(note.onset_s * SAMPLE_RATE) - start)
+            pending = np.pad(pending, (0, max(len(block) - len(pending), 0)))
+            file.write(np.stack([block, np.tanh(gain * pending[: len(block)])], axis=1))
+            pending, start = pending[len(block) :], stop
+
+
+def tone(note: Note, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """A plucked tone of `note`, float32 (samples,) from its onset to the end of its release.
+
+    It is the imaginary part of a polynomial in z = exp((2 pi i f - 1 / decay) t): the k-th power of z is the
+    k-th partial, fading k times as fast as the first.
+    """
+    n_held = round(min(note.offset_s - note.onset_s, AUDIBLE_DECAYS * _decay_s(note)) * sample_rate)
+    n_samples = n_held + round(RELEASE_S * sample_rate)
+    z = _powers(note, n_samples, sample_rate)
+    weights = _weights(note, sample_rate)
+    total = np.zeros(n_samples, np.complex64)
+    for weight in reversed(weights):
+        total = (total + weight) * z
+    edges = [0, min(round(ATTACK_S * sample_rate), n_held), n_held, n_samples]
+    return np.interp(np.arange(n_samples), edges, [0, 1, 1, 0]).astype(np.float32) * total.imag
+
+
+def _powers(note: Note, n_samples: int, sample_rate: int) -> np.ndarray:
+    """exp((2 pi i f - 1 / decay) t) at each sample, complex64 (samples,); with a bend, f follows it."""
+    step = (2j * np.pi * units.midi_to_hz(note.midi) - 1 / _decay_s(note)) / sample_rate
+    if note.bend:
+        times_s = np.arange(n_samples) / sample_rate
+        bend = np.interp(times_s, np.arange(len(note.bend)) * BEND_STEP_S, note.bend)
+        speeds = step.imag * 2 ** (bend / 12)
+        angles = np.cumsum(speeds) - speeds
+        return np.exp(step.real * np.arange(n_samples) + 1j * angles).astype(np.complex64)
+    n_row = 512  # one exp a row and one a column instead of one a sample
+    rows = np.exp(step * n_row * np.arange(-(-n_samples // n_row)))
+    columns = np.exp(step * np.arange(n_row))
+    return np.multiply.outer(rows.astype(np.complex64), columns.astype(np.complex64)).reshape(-1)[:n_samples]
+
+
+def _weights(note: Note, sample_rate: int) -> np.ndarray:
+    """Amplitudes of the partials that lie below half the sample rate, (partials,)."""
+    partials = np.arange(1, N_PARTIALS + 1)
+    heard = partials * units.midi_to_hz(note.midi) < sample_rate / 2
+    return (note.velocity / 127 / partials * heard).astype(np.float32)
+
+
+def _decay_s(note: Note) -> float:
+    """Time constant of the first partial: half as long two octaves higher, as on strings."""
+    return 1.5 * 2 ** ((60 - note.midi) / 24)
+
+
+def _gain(notes: Iterable[Note], source: str | os.PathLike) -> float:
+    """What makes the notes' sound as loud (root mean square) as the recording's."""
+    squares, n_samples = 0.0, 0
+    for block in audio.blocks(source, SAMPLE_RATE, N_BLOCK):
+        squares += float(np.dot(block, block))
+        n_samples += len(block)
+    energy = sum(map(_energy, notes)) * SAMPLE_RATE
+    return float(np.sqrt(max(squares, n_samples * QUIETEST_RMS**2) / energy)) if energy else 0.0
+
+
+def _energy(note: Note) -> float:
+    """The integral over time of a tone's square, attack and release aside."""
+    rates = 2 * np.arange(1, N_PARTIALS + 1) / _decay_s(note)
+    lasted = (1 - np.exp(-rates * (note.offset_s - note.onset_s + RELEASE_S / 3))) / rates
+    return float((_weights(note, SAMPLE_RATE) ** 2 / 2 * lasted).sum())
+
+
+def _added(pending: np.ndarray, samples: np.ndarray, start: int) -> np.ndarray:
+    """`pending`, longer if need be, with `samples` added from `start` on."""
+    pending = np.pad(pending, (0, max(start + len(samples) - len(pending), 0)))
+    pending[start : start + len(samples)] += samples
+    return pending
