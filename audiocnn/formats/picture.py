@@ -85,7 +85,7 @@ def _draw(axes: "Axes", notes: list[Note]) -> "PolyCollection":
         for note in notes
         if note.bend
     ]
-    axes.add_collection(LineCollection(bent, colors="black", linewidth=0.8), autolim=False)
+    axes.add_collection(LineCollection(bent, colors="white", linewidth=1), autolim=False)
     return drawn
 
 
