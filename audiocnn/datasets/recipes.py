@@ -35,7 +35,7 @@ RANGES = {
     67: (36, 70), 68: (58, 91), 69: (52, 82), 70: (34, 74), 71: (50, 91), 72: (74, 105),
 }  # fmt: skip
 DRUMS_SHARE = 0.2
-SAMPLED_SHARE = {"piano": 0.4, "any": 0.25}  # of parts played from recordings of notes, where there are some
+SAMPLED_SHARE = {"piano": 0.4, "any": 0.6}  # of parts played from recordings of notes, where there are some
 SCATTERED_SHARE = 0.08  # of excerpts with pitches drawn evenly, so that no register is rare
 
 
