@@ -1,7 +1,7 @@
 """Augmentation of waveforms (in the loader's workers) and of pictures (on the model's device).
 
-Conventions: waveforms are float32 (samples,); every function draws from the generator that it is given, so that a
-seed repeats an example exactly.
+Conventions: waveforms are float32 (samples,); every function draws from the generator that it is given, so
+that a seed repeats an example exactly.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ class RandomRecording:
     def __call__(self, waveform: np.ndarray, n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         """The waveform stretched to n_samples (pitch and tempo together), recorded anew.
 
-        Shape: (samples,) -> (n_samples,). What is convolved wraps around: the caller drops a second at the start.
+        Shape: (samples,) -> (n_samples,). What is convolved wraps around: the caller drops a second at the
+        start.
         """
         spectrum = np.fft.rfft(waveform)
         n_bins = n_samples // 2 + 1
@@ -178,10 +179,10 @@ class RandomRecording:
 
 
 class MaskPicture(nn.Module):
-    """Pictures with a few bands of bins and stretches of frames replaced by their floor; the same when evaluating.
+    """Pictures with a few bands of bins and stretches of frames silenced; the same pictures when evaluating.
 
     Shape: (batch, 1, bins, frames) -> the same.
-    Source: Park et al., "SpecAugment", 2019. Differs: masked cells get the picture's lowest value, as silence has.
+    Source: Park et al., "SpecAugment", 2019. Differs: masked cells get the picture's lowest value.
 
     Args:
         p: how often each of the two kinds of mask is applied to a picture.

@@ -11,8 +11,9 @@ from torch.nn import functional
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.conv import ConvNormAct, Residual, conv
 
-# (dilation in semitones, dilation in frames) of the two convolutions of each residual block. 12, 7 and 4 semitones
-# are the octave, the fifth and the major third: sums of them reach the first ten harmonics of any pitch.
+# (dilation in semitones, dilation in frames) of the two convolutions of each residual block. 12, 7 and 4
+# semitones are the octave, the fifth and the major third: sums of them reach the first ten harmonics of any
+# pitch.
 DILATIONS = (
     ((12, 1), (1, 1)),
     ((7, 2), (12, 2)),
@@ -23,14 +24,15 @@ HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10)
 
 
 class HarmonicNet(Backbone):
-    """One map row a semitone: harmonics stacked as channels, then residual blocks of dilated 3x3 convolutions.
+    """One map row a semitone: harmonics stacked as channels, then residual blocks of dilated convolutions.
 
     Every pitch is judged by the same weights, apart from one bias a channel and pitch.
     Shape: (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames), where row i of the output is the
     semitone whose middle is bin bins_per_semitone * i + bins_per_semitone // 2.
     Source: Wei, Cao, Dixon, Gong, "HPPNet: modeling the harmonic structure and pitch invariance in piano
     transcription", 2022; harmonic stacking: Bittner et al., "Deep salience representations", 2017.
-    Differs: the intervals are reached by the depth of 3x3 kernels instead of parallel convolutions; no recurrence.
+    Differs: the intervals are reached by the depth of 3x3 kernels instead of parallel convolutions; no
+    recurrence.
 
     Args:
         channels: width of every map.
@@ -68,8 +70,8 @@ class HarmonicNet(Backbone):
     def stack(self, x: Tensor) -> Tensor:
         """Each pitch's harmonics as channels.
 
-        Shape: (batch, 1, bins, frames) -> (batch, harmonics * bins_per_semitone, n_pitches, frames); zeros where
-        a harmonic lies outside the picture.
+        Shape: (batch, 1, bins, frames) -> (batch, harmonics * bins_per_semitone, n_pitches, frames); zeros
+        where a harmonic lies outside the picture.
         """
         batch, _, bins, frames = x.shape
         n_rows = bins // self.bins_per_semitone

@@ -1,6 +1,7 @@
 """Convolutions, written once for 1-D and 2-D.
 
-Conventions: maps are (batch, channels, frames) or (batch, channels, bins, frames); `same` padding keeps their size.
+Conventions: maps are (batch, channels, frames) or (batch, channels, bins, frames); `same` padding keeps their
+size.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """The input plus what `branch` makes of it: the network starts as the identity where the branch starts at 0."""
+    """The input plus what `branch` makes of it: the identity where the branch gives 0."""
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()

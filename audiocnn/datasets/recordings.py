@@ -1,7 +1,7 @@
-"""Recordings with notes, from prepared caches: random augmented segments to train on, whole openings to validate on.
+"""Recordings with notes, from prepared caches: augmented segments to train on, openings to validate on.
 
-Place in the flow: cache (NAME.wav beside NAME.tsv) -> batches of waveforms and targets. Rate, licence and split rule
-are those of the cache (`maps`, `render`).
+Place in the flow: cache (NAME.wav beside NAME.tsv) -> batches of waveforms and targets. Rate, licence and
+split rule are those of the cache (`maps`, `render`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONTEXT_S = (
 
 @dataclass(frozen=True)
 class Recording:
-    """One file of a cache: its length in samples and its notes as rows of onset_s, offset_s, midi, velocity."""
+    """One file of a cache: its length, and its notes as rows of onset_s, offset_s, midi, velocity."""
 
     path: Path
     sample_rate: int
@@ -81,7 +81,7 @@ class Framing:
 
 
 class Segments(Dataset):
-    """Random segments of random recordings, augmented: item i of epoch e is the same on every run with one seed.
+    """Random segments of random recordings, augmented: item i of epoch e is the same whenever the seed is.
 
     Args:
         n_frames: length of a segment.
@@ -131,7 +131,9 @@ class Segments(Dataset):
         targets = encode(notes, self.n_frames, self.framing.frame_s)
         return torch.from_numpy(waveform), {name: torch.from_numpy(array) for name, array in targets.items()}
 
-    def _music(self, n_context: int, n_samples: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Note]]:
+    def _music(
+        self, n_context: int, n_samples: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, list[Note]]:
         """A stretch of a recording, to be resampled to n_context + n_samples, and its notes at that speed."""
         recording = self.recordings[rng.choice(len(self.recordings), p=self.weights)]
         rate = self.framing.sample_rate
@@ -151,7 +153,7 @@ class Segments(Dataset):
 def segment_notes(
     recording: Recording, start_s: float, speed: float, semitones: int, bend: float, duration_s: float
 ) -> list[Note]:
-    """The notes of a stretch of a recording played at another speed, timed from its start, bent by its detuning."""
+    """The notes of a stretch that is played at another speed, timed from its start, bent by its detuning."""
     rows = recording.between(start_s, start_s + duration_s * speed)
     return [
         Note(
@@ -185,11 +187,11 @@ class Openings(Dataset):
 class NotesDataModule(lightning.LightningDataModule):
     """Caches of recordings with notes, as batches.
 
-    Training: waveforms (batch, samples) and targets (batch, pitches, frames) by name. Validation, one recording a
-    batch: a waveform (1, samples) and its notes (1, notes, 4).
+    Training: waveforms (batch, samples) and targets (batch, pitches, frames) by name. Validation, one
+    recording a batch: a waveform (1, samples) and its notes (1, notes, 4).
 
     Args:
-        caches: prepared folders, each with `train` and maybe `validation`; a longer one is drawn from more often.
+        caches: prepared folders, each with `train` and maybe `validation`; the longer, the more it is drawn.
         validation: prepared folders whose `validation` is used; all that have one when empty.
         n_frames: frames of a training segment.
         segments: training segments in an epoch.
@@ -251,7 +253,8 @@ class NotesDataModule(lightning.LightningDataModule):
                 )
 
     def train_dataloader(self) -> DataLoader:
-        # Called anew each epoch (reload_dataloaders_every_n_epochs=1): a resumed run goes on with fresh segments.
+        # Called anew each epoch (reload_dataloaders_every_n_epochs=1): a resumed run goes on with fresh
+        # segments.
         self.train_set.epoch = self.trainer.current_epoch if self.trainer else 0
         return self._loader(self.train_set, self.batch_size)
 

@@ -20,8 +20,8 @@ from audiocnn.tasks.base import AudioTask
 class NotesTask(AudioTask):
     """Notes from waveforms: (batch, samples) -> logits (batch, outputs, pitches, frames).
 
-    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin and of
-    bend where they sound.
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin and
+    of bend where they sound.
 
     Args:
         decoding: how notes are read from the scores; saved with the model.
@@ -63,7 +63,7 @@ class NotesTask(AudioTask):
         return loss
 
     def losses(self, logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Each output's loss, a sum over pitches averaged over frames (velocity and bend: averaged over notes)."""
+        """Each output's loss: summed over pitches, averaged over frames; velocity and bend over notes."""
         by_name = dict(zip(self.head.outputs, logits.unbind(1), strict=True))
         losses = {
             name: functional.binary_cross_entropy_with_logits(by_name[name], targets[name]) * N_PITCHES

@@ -18,9 +18,10 @@ SPAN_S = 12.0  # seconds in a picture: chords and repeated notes can still be to
 
 
 class LogPianoRolls(lightning.Callback):
-    """After each validation, the first recordings' frame scores with the notes played and heard drawn over them.
+    """After each validation, the first recordings' frame scores under the notes played and heard.
 
-    Each picture goes to every logger that takes images (Weights & Biases does) and, as PNG, to the log folder.
+    Each picture goes to every logger that takes images (Weights & Biases does) and, as PNG, to the log
+    folder.
 
     Args:
         n_recordings: how many recordings are drawn.
@@ -53,7 +54,7 @@ class LogPianoRolls(lightning.Callback):
 
 
 def draw(frame: np.ndarray, frame_s: float, played: np.ndarray, heard: list[Note]) -> Figure:
-    """Frame scores (pitches, frames) in grey, notes played (rows of onset_s, offset_s, midi) and heard over them."""
+    """Frame scores (pitches, frames) in grey under the notes played (onset_s, offset_s, midi) and heard."""
     end_s = frame.shape[1] * frame_s
     figure = Figure(figsize=(14, 6), layout="constrained")
     axes = figure.subplots()
