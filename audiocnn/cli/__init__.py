@@ -1,0 +1,74 @@
+"""The command line, `audiocnn VERB ...`: each verb is a function, imported when it is called for.
+
+Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. What a file
+is to blame for is told in one line, `path: reason`, on the standard error.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from audiocnn import __version__, files
+
+# verb -> (module:function here, what it does)
+VERBS = {
+    "transcribe": ("transcription:transcribe", "audio files and folders -> notes: MIDI, table, picture"),
+    "listen": ("live:listen", "raw sound from the standard input -> notes, told as they come"),
+    "evaluate notes": ("evaluation:evaluate_notes", "recordings with their notes -> precision, recall, F1"),
+    "data prepare maps": ("preparation:prepare_maps", "MAPS piano recordings -> a cache to train on"),
+    "data prepare render": ("preparation:prepare_render", "MIDI files and soundfonts -> a cache to train on"),
+    "fit": ("training:lightning", "a config -> a trained model, in checkpoints"),
+    "validate": ("training:lightning", "a config and a checkpoint -> its validation scores"),
+    "test": ("training:lightning", "a config and a checkpoint -> its test scores"),
+    "export": ("export:export", "a checkpoint or a model -> a model file (.safetensors) or ONNX"),
+    "models": ("export:list_models", "the models that come with audiocnn"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line, that of the process when None, and gives its exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    verb = next((verb for verb in VERBS if arguments[: len(verb.split())] == verb.split()), None)
+    try:
+        return _help(arguments) if verb is None else _run(verb, arguments[len(verb.split()) :])
+    except files.FileError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (
+        BrokenPipeError
+    ):  # whoever reads our output has had enough; the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    module, _, name = VERBS[verb][0].partition(":")
+    function = getattr(import_module(f"{__name__}.{module}"), name)
+    if module == "training":  # Lightning's command line has a parser of its own
+        return function(verb, arguments)
+    from audiocnn.cli.arguments import UsageError, parser_of
+
+    parser = parser_of(function, f"audiocnn {verb}")
+    try:
+        return function(**vars(parser.parse_args(arguments))) or 0
+    except UsageError as error:
+        parser.error(str(error))
+
+
+def _help(arguments: list[str]) -> int:
+    """Tells the verbs; wrongly asked for where the arguments are no verb."""
+    if arguments == ["--version"]:
+        print(__version__)
+        return 0
+    asked = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
+    width = max(map(len, VERBS)) + 2
+    print("usage: audiocnn VERB ...\n", file=None if asked else sys.stderr)
+    for verb, (_, summary) in VERBS.items():
+        print(f"  {verb:{width}}{summary}", file=None if asked else sys.stderr)
+    print("\naudiocnn VERB --help tells a verb's arguments.", file=None if asked else sys.stderr)
+    if not asked:
+        print(f"\naudiocnn: no such verb: {' '.join(arguments)}", file=sys.stderr)
+    return 0 if asked else 2

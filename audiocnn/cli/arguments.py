@@ -1,0 +1,108 @@
+"""A verb's function -> its parser: one name, default and explanation in Python and on the command line.
+
+Parameters without a default are positional, sequences take several words, booleans are flags, and `**knobs`
+stands for the fields of `Decoding`, of which only those given reach the function.
+"""
+
+import argparse
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+import docstring_parser
+
+from audiocnn.notes import Decoding
+
+if TYPE_CHECKING:
+    from audiocnn.tasks.notes import NotesTask
+
+
+class UsageError(Exception):
+    """An argument that cannot be: told in one line, exit status 2."""
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Makes a UsageError of a ValueError: in this block an argument is to blame."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+class Parser(argparse.ArgumentParser):
+    """Explains a verb; wrong arguments are told in one line instead of after a screen of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser_of(function: Callable[..., Any], prog: str) -> Parser:
+    """The parser of a function's arguments, explained by its docstring."""
+    doc = docstring_parser.parse(inspect.getdoc(function) or "")
+    description = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
+    types, explained = get_type_hints(function), _explained(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            _add_knobs(parser)
+        elif parameter.default is parameter.empty:
+            parser.add_argument(name, metavar=name.upper(), help=explained.get(name), **_kind(types[name]))
+        else:
+            _add_option(parser, name, types[name], parameter.default, explained.get(name, ""))
+    return parser
+
+
+def _explained(thing: object) -> dict[str, str]:
+    """What a docstring tells of each argument, without the full stop."""
+    params = docstring_parser.parse(inspect.getdoc(thing) or "").params
+    return {param.arg_name: (param.description or "").replace("%", "%%").rstrip(".") for param in params}
+
+
+def _add_option(parser: Parser, name: str, kind: Any, default: Any, explanation: str) -> None:
+    if kind is bool:
+        parser.add_argument(f"--{name}", action="store_true", default=default, help=explanation)
+        return
+    if default not in (None, ()):
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        explanation = f"{explanation} (default: {shown})".strip()
+    parser.add_argument(f"--{name}", default=default, help=explanation, **_kind(kind))
+
+
+def _add_knobs(parser: Parser) -> None:
+    group = parser.add_argument_group("how notes are read (defaults: the model's own)")
+    types, explained = get_type_hints(Decoding), _explained(Decoding)
+    for field in dataclasses.fields(Decoding):
+        name, kind = field.name, _kind(types[field.name])
+        group.add_argument(f"--{name}", default=argparse.SUPPRESS, help=explained[name], **kind)
+
+
+def _kind(kind: Any) -> dict[str, Any]:
+    """argparse's words for a type: `Path | None`, `Sequence[Path]`, `Literal["mid", "csv"]`, int."""
+    if get_origin(kind) is UnionType:
+        kind = next(member for member in get_args(kind) if member is not type(None))
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind), "metavar": "NAME"}
+    if get_args(kind):
+        return {**_kind(get_args(kind)[0]), "nargs": "+"}
+    metavar = {int: "N", float: "X"}.get(kind)
+    return {"type": kind, "metavar": metavar} if metavar else {"type": kind}
+
+
+def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesTask", Decoding]:
+    """The model that `model` names, on its device, and how its notes are read.
+
+    Raises: FileError when the model cannot be read; UsageError when device or knobs cannot be.
+    """
+    from audiocnn import listen  # 2 s
+
+    try:
+        task = listen.load(model, device)
+    except (RuntimeError, AssertionError) as error:  # torch's words for a device that is not there
+        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error
+    with checked():
+        return task, dataclasses.replace(task.decoding, **knobs)

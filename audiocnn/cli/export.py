@@ -1,0 +1,89 @@
+"""`audiocnn export` and `audiocnn models`: what was trained -> a file to use, and what there is to use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiocnn import files, models
+from audiocnn.cli.arguments import UsageError
+
+if TYPE_CHECKING:
+    from audiocnn.tasks.notes import NotesTask
+
+
+def export(
+    out: Path, model: str | None = None, config: Path | None = None, ckpt_path: Path | None = None
+) -> int:
+    """Writes a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
+
+    The model is one that there is (--model), or what `audiocnn fit` trained (--config and --ckpt_path).
+    Checkpoints are read without unpickling code.
+
+    Args:
+        out: the file to write; its suffix tells the format.
+        model: a model's name (see `audiocnn models`) or file.
+        config: config of the training.
+        ckpt_path: checkpoint of the training.
+    """
+    if out.suffix not in (".safetensors", ".onnx"):
+        raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
+    from audiocnn import listen
+    from audiocnn.tasks import modelfile, onnxfile
+
+    if model is not None and config is None and ckpt_path is None:
+        task = listen.load(model)
+    elif model is None and config is not None and ckpt_path is not None:
+        task = trained(config, ckpt_path)
+    else:
+        raise UsageError("give either --model, or --config and --ckpt_path")
+    save = modelfile.save if out.suffix == ".safetensors" else onnxfile.save
+    save(task, out)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def trained(config: Path, ckpt_path: Path) -> "NotesTask":
+    """The task that a config describes with the weights of a checkpoint.
+
+    Raises: FileError when one of them cannot be read or they do not fit.
+    """
+    import pickle
+
+    import torch
+
+    task = _described(config)
+    try:
+        checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise files.FileError(ckpt_path, files.reason(error)) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
+    try:
+        task.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise files.FileError(ckpt_path, f"does not fit the model of {config}") from error
+    return task.eval()
+
+
+def _described(config: Path) -> "NotesTask":
+    import jsonargparse
+    import yaml
+
+    from audiocnn.tasks.notes import NotesTask
+
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(NotesTask, "model", required=True)
+    try:
+        section = {"model": yaml.safe_load(config.read_text())["model"]}
+        return parser.instantiate_classes(parser.parse_object(section))["model"]
+    except OSError as error:
+        raise files.FileError(config, files.reason(error)) from error
+    except (jsonargparse.ArgumentError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        raise files.FileError(config, f"describes no model: {error}") from error
+
+
+def list_models() -> int:
+    """Lists the models that come with audiocnn, each with the card that tells what it is good for."""
+    for name in models.names():
+        path = models.path(name)
+        print(f"{name:16}{path.stat().st_size / 1e6:5.1f} MB  {path.with_suffix('.md')}")
+    return 0

@@ -1,0 +1,27 @@
+"""`audiocnn data prepare`: what was fetched or composed -> caches to train on."""
+
+import functools
+import sys
+from collections.abc import Callable
+
+from audiocnn.datasets import maps, render
+
+
+def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
+    """The verb of a function that prepares: the same arguments, faults in one line."""
+
+    @functools.wraps(prepare)
+    def verb(**arguments) -> int:
+        try:
+            n_recordings = prepare(**arguments)
+        except (OSError, ValueError, RuntimeError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{n_recordings} recordings written to {arguments['out']}")
+        return 0
+
+    return verb
+
+
+prepare_maps = _verb(maps.prepare)
+prepare_render = _verb(render.prepare)
