@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from audiocnn import files
@@ -67,7 +67,8 @@ def save(task: AudioTask, path: str | Path) -> None:
     header = {"version": FORMAT_VERSION, "task": describe(task)}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in task.state_dict().items()}
     with files.written(path) as partial:
-        save_file(tensors, partial, metadata={HEADER: json.dumps(header)})
+        # Not save_file: its errors are its own, and its file is readable to nobody else.
+        partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
 def load(path: str | Path) -> AudioTask:
@@ -77,7 +78,8 @@ def load(path: str | Path) -> AudioTask:
     """
     path = Path(path)
     try:
-        start = path.open("rb").read(4)
+        with path.open("rb") as file:
+            start = file.read(4)
     except OSError as error:
         raise ModelError(path, files.reason(error)) from error
     if start[:1] == b"\x80" or start == b"PK\x03\x04":
@@ -96,7 +98,9 @@ def load(path: str | Path) -> AudioTask:
         )
     try:
         task = rebuild(header["task"])
+        if not isinstance(task, AudioTask):
+            raise ValueError(f"class is {header['task']['class_path']}, expected a task")
         task.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
     return task.eval()
