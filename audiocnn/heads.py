@@ -27,8 +27,10 @@ class NotesHead(nn.Module):
             self.project: nn.Module = nn.Conv2d(in_channels, n_outputs, 1)
         else:
             self.project = nn.Conv1d(in_channels, n_outputs * n_pitches, 1)
-        # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2.
+        # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2, and without bend.
         nn.init.constant_(self.project.bias, -4.0)
+        if bend:
+            nn.init.zeros_(self.project.bias[-(n_pitches if dims == 1 else 1) :])
 
     def forward(self, maps: Tensor) -> Tensor:
         logits = self.project(maps)
