@@ -22,6 +22,7 @@ EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to i
 NEIGHBOURHOOD = 1  # frames on each side of a peak that are not higher; decoding looks this far ahead
 REFRACTORY = 3  # frames from an onset to the next one of the same pitch, at least
 RISE = 2  # frames from an onset to the end of its note, at least: its frame score may still be rising
+OUTSIDE = -1.0  # stands for the scores before the first and after the last frame: below any score
 BEND_STEP_S = 0.02  # between two values of Note.bend
 MAX_BEND = 1.0  # semitones
 
@@ -170,9 +171,7 @@ class NoteDecoder:
 
     def push(self, scores: Scores) -> list[Note]:
         """Notes that end within the scores so far, except in their last NEIGHBOURHOOD frames."""
-        before = self._held or {
-            name: np.zeros((len(array), NEIGHBOURHOOD), np.float32) for name, array in scores.items()
-        }
+        before = self._held or _outside(scores)
         joined = {name: np.concatenate([before[name], array], axis=1) for name, array in scores.items()}
         n_new = joined["onset"].shape[1] - 2 * NEIGHBOURHOOD
         if n_new <= 0:
@@ -187,9 +186,7 @@ class NoteDecoder:
         """The remaining notes; the decoder then stands at its beginning again."""
         if self._held is None:
             return []
-        notes = self.push(
-            {name: np.zeros((len(array), NEIGHBOURHOOD), np.float32) for name, array in self._held.items()}
-        )
+        notes = self.push(_outside(self._held))
         end = self._start + NEIGHBOURHOOD
         notes += [self._close(row, end, end * self.frame_s) for row in list(self._open)]
         self.__init__(self.frame_s, self.decoding)
@@ -282,6 +279,13 @@ class NoteDecoder:
         ]
 
 
+def _outside(scores: Scores) -> dict[str, np.ndarray]:
+    """What stands for the neighbours of the first and last frame."""
+    return {
+        name: np.full((len(array), NEIGHBOURHOOD), OUTSIDE, np.float32) for name, array in scores.items()
+    }
+
+
 def _peaks(scores: np.ndarray, threshold: float) -> np.ndarray:
     """Which inner frames hold the highest score of their neighbourhood (the first of equals), as booleans."""
     n = scores.shape[1] - 2 * NEIGHBOURHOOD
@@ -296,5 +300,9 @@ def _peaks(scores: np.ndarray, threshold: float) -> np.ndarray:
 def _shift(scores: np.ndarray, inner_frame: int) -> float:
     """How far an event lies from the frame of its peak, in frames between -0.5 and 0.5."""
     before, peak, after = scores[inner_frame + NEIGHBOURHOOD - 1 : inner_frame + NEIGHBOURHOOD + 2].tolist()
+    if OUTSIDE in (before, after):  # a triangle's slope tells the time from the other one
+        ratio = max(before, after, 0.0) / peak
+        inwards = max((EVENT_WIDTH * (ratio - 1) + 1) / (ratio + 1), 0.0)
+        return inwards if before == OUTSIDE else -inwards
     rise = peak - min(before, after)
     return (after - before) / (2 * rise) if rise > 0 else 0.0
