@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocnn.cli.arguments import task_of
+from audiocnn.notes import Note
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from audiocnn.evaluate import Report, Score
-    from audiocnn.notes import Note
 
 WIDTH = 120  # columns of the table where there is no terminal
 HEADINGS = {

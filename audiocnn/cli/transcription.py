@@ -54,7 +54,7 @@ def transcribe(
         quantise: moves the notes of the MIDI file to sixteenths of the tempo.
         pitch_bend: writes bends to the MIDI file.
         whole: runs the network once over a recording instead of in blocks: the same notes for more memory.
-        batch_size: blocks of 20 s in one run of the network.
+        batch_size: blocks of sound in one run of the network.
         device: what the network runs on, such as cpu or cuda.
         overwrite: writes anew what is there already.
     """
@@ -158,7 +158,7 @@ def _done(
     except (files.FileError, OSError, MemoryError, RuntimeError) as error:
         _tell(error if isinstance(error, files.FileError) else f"{job.source}: {_reason(error)}")
         return False
-    print(f"{job.source}: {len(heard.notes)} notes -> {job.listed(wanted)}")
+    print(f"{job.source}: {len(heard.notes)} notes -> {job.listed(wanted)}", flush=True)
     return True
 
 

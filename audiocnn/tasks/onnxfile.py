@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +16,20 @@ from audiocnn import files
 from audiocnn.tasks.notes import NotesTask
 
 N_EXAMPLE = 32_768  # samples that the export runs on; any number can be given to the file
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences what the exporter tells its authors: packages it could do with, old names that it uses."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Scores(nn.Module):
@@ -33,15 +51,16 @@ def save(task: NotesTask, path: str | Path) -> None:
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise files.FileError(path, "needs onnx and onnxscript: pip install 'audiocnn[onnx]'")
     names = list(task.scores(torch.zeros(1, N_EXAMPLE)))
-    program = torch.onnx.export(
-        _Scores(task.eval()),
-        (torch.zeros(1, N_EXAMPLE),),
-        dynamo=True,
-        input_names=["waveform"],
-        output_names=names,
-        dynamic_shapes=[{1: torch.export.Dim("samples", min=1)}],
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            _Scores(task).eval(),
+            (torch.zeros(1, N_EXAMPLE),),
+            dynamo=True,
+            input_names=["waveform"],
+            output_names=names,
+            dynamic_shapes=[{1: torch.export.Dim("samples", min=1)}],
+            verbose=False,
+        )
     assert program is not None
     hop_length = str(task.front_end.hop_length)
     program.model.metadata_props.update(sample_rate=str(task.sample_rate), hop_length=hop_length)
