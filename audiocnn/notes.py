@@ -165,7 +165,7 @@ class NoteDecoder:
         """The notes that have begun and not ended, their offsets at the last frame that was read."""
         end_s = (self._start + NEIGHBOURHOOD) * self.frame_s
         return [
-            Note(note.onset_s, end_s, row + LOWEST_MIDI, note.velocity, note.confidence)
+            Note(note.onset_s, end_s, int(row) + LOWEST_MIDI, note.velocity, note.confidence)
             for row, note in self._open.items()
         ]
 
