@@ -1,0 +1,310 @@
+"""Notes to targets and scores to notes: worked examples of each, and each against the other."""
+
+import numpy as np
+import pytest
+
+from audiocnn.notes import BEND_STEP_S, LOWEST_MIDI, N_PITCHES, Decoding, Note, NoteDecoder, decode, encode
+
+FRAME_S = 0.032
+C4 = 60 - LOWEST_MIDI  # its row
+
+
+def row(notes: list[Note], name: str, n_frames: int = 10) -> list[float]:
+    """A target of C4 for notes whose times are in frames; the other rows must be empty."""
+    target = encode(notes, n_frames, frame_s=1.0)[name]
+    assert target.shape == (N_PITCHES, n_frames)
+    assert target.dtype == np.float32
+    assert not np.delete(target, C4, axis=0).any()
+    return target[C4].tolist()
+
+
+def scores(**rows: list[float]) -> dict[str, np.ndarray]:
+    """Scores with these rows for C4 and zeros elsewhere."""
+    n_frames = len(next(iter(rows.values())))
+    names = ("onset", "frame", "offset", "velocity", *(["bend"] if "bend" in rows else []))
+    arrays = {name: np.zeros((N_PITCHES, n_frames), np.float32) for name in names}
+    for name, values in rows.items():
+        arrays[name][C4] = values
+    return arrays
+
+
+def approx(*values: float):
+    return pytest.approx(list(values), abs=1e-6)
+
+
+# encode
+
+
+def test_encode_a_note() -> None:
+    notes = [Note(3.25, 7.0, 60, velocity=64, bend=(0.5,))]
+    assert row(notes, "onset") == approx(0, 0.1, 0.5, 0.9, 0.7, 0.3, 0, 0, 0, 0)
+    assert row(notes, "offset") == approx(0, 0, 0, 0, 0, 0.2, 0.6, 1, 0.6, 0.2)
+    assert row(notes, "frame") == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert row(notes, "velocity") == approx(0, *[64 / 127] * 5, 0, 0, 0, 0)
+    assert row(notes, "bend") == [0, 0, 0, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]
+
+
+def test_encode_seconds() -> None:
+    onset = encode([Note(0.064, 1.0, 60)], 6, FRAME_S)["onset"][C4]
+    assert onset.tolist() == approx(0.2, 0.6, 1, 0.6, 0.2, 0)
+
+
+def test_encode_repeated_notes() -> None:
+    """Triangles that overlap keep the higher value; a note that ends where the next begins leaves no gap."""
+    notes = [Note(1.0, 5.0, 60), Note(5.0, 8.0, 60)]
+    assert row(notes, "onset") == approx(0.6, 1, 0.6, 0.2, 0.6, 1, 0.6, 0.2, 0, 0)
+    assert row(notes, "frame") == [0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("note", "onset", "frame", "offset"),
+    [
+        (Note(-2.0, 3.0, 60), [0.2, 0, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0.2, 0.6, 1, 0.6]),
+        (Note(-9.0, -4.0, 60), [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]),
+        (Note(3.0, 99.0, 60), [0, 0.2, 0.6, 1, 0.6], [0, 0, 0, 1, 1], [0, 0, 0, 0, 0]),
+        (Note(6.0, 7.0, 60), [0, 0, 0, 0, 0.2], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]),
+        (Note(1.0, 1.1, 60), [0.6, 1, 0.6, 0.2, 0], [0, 1, 0, 0, 0], [0.56, 0.96, 0.64, 0.24, 0]),
+    ],
+    ids=["began before", "ended before", "ends later", "begins later", "shorter than a frame"],
+)
+def test_encode_at_the_edges(note: Note, onset, frame, offset) -> None:
+    assert row([note], "onset", 5) == approx(*onset)
+    assert row([note], "frame", 5) == frame
+    assert row([note], "offset", 5) == approx(*offset)
+
+
+def test_encode_bend_step_by_step() -> None:
+    """From the onset on, the bend is interpolated every BEND_STEP_S and holds its last value."""
+    notes = [Note(0.04, 0.14, 60, bend=(0.0, 0.1, 0.4))]
+    bend = encode(notes, 9, frame_s=BEND_STEP_S)["bend"][C4]
+    assert bend.tolist() == approx(0, 0, 0, 0.1, 0.4, 0.4, 0.4, 0, 0)
+    between = encode(notes, 18, frame_s=BEND_STEP_S / 2)["bend"][C4]
+    assert between[:9].tolist() == approx(0, 0, 0, 0, 0, 0.05, 0.1, 0.25, 0.4)
+
+
+def test_encode_leaves_out_what_the_piano_has_not() -> None:
+    for target in encode([Note(1, 3, 20), Note(1, 3, 109)], 5, 1.0).values():
+        assert not target.any()
+    lowest, highest = encode([Note(1, 3, 21), Note(1, 3, 108)], 5, 1.0)["frame"][[0, -1]]
+    assert lowest.tolist() == highest.tolist() == [0, 1, 1, 0, 0]
+
+
+# decode
+
+
+def test_decode_a_note() -> None:
+    found = decode(
+        scores(
+            onset=[0, 0, 0.5, 0.9, 0.6, 0, 0, 0, 0, 0],
+            frame=[0, 0, 0, 0.5, 0.9, 0.8, 0.4, 0.39, 0, 0],
+            velocity=[0.1, 0.1, 0.2, 0.25, 0.9, 0, 0, 0, 0, 0],
+        ),
+        frame_s=1.0,
+    )
+    # The parabola-like top of 0.5, 0.9, 0.6 lies (0.6 - 0.5) / (2 * (0.9 - 0.5)) of a frame late.
+    assert found == [Note(pytest.approx(3.125), 7.0, 60, velocity=32, confidence=pytest.approx(0.9))]
+
+
+@pytest.mark.parametrize(
+    ("offset", "end"),
+    [([0, 0, 0, 0, 0.6, 0.8, 0.4, 0, 0], 4.75), ([0, 0, 0, 0, 0.3, 0.49, 0.4, 0, 0], 7.0)],
+    ids=["peak", "below the threshold"],
+)
+def test_decode_ends_at_a_peak_of_offset(offset, end: float) -> None:
+    found = decode(
+        scores(onset=[0, 1, 0, 0, 0, 0, 0, 0, 0], frame=[0] + [1] * 6 + [0] * 2, offset=offset), 1.0
+    )
+    assert [note.offset_s for note in found] == approx(end)
+
+
+def test_decode_repeated_notes() -> None:
+    """A new onset ends the note before it, at the new onset's own time."""
+    found = decode(scores(onset=[0, 1, 0, 0, 0, 0.6, 0.8, 0.4, 0, 0], frame=[0, *[1] * 8, 0]), 1.0)
+    assert [(note.onset_s, note.offset_s) for note in found] == [
+        (1.0, pytest.approx(5.75)),
+        (pytest.approx(5.75), 9.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("onset", "starts"),
+    [
+        ([0, 0.9, 0.1, 0.8, 0, 0, 0, 0], [1]),  # two frames apart is no new stroke
+        ([0, 0.9, 0.1, 0.1, 0.8, 0, 0, 0], [1, 4]),
+        ([0, 0.9, 0.1, 0.8, 0.1, 0.7, 0, 0], [1, 5]),
+        ([0, 0.9, 0.9, 0, 0, 0, 0, 0], [1]),  # the first of equals
+        ([0, 0.39, 0, 0, 0.4, 0, 0, 0], [4]),
+        ([0.9, 0, 0, 0, 0, 0, 0.9, 0.3], [0, 6]),
+    ],
+)
+def test_decode_onsets(onset, starts) -> None:
+    found = decode(scores(onset=onset, frame=[1] * 8), 1.0)
+    assert [round(note.onset_s - 0.1) for note in found] == starts
+
+
+def test_decode_waits_for_the_frame_score_to_rise() -> None:
+    late = decode(scores(onset=[0, 1, 0, 0, 0, 0, 0], frame=[0, 0, 0, 1, 1, 0, 0]), 1.0)
+    assert [(note.onset_s, note.offset_s) for note in late] == [(1, 5)]
+    never = decode(scores(onset=[0, 1, 0, 0, 0, 0, 0], frame=[0.0] * 7), 1.0)
+    assert [(note.onset_s, note.offset_s) for note in never] == [(1, 3)]
+
+
+def test_decode_ends_with_the_scores() -> None:
+    found = decode(scores(onset=[0, 1, 0, 0], frame=[0, 1, 1, 1]), 1.0)
+    assert [(note.onset_s, note.offset_s) for note in found] == [(1, 4)]
+
+
+def test_decode_bend_from_the_onset_on() -> None:
+    found = decode(
+        scores(onset=[0, 1, 0, 0, 0, 0], frame=[0, 1, 1, 1, 0, 0], bend=[9, 0.1, 0.2, 0.6, 9, 9]),
+        2 * BEND_STEP_S,
+    )
+    assert list(found[0].bend) == approx(0.1, 0.15, 0.2, 0.4, 0.6, 0.6)
+
+
+def test_decode_sorts_by_onset_then_pitch() -> None:
+    arrays = encode([Note(20, 30, 80), Note(5, 50, 70), Note(5, 12, 40), Note(9, 20, 21)], 60, 1.0)
+    assert [note.midi for note in decode(arrays, 1.0)] == [40, 70, 21, 80]
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, 2, 500])
+def test_silence_has_no_notes(n_frames: int) -> None:
+    assert decode(scores(onset=[0.0] * n_frames), FRAME_S) == []
+    assert NoteDecoder(FRAME_S).flush() == []
+
+
+# The knobs
+
+
+def test_thresholds() -> None:
+    arrays = scores(
+        onset=[0, 0.6, 0, 0, 0, 0, 0.9, 0, 0, 0, 0], frame=[0, 0.7, 0.7, 0.5, 0.5, 0.1, 0.9, 0.9, 0.2, 0, 0]
+    )
+
+    def spans(**knobs: float) -> list[tuple[float, float]]:
+        return [(note.onset_s, note.offset_s) for note in decode(arrays, 1.0, Decoding(**knobs))]
+
+    assert spans() == [(1, 5), (6, 8)]
+    assert spans(onset_threshold=0.61) == [(6, 8)]
+    assert spans(frame_threshold=0.6) == [(1, 3), (6, 8)]
+    assert spans(frame_threshold=0.1) == [(1, 6), (6, 9)]
+
+
+@pytest.mark.parametrize(("minimum_note_ms", "kept"), [(0, [2, 4]), (19, [2, 4]), (21, [4]), (41, [])])
+def test_minimum_note_length(minimum_note_ms: float, kept: list[int]) -> None:
+    arrays = scores(onset=[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0], frame=[0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0])
+    found = decode(arrays, 0.01, Decoding(minimum_note_ms=minimum_note_ms))
+    assert [round((note.offset_s - note.onset_s) / 0.01) for note in found] == kept
+
+
+def test_pitch_limits() -> None:
+    arrays = encode([Note(1, 8, midi) for midi in (21, 59, 60, 61, 108)], 12, 1.0)
+    found = decode(arrays, 1.0, Decoding(lowest_pitch=59, highest_pitch=60))
+    assert [note.midi for note in found] == [59, 60]
+    assert [note.midi for note in decode(arrays, 1.0)] == [21, 59, 60, 61, 108]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"onset_threshold": 0.0}, "onset_threshold is 0.0, expected more than 0 and at most 1"),
+        ({"frame_threshold": 1.5}, "frame_threshold is 1.5, expected more than 0 and at most 1"),
+        ({"offset_threshold": float("nan")}, "offset_threshold is nan, expected more than 0 and at most 1"),
+        ({"minimum_note_ms": -1.0}, "minimum_note_ms is -1.0, expected 0 or more"),
+        ({"lowest_pitch": 70, "highest_pitch": 60}, "pitches are 70 to 60, expected a range within 0 to 127"),
+        ({"highest_pitch": 128}, "pitches are 21 to 128, expected a range within 0 to 127"),
+    ],
+)
+def test_knobs_out_of_range(knobs: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Decoding(**knobs)
+
+
+# Each against the other
+
+
+def random_notes(rng: np.random.Generator, n_frames: int) -> list[Note]:
+    """Notes of five frames or more on every pitch; some follow the last one at once."""
+    notes = []
+    for midi in range(LOWEST_MIDI, LOWEST_MIDI + N_PITCHES):
+        time = rng.uniform(1, 60)
+        while (end := time + rng.uniform(5, 80)) < n_frames - 1:
+            bend = (float(np.float32(rng.uniform(-1, 1))),)
+            notes.append(Note(time * FRAME_S, end * FRAME_S, midi, int(rng.integers(1, 128)), bend=bend))
+            time = end + rng.choice([0, rng.uniform(1, 60)])
+    return sorted(notes, key=lambda note: (note.onset_s, note.midi))
+
+
+def test_decode_inverts_encode() -> None:
+    notes = random_notes(np.random.default_rng(0), 1000)
+    assert len(notes) > 1000
+    found = decode(encode(notes, 1000, FRAME_S), FRAME_S)
+    assert [(note.midi, note.velocity) for note in found] == [(note.midi, note.velocity) for note in notes]
+    for ours, truth in zip(found, notes, strict=True):
+        assert ours.onset_s == pytest.approx(truth.onset_s, abs=1e-6)
+        assert ours.offset_s == pytest.approx(truth.offset_s, abs=1e-6)
+        frame = truth.onset_s / FRAME_S
+        assert ours.confidence == pytest.approx(1 - abs(frame - round(frame)) / 2.5, abs=1e-5)
+        assert set(ours.bend) == set(truth.bend)
+        assert abs(len(ours.bend) * BEND_STEP_S - (truth.offset_s - truth.onset_s)) < FRAME_S + BEND_STEP_S
+
+
+@pytest.mark.parametrize("onset", [0.0, 0.2, 0.5, 0.7])
+def test_decode_inverts_encode_at_the_edges(onset: float) -> None:
+    """Also where a neighbour of the peak is missing; a note that goes on ends with the scores."""
+    for offset, expected in ((18.8, 18.8), (19.0, 19.0), (40.0, 20.0)):
+        (note,) = decode(encode([Note(onset, offset, 60)], 20, 1.0), 1.0)
+        assert (note.onset_s, note.offset_s) == pytest.approx((onset, expected), abs=1e-6)
+
+
+def test_note_that_began_before_starts_at_0() -> None:
+    (note,) = decode(encode([Note(-0.4, 9.0, 60)], 20, 1.0), 1.0)
+    assert (note.onset_s, note.offset_s) == (0, 9)
+
+
+# In pieces
+
+
+def random_scores(rng: np.random.Generator, n_frames: int) -> dict[str, np.ndarray]:
+    """Scores with peaks, plateaus and gaps everywhere."""
+    arrays = {name: rng.random((N_PITCHES, n_frames)) for name in ("onset", "frame", "offset", "velocity")}
+    arrays["onset"] = np.round(arrays["onset"] ** 3, 1)
+    arrays["frame"] = np.sqrt(arrays["frame"])
+    arrays["offset"] **= 3
+    arrays["bend"] = rng.normal(size=(N_PITCHES, n_frames))
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pieces_give_the_notes_of_the_whole(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arrays = random_scores(rng, 120)
+    whole = decode(arrays, FRAME_S)
+    assert len(whole) > 500
+    decoder, found, start = NoteDecoder(FRAME_S), [], 0
+    for _ in range(2):  # after a flush it stands at its beginning again
+        found, start = [], 0
+        while start < 120:
+            size = int(rng.choice([0, 1, 1, 2, 3, 7, 20]))
+            piece = {name: array[:, start : start + size] for name, array in arrays.items()}
+            found += decoder.push(piece)
+            start += size
+        found += decoder.flush()
+        assert sorted(found, key=lambda note: (note.onset_s, note.midi)) == whole
+
+
+def test_notes_come_as_soon_as_their_end_is_known() -> None:
+    arrays = encode([Note(2.0, 6.0, 60), Note(3.0, 30.0, 64)], 12, 1.0)
+    decoder, came, sounding = NoteDecoder(1.0), {}, {}
+    for frame in range(12):
+        notes = decoder.push({name: array[:, frame : frame + 1] for name, array in arrays.items()})
+        came |= {note.midi: frame for note in notes}
+        sounding[frame] = [(note.midi, note.onset_s, note.offset_s) for note in decoder.sounding]
+        assert all(type(note.midi) is int for note in notes + decoder.sounding)
+    assert came == {60: 7}  # one frame after its end
+    assert sounding[2] == []
+    assert sounding[3] == [(60, 2.0, 3.0)]
+    assert sounding[4] == [(60, 2.0, 4.0), (64, 3.0, 4.0)]
+    assert sounding[11] == [(64, 3.0, 11.0)]
+    assert [(note.midi, note.offset_s) for note in decoder.flush()] == [(64, 12.0)]
+    assert decoder.sounding == []
