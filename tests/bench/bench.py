@@ -121,34 +121,25 @@ def transcribing(folder: Path, minutes: float, long_minutes: float, repeats: int
             other.append(run(peer.command(short, folder / f"peer_{number}.mid")))
     mine, longer = medians(ours), run(_ours(long, folder / "ours_long", model))
     theirs = medians(other) if other else None
-    percent = 100 / (60 * minutes)
-    of_short = f"{minutes:g} min of audio"
+    return [*_beside(mine, theirs, minutes), *_longer(longer, mine, minutes, long_minutes)]
+
+
+def _beside(ours: Run, other: Run | None, minutes: float) -> list[Figure]:
+    what, unit, percent = f"{minutes:g} min of audio", "% of real time", 100 / (60 * minutes)
+    wall, cpu, peak = (other.wall_s * percent, other.cpu_s * percent, other.peak_mb) if other else (None,) * 3
     return [
-        Figure(
-            f"{of_short}: wall time",
-            "% of real time",
-            mine.wall_s * percent,
-            theirs and theirs.wall_s * percent,
-            bar=1.0,
-            bar_on_ratio=True,
-        ),
-        Figure(
-            f"{of_short}: processor time",
-            "% of real time",
-            mine.cpu_s * percent,
-            theirs and theirs.cpu_s * percent,
-        ),
-        Figure(f"{of_short}: peak memory", "MB", mine.peak_mb, theirs and theirs.peak_mb, bar=700.0),
-        Figure(
-            f"{long_minutes:g} min: wall time", "% of real time", longer.wall_s * 100 / (60 * long_minutes)
-        ),
-        Figure(f"{long_minutes:g} min: peak memory", "MB", longer.peak_mb, bar=700.0),
-        Figure(
-            f"{long_minutes:g} min: memory beyond that of {minutes:g} min",
-            "MB",
-            longer.peak_mb - mine.peak_mb,
-            bar=50.0,
-        ),
+        Figure(f"{what}: wall time", unit, ours.wall_s * percent, wall, bar=1.0, bar_on_ratio=True),
+        Figure(f"{what}: processor time", unit, ours.cpu_s * percent, cpu),
+        Figure(f"{what}: peak memory", "MB", ours.peak_mb, peak, bar=700.0),
+    ]
+
+
+def _longer(longer: Run, shorter: Run, minutes: float, long_minutes: float) -> list[Figure]:
+    what, growth_mb = f"{long_minutes:g} min", longer.peak_mb - shorter.peak_mb
+    return [
+        Figure(f"{what}: wall time", "% of real time", longer.wall_s * 100 / (60 * long_minutes)),
+        Figure(f"{what}: peak memory", "MB", longer.peak_mb, bar=700.0),
+        Figure(f"{what}: memory beyond that of {minutes:g} min", "MB", growth_mb, bar=50.0),
     ]
 
 
