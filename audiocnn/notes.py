@@ -281,9 +281,7 @@ class NoteDecoder:
 
 def _outside(scores: Scores) -> dict[str, np.ndarray]:
     """What stands for the neighbours of the first and last frame."""
-    return {
-        name: np.full((len(array), NEIGHBOURHOOD), OUTSIDE, np.float32) for name, array in scores.items()
-    }
+    return {name: np.full((len(array), NEIGHBOURHOOD), OUTSIDE, np.float32) for name, array in scores.items()}
 
 
 def _peaks(scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -26,7 +26,7 @@ from audiocnn.cli import VERBS, main, transcription
 from audiocnn.notes import Note
 from audiocnn.spectrogram import Cqt
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.notes import NotesTask
+from audiocnn.tasks.model import NotesModel
 
 MODEL = Path(__file__).parent / "golden" / "tones.safetensors"
 RATE = 16_000
@@ -39,20 +39,20 @@ MUSIC = [
 ]  # onset, offset, MIDI
 
 
-def tone_model() -> NotesTask:
+def tone_model() -> NotesModel:
     """A network of two channels: the level of the front end at each pitch, and how fast it rises."""
     front_end = Cqt(RATE, 512, fmin=26.975577, n_bins=294, bins_per_octave=36, max_length=2046)
-    task = NotesTask(front_end, HarmonicNet(channels=2)).eval()
+    model = NotesModel(front_end, HarmonicNet(channels=2)).eval()
     with torch.no_grad():
-        for weights in task.backbone.stages.parameters():
+        for weights in model.backbone.stages.parameters():
             weights.zero_()
-        stem, head = task.backbone.stem[0].weight.zero_(), task.head.project
+        stem, head = model.backbone.stem[0].weight.zero_(), model.head.project
         stem[0, 4, 1, 1] = 1  # channel 4 is the middle bin of the pitch itself
         stem[1, 4, 1] = torch.tensor([-1.0, 0.0, 1.0])
         head.bias.copy_(torch.tensor([-6.0, -6.0, -20.0, 0.0]))
         head.weight.zero_()
         head.weight[0, 1], head.weight[1, 0], head.weight[3, 0] = 100, 150, 6
-    return task
+    return model
 
 
 def sound(notes=MUSIC, duration_s: float = 4.0, rate: int = RATE) -> np.ndarray:
@@ -109,7 +109,7 @@ def assert_is_the_music(notes: list[Note]) -> None:
 def test_golden_model_is_the_one_made_by_hand() -> None:
     """A model file of format version 1: later versions read it too."""
     made, read = tone_model(), modelfile.load(MODEL)
-    assert json.dumps(modelfile.describe(read)) == json.dumps(modelfile.describe(made))
+    assert json.dumps(modelfile.describe(read)) == json.dumps(modelfile.describe(made, NotesModel))
     for name, tensor in made.state_dict().items():
         assert torch.equal(read.state_dict()[name], tensor), name
 

@@ -17,7 +17,7 @@ import docstring_parser
 from audiocnn.notes import Decoding
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.notes import NotesTask
+    from audiocnn.tasks.model import NotesModel
 
 
 class UsageError(Exception):
@@ -93,7 +93,7 @@ def _kind(kind: Any) -> dict[str, Any]:
     return {"type": kind, "metavar": metavar} if metavar else {"type": kind}
 
 
-def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesTask", Decoding]:
+def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesModel", Decoding]:
     """The model that `model` names, on its device, and how its notes are read.
 
     Raises: FileError when the model cannot be read; UsageError when device or knobs cannot be.

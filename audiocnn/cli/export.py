@@ -1,5 +1,6 @@
 """`audiocnn export` and `audiocnn models`: what was trained -> a file to use, and what there is to use."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,20 +47,19 @@ def trained(config: Path, ckpt_path: Path) -> "NotesTask":
 
     Raises: FileError when one of them cannot be read or they do not fit.
     """
-    import pickle
-
     import torch
 
     task = _described(config)
     try:
-        checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise files.FileError(ckpt_path, files.reason(error)) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # what a damaged file does to the reader is not to be foreseen
         raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
     try:
-        task.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, TypeError, RuntimeError) as error:
+        task.load_state_dict(dict(checkpoint)["state_dict"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise files.FileError(ckpt_path, f"does not fit the model of {config}") from error
     return task.eval()
 
@@ -74,7 +74,7 @@ def _described(config: Path) -> "NotesTask":
     parser.add_subclass_arguments(NotesTask, "model", required=True)
     try:
         section = {"model": yaml.safe_load(config.read_text())["model"]}
-        return parser.instantiate_classes(parser.parse_object(section))["model"]
+        return parser.instantiate(parser.parse_object(section))["model"]
     except OSError as error:
         raise files.FileError(config, files.reason(error)) from error
     except (jsonargparse.ArgumentError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:

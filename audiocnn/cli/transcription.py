@@ -15,7 +15,7 @@ from audiocnn.cli.arguments import UsageError, checked, task_of
 
 if TYPE_CHECKING:
     from audiocnn.listen import Transcription
-    from audiocnn.tasks.notes import NotesTask
+    from audiocnn.tasks.model import NotesModel
 
 Format = Literal["mid", "csv", "json", "jams", "npz", "png", "wav"]
 SOUND_SUFFIX = ".notes.wav"  # beside song.wav there is no place for another song.wav
@@ -144,7 +144,7 @@ def _open(jobs: Sequence[Job], formats: Sequence[str], overwrite: bool) -> dict[
 
 
 def _done(
-    job: Job, wanted: list[str], start: Start, task: "NotesTask", how: dict[str, Any], midi: dict[str, Any]
+    job: Job, wanted: list[str], start: Start, task: "NotesModel", how: dict[str, Any], midi: dict[str, Any]
 ) -> bool:
     """Tells whether a recording was heard and its notes written, and says so or why not."""
     from audiocnn import listen

@@ -1,6 +1,6 @@
-"""Model files: one safetensors file that holds a task's tensors and, in its header, all that is needed to rebuild it.
+"""Model files: one safetensors file of a model's tensors, and in its header all that rebuilds it.
 
-Convention: a front end, a backbone and a task keep each argument of their constructor as an attribute of the same
+Convention: a front end, a backbone and a model keep each argument of their constructor as an attribute of the same
 name. A description is {"class_path": ..., "init_args": {...}}, as in a config. Reading one imports nothing but this
 project's own classes, and unpickles nothing.
 """
@@ -20,7 +20,7 @@ from torch import nn
 
 from audiocnn import files
 from audiocnn.notes import Decoding
-from audiocnn.tasks.base import AudioTask
+from audiocnn.tasks.model import NotesModel
 
 FORMAT_VERSION = 1
 HEADER = "audiocnn"
@@ -30,11 +30,16 @@ class ModelError(files.FileError):
     """A model file that cannot be read: one line, `path: reason`."""
 
 
-def describe(module: object) -> dict[str, Any]:
-    """The class of a front end, backbone, task or set of knobs with its arguments, ready for JSON."""
-    names = [name for name in inspect.signature(type(module).__init__).parameters if name != "self"]
+def describe(module: object, kind: type | None = None) -> dict[str, Any]:
+    """The class of a front end, backbone, task or set of knobs with its arguments, ready for JSON.
+
+    Args:
+        kind: the class that it is described as, one of those it inherits; its own when None.
+    """
+    kind = kind or type(module)
+    names = [name for name in inspect.signature(kind.__init__).parameters if name != "self"]
     return {
-        "class_path": f"{type(module).__module__}.{type(module).__qualname__}",
+        "class_path": f"{kind.__module__}.{kind.__qualname__}",
         "init_args": {name: _described(getattr(module, name)) for name in names},
     }
 
@@ -62,27 +67,28 @@ def _rebuilt(value: Any) -> Any:
     return rebuild(value) if isinstance(value, dict) and "class_path" in value else value
 
 
-def save(task: AudioTask, path: str | Path) -> None:
-    """Writes the task as a model file."""
-    header = {"version": FORMAT_VERSION, "task": describe(task)}
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in task.state_dict().items()}
+def save(model: NotesModel, path: str | Path) -> None:
+    """Writes a model file; of a task, what listening needs of it."""
+    header = {"version": FORMAT_VERSION, "model": describe(model, NotesModel)}
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with files.written(path) as partial:
         # Not save_file: its errors are its own, and its file is readable to nobody else.
         partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
-def load(path: str | Path) -> AudioTask:
-    """The task of a model file, ready to listen (in evaluation mode, on the CPU).
+def load(path: str | Path) -> NotesModel:
+    """The model of a model file, ready to listen (in evaluation mode, on the CPU).
 
     Raises: ModelError when the file is missing, damaged, a pickle, of a later version or no model of this project.
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(9)
     except OSError as error:
         raise ModelError(path, files.reason(error)) from error
-    if start[:1] == b"\x80" or start == b"PK\x03\x04":
+    # A safetensors file may begin with these bytes too, the length of its header, but then that header begins.
+    if start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
         raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")
     try:
         with safe_open(path, "pt") as file:
@@ -97,10 +103,10 @@ def load(path: str | Path) -> AudioTask:
             path, f"is of version {header['version']}, expected version {FORMAT_VERSION}: update audiocnn"
         )
     try:
-        task = rebuild(header["task"])
-        if not isinstance(task, AudioTask):
-            raise ValueError(f"class is {header['task']['class_path']}, expected a task")
-        task.load_state_dict(tensors)
+        model = rebuild(header["model"])
+        if not isinstance(model, NotesModel):
+            raise ValueError(f"class is {header['model']['class_path']}, expected a model")
+        model.load_state_dict(tensors)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
-    return task.eval()
+    return model.eval()

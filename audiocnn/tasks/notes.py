@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mir_eval
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,24 +9,24 @@ from torch.nn import functional
 
 from audiocnn.augment import MaskPicture
 from audiocnn.backbones import Backbone
-from audiocnn.heads import NotesHead
 from audiocnn.notes import MAX_BEND, N_PITCHES, Decoding, Note, decode
 from audiocnn.spectrogram import FrontEnd
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import AudioTask
+from audiocnn.tasks.model import NotesModel
 
 
-class NotesTask(AudioTask):
-    """Notes from waveforms: (batch, samples) -> logits (batch, outputs, pitches, frames).
+class NotesTask(NotesModel, AudioTask):
+    """The training of a NotesModel.
 
     Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin and
     of bend where they sound.
 
     Args:
-        decoding: how notes are read from the scores; saved with the model.
-        bend: whether pitch bend is learned too.
         mask: masks on the pictures while training.
         start_from: a model file whose backbone's weights training starts from.
+
+    The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `AudioTask`.
     """
 
     def __init__(
@@ -37,21 +36,15 @@ class NotesTask(AudioTask):
         decoding: Decoding | None = None,
         bend: bool = False,
         mask: MaskPicture | None = None,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         start_from: str | None = None,
     ) -> None:
-        super().__init__(front_end, backbone, learning_rate, weight_decay)
-        self.decoding, self.bend = decoding or Decoding(), bend
+        super().__init__(front_end, backbone, decoding, bend)
         self.mask = mask or MaskPicture()
-        self.head = NotesHead(backbone.dims, backbone.out_channels, N_PITCHES, bend)
-        self.start_from = None  # once they are loaded, the weights are this task's own
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
             self.backbone.load_state_dict(modelfile.load(start_from).backbone.state_dict())
-
-    def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
-        """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""
-        return self.head.scores(self(waveforms))
 
     def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
         waveforms, targets = batch
@@ -97,6 +90,8 @@ class NotesTask(AudioTask):
 
 def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
     """mir_eval's F1 of onsets, and of onsets with offsets."""
+    import mir_eval  # 0.6 s
+
     if not len(rows) or not notes:
         value = float(not len(rows) and not notes)
         return {"note_f1": value, "note_offset_f1": value}

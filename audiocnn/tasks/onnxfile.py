@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import files
-from audiocnn.tasks.notes import NotesTask
+from audiocnn.tasks.model import NotesModel
 
 N_EXAMPLE = 32_768  # samples that the export runs on; any number can be given to the file
 
@@ -33,7 +33,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Scores(nn.Module):
-    def __init__(self, task: NotesTask) -> None:
+    def __init__(self, task: NotesModel) -> None:
         super().__init__()
         self.task = task
 
@@ -41,7 +41,7 @@ class _Scores(nn.Module):
         return tuple(self.task.scores(waveform).values())
 
 
-def save(task: NotesTask, path: str | Path) -> None:
+def save(task: NotesModel, path: str | Path) -> None:
     """Writes the model as ONNX: `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names.
 
     Frame i is that of sample i * hop_length. The file's metadata has `sample_rate` in Hz and `hop_length`.

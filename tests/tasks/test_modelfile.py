@@ -15,6 +15,7 @@ from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.notes import Decoding
 from audiocnn.spectrogram import Cqt, LogMel, Stft
 from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import NotesModel
 from audiocnn.tasks.modelfile import ModelError
 from audiocnn.tasks.notes import NotesTask
 
@@ -57,11 +58,11 @@ def test_comes_back_unchanged(create, tmp_path: Path) -> None:
     task, path = varied(create()), tmp_path / "model.safetensors"
     modelfile.save(task, path)
     loaded = modelfile.load(path)
-    assert type(loaded) is NotesTask
+    assert type(loaded) is NotesModel
     assert not loaded.training
     assert loaded.decoding == task.decoding
     assert loaded.sample_rate == 8000
-    assert json.dumps(modelfile.describe(loaded)) == json.dumps(modelfile.describe(task))
+    assert json.dumps(modelfile.describe(loaded)) == json.dumps(modelfile.describe(task, NotesModel))
     waveform = torch.rand(1, 4000) - 0.5
     with torch.no_grad():
         logits = task.eval()(waveform)
@@ -76,8 +77,8 @@ def test_saves_tensors_and_a_description(saved: Path) -> None:
     with modelfile.safe_open(saved, "pt") as file:
         header = json.loads(file.metadata()["audiocnn"])
     assert header["version"] == 1
-    assert header["task"]["class_path"] == "audiocnn.tasks.notes.NotesTask"
-    assert header["task"]["init_args"]["backbone"] == {
+    assert header["model"]["class_path"] == "audiocnn.tasks.model.NotesModel"
+    assert header["model"]["init_args"]["backbone"] == {
         "class_path": "audiocnn.backbones.dilated.DilatedNet",
         "init_args": {"in_channels": 20, "channels": 8, "dilations": [1, 2], "groups": 2},
     }
@@ -145,7 +146,7 @@ def write(path: Path, header: object, tensors: dict | None = None) -> None:
 
 
 def test_foreign_safetensors(tmp_path: Path) -> None:
-    for header in (None, {"task": {}}, [1, 2], "audiocnn"):
+    for header in (None, {"model": {}}, [1, 2], "audiocnn"):
         write(tmp_path / "foreign.safetensors", header)
         with pytest.raises(ModelError, match="has no audiocnn header; expected a model that audiocnn saved"):
             modelfile.load(tmp_path / "foreign.safetensors")
@@ -158,13 +159,13 @@ def test_header_that_is_no_json(tmp_path: Path) -> None:
 
 
 def test_later_version(tmp_path: Path) -> None:
-    write(tmp_path / "later.safetensors", {"version": 2, "task": {"whatever": "it holds"}})
+    write(tmp_path / "later.safetensors", {"version": 2, "model": {"whatever": "it holds"}})
     with pytest.raises(ModelError, match="is of version 2, expected version 1: update audiocnn"):
         modelfile.load(tmp_path / "later.safetensors")
 
 
 @pytest.mark.parametrize(
-    ("task", "message"),
+    ("description", "message"),
     [
         (
             {"class_path": "os.system", "init_args": {"command": "true"}},
@@ -172,7 +173,7 @@ def test_later_version(tmp_path: Path) -> None:
         ),
         ({"class_path": "torch.nn.Linear", "init_args": {}}, "expected one of audiocnn"),
         ({"class_path": "audiocnnish.Evil", "init_args": {}}, "expected one of audiocnn"),
-        ({"class_path": "NotesTask", "init_args": {}}, "expected one of audiocnn"),
+        ({"class_path": "NotesModel", "init_args": {}}, "expected one of audiocnn"),
         ({"class_path": "audiocnn.files.FileError", "init_args": {}}, "expected a module of audiocnn"),
         (
             {"class_path": "audiocnn.files.written", "init_args": {"path": "x"}},
@@ -180,35 +181,38 @@ def test_later_version(tmp_path: Path) -> None:
         ),
         ({"class_path": "audiocnn.spectrogram.math", "init_args": {}}, "expected a module of audiocnn"),
         ({"class_path": "audiocnn.spectrogram.Nothing", "init_args": {}}, "expected a module of audiocnn"),
-        ({"class_path": "audiocnn.nowhere.NotesTask", "init_args": {}}, "No module named 'audiocnn.nowhere'"),
-        ({"class_path": "audiocnn.tasks.notes.NotesTask", "init_args": {}}, "missing 2 required"),
-        ({"class_path": "audiocnn.tasks.notes.NotesTask", "init_args": []}, "do not fit"),
-        ({"class_path": "audiocnn.tasks.notes.NotesTask"}, "init_args"),
+        (
+            {"class_path": "audiocnn.nowhere.NotesModel", "init_args": {}},
+            "No module named 'audiocnn.nowhere'",
+        ),
+        ({"class_path": "audiocnn.tasks.model.NotesModel", "init_args": {}}, "missing 2 required"),
+        ({"class_path": "audiocnn.tasks.model.NotesModel", "init_args": []}, "do not fit"),
+        ({"class_path": "audiocnn.tasks.model.NotesModel"}, "init_args"),
         ({"init_args": {}}, "class_path"),
         ([], "do not fit"),
         (None, "do not fit"),
     ],
 )
-def test_classes_that_are_not_ours(tmp_path: Path, task: object, message: str) -> None:
+def test_classes_that_are_not_ours(tmp_path: Path, description: object, message: str) -> None:
     path = tmp_path / "model.safetensors"
-    write(path, {"version": 1, "task": task})
+    write(path, {"version": 1, "model": description})
     with pytest.raises(ModelError, match=message) as error:
         modelfile.load(path)
     assert "\n" not in str(error.value)
 
 
-def test_class_within_the_task_that_is_not_ours(tmp_path: Path) -> None:
-    description = modelfile.describe(dilated())
+def test_class_within_the_model_that_is_not_ours(tmp_path: Path) -> None:
+    description = modelfile.describe(dilated(), NotesModel)
     description["init_args"]["backbone"] = {"class_path": "subprocess.Popen", "init_args": {"args": ["true"]}}
-    write(tmp_path / "model.safetensors", {"version": 1, "task": description})
+    write(tmp_path / "model.safetensors", {"version": 1, "model": description})
     with pytest.raises(ModelError, match=r"class is subprocess\.Popen, expected one of audiocnn"):
         modelfile.load(tmp_path / "model.safetensors")
 
 
-def test_module_that_is_no_task(tmp_path: Path) -> None:
+def test_module_that_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    write(path, {"version": 1, "task": modelfile.describe(Stft(8000))}, tensors={})
-    with pytest.raises(ModelError, match=r"class is audiocnn\.spectrogram\.Stft, expected a task"):
+    write(path, {"version": 1, "model": modelfile.describe(Stft(8000))}, tensors={})
+    with pytest.raises(ModelError, match=r"class is audiocnn\.spectrogram\.Stft, expected a model"):
         modelfile.load(path)
 
 
@@ -221,7 +225,7 @@ def test_tensors_of_another_model(saved: Path, change: str) -> None:
         tensors["head.project.scale"] = torch.zeros(1)
     else:
         tensors["head.project.bias"] = torch.zeros(3)
-    write(saved, {"version": 1, "task": modelfile.describe(dilated())}, tensors)
+    write(saved, {"version": 1, "model": modelfile.describe(dilated(), NotesModel)}, tensors)
     with pytest.raises(
         ModelError, match=r"damaged: its header and tensors do not fit .*head\.project"
     ) as error:
