@@ -1,0 +1,202 @@
+"""Every config stands; smoke.yaml trains and resumes, and what it learned is exported and transcribes."""
+
+import csv
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pytest
+import torch
+import yaml
+from lightning.pytorch.cli import LightningCLI
+
+from audiocnn import formats, listen
+from audiocnn.cli import main
+from audiocnn.datasets import cache
+from audiocnn.tasks import modelfile
+from audiocnn.tasks.base import AudioTask
+from audiocnn.tasks.notes import NotesTask
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+SMOKE = ROOT / "configs" / "smoke.yaml"
+RATE = cache.SAMPLE_RATE
+
+# Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{warning}")
+    for warning in (
+        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
+        ".*isinstance\\(treespec, LeafSpec\\)",
+        ".*does not have many workers",
+        "Checkpoint directory .* exists and is not empty",
+        ".*there is no last checkpoint available",
+    )
+]
+
+
+@pytest.fixture
+def lightning_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in; what Lightning reads from the process is put back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["audiocnn"])
+    return tmp_path
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_from = yaml.safe_load(config.read_text())["model"]["init_args"].get("start_from")
+    if start_from and not (ROOT / start_from).exists():
+        pytest.skip(f"{start_from} is not there yet")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config)])
+    modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+    cli = LightningCLI(AudioTask, lightning.LightningDataModule, run=False, **modes)
+    assert cli.datamodule.framing.sample_rate == cli.model.sample_rate
+    assert cli.datamodule.framing.hop_length == cli.model.front_end.hop_length
+    with torch.inference_mode():
+        scores = cli.model.eval().scores(torch.zeros(1, cli.model.sample_rate))
+    assert scores["onset"].shape == (1, 88, 1 + cli.model.sample_rate // cli.model.front_end.hop_length)
+
+
+def melody(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Tones that fade, now and then three at once: samples, and rows of onset_s, offset_s, midi, velocity."""
+    rng, onset_s, rows = np.random.default_rng(seed), 0.3, []
+    samples = np.zeros(round(duration_s * RATE), np.float32)
+    while onset_s < duration_s - 1:
+        for midi in rng.choice(np.arange(48, 90), rng.integers(1, 4), replace=False):
+            rows.append((onset_s, onset_s + rng.uniform(0.2, 0.6), midi, 64))
+        onset_s += rng.uniform(0.3, 0.8)
+    for onset_s, offset_s, midi, _ in rows:
+        time_s = np.arange(round((offset_s - onset_s) * RATE)) / RATE
+        edges = np.clip(np.minimum(time_s / 0.01, (offset_s - onset_s - time_s) / 0.02), 0, 1)
+        tone = 0.2 * edges * np.exp(-time_s) * np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * time_s)
+        samples[round(onset_s * RATE) :][: len(tone)] += tone
+    return samples, np.array(rows)
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache as `audiocnn data prepare` makes them."""
+    folder = tmp_path_factory.mktemp("tones")
+    for name, seed in (("train/one", 0), ("train/two", 1), ("validation/three", 2)):
+        cache.write(folder / name, *melody(seed, duration_s=15))
+    return folder
+
+
+@pytest.fixture
+def fit(lightning_cli: Path, tones: Path) -> Callable[..., int]:
+    def fit(*arguments: str) -> int:
+        fixed = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
+        return main(["fit", "--config", str(SMOKE), f"--data.caches=[{tones}]", *fixed, *arguments])
+
+    return fit
+
+
+def epochs(run: Path) -> list[int]:
+    """The epochs that a run's metrics.csv tells of."""
+    with open(run / "metrics.csv") as file:
+        return sorted({int(row["epoch"]) for row in csv.DictReader(file)})
+
+
+@pytest.mark.slow
+def test_trains_resumes_exports_and_transcribes(
+    fit, lightning_cli: Path, tones: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def killed(task: NotesTask) -> None:
+        if task.current_epoch == 1:
+            raise ProcessLookupError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NotesTask, "on_train_epoch_start", killed)
+        with pytest.raises(ProcessLookupError, match="killed"):
+            fit("--ckpt_path=last")
+    runs = lightning_cli / "runs" / "smoke"
+    assert epochs(runs / "csv" / "version_0") == [0]
+    assert fit("--ckpt_path=last") == 0
+    assert epochs(runs / "csv" / "version_1") == [1]
+    assert (runs / "csv" / "version_1" / "config.yaml").is_file()
+
+    last, out = runs / "last.ckpt", lightning_cli / "tones.safetensors"
+    assert main(["export", str(out), "--config", str(SMOKE), "--ckpt_path", str(last)]) == 0
+    task, trained = modelfile.load(out), torch.load(last, weights_only=True)
+    assert trained["global_step"] == 80
+    for name, tensor in trained["state_dict"].items():
+        assert torch.equal(task.state_dict()[name], tensor), name
+
+    # The whole way: what was learned hears, in a file, the notes of a melody that it has not been trained on.
+    capsys.readouterr()
+    report = lightning_cli / "report.json"
+    options = ["--model", str(out), "--output", str(report)]
+    assert main(["evaluate", "notes", str(tones / "validation"), *options]) == 0
+    assert main(["transcribe", str(tones / "validation"), "--model", str(out), "--formats", "csv"]) == 0
+    recording = tones / "validation" / "three.wav"
+    heard = formats.read(recording.with_suffix(".csv"))
+    assert heard == listen.transcribe(recording, task).notes
+    n_played = len(np.loadtxt(recording.with_suffix(".tsv"), skiprows=1))
+    assert len(heard) == pytest.approx(n_played, rel=0.3)
+    assert json.loads(report.read_text())["mean"]["onset"]["f1"] > 0.8
+
+
+def test_fit_without_a_cache_tells_so(lightning_cli: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fixed = ("--trainer.enable_progress_bar=false", "--trainer.logger=false")
+    assert main(["fit", "--config", str(SMOKE), *fixed]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("data/cache/smoke/train: no recording")
+
+
+class Code:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("unpickled"),)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"", "damaged, or no checkpoint of tensors alone"),
+        (b"text", "damaged, or no checkpoint of tensors alone"),
+        (pickle.dumps({"state_dict": Code()}), "damaged, or no checkpoint of tensors alone"),
+        ({"state_dict": Code()}, "damaged, or no checkpoint of tensors alone"),
+        ({"state_dict": {"head": torch.zeros(3)}}, f"does not fit the model of {SMOKE}"),
+        ({"weights": {}}, f"does not fit the model of {SMOKE}"),
+        (torch.zeros(3), f"does not fit the model of {SMOKE}"),
+    ],
+    ids=["missing", "empty", "text", "pickle", "code", "other tensors", "no weights", "no dictionary"],
+)
+def test_bad_checkpoint(
+    lightning_cli: Path, capsys: pytest.CaptureFixture[str], checkpoint: object, reason: str
+) -> None:
+    path = lightning_cli / "bad.ckpt"
+    if isinstance(checkpoint, bytes):
+        path.write_bytes(checkpoint)
+    elif checkpoint is not None:
+        torch.save(checkpoint, path)
+    assert main(["export", "out.safetensors", "--config", str(SMOKE), "--ckpt_path", str(path)]) == 1
+    assert capsys.readouterr().err.splitlines() == [f"{path}: {reason}"]
+    assert [file.name for file in lightning_cli.iterdir()] == ([] if checkpoint is None else ["bad.ckpt"])
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("model: [", "describes no model: "),
+        ("data: {}", "describes no model: "),
+        ("model: {class_path: os.system, init_args: {command: ls}}", "describes no model: "),
+    ],
+)
+def test_bad_config(
+    lightning_cli: Path, capsys: pytest.CaptureFixture[str], config: str | None, reason: str
+) -> None:
+    path = lightning_cli / "bad.yaml"
+    if config is not None:
+        path.write_text(config)
+    assert main(["export", "out.safetensors", "--config", str(path), "--ckpt_path", "none"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: {reason}")
