@@ -16,8 +16,8 @@ from audiocnn.listen import Listener, fused, load, transcribe
 from audiocnn.notes import Decoding, Note
 from audiocnn.spectrogram import Cqt
 from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import NotesModel
 from audiocnn.tasks.modelfile import ModelError
-from audiocnn.tasks.notes import NotesTask
 
 RATE, HOP = 8000, 256
 FRAME_S = HOP / RATE  # 32 ms
@@ -41,13 +41,13 @@ def music() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def task(music: np.ndarray) -> NotesTask:
+def task(music: np.ndarray) -> NotesModel:
     """A net of random weights whose scores vary as a trained one's: a few of them pass the thresholds."""
     torch.manual_seed(0)
     front_end = Cqt(RATE, HOP, fmin=26.9755, n_bins=252, bins_per_octave=36, max_length=1022, floor=1e-4)
     decoding = Decoding(onset_threshold=0.5, frame_threshold=0.5, offset_threshold=0.5)
     backbone = HarmonicNet(channels=8, harmonics=(1, 2, 3), dilations=DILATIONS)
-    task = NotesTask(front_end, backbone, decoding).eval()
+    task = NotesModel(front_end, backbone, decoding).eval()
     for module in task.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -104,7 +104,7 @@ def assert_same_notes(ours: list[Note], theirs: list[Note]) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(task: NotesTask, music: np.ndarray) -> tuple[dict[str, np.ndarray], list[Note]]:
+def whole(task: NotesModel, music: np.ndarray) -> tuple[dict[str, np.ndarray], list[Note]]:
     """Scores and notes of all of the music at once."""
     listener = Listener(task, block_s=None, keep_scores=True)
     notes = hear(listener, music, always(len(music)))
@@ -114,7 +114,7 @@ def whole(task: NotesTask, music: np.ndarray) -> tuple[dict[str, np.ndarray], li
 # The same, however the sound comes
 
 
-def test_whole_is_what_the_task_says(task: NotesTask, music: np.ndarray, whole) -> None:
+def test_whole_is_what_the_task_says(task: NotesModel, music: np.ndarray, whole) -> None:
     with torch.inference_mode():
         scores = {
             name: score[0].numpy() for name, score in task.scores(torch.from_numpy(music)[None]).items()
@@ -132,7 +132,7 @@ def test_whole_is_what_the_task_says(task: NotesTask, music: np.ndarray, whole) 
     ids=["live", "odd", "blocks", "short"],
 )
 def test_blocks_and_live_are_the_whole(
-    task: NotesTask, music: np.ndarray, whole, block_s: float, sizes
+    task: NotesModel, music: np.ndarray, whole, block_s: float, sizes
 ) -> None:
     listener = Listener(task, block_s=block_s, keep_scores=True)
     notes = hear(listener, music, sizes)
@@ -141,7 +141,7 @@ def test_blocks_and_live_are_the_whole(
 
 
 @pytest.mark.parametrize("n_samples", [1, 24, HOP - 1, HOP, 5 * HOP, 40 * HOP + 7])
-def test_short_sounds(task: NotesTask, music: np.ndarray, n_samples: int) -> None:
+def test_short_sounds(task: NotesModel, music: np.ndarray, n_samples: int) -> None:
     scores = {}
     for block_s in (None, 0.1, 20.0):
         listener = Listener(task, block_s=block_s, keep_scores=True)
@@ -152,7 +152,7 @@ def test_short_sounds(task: NotesTask, music: np.ndarray, n_samples: int) -> Non
     assert_same_scores(scores[20.0], scores[None])
 
 
-def test_nothing_gives_nothing(task: NotesTask) -> None:
+def test_nothing_gives_nothing(task: NotesModel) -> None:
     listener = Listener(task, keep_scores=True)
     assert listener.push(np.zeros(0, np.float32)) == []
     assert listener.flush() == []
@@ -160,7 +160,7 @@ def test_nothing_gives_nothing(task: NotesTask) -> None:
     assert listener.sounding == []
 
 
-def test_memory_stays_bounded(task: NotesTask, music: np.ndarray) -> None:
+def test_memory_stays_bounded(task: NotesModel, music: np.ndarray) -> None:
     """What is kept is a block, what the network sees around it, and one push."""
     listener = Listener(task, block_s=2.0)
     most = 0
@@ -171,7 +171,7 @@ def test_memory_stays_bounded(task: NotesTask, music: np.ndarray) -> None:
     assert listener.scores == {}
 
 
-def test_fused_net_gives_the_same_scores(task: NotesTask, music: np.ndarray) -> None:
+def test_fused_net_gives_the_same_scores(task: NotesModel, music: np.ndarray) -> None:
     waveform = torch.from_numpy(music[: 10 * RATE])[None]
     before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
     quick = fused(task)
@@ -186,7 +186,7 @@ def test_fused_net_gives_the_same_scores(task: NotesTask, music: np.ndarray) -> 
 # Soon enough
 
 
-def test_latency(task: NotesTask) -> None:
+def test_latency(task: NotesModel) -> None:
     """Half a window, the frames that the network looks ahead, and the one that the decoder does."""
     assert Listener(task).latency_s == pytest.approx(REACH_S + (CONTEXT + 1) * FRAME_S)
     assert Listener(task, look_ahead_s=0.1).latency_s == pytest.approx(REACH_S + FRAME_S)  # 96 ms
@@ -195,12 +195,12 @@ def test_latency(task: NotesTask) -> None:
     assert Listener(task, look_ahead_s=99).latency_s == Listener(task).latency_s
 
 
-def test_look_ahead_that_is_too_short(task: NotesTask) -> None:
+def test_look_ahead_that_is_too_short(task: NotesModel) -> None:
     with pytest.raises(ValueError, match=r"look_ahead_s is 0.09, expected at least this model's 0.096"):
         Listener(task, look_ahead_s=0.09)
 
 
-def test_low_latency_does_not_depend_on_the_arrays(task: NotesTask, music: np.ndarray) -> None:
+def test_low_latency_does_not_depend_on_the_arrays(task: NotesModel, music: np.ndarray) -> None:
     heard = []
     for sizes in (always(HOP), at_random(1, 3000), always(10**6)):
         listener = Listener(task, EAGER, look_ahead_s=0.1, keep_scores=True)
@@ -211,7 +211,7 @@ def test_low_latency_does_not_depend_on_the_arrays(task: NotesTask, music: np.nd
         assert_same_notes(notes, heard[0][0])
 
 
-def test_full_look_ahead_is_the_whole(task: NotesTask, music: np.ndarray, whole) -> None:
+def test_full_look_ahead_is_the_whole(task: NotesModel, music: np.ndarray, whole) -> None:
     listener = Listener(task, look_ahead_s=5.0, keep_scores=True)
     listener.push(music[: 4 * RATE])
     answered = listener.scores
@@ -221,7 +221,7 @@ def test_full_look_ahead_is_the_whole(task: NotesTask, music: np.ndarray, whole)
 
 
 @pytest.mark.parametrize("look_ahead_s", [0.1, 0.3])
-def test_notes_are_told_in_time(task: NotesTask, music: np.ndarray, look_ahead_s: float) -> None:
+def test_notes_are_told_in_time(task: NotesModel, music: np.ndarray, look_ahead_s: float) -> None:
     """In arrays of 10 ms, each onset is told after the latency, give or take half a frame, never later."""
     listener, told_s = Listener(task, EAGER, look_ahead_s=look_ahead_s), {}
     for start in range(0, 4 * RATE, 80):
@@ -233,7 +233,7 @@ def test_notes_are_told_in_time(task: NotesTask, music: np.ndarray, look_ahead_s
     assert min(delays_s) >= listener.latency_s - FRAME_S / 2 - 1e-6
 
 
-def test_frames_hear_nothing_beyond_the_look_ahead(task: NotesTask, music: np.ndarray) -> None:
+def test_frames_hear_nothing_beyond_the_look_ahead(task: NotesModel, music: np.ndarray) -> None:
     listener = Listener(task, look_ahead_s=0.1, keep_scores=True)
     listener.push(music[: 2 * RATE])
     early = listener.scores
@@ -257,7 +257,7 @@ def song(music: np.ndarray, tmp_path_factory) -> Path:
     return path
 
 
-def test_file_is_its_array(task: NotesTask, song: Path) -> None:
+def test_file_is_its_array(task: NotesModel, song: Path) -> None:
     from_file = transcribe(song, task, keep_scores=True)
     assert len(from_file.notes) > 30
     assert from_file.source == song
@@ -272,14 +272,14 @@ def test_file_is_its_array(task: NotesTask, song: Path) -> None:
     assert_same_notes(transcribe((np.stack([2 * samples, 0 * samples]), 22_050), task).notes, from_file.notes)
 
 
-def test_whole_and_batches_of_blocks(task: NotesTask, song: Path) -> None:
+def test_whole_and_batches_of_blocks(task: NotesModel, song: Path) -> None:
     in_blocks = transcribe(song, task)
     assert in_blocks.scores == {}
     assert_same_notes(transcribe(song, task, whole=True).notes, in_blocks.notes)
     assert_same_notes(transcribe(str(song), task, batch_size=2).notes, in_blocks.notes)
 
 
-def test_progress(task: NotesTask, song: Path) -> None:
+def test_progress(task: NotesModel, song: Path) -> None:
     told = []
     transcription = transcribe(song, task, progress=told.append)
     assert told == sorted(told)
@@ -287,7 +287,7 @@ def test_progress(task: NotesTask, song: Path) -> None:
     assert told[-1] == transcription.duration_s
 
 
-def test_knobs(task: NotesTask, music: np.ndarray) -> None:
+def test_knobs(task: NotesModel, music: np.ndarray) -> None:
     sound = (music[: 20 * RATE], RATE)
     every = transcribe(sound, task).notes
     strict = transcribe(sound, task, onset_threshold=0.55, lowest_pitch=50).notes
@@ -303,7 +303,7 @@ def test_knobs(task: NotesTask, music: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1, 1), (24, 1), (HOP, 2)])
-def test_next_to_no_sound(task: NotesTask, n_samples: int, n_frames: int) -> None:
+def test_next_to_no_sound(task: NotesModel, n_samples: int, n_frames: int) -> None:
     transcription = transcribe((np.zeros(n_samples, np.float32), RATE), task, keep_scores=True)
     assert transcription.duration_s == n_samples / RATE
     assert all(score.shape == (88, n_frames) for score in transcription.scores.values())
@@ -311,12 +311,12 @@ def test_next_to_no_sound(task: NotesTask, n_samples: int, n_frames: int) -> Non
     assert n_frames or transcription.notes == []
 
 
-def test_missing_file(task: NotesTask, tmp_path: Path) -> None:
+def test_missing_file(task: NotesModel, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"nowhere\.wav: No such file or directory"):
         transcribe(tmp_path / "nowhere.wav", task)
 
 
-def test_models_by_name_and_path(task: NotesTask, music: np.ndarray, tmp_path: Path) -> None:
+def test_models_by_name_and_path(task: NotesModel, music: np.ndarray, tmp_path: Path) -> None:
     path, sound = tmp_path / "mine.safetensors", (music[: 10 * RATE], RATE)
     modelfile.save(task, path)
     expected = transcribe(sound, task).notes
@@ -328,7 +328,7 @@ def test_models_by_name_and_path(task: NotesTask, music: np.ndarray, tmp_path: P
         load(tmp_path / "none.safetensors")
 
 
-def test_written_in_every_format(task: NotesTask, song: Path, tmp_path: Path) -> None:
+def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -> None:
     transcription = transcribe(song, task, keep_scores=True)
     transcription.to_midi(tmp_path / "x.mid", tempo=90.0)
     transcription.to_csv(tmp_path / "x.csv")
@@ -344,7 +344,7 @@ def test_written_in_every_format(task: NotesTask, song: Path, tmp_path: Path) ->
         np.testing.assert_array_equal(arrays["onset"], transcription.scores["onset"])
 
 
-def test_pictures_need_the_audio_file(task: NotesTask, tmp_path: Path) -> None:
+def test_pictures_need_the_audio_file(task: NotesModel, tmp_path: Path) -> None:
     transcription = transcribe((np.zeros(RATE, np.float32), RATE), task)
     with pytest.raises(ValueError, match="png needs the audio file; these notes were heard in an array"):
         transcription.to_png(tmp_path / "x.png")

@@ -1,6 +1,7 @@
 """NotesTask: its losses by hand, and that it learns what notes are."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import lightning
@@ -15,6 +16,7 @@ from audiocnn.backbones.dilated import DilatedNet
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.notes import LOWEST_MIDI, N_PITCHES, Decoding, Note, encode
 from audiocnn.spectrogram import Cqt, LogMel
+from audiocnn.tasks import modelfile
 from audiocnn.tasks.notes import NotesTask, _note_scores
 from audiocnn.units import midi_to_hz
 
@@ -150,6 +152,14 @@ def learned() -> NotesTask:
 
 
 # Under Lightning's trainer
+
+
+def test_starts_from_another_models_backbone(learned: NotesTask, tmp_path: Path) -> None:
+    modelfile.save(learned, tmp_path / "learned.safetensors")
+    task = tiny(start_from=str(tmp_path / "learned.safetensors"))
+    for name, tensor in learned.backbone.state_dict().items():
+        assert torch.equal(task.backbone.state_dict()[name], tensor)
+    assert torch.equal(task.head.project.weight, tiny().head.project.weight)
 
 
 @pytest.mark.filterwarnings(
