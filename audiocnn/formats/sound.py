@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from audiocnn import audio, files, units
 from audiocnn.notes import BEND_STEP_S, Note
@@ -35,7 +34,7 @@ def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
     waiting = deque(sorted(notes, key=lambda note: note.onset_s))
     pending = np.zeros(0, np.float32)  # the notes from the block's start on, as far as they reach
     start = 0
-    with files.written(path) as partial, soundfile.SoundFile(partial, "w", SAMPLE_RATE, 2) as file:
+    with audio.written(path, SAMPLE_RATE, 2) as file:
         for block in audio.blocks(source, SAMPLE_RATE, N_BLOCK):
             stop = start + len(block)
             while waiting and round(waiting[0].onset_s * SAMPLE_RATE) < stop:
