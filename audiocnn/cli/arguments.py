@@ -46,14 +46,18 @@ def parser_of(function: Callable[..., Any], prog: str) -> Parser:
     description = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
     formatter = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
+    parser.usage = "%(prog)s"  # what is positional comes first: an option with several words would swallow it
     types, explained = get_type_hints(function), _explained(function)
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             _add_knobs(parser)
         elif parameter.default is parameter.empty:
-            parser.add_argument(name, metavar=name.upper(), help=explained.get(name), **_kind(types[name]))
+            kind = _kind(types[name])
+            parser.add_argument(name, metavar=name.upper(), help=explained.get(name), **kind)
+            parser.usage += f" {name.upper()}" + (" ..." if "nargs" in kind else "")
         else:
             _add_option(parser, name, types[name], parameter.default, explained.get(name, ""))
+    parser.usage += " [options]"
     return parser
 
 

@@ -174,7 +174,7 @@ def _check_writable(target: Path) -> None:
     folder = next(parent for parent in target.parents if parent.exists())
     if not folder.is_dir():
         raise files.FileError(target, f"{folder} is a file, not a folder")
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise files.FileError(target, f"{folder} cannot be written to")
 
 
