@@ -87,7 +87,7 @@ def load(path: str | Path) -> NotesModel:
             start = file.read(9)
     except OSError as error:
         raise ModelError(path, files.reason(error)) from error
-    # A safetensors file may begin with these bytes too, the length of its header, but then that header begins.
+    # A safetensors file may begin with these bytes too, its header's length, but then that header follows.
     if start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
         raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")
     try:
