@@ -61,7 +61,7 @@ def equaliser(frequencies_hz: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def coloured_noise(n_samples: int, rng: Rng) -> np.ndarray:
-    """Noise of unit power with a random slope between white and brown, sometimes with mains hum.
+    """Noise of unit power with a random slope between white and brown.
 
     Shape: (n_samples,).
     """
@@ -201,7 +201,8 @@ class MaskPicture(nn.Module):
         for picture in masked:
             for axis, widest in ((1, self.bins), (2, self.frames)):
                 if torch.rand(()) < self.p:
-                    width = int(torch.randint(1, widest + 1, ()))
-                    start = int(torch.randint(0, picture.shape[axis] - width, ()))
+                    size = picture.shape[axis]
+                    width = int(torch.randint(1, min(widest, size) + 1, ()))
+                    start = int(torch.randint(0, size - width + 1, ()))
                     picture.narrow(axis, start, width).fill_(float(picture.min()))
         return masked

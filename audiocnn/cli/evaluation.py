@@ -64,7 +64,7 @@ def table(report: "Report") -> "Table":
 
     table = Table("recording", box=None, pad_edge=False, collapse_padding=True)
     for heading in HEADINGS.values():
-        table.add_column(f"{heading}\n  P    R   F1", no_wrap=True)
+        table.add_column(f"{heading}\n    P     R    F1", no_wrap=True)
     for name, score in report.scores.items():
         table.add_row(Text(name, overflow="fold"), *_cells(score))
     if report.mean:
@@ -74,6 +74,6 @@ def table(report: "Report") -> "Table":
 
 def _cells(score: "Score") -> list[str]:
     return [
-        " ".join(f"{100 * score[measure][figure]:4.1f}" for figure in ("precision", "recall", "f1"))
+        " ".join(f"{100 * score[measure][figure]:5.1f}" for figure in ("precision", "recall", "f1"))
         for measure in HEADINGS
     ]

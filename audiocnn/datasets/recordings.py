@@ -59,8 +59,9 @@ def read_cache(folder: Path) -> list[Recording]:
         wav = table.with_suffix(".wav")
         if wav.exists():
             info = soundfile.info(wav)
-            rows = np.loadtxt(table, delimiter="\t", skiprows=1, ndmin=2, usecols=(0, 1, 2, 3))
-            recordings.append(Recording(wav, info.samplerate, info.frames, rows.reshape(-1, 4)))
+            lines = table.read_text().splitlines()[1:]
+            rows = np.array([line.split("\t")[:4] for line in lines], float).reshape(-1, 4)
+            recordings.append(Recording(wav, info.samplerate, info.frames, rows))
     if not recordings:
         raise FileNotFoundError(
             f"{folder}: no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
