@@ -90,9 +90,11 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fit(lightning_cli: Path, tones: Path) -> Callable[..., int]:
-    def fit(*arguments: str) -> int:
+    """Runs a training verb of smoke.yaml on the tones."""
+
+    def fit(*arguments: str, verb: str = "fit") -> int:
         fixed = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
-        return main(["fit", "--config", str(SMOKE), f"--data.caches=[{tones}]", *fixed, *arguments])
+        return main([verb, "--config", str(SMOKE), f"--data.caches=[{tones}]", *fixed, *arguments])
 
     return fit
 
@@ -140,6 +142,13 @@ def test_trains_resumes_exports_and_transcribes(
     n_played = len(np.loadtxt(recording.with_suffix(".tsv"), skiprows=1))
     assert len(heard) == pytest.approx(n_played, rel=0.3)
     assert json.loads(report.read_text())["mean"]["onset"]["f1"] > 0.8
+
+
+def test_validate_and_test(fit, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit("--trainer.logger=false", verb="validate") == 0
+    assert "val/note_f1" in capsys.readouterr().out
+    assert fit("--trainer.logger=false", verb="test") == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("No `test_step()` method defined")
 
 
 def test_fit_without_a_cache_tells_so(lightning_cli: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ def lightning(verb: str, arguments: list[str]) -> int:
     kill, resumes. The config that a run used is written among its logs.
     """
     from lightning import LightningDataModule
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.cli import LightningCLI
 
     from audiocnn.tasks.base import AudioTask
@@ -24,7 +25,7 @@ def lightning(verb: str, arguments: list[str]) -> int:
             subclass_mode_data=True,
             save_config_kwargs={"overwrite": True},
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, MisconfigurationException) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
