@@ -20,7 +20,7 @@ from audiocnn.cli import main
 
 MODEL = (
     Path(__file__).parent / "golden" / "tones.safetensors"
-)  # made by hand in test_cli.py, hears pure tones
+)  # made by hand in tests/cli/test_main.py, hears pure tones
 A4 = 69
 
 

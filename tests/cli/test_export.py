@@ -1,0 +1,71 @@
+"""`audiocnn export` and `audiocnn models`: what is exported is the model, in every format."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from audiocnn import models
+from audiocnn.tasks import modelfile
+
+RATE = 16_000
+
+
+def test_export_a_model_again(run, tmp_path: Path, model: Path) -> None:
+    done = run("export", tmp_path / "again.safetensors", "--model", model)
+    assert (done.status, done.err) == (0, [])
+    assert (tmp_path / "again.safetensors").read_bytes() == model.read_bytes()
+
+
+@pytest.mark.slow
+def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path) -> None:
+    assert run("export", tmp_path / "tones.onnx", "--model", model).status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["tones.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "tones.onnx", providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata == {"sample_rate": "16000", "hop_length": "512"}
+    task, music = modelfile.load(model), sound(duration_s=6).astype(np.float32)
+    for n_samples in (1, 511, 512, 20_000, 96_000):
+        waveform = music[None, :n_samples]
+        with torch.inference_mode():
+            wanted = task.scores(torch.from_numpy(waveform))
+        got = dict(zip(wanted, session.run(None, {"waveform": waveform}), strict=True))
+        for name, scores in wanted.items():
+            assert got[name].shape == (1, 88, 1 + n_samples // 512)
+            np.testing.assert_allclose(got[name], scores.numpy(), atol=1e-4)
+    # Frame i is sample i * hop_length: A4 begins at 0.5 s.
+    assert got["onset"][0, 69 - 21, : RATE // 512].argmax() == pytest.approx(0.5 * RATE / 512, abs=0.7)
+
+
+def test_export_without_the_onnx_extra(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
+) -> None:
+    monkeypatch.setattr("audiocnn.tasks.onnxfile.find_spec", lambda name: None)
+    done = run("export", tmp_path / "m.onnx", "--model", model)
+    assert done.status == 1
+    assert done.err == [f"{tmp_path}/m.onnx: needs onnx and onnxscript: pip install 'audiocnn[onnx]'"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["m.pt", "--model", "notes"], "out is m.pt, expected a name that ends in .safetensors or .onnx"),
+        (["m.onnx"], "give either --model, or --config and --ckpt_path"),
+        (["m.onnx", "--model", "notes", "--config", "c"], "give either --model, or --config and --ckpt_path"),
+        (["m.onnx", "--ckpt_path", "c"], "give either --model, or --config and --ckpt_path"),
+    ],
+)
+def test_export_wrongly_asked_for(run, arguments: list, reason: str) -> None:
+    done = run("export", *arguments)
+    assert done.status == 2
+    assert done.err == [f"audiocnn export: {reason} (see audiocnn export --help)"]
+
+
+def test_models(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    assert run("models").out == []
+    (tmp_path / "notes-piano.safetensors").write_bytes(model.read_bytes())
+    assert run("models").out == [f"notes-piano       0.0 MB  {tmp_path}/notes-piano.md"]

@@ -1,0 +1,68 @@
+"""The command line as a whole: its help, its faults, and the model of these tests."""
+
+import json
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+import audiocnn
+from audiocnn.backbones import HarmonicNet
+from audiocnn.cli import VERBS
+from audiocnn.spectrogram import Cqt
+from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import NotesModel
+
+
+def tone_model() -> NotesModel:
+    """A network of two channels: the level of the front end at each pitch, and how fast it rises."""
+    front_end = Cqt(16_000, 512, fmin=26.975577, n_bins=294, bins_per_octave=36, max_length=2046)
+    model = NotesModel(front_end, HarmonicNet(channels=2)).eval()
+    with torch.no_grad():
+        for weights in model.backbone.stages.parameters():
+            weights.zero_()
+        stem, head = model.backbone.stem[0].weight.zero_(), model.head.project
+        stem[0, 4, 1, 1] = 1  # channel 4 is the middle bin of the pitch itself
+        stem[1, 4, 1] = torch.tensor([-1.0, 0.0, 1.0])
+        head.bias.copy_(torch.tensor([-6.0, -6.0, -20.0, 0.0]))
+        head.weight.zero_()
+        head.weight[0, 1], head.weight[1, 0], head.weight[3, 0] = 100, 150, 6
+    return model
+
+
+def test_golden_model_is_the_one_made_by_hand(model: Path) -> None:
+    """A model file of format version 1: later versions read it too."""
+    made, read = tone_model(), modelfile.load(model)
+    assert json.dumps(modelfile.describe(read)) == json.dumps(modelfile.describe(made, NotesModel))
+    for name, tensor in made.state_dict().items():
+        assert torch.equal(read.state_dict()[name], tensor), name
+
+
+def test_help_tells_the_verbs_within_half_a_second(program: list[str]) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [*program, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
+    # Time of the processor, which other programs running do not lengthen.
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.5
+
+
+def test_version(run) -> None:
+    assert run("--version").out == [audiocnn.__version__]
+
+
+@pytest.mark.parametrize("arguments", [["sing"], ["data"], ["evaluate", "song.wav"]])
+def test_no_such_verb(run, arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.status, done.out) == (2, [])
+    assert done.err[-1] == f"audiocnn: no such verb: {' '.join(arguments)}"
+
+
+@pytest.mark.parametrize("verb", [verb for verb, (home, _) in VERBS.items() if "training" not in home])
+def test_each_verb_explains_itself(run, verb: str) -> None:
+    done = run(*verb.split(), "--help")
+    assert done.status == 0
+    assert done.out[0].startswith(f"usage: audiocnn {verb}")
