@@ -22,6 +22,7 @@ EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to i
 NEIGHBOURHOOD = 1  # frames on each side of a peak that are not higher; decoding looks this far ahead
 REFRACTORY = 3  # frames from an onset to the next one of the same pitch, at least
 RISE = 2  # frames from an onset to the end of its note, at least: its frame score may still be rising
+SWELL = 6  # frames for which a pitch must sound to be taken for a note that had no onset
 OUTSIDE = -1.0  # stands for the scores before the first and after the last frame: below any score
 BEND_STEP_S = 0.02  # between two values of Note.bend
 MAX_BEND = 1.0  # semitones
@@ -52,6 +53,7 @@ class Decoding:
         onset_threshold: lowest onset score that starts a note.
         frame_threshold: a note ends where its frame score falls below this.
         offset_threshold: lowest offset score that ends a note although its frame score has not fallen yet.
+        swell_threshold: a note without an onset starts where its frame score stays above this; 1: never.
         minimum_note_ms: shorter notes are dropped.
         lowest_pitch: lowest MIDI pitch kept.
         highest_pitch: highest MIDI pitch kept.
@@ -60,12 +62,13 @@ class Decoding:
     onset_threshold: float = 0.4
     frame_threshold: float = 0.4
     offset_threshold: float = 0.5
+    swell_threshold: float = 1.0
     minimum_note_ms: float = 30.0
     lowest_pitch: int = LOWEST_MIDI
     highest_pitch: int = LOWEST_MIDI + N_PITCHES - 1
 
     def __post_init__(self) -> None:
-        for name in ("onset_threshold", "frame_threshold", "offset_threshold"):
+        for name in ("onset_threshold", "frame_threshold", "offset_threshold", "swell_threshold"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"{name} is {value}, expected more than 0 and at most 1")
@@ -138,9 +141,10 @@ def _order(note: Note) -> tuple[float, int]:
 
 @dataclass
 class _Open:
-    """A note whose end has not been heard: the frame of its onset's peak, and what is known of it."""
+    """A note whose end has not been heard: its first frame, the first that may end it, what is known of it."""
 
     frame: int
+    earliest_end: int
     onset_s: float
     velocity: int
     confidence: float
@@ -157,6 +161,8 @@ class NoteDecoder:
         self.frame_s = frame_s
         self.decoding = decoding or Decoding()
         self._open: dict[int, _Open] = {}
+        self._ended: dict[int, int] = {}  # frame in which the last note of a row ended
+        self._high: np.ndarray | int = 0  # for how many frames, up to the last one read, each row has sounded
         self._start = -NEIGHBOURHOOD  # frame number of the first column of _held
         self._held: dict[str, np.ndarray] | None = None
 
@@ -197,35 +203,50 @@ class NoteDecoder:
         onsets = _peaks(scores["onset"], self.decoding.onset_threshold)
         offsets = _peaks(scores["offset"], self.decoding.offset_threshold)
         silent = scores["frame"][:, inner] < self.decoding.frame_threshold
+        swells = self._swells(scores["frame"][:, inner])
+        busy = onsets.any(axis=1) | swells.any(axis=1) | [row in self._open for row in range(len(onsets))]
         notes: list[Note] = []
-        for row in np.flatnonzero(onsets.any(axis=1) | [row in self._open for row in range(len(onsets))]):
-            notes += self._read_row(row, scores, onsets[row], offsets[row], silent[row])
+        for row in np.flatnonzero(busy):
+            notes += self._read_row(row, scores, onsets[row], swells[row], offsets[row], silent[row])
         return self._kept(notes)
 
+    def _swells(self, frame: np.ndarray) -> np.ndarray:
+        """Which frames complete SWELL frames above the threshold, as booleans."""
+        lengths = np.empty(frame.shape, int)
+        for column, high in enumerate((frame >= self.decoding.swell_threshold).T):
+            self._high = (self._high + 1) * high
+            lengths[:, column] = self._high
+        return lengths == SWELL
+
     def _read_row(
-        self, row: int, scores: Scores, onsets: np.ndarray, offsets: np.ndarray, silent: np.ndarray
+        self,
+        row: int,
+        scores: Scores,
+        onsets: np.ndarray,
+        swells: np.ndarray,
+        offsets: np.ndarray,
+        silent: np.ndarray,
     ) -> list[Note]:
         first = self._start + NEIGHBOURHOOD
-        starts = self._apart(row, np.flatnonzero(onsets))
+        strokes = set(self._apart(row, np.flatnonzero(onsets)))
         ends = np.flatnonzero(offsets | silent)
+        begun = 0  # inner frame from which the open note's bend is still to be read
         notes = []
-        for start, next_start in zip([None, *starts], [*starts, None], strict=True):
-            if start is not None:
-                self._open[row] = self._begin(row, scores, int(start))
-            if row not in self._open:
-                continue
-            earliest = self._open[row].frame + RISE - first
-            end = ends[np.searchsorted(ends, earliest) :][:1]
-            if len(end) and (next_start is None or end[0] < next_start):
-                shift = _shift(scores["offset"][row], end[0]) if offsets[end[0]] else 0.0
-                self._bend(row, scores, start, int(end[0]))
-                notes.append(self._close(row, first + int(end[0]), (first + end[0] + shift) * self.frame_s))
-            elif next_start is not None:
-                self._bend(row, scores, start, int(next_start))
-                time = first + next_start + _shift(scores["onset"][row], next_start)
-                notes.append(self._close(row, first + int(next_start), time * self.frame_s))
-            else:
-                self._bend(row, scores, start, len(onsets))
+        for frame in [*sorted(strokes | set(np.flatnonzero(swells).tolist())), len(onsets)]:
+            if row in self._open:
+                end = ends[np.searchsorted(ends, self._open[row].earliest_end - first) :][:1]
+                if len(end) and end[0] < frame:
+                    shift = _shift(scores["offset"][row], end[0]) if offsets[end[0]] else 0.0
+                    notes.append(self._end(row, scores, slice(begun, int(end[0])), shift))
+                elif frame in strokes:
+                    shift = _shift(scores["onset"][row], frame)
+                    notes.append(self._end(row, scores, slice(begun, frame), shift))
+                elif frame == len(onsets):
+                    self._bend(row, scores, slice(begun, frame))
+            if frame in strokes:
+                self._open[row], begun = self._begin(row, scores, frame), frame
+            elif frame < len(onsets) and self._may_swell(row, first + frame):
+                self._open[row], begun = self._swell(row, scores, frame), frame
         return notes
 
     def _apart(self, row: int, starts: np.ndarray) -> list[int]:
@@ -244,19 +265,44 @@ class NoteDecoder:
         frame = self._start + NEIGHBOURHOOD + start
         return _Open(
             frame=frame,
+            earliest_end=frame + RISE,
             onset_s=max(float(frame + _shift(onset, start)) * self.frame_s, 0.0),
             velocity=int(np.clip(round(float(scores["velocity"][row, start + NEIGHBOURHOOD]) * 127), 1, 127)),
             confidence=float(min(onset[start + NEIGHBOURHOOD], 1)),
             bend=[],
         )
 
-    def _bend(self, row: int, scores: Scores, start: int | None, end: int) -> None:
+    def _may_swell(self, row: int, frame: int) -> bool:
+        """Whether no note has sounded in the row in the SWELL frames up to this one."""
+        return row not in self._open and self._ended.get(row, 0) <= frame - SWELL + 1
+
+    def _swell(self, row: int, scores: Scores, frame: int) -> _Open:
+        """A note that has sounded for SWELL frames up to this one."""
+        here = frame + NEIGHBOURHOOD
+        start = self._start + here - SWELL + 1
+        return _Open(
+            frame=start,
+            earliest_end=start + SWELL,
+            onset_s=max(start * self.frame_s, 0.0),
+            velocity=int(np.clip(round(float(scores["velocity"][row, here]) * 127), 1, 127)),
+            confidence=float(min(scores["frame"][row, here], 1)),
+            bend=[np.full(SWELL - 1, scores["bend"][row, here])] if "bend" in scores else [],
+        )
+
+    def _bend(self, row: int, scores: Scores, frames: slice) -> None:
         if "bend" in scores:
-            columns = slice((start or 0) + NEIGHBOURHOOD, end + NEIGHBOURHOOD)
+            columns = slice(frames.start + NEIGHBOURHOOD, frames.stop + NEIGHBOURHOOD)
             self._open[row].bend.append(scores["bend"][row, columns])
+
+    def _end(self, row: int, scores: Scores, frames: slice, shift: float) -> Note:
+        """Closes a note at the end of these inner frames, and a fraction of a frame."""
+        self._bend(row, scores, frames)
+        end = self._start + NEIGHBOURHOOD + frames.stop
+        return self._close(row, end, (end + shift) * self.frame_s)
 
     def _close(self, row: int, end: int, offset_s: float) -> Note:
         note = self._open.pop(row)
+        self._ended[row] = end
         bend = np.concatenate(note.bend)[: end - note.frame] if note.bend else np.zeros(0)
         steps = np.arange(0, len(bend) * self.frame_s, BEND_STEP_S) if len(bend) else np.zeros(0)
         resampled = np.interp(steps, np.arange(len(bend)) * self.frame_s, bend) if len(bend) else bend

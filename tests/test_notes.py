@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from audiocnn.notes import BEND_STEP_S, LOWEST_MIDI, N_PITCHES, Decoding, Note, NoteDecoder, decode, encode
+from audiocnn.notes import (
+    BEND_STEP_S,
+    LOWEST_MIDI,
+    N_PITCHES,
+    SWELL,
+    Decoding,
+    Note,
+    NoteDecoder,
+    decode,
+    encode,
+)
 
 FRAME_S = 0.032
 C4 = 60 - LOWEST_MIDI  # its row
@@ -309,3 +319,50 @@ def test_notes_come_as_soon_as_their_end_is_known() -> None:
     assert sounding[11] == [(64, 3.0, 11.0)]
     assert [(note.midi, note.offset_s) for note in decoder.flush()] == [(64, 12.0)]
     assert decoder.sounding == []
+
+
+def test_swells_without_onset() -> None:
+    """A pitch that sounds for SWELL frames is a note from the first of them, if it is asked for."""
+    scores = {
+        name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
+    }
+    scores["frame"][39, 10:30] = 0.9
+    scores["velocity"][39] = 0.5
+    assert decode(scores, 0.01) == []
+    (note,) = decode(scores, 0.01, Decoding(swell_threshold=0.8))
+    assert (note.midi, note.velocity) == (60, 64)
+    assert note.confidence == pytest.approx(0.9)
+    assert (note.onset_s, note.offset_s) == pytest.approx((0.10, 0.30))
+    scores["frame"][39, 10 + SWELL - 1 :] = 0
+    assert decode(scores, 0.01, Decoding(swell_threshold=0.8)) == []
+
+
+def test_what_rings_on_after_an_offset_is_no_new_note() -> None:
+    scores = {
+        name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
+    }
+    scores["frame"][39, 5:35] = 0.9
+    scores["onset"][39, 5] = 0.9
+    scores["offset"][39, 15] = 0.9
+    (note,) = decode(scores, 0.01, Decoding(swell_threshold=0.8))
+    assert note.offset_s == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_swells_are_the_same_in_pieces(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = ("onset", "frame", "offset", "velocity", "bend")
+    scores = {
+        name: np.clip(np.cumsum(rng.normal(0, 0.15, (N_PITCHES, 300)), axis=1) % 2 - 0.5, 0, 1).astype("f4")
+        for name in names
+    }
+    decoding = Decoding(onset_threshold=0.8, swell_threshold=0.6)
+    whole = decode(scores, 0.032, decoding)
+    decoder, notes, start = NoteDecoder(0.032, decoding), [], 0
+    while start < 300:
+        end = start + int(rng.integers(1, 40))
+        notes += decoder.push({name: array[:, start:end] for name, array in scores.items()})
+        start = end
+    notes += decoder.flush()
+    assert sorted(notes, key=lambda note: (note.onset_s, note.midi)) == whole
+    assert len(whole) > len(decode(scores, 0.032, Decoding(onset_threshold=0.8)))
