@@ -213,7 +213,7 @@ class NoteDecoder:
     def _swells(self, frame: np.ndarray) -> np.ndarray:
         """Which frames complete SWELL frames above the threshold, as booleans."""
         lengths = np.empty(frame.shape, int)
-        for column, high in enumerate((frame >= self.decoding.swell_threshold).T):
+        for column, high in enumerate((frame > self.decoding.swell_threshold).T):
             self._high = (self._high + 1) * high
             lengths[:, column] = self._high
         return lengths == SWELL
