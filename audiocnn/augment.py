@@ -39,7 +39,7 @@ def one_pole(signal: np.ndarray, cutoff_hz: float, sample_rate: int) -> np.ndarr
     from scipy.signal import lfilter
 
     pole = np.exp(-2 * np.pi * cutoff_hz / sample_rate)
-    return lfilter([1 - pole], [1, -pole], signal)
+    return np.asarray(lfilter([1 - pole], [1, -pole], signal))
 
 
 def equaliser(frequencies_hz: np.ndarray, rng: Rng) -> np.ndarray:

@@ -28,9 +28,10 @@ class NotesHead(nn.Module):
         else:
             self.project = nn.Conv1d(in_channels, n_outputs * n_pitches, 1)
         # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2, and without bend.
-        nn.init.constant_(self.project.bias, -4.0)
+        bias = torch.full((n_outputs, 1 if dims == 2 else n_pitches), -4.0)
         if bend:
-            nn.init.zeros_(self.project.bias[-(n_pitches if dims == 1 else 1) :])
+            bias[-1] = 0
+        self.project.bias = nn.Parameter(bias.flatten())
 
     def forward(self, maps: Tensor) -> Tensor:
         logits = self.project(maps)

@@ -1,8 +1,8 @@
 """Listening: an audio file, an array or a stream, and a model -> notes; whole, in blocks or live.
 
-The networks see a finite stretch of sound, so a piece of a recording, given with what the network needs on both
-sides, has the scores that the whole has. Everything here goes through one class, `Listener`, which takes samples as
-they come: a whole file is a stream with one block, a microphone one with many.
+The networks see a finite stretch of sound, so a piece of a recording, given with what the network needs on
+both sides, has the scores that the whole has. Everything here goes through one class, `Listener`, which takes
+samples as they come: a whole file is a stream with one block, a microphone one with many.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Listener:
         task: the model; samples must have its sample rate.
         decoding: how notes are read; the model's own knobs when None.
         block_s: how much new sound is worth a run of the network; None: all of it, at the end.
-        look_ahead_s: answer each frame as soon as this much later sound is there, instead of waiting for all that
-            the network can use: sooner, less accurate, and slower to compute. block_s then has no effect.
+        look_ahead_s: answer each frame as soon as this much later sound is there, instead of waiting for all
+            that the network can use: sooner, less accurate, slower to compute. block_s then has no effect.
         keep_scores: whether `scores` is kept for the caller.
     Raises: ValueError when look_ahead_s is less than the front end's window and the decoder need.
     """
@@ -97,7 +97,7 @@ class Listener:
 
     @property
     def latency_s(self) -> float:
-        """Seconds of sound after an onset that are heard before the note can be told: the algorithmic latency.
+        """Seconds of sound after an onset that are heard before it can be told: the algorithmic latency.
 
         A block adds up to its own length, and the computation its time.
         """
@@ -266,7 +266,8 @@ def transcribe(
         keep_scores: whether the raw scores are kept.
         progress: told the seconds heard so far, now and then.
         knobs: single fields of `Decoding` that differ: onset_threshold=0.3.
-    Raises: AudioError when the file cannot be read; ModelError when the model cannot; TypeError for an unknown knob.
+    Raises: AudioError when the file cannot be read; ModelError when the model cannot; TypeError for an
+        unknown knob.
     """
     task = model if isinstance(model, NotesModel) else load(model, device)
     listener = Listener(

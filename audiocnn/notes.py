@@ -34,7 +34,7 @@ Scores = Mapping[str, np.ndarray]
 class Note:
     """One note: times in seconds, MIDI pitch, MIDI velocity 1 to 127, confidence 0 to 1, bend in semitones.
 
-    `bend` holds the deviation from `midi` every BEND_STEP_S from the onset; it is empty where it was not measured.
+    `bend` holds the deviation from `midi` every BEND_STEP_S from the onset; empty where it was not measured.
     """
 
     onset_s: float
@@ -111,7 +111,7 @@ def encode(notes: Iterable[Note], n_frames: int, frame_s: float) -> dict[str, np
 
 
 def _frame_span(onset: float, offset: float) -> tuple[int, int]:
-    """The frames nearest to a note's onset (included) and offset (excluded); a note has at least one frame."""
+    """The frames nearest to a note's onset (included) and offset (excluded), at least one."""
     first = round(onset)
     return first, max(round(offset), first + 1)
 
@@ -128,8 +128,8 @@ def _add_triangle(row: np.ndarray, position: float) -> slice:
 def decode(scores: Scores, frame_s: float, decoding: Decoding | None = None) -> list[Note]:
     """Notes in the order of their onsets, read from scores (pitches, frames) named as in `encode`.
 
-    A note starts at each peak of its onset score, and ends at the earliest of: its frame score falls below the
-    threshold, its offset score peaks, its next onset, the end of the scores.
+    A note starts at each peak of its onset score, or where it swells without. It ends at the earliest of:
+    its frame score falls below the threshold, its offset score peaks, its next onset, the end of the scores.
     """
     decoder = NoteDecoder(frame_s, decoding)
     return sorted([*decoder.push(scores), *decoder.flush()], key=_order)
@@ -141,7 +141,7 @@ def _order(note: Note) -> tuple[float, int]:
 
 @dataclass
 class _Open:
-    """A note whose end has not been heard: its first frame, the first that may end it, what is known of it."""
+    """A note whose end has not been heard: its first frame, the first that may end it, what is known."""
 
     frame: int
     earliest_end: int
@@ -204,9 +204,9 @@ class NoteDecoder:
         offsets = _peaks(scores["offset"], self.decoding.offset_threshold)
         silent = scores["frame"][:, inner] < self.decoding.frame_threshold
         swells = self._swells(scores["frame"][:, inner])
-        busy = onsets.any(axis=1) | swells.any(axis=1) | [row in self._open for row in range(len(onsets))]
+        busy = {*self._open, *np.flatnonzero((onsets | swells).any(axis=1)).tolist()}
         notes: list[Note] = []
-        for row in np.flatnonzero(busy):
+        for row in sorted(busy):
             notes += self._read_row(row, scores, onsets[row], swells[row], offsets[row], silent[row])
         return self._kept(notes)
 

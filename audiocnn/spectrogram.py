@@ -1,9 +1,9 @@
 """Stft, LogMel and Cqt: waveforms in, pictures out, as modules that live on the model's device.
 
 Place in the flow: waveform -> picture. Shape of each: (batch, samples) -> (batch, 1, bins, frames).
-Conventions: frame i is centred on sample i * hop_length, and a waveform counts as silent before its first and after
-its last sample; so there are 1 + samples // hop_length frames, and a piece of a long waveform gives the same frames
-as the whole wherever the piece holds all `reach` samples on both sides of a frame's centre.
+Conventions: frame i is centred on sample i * hop_length, and a waveform counts as silent before its first and
+after its last sample; so there are 1 + samples // hop_length frames, and a piece of a long waveform gives the
+same frames as the whole wherever it holds all `reach` samples on both sides of a frame's centre.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Stft(FrontEnd):
         self.sample_rate, self.n_fft, self.hop_length, self.power = sample_rate, n_fft, hop_length, power
         self.reach = n_fft // 2
         self.n_bins = n_fft // 2 + 1
+        self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -125,12 +126,12 @@ def _mel_to_hz(mels: Tensor) -> Tensor:
 class Cqt(FrontEnd):
     """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop.
 
-    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives m = a / 2 in its bin, or
-    log(1 + m / floor): 0 in silence, so that zeros around a picture are silence too.
+    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives m = a / 2 in its bin,
+    or log(1 + m / floor): 0 in silence, so that zeros around a picture are silence too.
 
     Args:
         fmin: centre of the lowest bin, in Hz.
-        max_length: the longest window, in samples; bins that ask for a longer one get this, so that the low notes
+        max_length: the longest window, in samples; bins that ask for a longer one get this, so that low notes
             are located in time (at the price of their width in frequency). None: constant Q throughout.
         floor: the magnitude at which the logarithm sets in; None: no logarithm.
     Raises: ValueError when the highest bin lies above half the sample rate.

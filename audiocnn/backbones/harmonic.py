@@ -62,7 +62,7 @@ class HarmonicNet(Backbone):
         self.receptive_field = 1 + 2 * (1 + sum(first[1] + second[1] for first, second in dilations))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        # The layout that dense convolutions are fastest in; a picture of one channel does not tell it by itself.
+        # The layout that dense convolutions are fastest in; one channel does not tell it by itself.
         stacked = self.stack(x).contiguous(memory_format=torch.channels_last)
         maps = [self.stem(stacked) + self.pitch_bias]
         for stage in self.stages:

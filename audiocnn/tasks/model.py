@@ -12,7 +12,9 @@ from audiocnn.spectrogram import FrontEnd
 
 
 class NotesModel(nn.Module):
-    """A front end, a backbone and a head over it: (batch, samples) -> logits (batch, outputs, pitches, frames).
+    """A front end, a backbone and a head over it.
+
+    Shape: (batch, samples) -> logits (batch, outputs, pitches, frames).
 
     Args:
         front_end: waveforms to pictures; its sample rate is the model's.
@@ -25,7 +27,10 @@ class NotesModel(nn.Module):
         self, front_end: FrontEnd, backbone: Backbone, decoding: Decoding | None = None, bend: bool = False
     ) -> None:
         super().__init__()
-        self.front_end, self.backbone = front_end, backbone.to(memory_format=torch.channels_last)
+        self.front_end, self.backbone = front_end, backbone
+        for parameter in backbone.parameters():  # the layout that dense convolutions are fastest in
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.decoding, self.bend = decoding or Decoding(), bend
         self.head = NotesHead(backbone.dims, backbone.out_channels, N_PITCHES, bend)
 

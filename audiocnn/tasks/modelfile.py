@@ -1,8 +1,8 @@
 """Model files: one safetensors file of a model's tensors, and in its header all that rebuilds it.
 
-Convention: a front end, a backbone and a model keep each argument of their constructor as an attribute of the same
-name. A description is {"class_path": ..., "init_args": {...}}, as in a config. Reading one imports nothing but this
-project's own classes, and unpickles nothing.
+Convention: a front end, a backbone and a model keep each argument of their constructor as an attribute of the
+same name. A description is {"class_path": ..., "init_args": {...}}, as in a config. Reading one imports
+nothing but this project's own classes, and unpickles nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def save(model: NotesModel, path: str | Path) -> None:
 def load(path: str | Path) -> NotesModel:
     """The model of a model file, ready to listen (in evaluation mode, on the CPU).
 
-    Raises: ModelError when the file is missing, damaged, a pickle, of a later version or no model of this project.
+    Raises: ModelError when the file is missing, damaged, a pickle, of a later version or none of ours.
     """
     path = Path(path)
     try:

@@ -98,9 +98,8 @@ def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
     estimate = np.array([(note.onset_s, note.offset_s, note.midi) for note in notes])
     reference = (rows[:, :2], mir_eval.util.midi_to_hz(rows[:, 2]))
     estimated = (estimate[:, :2], mir_eval.util.midi_to_hz(estimate[:, 2]))
+    figures = mir_eval.transcription.precision_recall_f1_overlap
     return {
-        name: mir_eval.transcription.precision_recall_f1_overlap(*reference, *estimated, offset_ratio=ratio)[
-            2
-        ]
+        name: figures(*reference, *estimated, offset_ratio=ratio)[2]  # pyright: ignore[reportArgumentType]
         for name, ratio in (("note_f1", None), ("note_offset_f1", 0.2))
     }

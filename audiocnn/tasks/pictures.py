@@ -46,8 +46,8 @@ class LogPianoRolls(lightning.Callback):
         heard = pl_module.predict_step(waveforms)[0]
         figure = draw(frame, pl_module.front_end.frame_s, batch[1][0].cpu().numpy(), heard)
         for logger in trainer.loggers:
-            if hasattr(logger, "log_image"):
-                logger.log_image(f"val/notes_{batch_idx}", [figure], step=trainer.global_step)
+            if log_image := getattr(logger, "log_image", None):
+                log_image(f"val/notes_{batch_idx}", [figure], step=trainer.global_step)
         folder = Path(trainer.log_dir or trainer.default_root_dir)
         with files.written(folder / f"notes_{batch_idx}.png") as partial:
             figure.savefig(partial, dpi=100)
