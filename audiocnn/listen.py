@@ -216,32 +216,27 @@ class Transcription:
 
     def to_csv(self, path: str | Path) -> None:
         """Writes a table, a note a line."""
-        formats.write_csv(self.notes, path)
+        formats.WRITERS["csv"](self, path)
 
     def to_json(self, path: str | Path) -> None:
         """Writes all that is known of each note."""
-        formats.write_json(self.notes, path)
+        formats.WRITERS["json"](self, path)
 
     def to_jams(self, path: str | Path) -> None:
         """Writes a JAMS annotation."""
-        formats.write_jams(self.notes, path, self.duration_s)
+        formats.WRITERS["jams"](self, path)
 
     def to_npz(self, path: str | Path) -> None:
         """Writes the raw scores, for which the recording must be transcribed with keep_scores."""
-        formats.write_npz(self.scores, path, self.frame_s)
+        formats.WRITERS["npz"](self, path)
 
     def to_png(self, path: str | Path) -> None:
         """Draws the notes over the spectrogram."""
-        formats.write_png(self.notes, self._audio("png"), path)
+        formats.WRITERS["png"](self, path)
 
     def to_wav(self, path: str | Path) -> None:
         """Writes the recording with the notes played along."""
-        formats.write_wav(self.notes, self._audio("wav"), path)
-
-    def _audio(self, name: str) -> Path:
-        if self.source is None:
-            raise ValueError(f"{name} needs the audio file; these notes were heard in an array")
-        return self.source
+        formats.WRITERS["wav"](self, path)
 
 
 def transcribe(

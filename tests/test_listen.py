@@ -12,6 +12,7 @@ import audiocnn
 from audiocnn import audio, formats
 from audiocnn.audio import AudioError
 from audiocnn.backbones.harmonic import HarmonicNet
+from audiocnn.files import FileError
 from audiocnn.listen import Listener, fused, load, transcribe
 from audiocnn.notes import Decoding, Note
 from audiocnn.spectrogram import Cqt
@@ -346,7 +347,9 @@ def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -
 
 def test_pictures_need_the_audio_file(task: NotesModel, tmp_path: Path) -> None:
     transcription = transcribe((np.zeros(RATE, np.float32), RATE), task)
-    with pytest.raises(ValueError, match="png needs the audio file; these notes were heard in an array"):
+    with pytest.raises(
+        FileError, match=r"x\.png: needs the recording, which this transcription does not hold"
+    ):
         transcription.to_png(tmp_path / "x.png")
-    with pytest.raises(ValueError, match="wav needs the audio file"):
+    with pytest.raises(FileError, match=r"x\.wav: needs the recording"):
         transcription.to_wav(tmp_path / "x.wav")
