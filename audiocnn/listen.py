@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from audiocnn import audio, formats, models
-from audiocnn.notes import NEIGHBOURHOOD, Decoding, Note, NoteDecoder, Scores
+from audiocnn.notes import NEIGHBOURHOOD, Decoding, Note, NoteDecoder, Scores, order
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import NotesModel
 
@@ -279,7 +279,7 @@ def transcribe(
             progress(n_samples / task.sample_rate)
     notes += listener.flush()
     return Transcription(
-        notes=sorted(notes, key=lambda note: (note.onset_s, note.midi)),
+        notes=sorted(notes, key=order),
         source=None if isinstance(audio_file, tuple) else Path(audio_file),
         duration_s=n_samples / task.sample_rate,
         frame_s=listener.frame_s,

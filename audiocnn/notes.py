@@ -132,10 +132,11 @@ def decode(scores: Scores, frame_s: float, decoding: Decoding | None = None) -> 
     its frame score falls below the threshold, its offset score peaks, its next onset, the end of the scores.
     """
     decoder = NoteDecoder(frame_s, decoding)
-    return sorted([*decoder.push(scores), *decoder.flush()], key=_order)
+    return sorted([*decoder.push(scores), *decoder.flush()], key=order)
 
 
-def _order(note: Note) -> tuple[float, int]:
+def order(note: Note) -> tuple[float, int]:
+    """The key that notes are sorted by everywhere: onset, then pitch."""
     return note.onset_s, note.midi
 
 
@@ -186,7 +187,7 @@ class NoteDecoder:
         notes = self._read(joined)
         self._start += n_new
         self._held = {name: array[:, n_new:] for name, array in joined.items()}
-        return sorted(notes, key=_order)
+        return sorted(notes, key=order)
 
     def flush(self) -> list[Note]:
         """The remaining notes; the decoder then stands at its beginning again."""
@@ -196,7 +197,7 @@ class NoteDecoder:
         end = self._start + NEIGHBOURHOOD
         notes += [self._close(row, end, end * self.frame_s) for row in list(self._open)]
         self.__init__(self.frame_s, self.decoding)
-        return sorted(self._kept(notes), key=_order)
+        return sorted(self._kept(notes), key=order)
 
     def _read(self, scores: Scores) -> list[Note]:
         inner = slice(NEIGHBOURHOOD, -NEIGHBOURHOOD)

@@ -1,9 +1,12 @@
-"""What all tests share: the recordings they may read, no network, and no GPU test without a GPU."""
+"""What all tests share: recordings that they may read, a tone, no network, no GPU test without a GPU."""
 
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from audiocnn import audio
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,3 +35,12 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder} (AUDIOCNN_RECORDINGS names another folder)")
     return folder
+
+
+@pytest.fixture
+def a4(tmp_path: Path) -> Path:
+    """Two seconds of 440 Hz at -20 dB, half a second of it silence, in 16 kHz."""
+    waveform = 0.1 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)
+    waveform[:8_000] = 0
+    audio.save(tmp_path / "a4.wav", waveform.astype(np.float32), 16_000)
+    return tmp_path / "a4.wav"

@@ -11,7 +11,7 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from audiocnn import audio, files, formats
+from audiocnn import files, formats
 from audiocnn.formats import midi
 from audiocnn.notes import Note
 
@@ -46,15 +46,6 @@ def plain(notes: list[Note]) -> list[tuple[int, int]]:
 
 def times(notes: list[Note]) -> np.ndarray:
     return np.array([(note.onset_s, note.offset_s) for note in notes])
-
-
-@pytest.fixture
-def a4(tmp_path: Path) -> Path:
-    """Two seconds of 440 Hz at -20 dB, half a second of it silence, in 16 kHz."""
-    waveform = 0.1 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)
-    waveform[:8_000] = 0
-    audio.save(tmp_path / "a4.wav", waveform.astype(np.float32), 16_000)
-    return tmp_path / "a4.wav"
 
 
 # Tables and documents

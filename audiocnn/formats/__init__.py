@@ -20,7 +20,7 @@ from audiocnn.formats.picture import write_png
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise
-from audiocnn.notes import Note
+from audiocnn.notes import Note, order
 
 __all__ = [
     "READERS",
@@ -68,7 +68,7 @@ def read(path: str | os.PathLike) -> list[Note]:
     except Exception as error:
         detail = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise files.FileError(path, f"not readable as {path.suffix.lower()}: {detail}") from error
-    return sorted(notes, key=lambda note: (note.onset_s, note.midi))
+    return sorted(notes, key=order)
 
 
 def _check(note: Note, number: int) -> None:

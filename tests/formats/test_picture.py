@@ -11,15 +11,6 @@ from audiocnn.formats import picture
 from audiocnn.notes import Note
 
 
-@pytest.fixture
-def a4(tmp_path: Path) -> Path:
-    """Two seconds of 440 Hz at -20 dB, half a second of it silence, in 16 kHz."""
-    waveform = 0.1 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)
-    waveform[:8_000] = 0
-    audio.save(tmp_path / "a4.wav", waveform.astype(np.float32), 16_000)
-    return tmp_path / "a4.wav"
-
-
 def pixels(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"), int)
