@@ -7,6 +7,7 @@ that a seed repeats an example exactly.
 from __future__ import annotations
 
 import numpy as np
+import scipy.fft
 import torch
 from torch import Tensor, nn
 
@@ -16,19 +17,19 @@ Rng = np.random.Generator
 def room(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     """A random room's impulse response: the direct sound, then exponentially decaying noise.
 
-    Shape: (n_samples,). Reverberation time 0.15 to 1.2 s, shorter for high frequencies; direct-to-reverberant
-    ratio -6 to 18 dB; first reflection after 2 to 25 ms.
+    Shape: (n_samples,). Reverberation time 0.15 to 1.6 s, shorter for high frequencies; direct-to-reverberant
+    ratio -8 to 18 dB; first reflection after 2 to 25 ms.
     Source: Polack's model, in Jot, Cerveau, Warusfel, "Analysis and synthesis of room reverberation", 1997.
     """
     times_s = np.arange(n_samples) / sample_rate
-    decay_s = float(np.exp(rng.uniform(np.log(0.15), np.log(1.2))))
+    decay_s = float(np.exp(rng.uniform(np.log(0.15), np.log(1.6))))
     # Two bands, split by a one-pole low-pass: air and walls absorb the high band sooner.
     noise = rng.standard_normal(n_samples)
     low = one_pole(noise, cutoff_hz=float(rng.uniform(800, 3000)), sample_rate=sample_rate)
     tail = low * 10 ** (-3 * times_s / decay_s)
     tail += (noise - low) * 10 ** (-3 * times_s / (decay_s * rng.uniform(0.3, 0.9)))
     tail[: int(rng.uniform(0.002, 0.025) * sample_rate)] = 0
-    ratio_db = rng.uniform(-6, 18)
+    ratio_db = rng.uniform(-8, 18)
     tail *= 10 ** (-ratio_db / 20) / np.sqrt(np.square(tail).sum() + 1e-12)
     tail[0] = 1.0
     return tail
@@ -65,9 +66,9 @@ def coloured_noise(n_samples: int, rng: Rng) -> np.ndarray:
 
     Shape: (n_samples,).
     """
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    spectrum = scipy.fft.rfft(rng.standard_normal(n_samples))
     spectrum /= np.maximum(np.arange(len(spectrum)), 30) ** rng.uniform(0, 1.0)
-    noise = np.fft.irfft(spectrum, n_samples)
+    noise = scipy.fft.irfft(spectrum, n_samples)
     return noise / np.sqrt(np.mean(noise**2) + 1e-12)
 
 
@@ -144,7 +145,7 @@ class RandomRecording:
 
     def __init__(
         self,
-        room_p: float = 0.6,
+        room_p: float = 0.7,
         equaliser_p: float = 0.8,
         noise_p: float = 0.5,
         saturation_p: float = 0.1,
@@ -159,14 +160,14 @@ class RandomRecording:
         Shape: (samples,) -> (n_samples,). What is convolved wraps around: the caller drops a second at the
         start.
         """
-        spectrum = np.fft.rfft(waveform)
+        spectrum = scipy.fft.rfft(waveform)
         n_bins = n_samples // 2 + 1
         spectrum = np.pad(spectrum[:n_bins], (0, max(n_bins - len(spectrum), 0)))
         if rng.random() < self.equaliser_p:
             spectrum *= equaliser(np.fft.rfftfreq(n_samples, 1 / sample_rate), rng)
         if rng.random() < self.room_p:
-            spectrum *= np.fft.rfft(room(n_samples, sample_rate, rng))
-        out = np.fft.irfft(spectrum, n_samples)
+            spectrum *= scipy.fft.rfft(room(n_samples, sample_rate, rng))
+        out = scipy.fft.irfft(spectrum, n_samples)
         power = np.mean(out**2) + 1e-10
         if rng.random() < self.noise_p:
             noise_db = -rng.uniform(10, 50)

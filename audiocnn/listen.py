@@ -25,7 +25,8 @@ from audiocnn.notes import NEIGHBOURHOOD, Decoding, Note, NoteDecoder, Scores, o
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import NotesModel
 
-CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
+CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d, *TRANSPOSED), (nn.BatchNorm1d, nn.BatchNorm2d)
 BLOCK_S = 20.0  # of audio at once: long enough that the overlap costs little, short enough for 100 MB
 
 
@@ -138,7 +139,7 @@ class Listener:
 
     def _answer(self, end: int) -> list[Note]:
         """The notes that end in the frames from the first unanswered one to `end` (excluded)."""
-        first = max(self._n_frames - self._context, 0)
+        first = self._first(self._n_frames)
         picture = self._picture(first, min(end + self._ahead, self._total))
         with torch.inference_mode():
             outputs = self.task.head.scores(self.task.head(self.task.backbone(picture)))
@@ -148,6 +149,11 @@ class Listener:
             self._scores.append(scores)
         self._forget(end)
         return self._decoder.push(scores)
+
+    def _first(self, frame: int) -> int:
+        """The first frame of the picture that the network needs to answer a frame."""
+        frame = max(frame - self._context, 0)
+        return frame - frame % self.task.backbone.time_grid
 
     def _picture(self, first: int, last: int) -> torch.Tensor:
         """Frames first to last (excluded) of the whole picture: (1, 1, bins, frames)."""
@@ -162,7 +168,7 @@ class Listener:
     def _forget(self, end: int) -> None:
         """Moves on to frame `end`, and drops the samples that no later frame needs."""
         self._n_frames = end
-        origin = max(end - self._context - self._margin, 0)
+        origin = max(self._first(end) - self._margin, 0)
         self._samples = self._samples[(origin - self._origin) * self.hop_length :]
         self._origin = origin
 
@@ -177,7 +183,8 @@ def fused(task: NotesModel) -> NotesModel:
         if isinstance(module, nn.Sequential):
             for i, (first, second) in enumerate(pairwise(module)):
                 if isinstance(first, CONVOLUTIONS) and isinstance(second, BATCH_NORMS):
-                    module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+                    both = fuse_conv_bn_eval(first, second, transpose=isinstance(first, TRANSPOSED))
+                    module[i], module[i + 1] = both, nn.Identity()
     return task
 
 

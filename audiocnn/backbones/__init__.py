@@ -7,9 +7,13 @@ from typing import Any
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.dilated import DilatedNet
-from audiocnn.backbones.harmonic import HarmonicNet
+from audiocnn.backbones.harmonic import HarmonicNet, HarmonicUNet
 
-BACKBONES: dict[str, type[Backbone]] = {"dilated": DilatedNet, "harmonic": HarmonicNet}
+BACKBONES: dict[str, type[Backbone]] = {
+    "dilated": DilatedNet,
+    "harmonic": HarmonicNet,
+    "harmonic_unet": HarmonicUNet,
+}
 
 
 def create_backbone(name: str, **arguments: Any) -> Backbone:

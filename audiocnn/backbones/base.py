@@ -14,6 +14,7 @@ class Backbone(nn.Module):
         out_channels: channels of the last map.
         stage_channels: channels of each map that `features` gives.
         time_stride: input frames for each output frame.
+        time_grid: a piece of a long input has the maps of the whole where it begins at a multiple of this.
         receptive_field: input frames on which one output frame depends, the same number on both sides of it.
     """
 
@@ -22,6 +23,7 @@ class Backbone(nn.Module):
     out_channels: int
     stage_channels: tuple[int, ...]
     time_stride: int
+    time_grid: int = 1
     receptive_field: int
 
     def features(self, x: Tensor) -> list[Tensor]:

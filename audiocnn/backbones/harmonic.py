@@ -1,4 +1,8 @@
-"""HarmonicNet: a 2-D network over a log-frequency picture whose kernels reach harmonic intervals."""
+"""Networks over a log-frequency picture whose kernels reach harmonic intervals.
+
+HarmonicNet works at one pace; HarmonicUNet has a slow middle, where the same work costs a quarter and each
+cell sees four frames: there most of the channels are.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from torch.nn import functional
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.conv import ConvNormAct, Residual, conv
 
+Dilations = tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+
 # (dilation in semitones, dilation in frames) of the two convolutions of each residual block. 12, 7 and 4
 # semitones are the octave, the fifth and the major third: sums of them reach the first ten harmonics of any
 # pitch.
@@ -20,6 +26,10 @@ DILATIONS = (
     ((4, 4), (1, 4)),
     ((12, 16), (1, 32)),
 )
+# Of HarmonicUNet: the stages before, within (in cells of several frames) and after the slow middle.
+BEFORE = (((12, 1), (1, 1)), ((7, 1), (12, 1)))
+MIDDLE = (((12, 1), (1, 1)), ((7, 2), (1, 4)), ((12, 4), (1, 2)), ((4, 1), (1, 1)))
+AFTER = (((1, 1), (12, 1)),)
 HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10)
 
 
@@ -48,7 +58,7 @@ class HarmonicNet(Backbone):
         n_pitches: int = 88,
         bins_per_semitone: int = 3,
         harmonics: tuple[float, ...] = HARMONICS,
-        dilations: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = DILATIONS,
+        dilations: Dilations = DILATIONS,
     ) -> None:
         super().__init__()
         self.dims, self.in_channels, self.out_channels, self.time_stride = 2, 1, channels, 1
@@ -59,7 +69,7 @@ class HarmonicNet(Backbone):
         self.stem = ConvNormAct(len(harmonics) * bins_per_semitone, channels, 3, dims=2)
         self.pitch_bias = nn.Parameter(torch.zeros(channels, n_pitches, 1))
         self.stages = nn.ModuleList(_block(channels, first, second) for first, second in dilations)
-        self.receptive_field = 1 + 2 * (1 + sum(first[1] + second[1] for first, second in dilations))
+        self.receptive_field = 1 + 2 * (1 + _reach(dilations))
 
     def features(self, x: Tensor) -> list[Tensor]:
         # The layout that dense convolutions are fastest in; one channel does not tell it by itself.
@@ -84,13 +94,101 @@ class HarmonicNet(Backbone):
         return torch.cat([x[:, :, below + row : below + row + self.n_pitches] for row in self.rows], dim=1)
 
 
-def _block(channels: int, first: tuple[int, int], second: tuple[int, int]) -> Residual:
+def _reach(dilations: Dilations) -> int:
+    """Frames to each side that blocks of these dilations see."""
+    return sum(first[1] + second[1] for first, second in dilations)
+
+
+def _block(channels: int, first: tuple[int, int], second: tuple[int, int], *between: nn.Module) -> Residual:
     norm = nn.BatchNorm2d(channels)
     nn.init.zeros_(norm.weight)  # each block starts as the identity
     return Residual(
         nn.Sequential(
             ConvNormAct(channels, channels, 3, dims=2, dilation=first),
+            *between,
             conv(channels, channels, 3, dims=2, dilation=second, bias=False),
             norm,
         )
     )
+
+
+class HarmonicUNet(HarmonicNet):
+    """A HarmonicNet whose middle goes at a slower pace: strided down, residual blocks, transposed up, added.
+
+    In each block of the middle every pitch is also told what all of them do together: a pedal, a room and a
+    recording's level are theirs in common.
+    Shape: (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames). Stages: those before the middle,
+    the middle's (a cell for `pool` frames), those after it.
+    Source: as HarmonicNet; Ronneberger, Fischer, Brox, "U-Net", 2015, with one step down and a sum for the
+    concatenation; the common track after Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018. Differs: it
+    keeps time, and is added instead of multiplied.
+
+    Args:
+        channels: width of the maps at full pace.
+        middle_channels: width of the maps in the middle.
+        pool: frames to a cell of the middle.
+        before: dilations as in HarmonicNet.
+        middle: the same, in (semitones, cells).
+        after: the same, in (semitones, frames).
+    """
+
+    def __init__(
+        self,
+        channels: int = 32,
+        middle_channels: int = 96,
+        pool: int = 4,
+        n_pitches: int = 88,
+        bins_per_semitone: int = 3,
+        harmonics: tuple[float, ...] = HARMONICS,
+        before: Dilations = BEFORE,
+        middle: Dilations = MIDDLE,
+        after: Dilations = AFTER,
+    ) -> None:
+        super().__init__(channels, n_pitches, bins_per_semitone, harmonics, before)
+        self.middle_channels, self.pool, self.time_grid = middle_channels, pool, pool
+        self.before, self.middle, self.after = tuple(before), tuple(middle), tuple(after)
+        self.stage_channels += (middle_channels,) * (1 + len(middle)) + (channels,) * (1 + len(after))
+        window = {"kernel_size": (1, pool), "stride": (1, pool), "bias": False}
+        self.down = nn.Sequential(
+            nn.Conv2d(channels, middle_channels, **window), nn.BatchNorm2d(middle_channels), nn.ReLU()
+        )
+        self.middle_stages = nn.ModuleList(
+            _block(middle_channels, *dilations, Residual(Together(middle_channels))) for dilations in middle
+        )
+        self.up = nn.Sequential(
+            nn.ConvTranspose2d(middle_channels, channels, **window), nn.BatchNorm2d(channels)
+        )
+        self.after_stages = nn.ModuleList(_block(channels, *dilations) for dilations in after)
+        reach = (1 + _reach(before)) + pool * (_reach(middle) + len(middle)) + (pool - 1) + _reach(after)
+        self.receptive_field = 1 + 2 * reach
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        maps = super().features(x)
+        fine, n_frames = maps[-1], x.shape[-1]
+        maps.append(self.down(functional.pad(fine, (0, -n_frames % self.pool))))
+        for stage in self.middle_stages:
+            maps.append(stage(maps[-1]))
+        maps.append(fine + self.up(maps[-1])[..., :n_frames])
+        for stage in self.after_stages:
+            maps.append(stage(maps[-1]))
+        return maps
+
+
+class Together(nn.Module):
+    """What all pitches do together, for each of them: mean and maximum over pitch, two convolutions in time.
+
+    Shape: (batch, channels, pitches, frames) -> (batch, channels, 1, frames); 0 at the start.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm1d(channels)
+        nn.init.zeros_(norm.weight)
+        self.net = nn.Sequential(
+            ConvNormAct(2 * channels, channels, 3, dims=1),
+            conv(channels, channels, 1, dims=1, bias=False),
+            norm,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)).unsqueeze(2)

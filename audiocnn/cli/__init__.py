@@ -18,6 +18,7 @@ VERBS = {
     "evaluate notes": ("evaluation:evaluate_notes", "recordings with their notes -> precision, recall, F1"),
     "data prepare maps": ("preparation:prepare_maps", "MAPS piano recordings -> a cache to train on"),
     "data prepare render": ("preparation:prepare_render", "MIDI files and soundfonts -> a cache to train on"),
+    "data prepare speech": ("preparation:prepare_speech", "voices without notes -> a cache to train on"),
     "fit": ("training:lightning", "a config -> a trained model, in checkpoints"),
     "validate": ("training:lightning", "a config and a checkpoint -> its validation scores"),
     "test": ("training:lightning", "a config and a checkpoint -> its test scores"),

@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 
-from audiocnn.datasets import maps, render
+from audiocnn.datasets import maps, render, speech
 
 
 def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
@@ -25,3 +25,4 @@ def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
 
 prepare_maps = _verb(maps.prepare)
 prepare_render = _verb(render.prepare)
+prepare_speech = _verb(speech.prepare)

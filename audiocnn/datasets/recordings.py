@@ -14,15 +14,15 @@ import lightning
 import numpy as np
 import soundfile
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from audiocnn.augment import RandomRecording, distraction
 from audiocnn.notes import Note, encode
 
-CONTEXT_S = (
-    1.0  # heard before each segment, so that its first second carries the reverberation of what came before
-)
+# Heard before each segment at least, so that its first second carries the reverberation of what came before.
+CONTEXT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class Segments(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
         rate = self.framing.sample_rate
-        n_context = int(CONTEXT_S * rate)
         n_samples = (self.n_frames - 1) * self.framing.hop_length
+        n_context = next_fast_len(int(CONTEXT_S * rate) + n_samples) - n_samples
         if rng.random() < self.distract_p:
             waveform, notes = distraction(n_context + n_samples, rate, rng), []
         else:
@@ -142,8 +142,7 @@ class Segments(Dataset):
         semitones = int(rng.integers(-self.transpose, self.transpose + 1)) if transposed else 0
         cents = float(rng.uniform(-self.detune_cents, self.detune_cents))
         speed = 2 ** ((semitones + cents / 100) / 12)
-        # Multiples of 500 samples have small prime factors only: their Fourier transform is fast.
-        n_read = round((n_context + n_samples) * speed / 500) * 500
+        n_read = next_fast_len(round((n_context + n_samples) * speed))
         speed = n_read / (n_context + n_samples)
         start = int(rng.integers(-rate, max(recording.n_samples - n_samples // 2, 1)))
         waveform = recording.read(start - round(n_context * speed), n_read)

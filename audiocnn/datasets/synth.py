@@ -19,7 +19,9 @@ from audiocnn.datasets.midi import MIDI, OFFSET, ONSET, Part
 
 SAMPLE_RATE = 16_000
 SYNTHESIS_RATE = 44_100
-AUDIBLE_DB = -30.0  # below a note's loudest moment
+AUDIBLE_DB = (
+    -45.0
+)  # below a note's loudest moment; at -30 plucked strings were taken to end while still heard
 PROBE_STEP = 3  # semitones between the keys that are tried
 PROBE_S = 3.0  # a key is held so long, then PROBE_REST_S go by
 PROBE_REST_S = 1.0

@@ -15,12 +15,17 @@ from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import AudioTask
 from audiocnn.tasks.model import NotesModel
 
+# How much of an error that all notes of a segment share is forgiven: a recording's level is anyone's choice,
+# and only how its notes compare tells how hard they were struck.
+LEVEL_FREE = 0.9
+NOW_FRAMES, NOW_WEIGHT = 3, 6.0  # frames without what comes after them, and how much more each of them counts
+
 
 class NotesTask(NotesModel, AudioTask):
     """The training of a NotesModel.
 
-    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin and
-    of bend where they sound.
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin,
+    most of what a whole segment is off forgiven, and of bend where they sound.
 
     Args:
         mask: masks on the pictures while training.
@@ -48,22 +53,40 @@ class NotesTask(NotesModel, AudioTask):
 
     def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
         waveforms, targets = batch
-        logits = self.head(self.backbone(self.mask(self.picture(waveforms))))
-        losses = self.losses(logits.float(), targets)
+        # The last frames' windows reach beyond the segment: without them, a segment ends as live sound does.
+        n_frames = targets["frame"].shape[-1] - self.n_blurred
+        picture = self.mask(self.picture(waveforms)[..., :n_frames])
+        logits = self.head(self.backbone(picture))
+        targets = {name: target[..., :n_frames] for name, target in targets.items()}
+        losses = self.losses(logits.float(), targets, now_weights(n_frames).to(logits.device))
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, on_step=False, on_epoch=True)
         loss = torch.stack(list(losses.values())).sum()
         self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True)
         return loss
 
-    def losses(self, logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Each output's loss: summed over pitches, averaged over frames; velocity and bend over notes."""
+    @property
+    def n_blurred(self) -> int:
+        """Frames at a segment's end whose windows reach beyond it."""
+        return self.front_end.reach // self.front_end.hop_length
+
+    def losses(
+        self, logits: Tensor, targets: dict[str, Tensor], weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Each output's loss: summed over pitches, averaged over frames; velocity and bend over notes.
+
+        Args:
+            weights: of the frames' scores, (frames,).
+        """
         by_name = dict(zip(self.head.outputs, logits.unbind(1), strict=True))
         losses = {
-            name: functional.binary_cross_entropy_with_logits(by_name[name], targets[name]) * N_PITCHES
+            name: N_PITCHES
+            * functional.binary_cross_entropy_with_logits(by_name[name], targets[name], weights)
             for name in ("onset", "frame", "offset")
         }
         attack = targets["onset"]
-        error = (torch.sigmoid(by_name["velocity"]) - targets["velocity"]).square()
+        error = torch.sigmoid(by_name["velocity"]) - targets["velocity"]
+        common = (error * attack).sum((1, 2), keepdim=True) / (attack.sum((1, 2), keepdim=True) + 1)
+        error = (error - LEVEL_FREE * common).square()
         losses["velocity"] = (error * attack).sum() / (attack.sum() + 1)
         if self.bend:
             sounding = targets["frame"]
@@ -86,6 +109,16 @@ class NotesTask(NotesModel, AudioTask):
             )
             for i in range(len(waveforms))
         ]
+
+
+def now_weights(n_frames: int) -> Tensor:
+    """Weights of a segment's frames, 1 on average: its last ones are heard as live listening hears the present.
+
+    Shape: (n_frames,).
+    """
+    weights = torch.ones(n_frames)
+    weights[-NOW_FRAMES:] = NOW_WEIGHT
+    return weights / weights.mean()
 
 
 def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:

@@ -58,15 +58,15 @@ def test_refuses_a_missing_soundfont(tmp_path: Path) -> None:
     ("level", "seconds"),
     [
         (np.zeros(48_000), 0.0),
-        (np.full(48_000, 0.01), 0.0),
+        (np.full(48_000, 0.001), 0.0),
         (np.ones(48_000), np.inf),
-        (np.append(np.ones(8000), np.full(40_000, 0.03)), 0.5),  # 30.5 dB below
-        (np.append(np.ones(8000), np.full(40_000, 0.033)), np.inf),  # 29.6 dB below
+        (np.append(np.ones(8000), np.full(40_000, 0.0055)), 0.5),  # 45.2 dB below
+        (np.append(np.ones(8000), np.full(40_000, 0.0057)), np.inf),  # 44.9 dB below
         (np.ones(8000), 0.5),
     ],
 )
 def test_how_long_a_sound_is_heard(level: np.ndarray, seconds: float) -> None:
-    assert synth.sounding_s(level, floor=0.02) == pytest.approx(seconds)
+    assert synth.sounding_s(level, floor=0.002) == pytest.approx(seconds)
 
 
 def test_notes_end_with_their_sound_and_silent_ones_go() -> None:

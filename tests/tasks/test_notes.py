@@ -17,7 +17,7 @@ from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.notes import LOWEST_MIDI, N_PITCHES, Decoding, Note, encode
 from audiocnn.spectrogram import Cqt, LogMel
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.notes import NotesTask, _note_scores
+from audiocnn.tasks.notes import NOW_WEIGHT, NotesTask, _note_scores, now_weights
 from audiocnn.units import midi_to_hz
 
 RATE, HOP, N_FRAMES = 8000, 256, 96
@@ -89,10 +89,40 @@ def test_losses_by_hand() -> None:
             "onset": N_PITCHES * math.log(2),  # whatever the truth is, at a logit of 0
             "frame": (175 * math.log(2) + math.log(1 + math.exp(-2))) / 2,
             "offset": N_PITCHES * math.log(2),
-            "velocity": (0.5 + 1.0) * (0.9 - 0.5) ** 2 / (1.5 + 1),
+            # Both are 0.4 off; of what they share, 0.4 * 1.5 / (1.5 + 1), nine tenths are forgiven.
+            "velocity": (0.5 + 1.0) * (0.4 - 0.9 * 0.24) ** 2 / (1.5 + 1),
             "bend": (1 - 0.25) ** 2 / (1 + 1),
         }
     )
+
+
+def test_a_quieter_recording_costs_little_velocity() -> None:
+    truth = targets(NOTES)
+    logits = torch.zeros(1, 4, N_PITCHES, N_FRAMES)
+    logits[0, 3] = torch.logit((truth["velocity"][0] - 0.2).clamp(0.01, 0.99))
+    quieter = tiny().losses(logits, truth)["velocity"].item()
+    logits[0, 3] = torch.logit(torch.tensor(0.5))
+    assert quieter < 0.005 < tiny().losses(logits, truth)["velocity"].item()
+
+
+def test_the_present_weighs_more() -> None:
+    weights = now_weights(10)
+    assert weights.mean() == pytest.approx(1)
+    assert (weights / weights[0]).tolist() == pytest.approx([1.0] * 7 + [NOW_WEIGHT] * 3)
+
+
+def test_training_ends_where_windows_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of a segment does not depend on its last frames, whose windows reach beyond it."""
+    waveforms = played(NOTES)
+    losses = []
+    for truth in (targets(NOTES), targets(NOTES)):
+        truth["frame"][0, 29, -2:] = len(losses)  # what the second run is told of the last frames
+        task = tiny()
+        monkeypatch.setattr(task, "log_dict", lambda *_, **__: None)  # there is no trainer
+        monkeypatch.setattr(task, "log", lambda *_, **__: None)
+        assert task.n_blurred == task.front_end.reach // HOP == 2
+        losses.append(task.training_step((waveforms, truth)).item())
+    assert losses[0] == losses[1]
 
 
 def test_perfect_logits_lose_nothing() -> None:
