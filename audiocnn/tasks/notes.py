@@ -112,7 +112,7 @@ class NotesTask(NotesModel, AudioTask):
 
 
 def now_weights(n_frames: int) -> Tensor:
-    """Weights of a segment's frames, 1 on average: its last ones are heard as live listening hears the present.
+    """Weights of a segment's frames, 1 on average: its last ones are heard as live listening hears now.
 
     Shape: (n_frames,).
     """
