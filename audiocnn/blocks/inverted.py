@@ -1,0 +1,62 @@
+"""The inverted bottleneck of networks for small machines."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.attention import SqueezeExcitation
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.drop import StochasticDepth
+from audiocnn.blocks.norm import Norm
+
+
+class InvertedBottleneck(nn.Module):
+    """A branch that is wide inside: 1x1, depthwise, 1x1 without activation; added to the map if it fits.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
+    Raises: ValueError as `ConvNormAct`.
+    Source: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, figure 4; with
+    squeeze_channels Tan et al., "MnasNet", 2019, figure 7, and Tan and Le, "EfficientNet", 2019, with
+    stochastic_depth.
+
+    Args:
+        expansion: channels inside for each of in_channels; without the first convolution for 1.
+        squeeze_channels: of a squeeze-and-excitation of the depthwise convolution's map; none for 0. MnasNet
+            and EfficientNet take a quarter of in_channels.
+        stochastic_depth: probability that the branch is missing in training, where it is added.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 3,
+        *,
+        dims: int,
+        stride: Size = 1,
+        expansion: float = 6,
+        norm: Norm = "batch",
+        act: str = "relu6",
+        squeeze_channels: int = 0,
+        stochastic_depth: float = 0.0,
+    ) -> None:
+        super().__init__()
+        width = round(in_channels * expansion)
+        self.adds = in_channels == out_channels and max(per_axis(stride, dims, "stride")) == 1
+        parts: list[nn.Module] = []
+        if width != in_channels:
+            parts.append(ConvNormAct(in_channels, width, 1, dims=dims, norm=norm, act=act))
+        parts.append(
+            ConvNormAct(width, width, kernel_size, dims=dims, stride=stride, groups=width, norm=norm, act=act)
+        )
+        if squeeze_channels:
+            parts.append(SqueezeExcitation(width, squeeze_channels, dims=dims, act=act))
+        parts.append(ConvNormAct(width, out_channels, 1, dims=dims, norm=norm, act="none"))
+        if stochastic_depth and self.adds:
+            parts.append(StochasticDepth(stochastic_depth))
+        self.branch = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.branch(x)
+        return x + y if self.adds else y
