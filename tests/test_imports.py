@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "heads": {"blocks"},
     "formats": {"units", "audio", "notes"},
     "datasets": {"units", "audio", "labels", "notes", "augment"},
-    "tasks": {"spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
+    "tasks": {"blocks", "spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
     "style": {"backbones", "blocks", "spectrogram"},
     "explain": {"backbones", "blocks", "spectrogram"},
     "listen": {"audio", "formats", "tasks", "labels", "notes", "models"},
+    "search": set(),
     "evaluate": {"units", "audio", "notes", "formats", "listen"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
