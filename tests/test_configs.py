@@ -18,7 +18,7 @@ from audiocnn import formats, listen
 from audiocnn.cli import main
 from audiocnn.datasets import cache
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.base import AudioTask
+from audiocnn.tasks.base import Task
 from audiocnn.tasks.notes import NotesTask
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def test_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config)])
     modes = {"subclass_mode_model": True, "subclass_mode_data": True}
-    cli = LightningCLI(AudioTask, lightning.LightningDataModule, run=False, **modes)
+    cli = LightningCLI(Task, lightning.LightningDataModule, run=False, **modes)
     assert cli.datamodule.framing.sample_rate == cli.model.sample_rate
     assert cli.datamodule.framing.hop_length == cli.model.front_end.hop_length
     with torch.inference_mode():

@@ -14,12 +14,12 @@ def lightning(verb: str, arguments: list[str]) -> int:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.cli import LightningCLI
 
-    from audiocnn.tasks.base import AudioTask
+    from audiocnn.tasks.base import Task
 
     sys.argv = ["audiocnn", verb, *arguments]  # where it reads them: it warns of any other way
     try:
         LightningCLI(
-            AudioTask,
+            Task,
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,

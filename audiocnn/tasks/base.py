@@ -1,4 +1,4 @@
-"""AudioTask: how every task on sound is trained."""
+"""Task: how every task is trained, on sound and on pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import lightning
 import torch
 
 
-class AudioTask(lightning.LightningModule):
+class Task(lightning.LightningModule):
     """AdamW with a one-cycle schedule over the whole training.
 
     Attributes:

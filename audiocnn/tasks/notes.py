@@ -12,7 +12,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.notes import MAX_BEND, N_PITCHES, Decoding, Note, decode
 from audiocnn.spectrogram import FrontEnd
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.base import AudioTask
+from audiocnn.tasks.base import Task
 from audiocnn.tasks.model import NotesModel
 
 # How much of an error that all notes of a segment share is forgiven: a recording's level is anyone's choice,
@@ -21,7 +21,7 @@ LEVEL_FREE = 0.9
 NOW_FRAMES, NOW_WEIGHT = 3, 6.0  # frames without what comes after them, and how much more each of them counts
 
 
-class NotesTask(NotesModel, AudioTask):
+class NotesTask(NotesModel, Task):
     """The training of a NotesModel.
 
     Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin,
@@ -31,7 +31,7 @@ class NotesTask(NotesModel, AudioTask):
         mask: masks on the pictures while training.
         start_from: a model file whose backbone's weights training starts from.
 
-    The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `AudioTask`.
+    The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `Task`.
     """
 
     def __init__(
