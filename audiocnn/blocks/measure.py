@@ -125,6 +125,7 @@ LONGEST = 1 << 17
 PERIOD = 64
 # So small that rectifiers with a ceiling (ReLU6) and gates work in their middle, after many doublings too.
 FAINT = 1e-30
+NO_GRADIENT = "the output has no gradient, expected one that depends on the input"
 
 
 def receptive_field(
@@ -143,6 +144,8 @@ def receptive_field(
         whole_map: with what gates (squeeze-and-excitation, attention over kernels) take from the mean or
             maximum of a whole map; with any the size is infinite. False: as if that were given.
 
+    Where the size is infinite for another reason, or the output's is fixed, the stride is their sizes' ratio.
+
     Raises: ValueError when the output has no such axis, or does not depend on the input.
     """
     shape, n_before = list(input_shape), 0
@@ -156,9 +159,13 @@ def receptive_field(
                 raise ValueError(
                     f"axis is {axis}, expected one after channels in the output's {tuple(y.shape)}"
                 )
-            field = _field(x, y, axis)
+            if not (y.requires_grad or (whole_map and mode.met_whole_maps)):
+                raise ValueError(NO_GRADIENT)
+            field = _field(x, y, axis) if y.requires_grad else None
             n_out = y.shape[axis]
-            if field is not None or 2 * shape[axis] > LONGEST or n_out == n_before:
+            # One cell may be one still on twice the input, where less than the stride goes in.
+            fixed = n_out == n_before and (n_out > 1 or not y.requires_grad)
+            if field is not None or 2 * shape[axis] > LONGEST or fixed:
                 break
             n_before, shape[axis] = n_out, 2 * shape[axis]
         if field is None:
@@ -216,11 +223,9 @@ def _rounded(stride: float) -> float:
 
 def _span(x: Tensor, y: Tensor, axis: int, i: int) -> tuple[int, int]:
     """The first and the last cell of x that cell i of y depends on, along an axis."""
-    gradient = None
-    if y.requires_grad:
-        (gradient,) = torch.autograd.grad(y.select(axis, i).sum(), x, retain_graph=True, allow_unused=True)
+    (gradient,) = torch.autograd.grad(y.select(axis, i).sum(), x, retain_graph=True, allow_unused=True)
     if gradient is None or not gradient.any():
-        raise ValueError("the output has no gradient, expected one that depends on the input")
+        raise ValueError(NO_GRADIENT)
     cells = gradient.movedim(axis, 0).flatten(1).any(dim=1).nonzero()
     return int(cells[0]), int(cells[-1])
 

@@ -250,9 +250,15 @@ def test_recurrence_hears_all_that_came_before() -> None:
     assert receptive_field(Recurrent(), (1, 1, 1 << 16)).size == math.inf
 
 
-def test_an_axis_of_fixed_size_is_not_seen_from_outside() -> None:
-    fixed = nn.AdaptiveAvgPool1d(5)
+@pytest.mark.parametrize("size", [1, 5])
+def test_an_axis_of_fixed_size_is_not_seen_from_outside(size: int) -> None:
+    fixed = nn.AdaptiveAvgPool1d(size)
     assert receptive_field(fixed, (1, 1, 20)).size == math.inf
+
+
+def test_inputs_shorter_than_the_stride_grow() -> None:
+    net = nn.Conv1d(1, 1, 3, stride=100)
+    assert receptive_field(net, (1, 1, 3)) == ReceptiveField(3, 100, 1)
 
 
 def test_depth_does_not_fade() -> None:
@@ -272,3 +278,5 @@ def test_outputs_without_a_field() -> None:
         ValueError, match="the output has no gradient, expected one that depends on the input"
     ):
         receptive_field(Deaf(), (1, 1, 200))
+    with pytest.raises(ValueError, match="the output has no gradient"):
+        receptive_field(nn.AdaptiveAvgPool1d(1), (1, 1, 20), whole_map=False)
