@@ -66,9 +66,9 @@ def coloured_noise(n_samples: int, rng: Rng) -> np.ndarray:
 
     Shape: (n_samples,).
     """
-    spectrum = scipy.fft.rfft(rng.standard_normal(n_samples))
+    spectrum = np.asarray(scipy.fft.rfft(rng.standard_normal(n_samples)))
     spectrum /= np.maximum(np.arange(len(spectrum)), 30) ** rng.uniform(0, 1.0)
-    noise = scipy.fft.irfft(spectrum, n_samples)
+    noise = np.asarray(scipy.fft.irfft(spectrum, n_samples))
     return noise / np.sqrt(np.mean(noise**2) + 1e-12)
 
 
@@ -160,14 +160,14 @@ class RandomRecording:
         Shape: (samples,) -> (n_samples,). What is convolved wraps around: the caller drops a second at the
         start.
         """
-        spectrum = scipy.fft.rfft(waveform)
+        spectrum = np.asarray(scipy.fft.rfft(waveform))
         n_bins = n_samples // 2 + 1
         spectrum = np.pad(spectrum[:n_bins], (0, max(n_bins - len(spectrum), 0)))
         if rng.random() < self.equaliser_p:
             spectrum *= equaliser(np.fft.rfftfreq(n_samples, 1 / sample_rate), rng)
         if rng.random() < self.room_p:
             spectrum *= scipy.fft.rfft(room(n_samples, sample_rate, rng))
-        out = scipy.fft.irfft(spectrum, n_samples)
+        out = np.asarray(scipy.fft.irfft(spectrum, n_samples))
         power = np.mean(out**2) + 1e-10
         if rng.random() < self.noise_p:
             noise_db = -rng.uniform(10, 50)
@@ -182,7 +182,7 @@ class RandomRecording:
 class MaskPicture(nn.Module):
     """Pictures with a few bands of bins and stretches of frames silenced; the same pictures when evaluating.
 
-    Shape: (batch, 1, bins, frames) -> the same.
+    Shape: (batch, ..., bins, frames) -> the same.
     Source: Park et al., "SpecAugment", 2019. Differs: masked cells get the picture's lowest value.
 
     Args:
@@ -200,7 +200,7 @@ class MaskPicture(nn.Module):
             return pictures
         masked = pictures.clone()
         for picture in masked:
-            for axis, widest in ((1, self.bins), (2, self.frames)):
+            for axis, widest in ((-2, self.bins), (-1, self.frames)):
                 if torch.rand(()) < self.p:
                     size = picture.shape[axis]
                     width = int(torch.randint(1, min(widest, size) + 1, ()))

@@ -11,31 +11,38 @@ OUTPUTS = ("onset", "frame", "offset", "velocity", "bend")
 class NotesHead(nn.Module):
     """Logits of onset, frame, offset and velocity, and bend in semitones, for each pitch and frame.
 
-    Shape: (batch, channels, n_pitches, frames) or, for dims=1, (batch, channels, frames)
+    Maps with a row for each pitch are read by the same weights in each; of others, and of maps without rows,
+    each pitch reads all.
+    Shape: (batch, channels, rows, frames) or (batch, channels, frames)
     -> (batch, outputs, n_pitches, frames).
 
     Args:
+        rows: of the maps; None for maps without.
         bend: whether pitch bend is among the outputs.
     """
 
-    def __init__(self, dims: int, in_channels: int, n_pitches: int = 88, bend: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, rows: int | None = None, n_pitches: int = 88, bend: bool = False
+    ) -> None:
         super().__init__()
-        self.dims, self.n_pitches = dims, n_pitches
+        self.rows, self.n_pitches = rows, n_pitches
         self.outputs = OUTPUTS if bend else OUTPUTS[:-1]
         n_outputs = len(self.outputs)
-        if dims == 2:
+        if rows == n_pitches:
             self.project: nn.Module = nn.Conv2d(in_channels, n_outputs, 1)
         else:
-            self.project = nn.Conv1d(in_channels, n_outputs * n_pitches, 1)
+            self.project = nn.Conv1d(in_channels * (rows or 1), n_outputs * n_pitches, 1)
         # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2, and without bend.
-        bias = torch.full((n_outputs, 1 if dims == 2 else n_pitches), -4.0)
+        bias = torch.full((n_outputs, 1 if rows == n_pitches else n_pitches), -4.0)
         if bend:
             bias[-1] = 0
         self.project.bias = nn.Parameter(bias.flatten())
 
     def forward(self, maps: Tensor) -> Tensor:
-        logits = self.project(maps)
-        return logits if self.dims == 2 else logits.unflatten(1, (len(self.outputs), self.n_pitches))
+        if self.rows == self.n_pitches:
+            return self.project(maps)
+        channels = maps if self.rows is None else maps.flatten(1, 2)
+        return self.project(channels).unflatten(1, (len(self.outputs), self.n_pitches))
 
     def scores(self, logits: Tensor) -> dict[str, Tensor]:
         """Each output by its name: probabilities, velocity as 0 to 1, bend in semitones.

@@ -65,25 +65,21 @@ class Listener:
         keep_scores: bool = False,
     ) -> None:
         self.task = fused(task)
-        front_end = self.task.front_end
-        self.sample_rate, self.hop_length, self.frame_s = (
-            task.sample_rate,
-            front_end.hop_length,
-            front_end.frame_s,
-        )
-        self._margin = math.ceil(
-            front_end.reach / self.hop_length
-        )  # frames at a cut that the front end gets wrong
-        self._context = (task.backbone.receptive_field - 1) // 2
+        front_end, field = self.task.front_end, task.backbone.receptive_field
+        self.sample_rate, self.hop_length, self.frame_s = task.sample_rate, task.hop_length, task.frame_s
+        self._hop, self._stride = front_end.hop_length, task.backbone.time_stride
+        self._margin = math.ceil(front_end.reach / self._hop)  # frames at a cut that the front end gets wrong
+        # A network that looks at all there is hears whole recordings only, when they have ended.
+        self._context = sys.maxsize if field == math.inf else math.ceil((field - 1) / 2)
         self._ahead = self._context
         self._step = sys.maxsize if block_s is None else max(1, round(block_s / self.frame_s))
         if look_ahead_s is not None:
             self._ahead, self._step = min(self._context, self._frames_within(look_ahead_s)), 1
         self._decoder = NoteDecoder(self.frame_s, decoding or task.decoding)
         self._samples = np.zeros(0, np.float32)
-        self._origin = 0  # frame at which _samples begins
+        self._origin = 0  # frame of the picture at which _samples begins
         self._n_samples = 0  # pushed so far
-        self._n_frames = 0  # answered so far
+        self._n_frames = 0  # of the scores, answered so far
         self._keep_scores = keep_scores
         self._scores: list[Scores] = []
 
@@ -91,10 +87,13 @@ class Listener:
         least_s = self._latency_s(0)
         if look_ahead_s < least_s - 1e-9:
             raise ValueError(f"look_ahead_s is {look_ahead_s}, expected at least this model's {least_s:.3f}")
-        return math.floor((look_ahead_s - least_s) / self.frame_s + 1e-9)
+        return math.floor((look_ahead_s - least_s) / self.task.front_end.frame_s + 1e-9)
 
     def _latency_s(self, n_ahead: int) -> float:
-        return self.task.front_end.reach / self.sample_rate + (n_ahead + NEIGHBOURHOOD) * self.frame_s
+        if n_ahead == sys.maxsize:
+            return math.inf
+        heard = self.task.front_end.reach + n_ahead * self._hop + NEIGHBOURHOOD * self.hop_length
+        return heard / self.sample_rate
 
     @property
     def latency_s(self) -> float:
@@ -119,9 +118,10 @@ class Listener:
         """The notes that have ended, after more samples (samples,)."""
         self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
         self._n_samples += len(samples)
-        n_whole = max(0, (self._n_samples - self.task.front_end.reach) // self.hop_length + 1)
+        last_whole = (self._n_samples - self.task.front_end.reach) // self._hop - self._ahead
+        n_ready = last_whole // self._stride + 1
         notes = []
-        while n_whole - self._ahead - self._n_frames >= self._step:
+        while n_ready - self._n_frames >= self._step:
             notes += self._answer(self._n_frames + self._step)
         return notes
 
@@ -134,16 +134,22 @@ class Listener:
 
     @property
     def _total(self) -> int:
-        """Frames of what has been pushed, if nothing more comes."""
+        """Frames of the scores of what has been pushed, if nothing more comes."""
         return 1 + self._n_samples // self.hop_length
+
+    @property
+    def _n_pictured(self) -> int:
+        """Frames of its picture."""
+        return 1 + self._n_samples // self._hop
 
     def _answer(self, end: int) -> list[Note]:
         """The notes that end in the frames from the first unanswered one to `end` (excluded)."""
         first = self._first(self._n_frames)
-        picture = self._picture(first, min(end + self._ahead, self._total))
+        last = (end - 1) * self._stride + self._ahead
+        picture = self._picture(first, min(last + 1, self._n_pictured))
         with torch.inference_mode():
             outputs = self.task.head.scores(self.task.head(self.task.backbone(picture)))
-        wanted = slice(self._n_frames - first, end - first)
+        wanted = slice(self._n_frames - first // self._stride, end - first // self._stride)
         scores = {name: output[0, :, wanted].float().cpu().numpy() for name, output in outputs.items()}
         if self._keep_scores:
             self._scores.append(scores)
@@ -151,16 +157,16 @@ class Listener:
         return self._decoder.push(scores)
 
     def _first(self, frame: int) -> int:
-        """The first frame of the picture that the network needs to answer a frame."""
-        frame = max(frame - self._context, 0)
-        return frame - frame % self.task.backbone.time_grid
+        """The first frame of the picture that the network needs to answer a frame of the scores."""
+        first = max(frame * self._stride - self._context, 0)
+        return first - first % self.task.backbone.time_grid
 
     def _picture(self, first: int, last: int) -> torch.Tensor:
         """Frames first to last (excluded) of the whole picture: (1, 1, bins, frames)."""
         start, stop = max(first - self._margin, 0), last + self._margin
-        samples = self._samples[(start - self._origin) * self.hop_length :]
-        if stop < self._total:
-            samples = samples[: (stop - 1 - start) * self.hop_length + 1]
+        samples = self._samples[(start - self._origin) * self._hop :]
+        if stop < self._n_pictured:
+            samples = samples[: (stop - 1 - start) * self._hop + 1]
         with torch.inference_mode():
             picture = self.task.picture(torch.tensor(samples, device=self.task.device)[None])
         return picture[..., first - start : last - start]
@@ -169,7 +175,7 @@ class Listener:
         """Moves on to frame `end`, and drops the samples that no later frame needs."""
         self._n_frames = end
         origin = max(self._first(end) - self._margin, 0)
-        self._samples = self._samples[(origin - self._origin) * self.hop_length :]
+        self._samples = self._samples[(origin - self._origin) * self._hop :]
         self._origin = origin
 
 

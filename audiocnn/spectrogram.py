@@ -1,4 +1,4 @@
-"""Stft, LogMel and Cqt: waveforms in, pictures out, as modules that live on the model's device.
+"""Stft, LogMel, Cqt and Waveform: waveforms in, pictures out, as modules that live on the model's device.
 
 Place in the flow: waveform -> picture. Shape of each: (batch, samples) -> (batch, 1, bins, frames).
 Conventions: frame i is centred on sample i * hop_length, and a waveform counts as silent before its first and
@@ -56,6 +56,20 @@ class Stft(FrontEnd):
             return_complex=True,
         )
         return spectrum.abs().pow(self.power).unsqueeze(1)
+
+
+class Waveform(FrontEnd):
+    """The samples themselves, for networks that find their own filters; one more, of silence, at the end.
+
+    Shape: (batch, samples) -> (batch, 1, 1, samples + 1): a frame a sample.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__()
+        self.sample_rate, self.hop_length, self.reach, self.n_bins = sample_rate, 1, 0, 1
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return functional.pad(waveforms, (0, 1))[:, None, None]
 
 
 class LogMel(FrontEnd):

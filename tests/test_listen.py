@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 import audiocnn
-from audiocnn import audio, formats
+from audiocnn import audio, create_backbone, formats
 from audiocnn.audio import AudioError
 from audiocnn.backbones.harmonic import HarmonicUNet
 from audiocnn.files import FileError
 from audiocnn.listen import Listener, fused, load, transcribe
 from audiocnn.notes import Decoding, Note
-from audiocnn.spectrogram import Cqt
+from audiocnn.spectrogram import Cqt, LogMel, Waveform
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import NotesModel
 from audiocnn.tasks.modelfile import ModelError
@@ -191,6 +191,43 @@ def test_fused_net_gives_the_same_scores(task: NotesModel, music: np.ndarray) ->
             torch.testing.assert_close(score, task.scores(waveform)[name], rtol=0, atol=2e-6)
     for name, tensor in task.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+STRIDED = {"depths": (1, 1), "widths": (8, 12), "norm": "batch"}
+NETWORKS = {
+    "strided": (LogMel(RATE, 512, 64, n_mels=40), {"name": "resnet_small", **STRIDED}),
+    "strided, 1-D": (
+        LogMel(RATE, 512, 64, n_mels=40),
+        {"name": "resnet_small", "dims": 1, "in_channels": 40, **STRIDED},
+    ),
+    "waveform": (Waveform(RATE), {"name": "resnet_small", "dims": 1, "in_channels": 1, **STRIDED}),
+    "looks at all": (LogMel(RATE, 512, 64, n_mels=40), {"name": "resnet_small", "squeeze": 4, **STRIDED}),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_whose_frames_are_cells(network: str, music: np.ndarray) -> None:
+    """Networks with strides, over bins, channels or samples, hear the same in pieces too."""
+    torch.manual_seed(0)
+    front_end, arguments = NETWORKS[network]
+    task = NotesModel(front_end, create_backbone(**arguments)).eval()
+    for module in task.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.3)
+    assert task.hop_length == front_end.hop_length * 8
+    waveform = music[: 5 * RATE + 77]
+    heard = []
+    for block_s, sizes in ((None, always(10**9)), (0.5, at_random(1, 6000)), (0.01, always(2001))):
+        listener = Listener(task, block_s=block_s, keep_scores=True)
+        hear(listener, waveform, sizes)
+        heard.append(listener.scores)
+        assert (listener.latency_s == np.inf) == (network == "looks at all")
+    with torch.inference_mode():
+        scores = {k: s[0].numpy() for k, s in task.scores(torch.from_numpy(waveform)[None]).items()}
+    assert scores["frame"].shape == (88, 1 + len(waveform) // task.hop_length)
+    assert scores["frame"].std(axis=1).min() > 1e-5
+    for others in heard:
+        assert_same_scores(others, scores)
 
 
 # Soon enough

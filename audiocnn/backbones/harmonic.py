@@ -61,7 +61,7 @@ class HarmonicNet(Backbone):
         dilations: Dilations = DILATIONS,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.out_channels, self.time_stride = 2, 1, channels, 1
+        self.dims, self.in_channels, self.time_stride = 2, 1, 1
         self.channels, self.n_pitches, self.bins_per_semitone = channels, n_pitches, bins_per_semitone
         self.harmonics, self.dilations = tuple(harmonics), tuple(dilations)
         self.stage_channels = (channels,) * (1 + len(dilations))
@@ -145,7 +145,7 @@ class HarmonicUNet(HarmonicNet):
         after: Dilations = AFTER,
     ) -> None:
         super().__init__(channels, n_pitches, bins_per_semitone, harmonics, before)
-        self.middle_channels, self.pool, self.time_grid = middle_channels, pool, pool
+        self.middle_channels, self.pool = middle_channels, pool
         self.before, self.middle, self.after = tuple(before), tuple(middle), tuple(after)
         self.stage_channels += (middle_channels,) * (1 + len(middle)) + (channels,) * (1 + len(after))
         window = {"kernel_size": (1, pool), "stride": (1, pool), "bias": False}
@@ -161,6 +161,10 @@ class HarmonicUNet(HarmonicNet):
         self.after_stages = nn.ModuleList(_block(channels, *dilations) for dilations in after)
         reach = (1 + _reach(before)) + pool * (_reach(middle) + len(middle)) + (pool - 1) + _reach(after)
         self.receptive_field = 1 + 2 * reach
+
+    @property
+    def time_grid(self) -> int:
+        return self.pool
 
     def features(self, x: Tensor) -> list[Tensor]:
         maps = super().features(x)

@@ -76,7 +76,8 @@ def centroids(patches: Tensor, n: int, seed: int = 0) -> Tensor:
     from sklearn.cluster import KMeans  # 1 s
 
     directions = nn.functional.normalize(patches, dim=1)
-    found = KMeans(n, n_init=1, random_state=seed).fit(directions.numpy()).cluster_centers_
+    kmeans = KMeans(n, n_init=1, random_state=seed)  # pyright: ignore[reportArgumentType], its stub has "auto"
+    found = kmeans.fit(directions.numpy()).cluster_centers_
     return nn.functional.normalize(torch.from_numpy(np.asarray(found, np.float32)), dim=1)
 
 
@@ -105,6 +106,7 @@ def learn_filters(
     done: set[nn.Module] = set()
 
     def set_filters(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, nn.Conv1d | nn.Conv2d)
         if layer not in done:  # a layer that is used twice learns from the first use
             done.add(layer)
             for group in range(layer.groups):

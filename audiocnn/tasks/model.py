@@ -14,7 +14,8 @@ from audiocnn.spectrogram import FrontEnd
 class NotesModel(nn.Module):
     """A front end, a backbone and a head over it.
 
-    Shape: (batch, samples) -> logits (batch, outputs, pitches, frames).
+    Shape: (batch, samples) -> logits (batch, outputs, pitches, frames), a frame of them for each cell of the
+    backbone.
 
     Args:
         front_end: waveforms to pictures; its sample rate is the model's.
@@ -32,7 +33,17 @@ class NotesModel(nn.Module):
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.decoding, self.bend = decoding or Decoding(), bend
-        self.head = NotesHead(backbone.dims, backbone.out_channels, N_PITCHES, bend)
+        self.head = NotesHead(backbone.out_channels, backbone.map_rows(front_end.n_bins), N_PITCHES, bend)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame of the scores to the next."""
+        return self.front_end.hop_length * self.backbone.time_stride
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame of the scores to the next."""
+        return self.hop_length / self.sample_rate
 
     @property
     def sample_rate(self) -> int:
@@ -51,10 +62,11 @@ class NotesModel(nn.Module):
     def picture(self, waveforms: Tensor) -> Tensor:
         """What the backbone sees: the front end in full precision also where the network runs in half.
 
-        Shape: (batch, samples) -> (batch, 1, bins, frames).
+        Shape: (batch, samples) -> (batch, 1, bins, frames); without the 1 for a backbone of dims=1.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
-            return self.front_end(waveforms.float())
+            picture = self.front_end(waveforms.float())
+        return picture if self.backbone.dims == 2 else picture.squeeze(1)
 
     def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
         """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""

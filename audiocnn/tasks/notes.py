@@ -55,7 +55,7 @@ class NotesTask(NotesModel, Task):
         waveforms, targets = batch
         # The last frames' windows reach beyond the segment: without them, a segment ends as live sound does.
         n_frames = targets["frame"].shape[-1] - self.n_blurred
-        picture = self.mask(self.picture(waveforms)[..., :n_frames])
+        picture = self.mask(self.picture(waveforms)[..., : n_frames * self.backbone.time_stride])
         logits = self.head(self.backbone(picture))
         targets = {name: target[..., :n_frames] for name, target in targets.items()}
         losses = self.losses(logits.float(), targets, now_weights(n_frames).to(logits.device))
@@ -67,7 +67,7 @@ class NotesTask(NotesModel, Task):
     @property
     def n_blurred(self) -> int:
         """Frames at a segment's end whose windows reach beyond it."""
-        return self.front_end.reach // self.front_end.hop_length
+        return self.front_end.reach // self.hop_length
 
     def losses(
         self, logits: Tensor, targets: dict[str, Tensor], weights: Tensor | None = None
@@ -104,9 +104,7 @@ class NotesTask(NotesModel, Task):
         """The notes of each waveform."""
         scores = {name: channel.float().cpu().numpy() for name, channel in self.scores(waveforms).items()}
         return [
-            decode(
-                {name: channel[i] for name, channel in scores.items()}, self.front_end.frame_s, self.decoding
-            )
+            decode({name: channel[i] for name, channel in scores.items()}, self.frame_s, self.decoding)
             for i in range(len(waveforms))
         ]
 

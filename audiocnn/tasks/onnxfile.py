@@ -62,7 +62,7 @@ def save(task: NotesModel, path: str | Path) -> None:
             verbose=False,
         )
     assert program is not None
-    hop_length = str(task.front_end.hop_length)
+    hop_length = str(task.hop_length)
     program.model.metadata_props.update(sample_rate=str(task.sample_rate), hop_length=hop_length)
     with files.written(path) as partial:
         program.save(partial)

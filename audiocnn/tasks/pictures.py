@@ -44,7 +44,7 @@ class LogPianoRolls(lightning.Callback):
         waveforms = batch[0][:, : int(SPAN_S * pl_module.sample_rate)]
         frame = pl_module.scores(waveforms)["frame"][0].float().cpu().numpy()
         heard = pl_module.predict_step(waveforms)[0]
-        figure = draw(frame, pl_module.front_end.frame_s, batch[1][0].cpu().numpy(), heard)
+        figure = draw(frame, pl_module.frame_s, batch[1][0].cpu().numpy(), heard)
         for logger in trainer.loggers:
             if log_image := getattr(logger, "log_image", None):
                 log_image(f"val/notes_{batch_idx}", [figure], step=trainer.global_step)

@@ -1,69 +1,59 @@
-"""What every backbone promises; a new one enters CASES with numbers worked out by hand."""
+"""What every backbone promises; a new one is here by its name alone.
 
+All networks are built and measured on the meta device, which computes shapes and nothing else. What needs
+numbers is computed with the members in SMALL: one or more of each family.
+"""
+
+import inspect
+import json
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from audiocnn import create_backbone, list_backbones
-from audiocnn.backbones import BACKBONES, Backbone
-from audiocnn.backbones.harmonic import HarmonicNet
+from audiocnn.backbones import BACKBONES, FAMILIES, Backbone
+from audiocnn.blocks.measure import count_parameters
+from audiocnn.blocks.norm import NORMS
+from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.pool import POOLS
+from audiocnn.tasks import onnxfile
+from audiocnn.tasks.modelfile import describe, rebuild
+
+MOST_PARAMETERS = 1_000_000  # of a small member
 
 
 @dataclass(frozen=True)
-class Case:
-    """A network, the picture it takes, and what is known of it.
+class Sample:
+    """A network that is computed with numbers.
 
     Attributes:
-        bins: of its picture.
-        rows: of its maps; none for dims=1.
-        receptive_field: of the network with these arguments, in frames.
-        parameters: of the network with its default arguments.
-        macs: multiplications of its convolutions for `time_grid` frames of its default picture.
+        arguments: that make it small.
+        dims: those that it can have; both where it has 2 by default, only 1 where it has that.
+        in_channels: those that it can have, of 1, 3 and 5.
+        bins: of its pictures; 0 where it takes any.
     """
 
-    name: str
-    arguments: dict[str, Any]
-    bins: int
-    rows: tuple[int, ...]
-    receptive_field: int
-    defaults: dict[str, Any] = field(default_factory=dict)
-    parameters: int = 0
-    macs: int = 0
-    default_bins: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dims: tuple[int, ...] = ()
+    in_channels: tuple[int, ...] = (1, 3, 5)
+    bins: int = 0
 
 
-CASES = [
-    Case(
-        name="dilated",
-        arguments={"in_channels": 40, "channels": 8, "dilations": (1, 3)},
-        bins=40,
-        rows=(),
-        receptive_field=1 + 2 * (1 + 1 + 3),
-        defaults={"in_channels": 229},
-        default_bins=229,
-        # Stem, eight stages, and two numbers a channel for each of nine norms.
-        parameters=3 * 229 * 768 + 8 * 3 * 768**2 + 9 * 2 * 768,
-        macs=3 * 229 * 768 + 8 * 3 * 768**2,
-    ),
-    Case(
-        name="harmonic",
-        arguments={"channels": 6, "n_pitches": 30, "dilations": (((12, 1), (1, 2)), ((7, 2), (12, 4)))},
+SMALL = {
+    "dilated": Sample({"channels": 8, "dilations": (1, 3)}, dims=(1,)),
+    "harmonic": Sample(
+        {"channels": 6, "n_pitches": 30, "dilations": (((12, 1), (1, 2)), ((7, 2), (12, 4)))},
+        dims=(2,),
+        in_channels=(1,),
         bins=3 * 48,
-        rows=(30,),
-        receptive_field=1 + 2 * (1 + 1 + 2 + 2 + 4),
-        default_bins=3 * 98,
-        # Stem over ten harmonics of three bins, eight convolutions, nine norms, and the bias a pitch.
-        parameters=9 * 30 * 48 + 8 * 9 * 48**2 + 9 * 2 * 48 + 48 * 88,
-        macs=88 * (9 * 30 * 48 + 8 * 9 * 48**2),
     ),
-    Case(
-        name="harmonic_unet",
-        arguments={
+    "harmonic_unet": Sample(
+        {
             "channels": 6,
             "middle_channels": 8,
             "pool": 3,
@@ -72,36 +62,41 @@ CASES = [
             "middle": (((7, 1), (12, 2)),),
             "after": (((1, 1), (1, 1)),),
         },
+        dims=(2,),
+        in_channels=(1,),
         bins=3 * 48,
-        rows=(30,),
-        # Stem and before, middle with what its pitches do together, the rest of a cell, after.
-        receptive_field=1 + 2 * (1 + 1 + 2 + 3 * (1 + 2 + 1) + 2 + 1 + 1),
-        default_bins=3 * 98,
-        # Stem, two blocks before and one after, down and up; four blocks of the middle, each with two
-        # convolutions of what all pitches do together; all norms; the bias a pitch.
-        parameters=9 * 30 * 32
-        + 6 * 9 * 32**2
-        + 2 * 4 * 32 * 96
-        + 4 * (2 * 9 + 6 + 1) * 96**2
-        + 2 * (7 * 32 + 32 + (1 + 4 * 4) * 96)
-        + 32 * 88,
-        # Of four frames, as the middle has one cell for them.
-        macs=4 * 88 * (9 * 30 * 32 + 6 * 9 * 32**2)
-        + 88 * (2 * 4 * 32 * 96 + 4 * 2 * 9 * 96**2)
-        + 4 * (6 + 1) * 96**2,
     ),
-]
+    "linear": Sample(),
+    "mlp": Sample(),
+    "lenet5": Sample(),
+    "locally_connected": Sample(),
+    "tcn_small": Sample(dims=(1, 2)),
+    **{name: Sample() for name in list_backbones("*_small")},
+}
+ANY = Sample()
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
-def case(request) -> Case:
-    return request.param
+def parameters_of(name: str) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(BACKBONES[name][0]).parameters)
 
 
-def create(name: str, arguments: dict[str, Any]) -> Backbone:
-    """A network in which every path is open: random norms, also where they start at 0."""
+def dims_of(name: str) -> tuple[int, ...]:
+    return SMALL.get(name, ANY).dims or tuple(range(1, parameters_of(name)["dims"].default + 1))
+
+
+ALL = [(name, dims) for name in list_backbones() for dims in dims_of(name)]
+COMPUTED = [(name, dims) for name, dims in ALL if name in SMALL]
+every = pytest.mark.parametrize(("name", "dims"), ALL)
+computed = pytest.mark.parametrize(("name", "dims"), COMPUTED)
+
+
+def create(name: str, dims: int, in_channels: int | None = None, **arguments: Any) -> Backbone:
+    """A network in evaluation mode in which every path is open: random norms, also where they start at 0."""
     torch.manual_seed(0)
-    backbone = create_backbone(name, **arguments).eval()
+    sample = SMALL.get(name, ANY)
+    of_input = {"dims": dims, "in_channels": in_channels or sample.in_channels[0]}
+    taken = {key: value for key, value in of_input.items() if key in parameters_of(name)}
+    backbone = create_backbone(name, **{**sample.arguments, **taken, **arguments}).eval()
     for module in backbone.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -109,133 +104,197 @@ def create(name: str, arguments: dict[str, Any]) -> Backbone:
     return backbone
 
 
-def pictures(bins: int, n_frames: int, batch: int = 1) -> Tensor:
-    return torch.rand(batch, 1, bins, n_frames, generator=torch.Generator().manual_seed(1))
+@cache
+def shapes_of(name: str, dims: int) -> Backbone:
+    """A network without numbers, with the most channels that it takes: not to be changed."""
+    with torch.device("meta"):
+        return create(name, dims, SMALL.get(name, ANY).in_channels[-1])
 
 
-def test_every_backbone_is_here() -> None:
-    assert [case.name for case in CASES] == list_backbones()
-    assert set(BACKBONES) == set(list_backbones())
+def named(name: str, argument: str) -> bool:
+    """Whether a network takes this argument as a name."""
+    parameter = parameters_of(name).get(argument)
+    return parameter is not None and isinstance(parameter.default, str)
 
 
-def test_shapes(case: Case) -> None:
-    backbone, x = create(case.name, case.arguments), pictures(case.bins, 23, batch=2)
-    maps = backbone.features(x)
-    assert backbone.dims == 1 + len(case.rows)
-    assert backbone.in_channels == (1 if backbone.dims == 2 else case.bins)
-    assert backbone.time_stride == 1
-    assert [m.shape[:-1] for m in maps] == [(2, channels, *case.rows) for channels in backbone.stage_channels]
-    assert {m.shape[-1] for m in maps} <= {23, math.ceil(23 / backbone.time_grid)}
-    assert maps[-1].shape[-1] == 23
-    assert backbone.out_channels == backbone.stage_channels[-1]
-    torch.testing.assert_close(backbone(x), maps[-1])
-
-
-def test_receptive_field(case: Case) -> None:
-    backbone = create(case.name, case.arguments)
-    assert backbone.receptive_field == case.receptive_field
-    assert _heard(backbone, case.bins) == case.receptive_field // 2
-
-
-def test_receptive_field_by_default(case: Case) -> None:
-    backbone = create(case.name, {**case.defaults, "channels": 4})
-    assert _heard(backbone, case.default_bins) == backbone.receptive_field // 2
-
-
-def _heard(backbone: Backbone, bins: int) -> int:
-    """How many frames away, on both sides, the picture reaches a frame of the map: by gradient."""
-    reaches = []
-    for frame in range(backbone.receptive_field, backbone.receptive_field + backbone.time_grid):
-        x = pictures(bins, 2 * backbone.receptive_field + backbone.time_grid).requires_grad_()
-        backbone(x)[..., frame].sum().backward()
-        heard = x.grad.abs().amax(dim=(0, 1, 2)).nonzero().flatten().tolist()
-        reaches.append((frame - heard[0], heard[-1] - frame))
-    before, after = (max(sides) for sides in zip(*reaches, strict=True))
-    assert before == after
-    return before
-
-
-def test_pieces_have_the_maps_of_the_whole(case: Case) -> None:
-    """Where they begin on the grid and hold the receptive field."""
-    backbone = create(case.name, case.arguments)
-    reach, grid = backbone.receptive_field // 2, backbone.time_grid
-    x = pictures(case.bins, 4 * reach + 7 * grid)
-    start = math.ceil(reach / grid) * grid
-    with torch.no_grad():
-        whole, piece = backbone(x), backbone(x[..., start:])
-    torch.testing.assert_close(piece[..., reach:], whole[..., start + reach :], rtol=1e-4, atol=1e-5)
-
-
-def test_gradient_reaches_every_parameter(case: Case) -> None:
-    backbone = create(case.name, case.arguments).train()
-    backbone(pictures(case.bins, 40, batch=2)).square().sum().backward()
-    unreached = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.any()]
-    assert unreached == []
-
-
-def test_blocks_start_as_the_identity() -> None:
-    maps = create_backbone("harmonic", channels=6).eval().features(torch.rand(1, 1, 3 * 98, 5))
-    for later in maps[1:]:
-        torch.testing.assert_close(later, maps[0])
-
-
-def test_parameters_and_multiplications(case: Case) -> None:
-    backbone = create_backbone(case.name, **case.defaults).eval()
-    assert sum(p.numel() for p in backbone.parameters()) == case.parameters
-    assert _macs(backbone, case.default_bins) == case.macs
-
-
-def _macs(backbone: Backbone, bins: int) -> int:
-    """Multiplications of all convolutions for the frames of one cell of its grid, counted while it runs."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        backbone(torch.zeros(1, 1, bins, backbone.time_grid))
-    return counter.get_total_flops() // 2
-
-
-def test_harmonics_stand_at_their_pitch() -> None:
-    """Row i of the stack holds, channel by channel, the bins around each harmonic of pitch i."""
-    net = HarmonicNet(channels=1, n_pitches=4, bins_per_semitone=3, harmonics=(0.5, 1, 2, 3))
-    assert net.rows == (-12, 0, 12, 19)
-    x = torch.arange(1, 3 * 20 + 1.0).reshape(1, 1, 60, 1)  # bin b holds b + 1
-    stacked = net.stack(x)[0, :, :, 0]
-    assert stacked.shape == (12, 4)
-    assert stacked[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 37, 38, 39, 58, 59, 60]
-    # Below the picture lies nothing, and for pitch 3 the third harmonic lies above it.
-    assert stacked[:, 3].tolist() == [0, 0, 0, 10, 11, 12, 46, 47, 48, 0, 0, 0]
-
-
-def test_subharmonic_within_the_picture() -> None:
-    net = HarmonicNet(channels=1, n_pitches=14, bins_per_semitone=1, harmonics=(0.5, 1))
-    stacked = net.stack(torch.arange(1.0, 15).reshape(1, 1, 14, 1))[0, :, :, 0]
-    assert stacked.tolist() == [[0.0] * 12 + [1.0, 2.0], [float(i) for i in range(1, 15)]]
-
-
-def test_same_weights_for_every_pitch() -> None:
-    """Music an octave higher gives the same maps an octave higher, away from the edges."""
-    net = HarmonicNet(channels=4, n_pitches=60, harmonics=(1, 2), dilations=(((1, 1), (2, 1)),)).eval()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-    x = torch.zeros(1, 1, 3 * 72, 9)
-    x[:, :, 60:63] = torch.rand(1, 1, 3, 9, generator=torch.Generator().manual_seed(2))
-    low, high = net(x), net(x.roll(36, dims=2))
-    torch.testing.assert_close(low[:, :, 4:40], high[:, :, 16:52], rtol=1e-5, atol=1e-6)
-    assert low[:, :, 4:40].std() > 0
-
-
-def test_dilated_channels_in_groups() -> None:
-    net = create_backbone("dilated", in_channels=10, channels=8, dilations=(1,), groups=4)
-    assert net.stages[0].branch[0].weight.shape == (8, 2, 3)
+def picture(
+    name: str, backbone: Backbone, n_frames: int, bins: int | None = None, batch: int = 1, device: str = "cpu"
+) -> Tensor:
+    """Random numbers from 0.5 to 1.5: (batch, in_channels, ..., n_frames)."""
+    of_bins = (SMALL.get(name, ANY).bins or bins or n_frames,) if backbone.dims == 2 else ()
+    shape = (batch, backbone.in_channels, *of_bins, n_frames)
+    if device == "meta":
+        return torch.empty(shape, device=device)
+    return 0.5 + torch.rand(shape, generator=torch.Generator().manual_seed(1))
 
 
 def test_list_backbones() -> None:
-    assert list_backbones() == ["dilated", "harmonic", "harmonic_unet"]
+    assert list_backbones() == sorted(BACKBONES)
     assert list_backbones("dil*") == ["dilated"]
-    assert list_backbones("res*") == []
+    assert list_backbones("resnet[13]?") == ["resnet18", "resnet34"]
+    assert list_backbones("unheard*") == []
 
 
 def test_unknown_backbone() -> None:
-    with pytest.raises(
-        ValueError, match="backbone is 'resnet', expected one of dilated, harmonic, harmonic_unet"
-    ):
+    with pytest.raises(ValueError, match=r"backbone is 'resnet', expected one of .*dilated, .*resnet18, "):
         create_backbone("resnet")
+
+
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.__name__)
+def test_every_family_has_a_small_member(kind: type[Backbone]) -> None:
+    small = [name for name in FAMILIES[kind] if name in SMALL]
+    assert small, f"expected one of {list(FAMILIES[kind])} in SMALL, or one called *_small"
+    for name in small:
+        assert count_parameters(shapes_of(name, dims_of(name)[-1])) <= MOST_PARAMETERS
+
+
+@every
+def test_maps_have_their_channels_and_frames(name: str, dims: int) -> None:
+    """On the meta device, for one frame more than its stride."""
+    backbone = shapes_of(name, dims)
+    n_frames = backbone.time_stride + 1
+    maps = backbone.features(picture(name, backbone, n_frames, batch=2, device="meta"))
+    assert backbone.dims == dims
+    assert [m.shape[:2] for m in maps] == [(2, channels) for channels in backbone.stage_channels]
+    assert {m.ndim for m in maps} == {2 + dims}
+    assert maps[-1].shape[-1] == math.ceil(n_frames / backbone.time_stride)
+    assert backbone.out_channels == backbone.stage_channels[-1]
+    assert backbone.time_grid % backbone.time_stride == 0
+
+
+@every
+def test_classifier_gives_logits(name: str, dims: int) -> None:
+    backbone = shapes_of(name, dims)
+    with torch.device("meta"):
+        classifier = backbone.classifier(7).eval()
+    shape = (2, backbone.out_channels, *(3,) * dims)
+    assert classifier(torch.empty(shape, device="meta")).shape == (2, 7)
+
+
+@every
+def test_description_rebuilds_it(name: str, dims: int) -> None:
+    """Through JSON, as in a model file: every argument of the constructor is an attribute of its name."""
+    backbone = shapes_of(name, dims)
+    description = json.loads(json.dumps(describe(backbone)))
+    with torch.device("meta"):
+        again = rebuild(description)
+    assert json.loads(json.dumps(describe(again))) == description
+    assert _shapes(again) == _shapes(backbone)
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
+
+
+@computed
+def test_any_input_from_one_stride_on(name: str, dims: int) -> None:
+    backbone = create(name, dims)
+    stride = backbone.time_stride
+    for n_frames in (stride, stride + 1, 2 * stride + 3):
+        x = picture(name, backbone, n_frames)
+        with torch.no_grad():
+            maps = backbone.features(x)
+            torch.testing.assert_close(backbone(x), maps[-1])
+        assert maps[-1].shape[-1] == math.ceil(n_frames / stride)
+        assert all(m.isfinite().all() for m in maps)
+
+
+@computed
+def test_any_channels(name: str, dims: int) -> None:
+    for in_channels in SMALL[name].in_channels:
+        with torch.device("meta"):
+            backbone = create(name, dims, in_channels)
+        assert backbone.in_channels == in_channels
+        x = picture(name, backbone, 2 * backbone.time_stride, device="meta")
+        assert backbone(x).shape[1] == backbone.out_channels
+
+
+@computed
+def test_receptive_field(name: str, dims: int) -> None:
+    """Found by gradient from the frames of one cell of the grid, with weights that cut no path."""
+    backbone = create(name, dims, **({"pool": "average"} if named(name, "pool") else {})).double()
+    if math.isinf(backbone.receptive_field):
+        return
+    for parameter_name, parameter in backbone.named_parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5)
+        parameter.data /= math.prod(parameter.shape[1:])
+        if parameter_name.endswith("bias"):
+            nn.init.zeros_(parameter)
+    stride, reach = backbone.time_stride, backbone.receptive_field // 2
+    each = backbone.time_grid // stride
+    first = each * math.ceil((reach + 1) / backbone.time_grid)
+    n_frames = (first + each) * stride + reach
+    faint = 1e-9 * picture(name, backbone, n_frames, bins=stride)  # where no activation has its ceiling
+    x = faint.double().requires_grad_()
+    maps, reaches = backbone(x), []
+    for i in range(first, first + each):
+        (gradient,) = torch.autograd.grad(maps[..., i].sum(), x, retain_graph=True)
+        heard = gradient.flatten(0, -2).any(dim=0).nonzero().flatten().tolist()
+        reaches += [i * stride - heard[0], heard[-1] - i * stride]
+    assert max(reaches) == reach
+
+
+@computed
+def test_pieces_have_the_maps_of_the_whole(name: str, dims: int) -> None:
+    """Where they begin on the grid, from the frames on that hear nothing before their beginning."""
+    backbone = create(name, dims)
+    if math.isinf(backbone.receptive_field):
+        return
+    stride, grid, reach = backbone.time_stride, backbone.time_grid, backbone.receptive_field // 2
+    start = 2 * grid
+    x = picture(name, backbone, start + reach + 3 * grid, bins=stride)
+    with torch.no_grad():
+        whole, piece = backbone(x)[..., start // stride :], backbone(x[..., start:])
+    unheard = math.ceil(reach / stride)
+    assert piece.shape == whole.shape
+    assert piece[..., unheard:].numel() > 0
+    torch.testing.assert_close(piece[..., unheard:], whole[..., unheard:], rtol=1e-4, atol=1e-5)
+
+
+@computed
+def test_gradient_reaches_every_parameter(name: str, dims: int) -> None:
+    backbone = create(name, dims).train()
+    x = picture(name, backbone, max(2 * backbone.time_stride, 32), batch=2).requires_grad_()
+    backbone(x).square().sum().backward()
+    tensors = [("x", x), *backbone.named_parameters()]
+    unreached = [name for name, tensor in tensors if tensor.grad is None or not tensor.grad.any()]
+    assert unreached == []
+
+
+@pytest.mark.parametrize(("name", "dims"), [case for case in COMPUTED if named(case[0], "norm")])
+def test_any_norm(name: str, dims: int) -> None:
+    for norm in NORMS:
+        backbone = create(name, dims, norm=norm).train()
+        kinds = {type(module) for module in backbone.modules()} & _classes_of_norms(dims)
+        assert kinds == ({type(norm_layer(norm, 1, dims=dims))} if norm != "none" else set())
+        x = picture(name, backbone, 2 * backbone.time_stride, batch=2)
+        assert backbone(x).isfinite().all()
+
+
+def _classes_of_norms(dims: int) -> set[type[nn.Module]]:
+    return {type(norm_layer(norm, 1, dims=dims)) for norm in NORMS if norm != "none"}
+
+
+@pytest.mark.parametrize(("name", "dims"), [case for case in COMPUTED if named(case[0], "pool")])
+def test_any_pool(name: str, dims: int) -> None:
+    for pool in ("max", "average", "stochastic"):
+        backbone = create(name, dims, pool=pool)
+        assert any(type(module) is POOLS[pool] for module in backbone.modules())
+        x = picture(name, backbone, 2 * backbone.time_stride, batch=2)
+        for training in (False, True):
+            assert backbone.train(training)(x).isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "dims"), [(name, dims_of(name)[-1]) for name in SMALL])
+def test_onnx_gives_the_same_map(name: str, dims: int) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    backbone = create(name, dims)
+    x = picture(name, backbone, 2 * backbone.time_stride + 1)
+    with onnxfile._quiet():
+        program = torch.onnx.export(backbone, (x,), dynamo=True, input_names=["picture"], verbose=False)
+    session = runtime.InferenceSession(program.model_proto.SerializeToString())
+    (exported,) = session.run(None, {"picture": x.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(exported), backbone(x), rtol=1e-3, atol=1e-4)

@@ -1,0 +1,90 @@
+"""AlexNet, the network that won ImageNet's competition of 2012."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.plain import SurroundedNet, fully_connected, start_rectified
+from audiocnn.blocks.arguments import choose
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.pool import pool as pool_layer
+
+KERNELS = (11, 5, 3, 3, 3)
+FIRST_STRIDE = 4
+POOLED = (1, 2)  # convolutions with a pooling before them; one more follows the last
+# padding: (of the first convolution, of the poolings, least input along each axis)
+PADDINGS: dict[str, tuple[Any, int, int]] = {"same": ("same", 1, 1), "published": (2, 0, 63)}
+
+
+class AlexNet(SurroundedNet):
+    """Five convolutions, the first with large kernels, and three poolings.
+
+    Stages: each convolution with the pooling before it, then the last pooling.
+    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+    Source: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014: one tower, no
+    response normalisation; Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012. Differs: as torchvision's where widths are 64, 192, 384, 256, 256.
+
+    Args:
+        hidden: channels of the classifier's two hidden layers.
+        padding: "same", or "published": less, so that 224 cells leave 6 instead of 7; inputs below 63 are
+            surrounded with zeros.
+        drop: probability that a value of the hidden layers is missing in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        widths: tuple[int, ...] = (64, 192, 384, 256, 256),
+        hidden: int = 4096,
+        padding: str = "same",
+        norm: str = "none",
+        act: str = "relu",
+        pool: str = "max",
+        drop: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.widths, self.hidden = dims, in_channels, tuple(widths), hidden
+        self.padding, self.norm, self.act, self.pool, self.drop = padding, norm, act, pool, drop
+        first_sides, pool_sides, self.least = choose(PADDINGS, padding, "padding")
+        stages: list[nn.Module] = []
+        before = in_channels
+        for i, (width, kernel_size) in enumerate(zip(widths, KERNELS, strict=True)):
+            stage = nn.Sequential()
+            if i in POOLED:
+                stage.append(pool_layer(pool, 3, dims=dims, stride=2, padding=pool_sides))
+            stage.append(
+                ConvNormAct(
+                    before,
+                    width,
+                    kernel_size,
+                    dims=dims,
+                    stride=1 if i else FIRST_STRIDE,
+                    padding="same" if i else first_sides,
+                    norm=norm,
+                    act=act,
+                )
+            )
+            stages.append(stage)
+            before = width
+        stages.append(pool_layer(pool, 3, dims=dims, stride=2, padding=pool_sides))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = (*self.widths, before)
+        self.time_stride = FIRST_STRIDE * 2 ** (len(POOLED) + 1)
+        start_rectified(self)
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        hidden = (self.hidden, self.hidden)
+        return fully_connected(
+            self.out_channels, 6, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
+        )
+
+
+ALEXNETS: dict[str, dict[str, Any]] = {
+    "alexnet": {},
+    "alexnet_small": {"widths": (16, 48, 96, 64, 64), "hidden": 128, "norm": "batch"},
+}

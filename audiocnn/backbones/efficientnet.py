@@ -1,0 +1,91 @@
+"""EfficientNet B0 to B7: one table, scaled in width and depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.inverted import (
+    Row,
+    dropout_classifier,
+    norm_with,
+    scaled,
+    scaled_rows,
+    trunk_stages,
+)
+
+ROWS = (
+    Row(1, 16, 1, 1, 3, squeeze=4),
+    Row(6, 24, 2, 2, 3, squeeze=4),
+    Row(6, 40, 2, 2, 5, squeeze=4),
+    Row(6, 80, 3, 2, 3, squeeze=4),
+    Row(6, 112, 3, 1, 5, squeeze=4),
+    Row(6, 192, 4, 2, 5, squeeze=4),
+    Row(6, 320, 1, 1, 3, squeeze=4),
+)
+
+
+class EfficientNet(Backbone):
+    """A strided stem, seven stages of inverted bottlenecks with squeeze-and-excitation, a 1x1 convolution.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
+    Source: Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019,
+    table 1; eps and momentum of the norms as in torchvision.
+
+    Args:
+        width: channels for each of B0's.
+        depth: blocks for each of B0's, rounded up.
+        norm_eps: added to the variance.
+        norm_momentum: of batch norm.
+        drop: as `inverted.trunk_stages`.
+        head_drop: dropout of the classifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        width: float = 1.0,
+        depth: float = 1.0,
+        norm: str = "batch",
+        norm_eps: float = 1e-5,
+        norm_momentum: float = 0.1,
+        act: str = "silu",
+        drop: float = 0.2,
+        head_drop: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
+        self.norm, self.norm_eps, self.norm_momentum, self.act = norm, norm_eps, norm_momentum, act
+        self.drop, self.head_drop = drop, head_drop
+        rows = scaled_rows(ROWS, width, depth)
+        self.stages, self.stage_channels, self.time_stride = trunk_stages(
+            in_channels,
+            scaled(32, width),
+            rows,
+            4 * rows[-1].channels,
+            dims=dims,
+            norm=norm_with(norm, norm_eps, norm_momentum),
+            act=act,
+            drop=drop,
+        )
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        return dropout_classifier(self.out_channels, n_classes, self.head_drop)
+
+
+LARGE = {"norm_eps": 1e-3, "norm_momentum": 0.01}
+EFFICIENTNETS: dict[str, dict[str, Any]] = {
+    "efficientnet_b0": {},
+    "efficientnet_b1": {"width": 1.0, "depth": 1.1},
+    "efficientnet_b2": {"width": 1.1, "depth": 1.2, "head_drop": 0.3},
+    "efficientnet_b3": {"width": 1.2, "depth": 1.4, "head_drop": 0.3},
+    "efficientnet_b4": {"width": 1.4, "depth": 1.8, "head_drop": 0.4},
+    "efficientnet_b5": {"width": 1.6, "depth": 2.2, "head_drop": 0.4, **LARGE},
+    "efficientnet_b6": {"width": 1.8, "depth": 2.6, "head_drop": 0.5, **LARGE},
+    "efficientnet_b7": {"width": 2.0, "depth": 3.1, "head_drop": 0.5, **LARGE},
+    "efficientnet_small": {"width": 0.5, "depth": 0.5},
+}

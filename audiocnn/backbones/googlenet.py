@@ -1,0 +1,132 @@
+"""GoogLeNet: modules that look at a map through kernels of several sizes at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.inception import Inception
+from audiocnn.blocks.norm import Norm
+from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.pool import pool as pool_layer
+
+# (1x1, (before 3x3, 3x3), (before 5x5, 5x5), after the pooling): channels within a module, a group at a time
+Row = tuple[int, tuple[int, int], tuple[int, int], int]
+GROUPS: tuple[tuple[Row, ...], ...] = (
+    ((64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)),
+    (
+        (192, (96, 208), (16, 48), 64),
+        (160, (112, 224), (24, 64), 64),
+        (128, (128, 256), (24, 64), 64),
+        (112, (144, 288), (32, 64), 64),
+        (256, (160, 320), (32, 128), 128),
+    ),
+    ((256, (160, 320), (32, 128), 128), (384, (192, 384), (48, 128), 128)),
+)
+SMALL: tuple[tuple[Row, ...], ...] = (
+    ((16, (24, 32), (8, 16), 16),),
+    ((32, (32, 64), (8, 16), 16), (32, (32, 64), (8, 16), 16)),
+    ((64, (48, 96), (16, 32), 32),),
+)
+POOLS = (3, 2)  # cells that are pooled before the second and the third group
+EPSILON = 1e-3  # of the batch norms, as in torchvision
+
+
+class Halve(nn.Module):
+    """A pooling by 2 of a map that is made even by repeating the last cell.
+
+    Its windows begin at cells 0, 2, 4, ... and may reach over the end: for even sizes all is as in
+    torchvision, and odd ones lose nothing.
+    Shape: (batch, channels, ..., frames) -> (batch, channels, ..., ceil(frames / 2)).
+    """
+
+    def __init__(self, pool: str, kernel_size: int, *, dims: int) -> None:
+        super().__init__()
+        self.pool = pool_layer(pool, kernel_size, dims=dims, stride=2, ceil_mode=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        sides = [side for size in reversed(x.shape[2:]) for side in (0, size % 2)]
+        return self.pool(functional.pad(x, sides, mode="replicate") if any(sides) else x)
+
+
+class GoogLeNet(Backbone):
+    """A stem of three convolutions, then groups of Inception modules with a pooling before each group.
+
+    Stages: the stem's first convolution, its others, and each module.
+    Shape: (batch, in_channels, ..., frames) -> (batch, channels of the last module, ..., ceil(frames / 32)).
+    Source: Szegedy et al., "Going deeper with convolutions", 2015, table 1. Differs: as in torchvision norms
+    in the place of response normalisation, 3x3 kernels in the place of 5x5 (`large_kernel`), 2x2 cells pooled
+    before the last group; without the two auxiliary classifiers.
+
+    Args:
+        stem: channels of its three convolutions.
+        groups: channels within each Inception module, in three groups.
+        large_kernel: 5 as in the paper, or 3.
+        drop: probability that a value before the classifier is missing in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        stem: tuple[int, int, int] = (64, 64, 192),
+        groups: tuple[tuple[Row, ...], ...] = GROUPS,
+        large_kernel: int = 3,
+        norm: str = "batch",
+        act: str = "relu",
+        pool: str = "max",
+        drop: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.stem, self.groups = dims, in_channels, stem, groups
+        self.large_kernel, self.norm, self.act, self.pool, self.drop = large_kernel, norm, act, pool, drop
+        normalise: Norm = partial(norm_layer, "batch", eps=EPSILON) if norm == "batch" else norm
+        common: dict[str, Any] = {"dims": dims, "norm": normalise, "act": act}
+        first, second, before = stem
+        stages: list[nn.Module] = [
+            ConvNormAct(in_channels, first, 7, stride=2, **common),
+            nn.Sequential(
+                Halve(pool, 3, dims=dims),
+                ConvNormAct(first, second, 1, **common),
+                ConvNormAct(second, before, 3, **common),
+            ),
+        ]
+        channels = [first, before]
+        for group, cells in zip(groups, (3, *POOLS), strict=True):
+            for j, (direct, medium, large, pooled) in enumerate(group):
+                module = Inception(
+                    before,
+                    direct,
+                    medium,
+                    large,
+                    pooled,
+                    large_kernel=large_kernel,
+                    pool=pool_layer(pool, 3, dims=dims, stride=1, padding=1),
+                    **common,
+                )
+                stages.append(module if j else nn.Sequential(Halve(pool, cells, dims=dims), module))
+                before = module.out_channels
+                channels.append(before)
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = tuple(channels)
+        self.time_stride = 2 ** (2 + len(groups))
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        return nn.Sequential(
+            global_pool("average", self.out_channels),
+            nn.Dropout(self.drop),
+            nn.Linear(self.out_channels, n_classes),
+        )
+
+
+GOOGLENETS: dict[str, dict[str, Any]] = {
+    "googlenet": {},
+    "googlenet_small": {"stem": (16, 16, 48), "groups": SMALL},
+}

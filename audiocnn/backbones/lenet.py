@@ -1,0 +1,70 @@
+"""LeNet-5, the network that read cheques."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.plain import SurroundedNet
+from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.arguments import choose
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.pool import pool as pool_layer
+
+# padding: (of the convolutions, whether a pooling reaches over the edge, least input along each axis)
+PADDINGS = {"same": ("same", True, 1), "published": ("valid", False, 32)}
+
+
+class LeNet(SurroundedNet):
+    """Three 5x5 convolutions, with a pooling by 2 between them: C1, C3 and C5.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 4)).
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
+    section II.B. Differs: C3 reads all maps of S2, pooling has nothing to learn, the last layer is linear.
+
+    Args:
+        widths: channels of C1, C3 and C5.
+        hidden: channels of the classifier's layer F6.
+        padding: "same", or "published": none, which leaves one cell of 32 in each axis; smaller inputs are
+            surrounded with zeros, as digits of 28x28 were.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        widths: tuple[int, ...] = (6, 16, 120),
+        hidden: int = 84,
+        padding: str = "same",
+        norm: str = "none",
+        act: str = "tanh",
+        pool: str = "average",
+        drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.widths, self.hidden = dims, in_channels, tuple(widths), hidden
+        self.padding, self.norm, self.act, self.pool, self.drop = padding, norm, act, pool, drop
+        sides, over_edge, self.least = choose(PADDINGS, padding, "padding")
+        stages = []
+        for i, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False)):
+            stage = nn.Sequential(pool_layer(pool, 2, dims=dims, ceil_mode=over_edge) if i else nn.Identity())
+            stage.append(ConvNormAct(before, width, 5, dims=dims, padding=sides, norm=norm, act=act))
+            stages.append(stage)
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = self.widths
+        self.time_stride = 2 ** (len(self.widths) - 1)
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        return nn.Sequential(
+            global_pool("average", self.out_channels),
+            nn.Linear(self.out_channels, self.hidden),
+            act_layer(self.act),
+            nn.Dropout(self.drop),
+            nn.Linear(self.hidden, n_classes),
+        )
+
+
+LENETS: dict[str, dict[str, Any]] = {"lenet5": {}}

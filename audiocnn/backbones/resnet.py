@@ -1,0 +1,103 @@
+"""Residual networks, V1 and V2 (pre-activation), with squeeze-and-excitation where wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.arguments import choose
+from audiocnn.blocks.conv import ConvNormAct, conv, norm_act
+from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.residual import ResidualV1, ResidualV2
+
+BLOCKS = {1: ResidualV1, 2: ResidualV2}
+WIDTHS = {"basic": (64, 128, 256, 512), "bottleneck": (256, 512, 1024, 2048)}
+
+
+class ResNet(Backbone):
+    """A strided stem, then stages of residual blocks; each stage but the first halves the map.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+    Source: He et al., "Deep residual learning for image recognition", 2016, table 1; version 2: the same,
+    "Identity mappings in deep residual networks", 2016; squeeze: Hu, Shen, Sun, "Squeeze-and-excitation
+    networks", 2018. Differs: as the blocks say.
+
+    Args:
+        depths: blocks in each stage.
+        widths: channels of each stage's map; those of the paper when None.
+        branch: basic or bottleneck.
+        version: 1, or 2 with norm and activation before each convolution.
+        squeeze: channels for each one of a block's squeeze-and-excitation; 0: without.
+        pool: of the stem.
+        drop: probability that the last block's branch is missing in training; earlier ones' rises to it.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        depths: tuple[int, ...] = (2, 2, 2, 2),
+        widths: tuple[int, ...] | None = None,
+        branch: str = "basic",
+        version: int = 1,
+        squeeze: int = 0,
+        norm: str = "batch",
+        act: str = "relu",
+        pool: str = "max",
+        drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.depths, self.widths = dims, in_channels, depths, widths
+        self.branch, self.version, self.squeeze = branch, version, squeeze
+        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        channels = tuple(widths or choose(WIDTHS, branch, "branch"))
+        block = choose(BLOCKS, version, "version")
+        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
+        stem_channels = channels[0] if branch == "basic" else channels[0] // 4
+        stem = (
+            ConvNormAct(in_channels, stem_channels, 7, stride=2, **common)
+            if version == 1  # V2's blocks begin with a norm
+            else conv(in_channels, stem_channels, 7, dims=dims, stride=2, bias=False)
+        )
+        stages = [nn.Sequential(stem, pool_layer(pool, 3, dims=dims, stride=2, padding=1))]
+        rates = iter([drop * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
+        before = stem_channels
+        for i, (depth, width) in enumerate(zip(depths, channels, strict=True)):
+            stages.append(nn.Sequential())
+            for j in range(depth):
+                stages[-1].append(
+                    block(
+                        before,
+                        width,
+                        branch=branch,
+                        stride=2 if i and not j else 1,
+                        squeeze_channels=width // squeeze if squeeze else 0,
+                        stochastic_depth=next(rates),
+                        **common,
+                    )
+                )
+                before = width
+        if version == 2:
+            stages[-1].extend(norm_act(before, **common))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = (stem_channels, *channels)
+        self.time_stride = 2 ** (1 + len(depths))
+
+
+RESNETS: dict[str, dict[str, Any]] = {
+    "resnet18": {"depths": (2, 2, 2, 2)},
+    "resnet34": {"depths": (3, 4, 6, 3)},
+    "resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck"},
+    "resnet101": {"depths": (3, 4, 23, 3), "branch": "bottleneck"},
+    "resnet152": {"depths": (3, 8, 36, 3), "branch": "bottleneck"},
+    "resnet18_v2": {"depths": (2, 2, 2, 2), "version": 2},
+    "resnet34_v2": {"depths": (3, 4, 6, 3), "version": 2},
+    "resnet50_v2": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "version": 2},
+    "resnet101_v2": {"depths": (3, 4, 23, 3), "branch": "bottleneck", "version": 2},
+    "resnet152_v2": {"depths": (3, 8, 36, 3), "branch": "bottleneck", "version": 2},
+    "se_resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "squeeze": 16},
+    "resnet_small": {"depths": (1, 1, 1, 1), "widths": (16, 32, 64, 128)},
+}

@@ -1,0 +1,90 @@
+"""The temporal convolutional network: causal, dilated, residual."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.arguments import Size
+from audiocnn.blocks.residual import DilatedResidual
+
+
+class TemporalNet(Backbone):
+    """Residual blocks of two causal convolutions, whose dilations double from block to block.
+
+    A frame of the map hears its own and earlier frames alone. With dims=2 only time is causal and dilated;
+    bins are padded on both sides.
+    Shape: (batch, in_channels, ..., frames) -> (batch, channels[-1], ..., frames).
+    Source: Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for
+    sequence modeling", 2018, figure 1. Differs: as `DilatedResidual`.
+
+    Args:
+        channels: of each block.
+        kernel_size: of each convolution, in frames; for dims=2 in bins too, and then odd.
+        padding: causal, or same for a network that also hears what follows.
+        drop: probability that a channel is missing in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 1,
+        in_channels: int = 1,
+        channels: tuple[int, ...] = (150, 150, 150, 150),
+        kernel_size: int = 5,
+        padding: str = "causal",
+        norm: str = "batch",
+        act: str = "relu",
+        drop: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.channels, self.kernel_size = (
+            dims,
+            in_channels,
+            channels,
+            kernel_size,
+        )
+        self.padding, self.norm, self.act, self.drop = padding, norm, act, drop
+        self.stages = nn.ModuleList()
+        before = in_channels
+        for i, width in enumerate(channels):
+            dilation: Size = 2**i if dims == 1 else (1, 2**i)
+            self.stages.append(
+                DilatedResidual(
+                    before,
+                    width,
+                    kernel_size,
+                    dims=dims,
+                    dilation=dilation,
+                    padding=padding,
+                    norm=norm,
+                    act=act,
+                    drop=drop,
+                )
+            )
+            before = width
+        self.stage_channels = tuple(channels)
+        self.time_stride = 1
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        """A linear layer over the last frame, which hears all others that any frame does."""
+        return nn.Sequential(LastFrame(), nn.Linear(self.out_channels, n_classes))
+
+
+class LastFrame(nn.Module):
+    """The last frame, as a mean over its bins where there are any.
+
+    Shape: (batch, channels, ..., frames) -> (batch, channels).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., -1].flatten(2).mean(dim=2) if x.ndim > 3 else x[..., -1]
+
+
+# Sizes of the authors' code: for polyphonic music, and for pictures read as a row of 784 pixels.
+TCNS: dict[str, dict[str, Any]] = {
+    "tcn": {},
+    "tcn_small": {"channels": (25,) * 8, "kernel_size": 7, "drop": 0.05},
+}

@@ -1,0 +1,243 @@
+"""Networks over sequences of tokens: words, notes, chords.
+
+Conventions: a token is a number below in_channels, the size of the vocabulary. The input is (batch, frames)
+of tokens, or (batch, in_channels, frames) of how likely each token is, as a picture in 1-D; one-hot, both are
+the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.conv import ConvNormAct, conv
+from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.pool import dynamic_k, k_max
+
+MIDI_PITCHES = 128
+
+
+def check_dims(dims: int) -> int:
+    """Raises: ValueError when dims is not 1."""
+    if dims != 1:
+        raise ValueError(f"dims is {dims}, expected 1: a sequence of tokens has no bins")
+    return dims
+
+
+class TokenEmbedding(nn.Embedding):
+    """A vector for each token, or the mean vector of tokens that are more or less likely.
+
+    Shape: (batch, frames) or (batch, tokens, frames) -> (batch, channels, frames).
+    Raises: ValueError for an input of another shape.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim == 2 and not input.is_floating_point():
+            return super().forward(input).transpose(1, 2)
+        if input.ndim != 3 or input.shape[1] != self.num_embeddings:
+            raise ValueError(
+                f"the input is {tuple(input.shape)} of {input.dtype}, expected (batch, frames) of whole"
+                f" numbers or (batch, {self.num_embeddings}, frames)"
+            )
+        return torch.matmul(self.weight.t(), input)
+
+
+class TextCNN(Backbone):
+    """Kernels of several lengths side by side over the vectors of tokens; the largest of each in time.
+
+    Shape: (batch, frames) or (batch, in_channels, frames) -> (batch, channels * len(kernel_sizes), frames).
+    Raises: ValueError when dims is not 1.
+    Source: Kim, "Convolutional neural networks for sentence classification", 2014, figure 1: CNN-rand.
+
+    Args:
+        in_channels: size of the vocabulary.
+        embedding_channels: length of a token's vector.
+        channels: for each kernel size.
+        drop: dropout of the classifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 1,
+        in_channels: int = MIDI_PITCHES,
+        embedding_channels: int = 300,
+        channels: int = 100,
+        kernel_sizes: tuple[int, ...] = (3, 4, 5),
+        norm: str = "none",
+        act: str = "relu",
+        drop: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels = check_dims(dims), in_channels
+        self.embedding_channels, self.channels = embedding_channels, channels
+        self.kernel_sizes, self.norm, self.act, self.drop = kernel_sizes, norm, act, drop
+        kernels = Parallel(
+            ConvNormAct(
+                embedding_channels,
+                channels,
+                size,
+                dims=dims,
+                padding=(((size - 1) // 2, size // 2),),
+                norm=norm,
+                act=act,
+            )
+            for size in kernel_sizes
+        )
+        self.stages = nn.ModuleList([TokenEmbedding(in_channels, embedding_channels), kernels])
+        self.stage_channels = (embedding_channels, channels * len(kernel_sizes))
+        self.time_stride = 1
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        return nn.Sequential(
+            global_pool("max", self.out_channels),
+            nn.Dropout(self.drop),
+            nn.Linear(self.out_channels, n_classes),
+        )
+
+
+class Parallel(nn.ModuleList):
+    """What each module makes of the same map, one after the other as channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([module(x) for module in self], dim=1)
+
+
+class WideConv(nn.Module):
+    """Each row of a token's vector convolved by itself, from where the kernel begins to meet the sequence.
+
+    Shape: (batch, rows * in_maps, frames) -> (batch, rows' * out_maps, k), where rows' are half the rows if
+    folded. Channels are row by row, in a row map by map.
+    Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
+    2014, sections 3.1 to 3.5. Differs: the bias comes before folding and pooling, which is the same function.
+    """
+
+    def __init__(
+        self, rows: int, in_maps: int, out_maps: int, kernel_size: int, *, fold: bool, norm: str, act: str
+    ) -> None:
+        super().__init__()
+        self.out_maps, self.fold = out_maps, fold
+        self.conv = conv(
+            rows * in_maps,
+            rows * out_maps,
+            kernel_size,
+            dims=1,
+            padding="full",
+            groups=rows,
+            bias=norm == "none",
+        )
+        self.norm = norm_layer(norm, (rows // 2 if fold else rows) * out_maps, dims=1)
+        self.act = act_layer(act)
+
+    def forward(self, x: Tensor, k: int) -> Tensor:
+        y = self.conv(x)
+        if self.fold:  # (batch, rows * maps, frames) -> (batch, rows / 2 * maps, frames)
+            y = y.unflatten(1, (-1, 2, self.out_maps)).sum(dim=2).flatten(1, 2)
+        return self.act(self.norm(k_max(y, k)))
+
+
+class DynamicCNN(Backbone):
+    """Wide convolutions, each followed by the k largest values of each channel in their order; k falls.
+
+    Layer l of L keeps (L - l) / L of the input's frames, the last one as many as the one before it; the
+    classifier keeps k_top of those, which are the k_top that the last layer of the paper keeps. What is kept
+    depends on the sequence: a frame of the map has no fixed place in time.
+    Shape: (batch, frames) or (batch, in_channels, frames) -> (batch, stage_channels[-1], ceil(frames / L)).
+    Raises: ValueError when dims is not 1, or the rows cannot be folded.
+    Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
+    2014; the sizes are those for binary sentiment. Differs: sequences with fewer than k_top values left end
+    in zeros.
+
+    Args:
+        in_channels: size of the vocabulary.
+        embedding_channels: length of a token's vector: rows of the first layer.
+        maps: for each layer the feature maps of a row.
+        kernel_sizes: of each layer.
+        k_top: frames that the classifier sees.
+        fold: whether each layer adds its rows by pairs.
+        drop: dropout of the classifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 1,
+        in_channels: int = MIDI_PITCHES,
+        embedding_channels: int = 48,
+        maps: tuple[int, ...] = (6, 14),
+        kernel_sizes: tuple[int, ...] = (7, 5),
+        k_top: int = 4,
+        fold: bool = True,
+        norm: str = "none",
+        act: str = "tanh",
+        drop: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels = check_dims(dims), in_channels
+        self.embedding_channels, self.maps, self.kernel_sizes = embedding_channels, maps, kernel_sizes
+        self.k_top, self.fold, self.norm, self.act, self.drop = k_top, fold, norm, act, drop
+        if fold and embedding_channels % 2 ** len(maps):
+            raise ValueError(
+                f"embedding_channels is {embedding_channels}, expected a multiple of {2 ** len(maps)}:"
+                f" {len(maps)} layers fold"
+            )
+        rows, before = embedding_channels, 1
+        stages: list[nn.Module] = [TokenEmbedding(in_channels, embedding_channels)]
+        stage_channels = [embedding_channels]
+        for n_maps, kernel_size in zip(maps, kernel_sizes, strict=True):
+            stages.append(WideConv(rows, before, n_maps, kernel_size, fold=fold, norm=norm, act=act))
+            rows, before = rows // 2 if fold else rows, n_maps
+            stage_channels.append(rows * before)
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = tuple(stage_channels)
+        self.time_stride = len(maps)
+        self.receptive_field = math.inf  # which values are the largest is for the whole sequence to say
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        embedding, *layers = self.stages
+        maps, n_frames, n_layers = [embedding(x)], x.shape[-1], len(layers)
+        for i, layer in enumerate(layers, start=1):
+            # The last layer keeps what the one before it does: the classifier chooses k_top of them.
+            k = dynamic_k(min(i, n_layers - 1), n_layers, n_frames, 1) if n_layers > 1 else n_frames
+            maps.append(layer(maps[-1], k))
+        return maps
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        return nn.Sequential(
+            TopValues(self.k_top),
+            nn.Flatten(),
+            nn.Dropout(self.drop),
+            nn.Linear(self.k_top * self.out_channels, n_classes),
+        )
+
+
+class TopValues(nn.Module):
+    """The k largest values of each channel in their order, with zeros after them where there are fewer.
+
+    Shape: (batch, channels, frames) -> (batch, channels, k).
+    """
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        missing = self.k - x.shape[-1]
+        return functional.pad(x, (0, missing)) if missing > 0 else k_max(x, self.k)
+
+
+TEXT_CNNS: dict[str, dict[str, Any]] = {
+    "textcnn": {},
+    "textcnn_small": {"embedding_channels": 32, "channels": 32},
+}
+DYNAMIC_CNNS: dict[str, dict[str, Any]] = {
+    "dcnn": {},
+    "dcnn_small": {"embedding_channels": 16, "maps": (4, 6), "kernel_sizes": (5, 3)},
+}

@@ -1,0 +1,101 @@
+"""VGG networks: 3x3 convolutions, and a pooling after every few."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.plain import fully_connected, start_rectified
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.pool import pool as pool_layer
+
+# The paper's configurations: the kernels of each block's convolutions.
+A = ((3,), (3,), (3, 3), (3, 3), (3, 3))
+B = ((3, 3), (3, 3), (3, 3), (3, 3), (3, 3))
+C = ((3, 3), (3, 3), (3, 3, 1), (3, 3, 1), (3, 3, 1))
+D = ((3, 3), (3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
+E = ((3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3))
+
+
+class VGG(Backbone):
+    """Blocks of small convolutions, each followed by a pooling by 2.
+
+    Stages: each convolution with the pooling before it, then the last pooling. VGG-19's maps 0, 2, 4, 8 and
+    12 are those called conv1_1 to conv5_1 in style transfer.
+    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+    Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
+    2015, table 1. Differs: a pooling's last window may reach over the edge; norms as torchvision has them.
+
+    Args:
+        kernels: of the convolutions of each block; A to E are the paper's.
+        widths: channels of each block's maps.
+        hidden: channels of the classifier's two hidden layers.
+        response_norm: local response normalisation after the first convolution, as in A-LRN.
+        drop: probability that a value of the hidden layers is missing in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        kernels: tuple[tuple[int, ...], ...] = D,
+        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
+        hidden: int = 4096,
+        response_norm: bool = False,
+        norm: str = "none",
+        act: str = "relu",
+        pool: str = "max",
+        drop: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.kernels, self.widths = dims, in_channels, kernels, tuple(widths)
+        self.hidden, self.response_norm = hidden, response_norm
+        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        stages: list[nn.Module] = []
+        channels = []
+        before = in_channels
+        for i, (block, width) in enumerate(zip(kernels, widths, strict=True)):
+            for j, kernel_size in enumerate(block):
+                stage = nn.Sequential()
+                if i and not j:
+                    stage.append(pool_layer(pool, 2, dims=dims, ceil_mode=True))
+                # Also with a norm after them VGG's convolutions have biases.
+                stage.append(
+                    ConvNormAct(before, width, kernel_size, dims=dims, bias=True, norm=norm, act=act)
+                )
+                stages.append(stage)
+                channels.append(width)
+                before = width
+        if response_norm:
+            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 maps, torch's for a mean.
+            stages[0] = nn.Sequential(stages[0], nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
+        stages.append(pool_layer(pool, 2, dims=dims, ceil_mode=True))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = (*channels, before)
+        self.time_stride = 2 ** len(self.widths)
+        start_rectified(self)
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        hidden = (self.hidden, self.hidden)
+        return fully_connected(
+            self.out_channels, 7, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
+        )
+
+
+VGGS: dict[str, dict[str, Any]] = {
+    "vgg11": {"kernels": A},
+    "vgg11_lrn": {"kernels": A, "response_norm": True},
+    "vgg13": {"kernels": B},
+    "vgg16_c": {"kernels": C},
+    "vgg16": {"kernels": D},
+    "vgg19": {"kernels": E},
+    "vgg11_bn": {"kernels": A, "norm": "batch"},
+    "vgg13_bn": {"kernels": B, "norm": "batch"},
+    "vgg16_c_bn": {"kernels": C, "norm": "batch"},
+    "vgg16_bn": {"kernels": D, "norm": "batch"},
+    "vgg19_bn": {"kernels": E, "norm": "batch"},
+    "vgg_small": {"kernels": A, "widths": (16, 32, 64, 96, 96), "hidden": 64, "norm": "batch"},
+}

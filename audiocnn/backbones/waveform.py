@@ -1,0 +1,166 @@
+"""Networks that hear waveforms: one dimension, samples in place of frames."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from torch import nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.geometry import Window, chain_receptive_field
+from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.residual import ResidualV1
+
+
+def check_dims(dims: int) -> int:
+    """Raises: ValueError when dims is not 1."""
+    if dims != 1:
+        raise ValueError(f"dims is {dims}, expected 1: a waveform has no bins")
+    return dims
+
+
+class MNet(Backbone):
+    """A wide strided convolution as a bank of filters, then groups of narrow ones, with pooling between them.
+
+    Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / time_stride)).
+    Raises: ValueError when dims is not 1.
+    Source: Dai et al., "Very deep convolutional neural networks for raw waveforms", 2017, table 1 (at 8 kHz).
+    Differs: where a residual block changes the channels, its shortcut is a 1x1 convolution.
+
+    Args:
+        depths: of each group its convolutions, or residual blocks of two.
+        widths: of each group.
+        stem_channels: of the first convolution.
+        residual: whether groups are of residual blocks.
+        pool_last: whether pooling follows the last group too.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 1,
+        in_channels: int = 1,
+        stem_channels: int = 128,
+        depths: tuple[int, ...] = (1, 1, 1),
+        widths: tuple[int, ...] = (128, 256, 512),
+        residual: bool = False,
+        pool_last: bool = True,
+        norm: str = "batch",
+        act: str = "relu",
+        pool: str = "max",
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.stem_channels = check_dims(dims), in_channels, stem_channels
+        self.depths, self.widths, self.residual, self.pool_last = depths, widths, residual, pool_last
+        self.norm, self.act, self.pool = norm, act, pool
+        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
+        # 39 samples before and 40 after: ceil(samples / 4) positions for a kernel of 80.
+        stem = ConvNormAct(in_channels, stem_channels, 80, stride=4, padding=((39, 40),), **common)
+        stages = [nn.Sequential(stem, pool_layer(pool, 4, dims=dims, ceil_mode=True))]
+        channels = stem_channels
+        for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+            stages.append(nn.Sequential())
+            for _ in range(depth):
+                layer = (
+                    ResidualV1(channels, width, **common)
+                    if residual
+                    else ConvNormAct(channels, width, 3, **common)
+                )
+                stages[-1].append(layer)
+                channels = width
+            if pool_last or i < len(depths) - 1:
+                stages[-1].append(pool_layer(pool, 4, dims=dims, ceil_mode=True))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = (stem_channels, *widths)
+        self.time_stride = 4 ** (1 + len(depths) + pool_last)
+
+
+MNETS: dict[str, dict[str, Any]] = {
+    "m3": {"stem_channels": 256, "depths": (1,), "widths": (256,)},
+    "m5": {"stem_channels": 128, "depths": (1, 1, 1), "widths": (128, 256, 512)},
+    "m11": {
+        "stem_channels": 64,
+        "depths": (2, 2, 3, 2),
+        "widths": (64, 128, 256, 512),
+        "pool_last": False,
+    },
+    "m18": {
+        "stem_channels": 64,
+        "depths": (4, 4, 4, 4),
+        "widths": (64, 128, 256, 512),
+        "pool_last": False,
+    },
+    "m34_res": {
+        "stem_channels": 48,
+        "depths": (3, 4, 6, 3),
+        "widths": (48, 96, 192, 384),
+        "residual": True,
+        "pool_last": False,
+    },
+    "m5_small": {"stem_channels": 32, "depths": (1, 1, 1), "widths": (32, 64, 128)},
+}
+
+
+class SampleCNN(Backbone):
+    """Convolutions over three samples, each but the first with pooling by three: no wide filter anywhere.
+
+    Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / 3^len(widths))).
+    Raises: ValueError when dims is not 1.
+    Source: Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music auto-tagging using
+    raw waveforms", 2017, table 1: the 3^9 model, for 59,049 samples at 22,050 Hz.
+
+    Args:
+        widths: of each convolution over three; the first is strided.
+        drop: dropout of the classifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 1,
+        in_channels: int = 1,
+        widths: tuple[int, ...] = (128, 128, 128, 256, 256, 256, 256, 256, 256, 512),
+        norm: str = "batch",
+        act: str = "relu",
+        pool: str = "max",
+        drop: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.widths = check_dims(dims), in_channels, widths
+        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
+        stages = [nn.Sequential(ConvNormAct(in_channels, widths[0], 3, stride=3, **common))]
+        for before, width in pairwise(widths):
+            pooling = pool_layer(pool, 3, dims=dims, ceil_mode=True)
+            stages.append(nn.Sequential(ConvNormAct(before, width, 3, **common), pooling))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = tuple(widths)
+        self.time_stride = 3 ** len(widths)
+
+    @cached_property
+    def receptive_field(self) -> float:
+        """By arithmetic: it is longer than what is worth measuring."""
+        windows = [Window(3, 3, 1), *[Window(3, 1, 1), Window(3, 3)] * (len(self.widths) - 1)]
+        field = chain_receptive_field(windows)
+        return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        """A 1x1 convolution, the mean over time (in the paper one cell), dropout, a linear layer."""
+        channels = self.out_channels
+        return nn.Sequential(
+            ConvNormAct(channels, channels, 1, dims=self.dims, norm=self.norm, act=self.act),
+            global_pool("average", channels),
+            nn.Dropout(self.drop),
+            nn.Linear(channels, n_classes),
+        )
+
+
+SAMPLE_CNNS: dict[str, dict[str, Any]] = {
+    "samplecnn": {},
+    "samplecnn_small": {"widths": (32, 32, 32, 64, 64, 64, 64, 128)},
+}
