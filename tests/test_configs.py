@@ -17,12 +17,16 @@ from lightning.pytorch.cli import LightningCLI
 from audiocnn import formats, listen
 from audiocnn.cli import main
 from audiocnn.datasets import cache
+from audiocnn.datasets.recordings import NotesDataModule
 from audiocnn.tasks import modelfile
+from audiocnn.tasks.autoencoder import AutoencoderTask
 from audiocnn.tasks.base import Task
+from audiocnn.tasks.image import ImageTask
 from audiocnn.tasks.notes import NotesTask
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+# Those of `audiocnn fit`; those of a search have tests of their own.
+CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if not path.stem.startswith("search")]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 RATE = cache.SAMPLE_RATE
 
@@ -56,11 +60,29 @@ def test_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config)])
     modes = {"subclass_mode_model": True, "subclass_mode_data": True}
     cli = LightningCLI(Task, lightning.LightningDataModule, run=False, **modes)
-    assert cli.datamodule.framing.sample_rate == cli.model.sample_rate
-    assert cli.datamodule.framing.hop_length == cli.model.front_end.hop_length
+    stands = {NotesTask: notes_stand, ImageTask: image_stands, AutoencoderTask: autoencoder_stands}
     with torch.inference_mode():
-        scores = cli.model.eval().scores(torch.zeros(1, cli.model.sample_rate))
-    assert scores["onset"].shape == (1, 88, 1 + cli.model.sample_rate // cli.model.front_end.hop_length)
+        stands[type(cli.model)](cli.model.eval(), cli.datamodule)
+
+
+def notes_stand(task: NotesTask, data: NotesDataModule) -> None:
+    assert data.framing.sample_rate == task.sample_rate
+    assert data.framing.hop_length == task.front_end.hop_length
+    scores = task.scores(torch.zeros(1, task.sample_rate))
+    assert scores["onset"].shape == (1, 88, 1 + task.sample_rate // task.front_end.hop_length)
+
+
+def image_stands(task: ImageTask, data: lightning.LightningDataModule) -> None:
+    data.setup()
+    pictures, classes = next(iter(data.val_dataloader()))
+    assert task(pictures).shape == (len(pictures), task.n_classes)
+    assert classes.max() < task.n_classes
+
+
+def autoencoder_stands(task: AutoencoderTask, data: lightning.LightningDataModule) -> None:
+    data.setup()
+    pictures, _ = next(iter(data.val_dataloader()))
+    assert task(pictures).shape == pictures.shape
 
 
 def melody(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -101,7 +101,7 @@ class DigitsDataModule(lightning.LightningDataModule):
     """
 
     def __init__(
-        self, size: int = 32, batch_size: int = 32, shift: float = 1.0, per_class: int | None = None
+        self, size: int = 32, batch_size: int = 32, shift: float = 0.5, per_class: int | None = None
     ) -> None:
         super().__init__()
         if size < SIDE:
