@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RECORDING ?= data/examples/menuet_piano.flac
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench digits
 
 demo: $(INSTALLED)
 	.venv/bin/audiocnn transcribe $(RECORDING) --model notes-piano --formats mid csv png --output build/demo
@@ -20,6 +20,10 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	.venv/bin/python tests/bench/bench.py
+	.venv/bin/python tests/bench/throughput.py
+
+digits: $(INSTALLED)
+	.venv/bin/python tests/bench/digits.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv

@@ -108,21 +108,19 @@ class History:
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        self.path, header = path, json.dumps(settings)
+        self.path, self.header = path, json.dumps(settings)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             whole, newline, cut = path.read_text("utf-8").rpartition("\n") if path.exists() else ("", "", "")
         except (OSError, UnicodeDecodeError) as error:
             raise files.FileError(
                 path, files.reason(error) if isinstance(error, OSError) else error
             ) from error
-        if not whole and not header.startswith(cut):
+        if not whole and not self.header.startswith(cut):
             raise files.FileError(path, "is no history of a search")
-        self.candidates = self._parsed(whole.splitlines(), json.loads(header)) if whole else []
+        self.candidates = self._parsed(whole.splitlines(), json.loads(self.header)) if whole else []
+        self.begun = bool(whole)
         if cut:
             os.truncate(path, len((whole + newline).encode()))
-        if not whole:
-            self._append(header)
 
     def _parsed(self, lines: list[str], settings: dict[str, Any]) -> list[Candidate]:
         try:
@@ -139,13 +137,19 @@ class History:
         return candidates
 
     def append(self, candidate: Candidate) -> None:
-        """Writes one that has ended."""
-        self._append(json.dumps(asdict(candidate)))
-        self.candidates.append(candidate)
+        """Writes one that has ended; with the first, the settings.
 
-    def _append(self, line: str) -> None:
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        Raises: FileError when it cannot be written.
+        """
+        line = json.dumps(asdict(candidate)) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(line if self.begun else f"{self.header}\n{line}")
+        except OSError as error:
+            raise files.FileError(self.path, files.reason(error)) from error
+        self.begun = True
+        self.candidates.append(candidate)
 
 
 def evolve(

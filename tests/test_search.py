@@ -118,21 +118,25 @@ class Killed(Exception):
     """The end of a process, in the middle of things."""
 
 
-@pytest.mark.parametrize("n_done", [0, 1, 7, 8, 20, 29])
-def test_a_killed_search_goes_on_as_if_nothing_was(tmp_path: Path, n_done: int) -> None:
-    evolve(History(tmp_path / "whole.jsonl", HOW), SPACE, evaluate, candidates=30, **HOW)
-    whole = (tmp_path / "whole.jsonl").read_bytes()
-
+def test_a_killed_search_leaves_all_that_has_ended(tmp_path: Path) -> None:
     def killed(cells: Cells, number: int) -> Candidate:
-        if number == n_done:
+        if number == 20:
             raise Killed
         return likeness(cells)
 
+    evolve(History(tmp_path / "whole.jsonl", HOW), SPACE, evaluate, candidates=30, **HOW)
     with pytest.raises(Killed):
         evolve(History(tmp_path / "a.jsonl", HOW), SPACE, killed, candidates=30, **HOW)
-    assert (tmp_path / "a.jsonl").read_bytes() == b"".join(whole.splitlines(keepends=True)[: 1 + n_done])
-    with open(tmp_path / "a.jsonl", "ab") as file:  # as if the kill had come while a line was written
-        file.write(whole.splitlines(keepends=True)[1 + n_done][:40])
+    whole = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    assert (tmp_path / "a.jsonl").read_bytes() == b"".join(whole[:21])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.02, 0.2, 0.25, 0.5, 0.9, 1.0])
+def test_a_search_goes_on_as_if_nothing_was(tmp_path: Path, share: float) -> None:
+    """Also where the kill came while a line was written."""
+    evolve(History(tmp_path / "whole.jsonl", HOW), SPACE, evaluate, candidates=30, **HOW)
+    whole = (tmp_path / "whole.jsonl").read_bytes()
+    (tmp_path / "a.jsonl").write_bytes(whole[: round(share * len(whole))])
     evolve(History(tmp_path / "a.jsonl", HOW), SPACE, evaluate, candidates=30, **HOW)
     assert (tmp_path / "a.jsonl").read_bytes() == whole
 
@@ -151,11 +155,9 @@ def test_each_candidate_is_written_when_it_ends(tmp_path: Path) -> None:
     assert all(likeness(json.loads(line)["cells"]).score == json.loads(line)["score"] for line in lines[1:])
 
 
-def test_a_settings_line_that_was_cut_is_written_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps(HOW)[:9])
-    assert History(path, HOW).candidates == []
-    assert path.read_text() == json.dumps(HOW) + "\n"
+def test_settings_may_change_until_a_candidate_has_ended(tmp_path: Path) -> None:
+    History(tmp_path / "a.jsonl", HOW)
+    assert History(tmp_path / "a.jsonl", {**HOW, "seed": 1}).candidates == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_a_file_that_is_no_history_stays(tmp_path: Path, content: bytes, reason:
 
 
 def test_a_history_of_another_search_is_refused(tmp_path: Path) -> None:
-    History(tmp_path / "a.jsonl", HOW)
+    History(tmp_path / "a.jsonl", HOW).append(likeness(WANTED))
     with pytest.raises(ValueError, match="is of a search with another seed; expected the same, or another"):
         History(tmp_path / "a.jsonl", {**HOW, "seed": 1})
 

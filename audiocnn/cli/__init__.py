@@ -22,8 +22,12 @@ VERBS = {
     "fit": ("training:lightning", "a config -> a trained model, in checkpoints"),
     "validate": ("training:lightning", "a config and a checkpoint -> its validation scores"),
     "test": ("training:lightning", "a config and a checkpoint -> its test scores"),
+    "search": (
+        "search:command",
+        "a config and what cells are made of -> the config of the best network found",
+    ),
     "export": ("export:export", "a checkpoint or a model -> a model file (.safetensors) or ONNX"),
-    "models": ("export:list_models", "the models that come with audiocnn"),
+    "models": ("models:list_models", "the models and networks there are, with what they cost here"),
 }
 
 
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(verb: str, arguments: list[str]) -> int:
     module, _, name = VERBS[verb][0].partition(":")
     function = getattr(import_module(f"{__name__}.{module}"), name)
-    if module == "training":  # Lightning's command line has a parser of its own
+    if module in ("training", "search"):  # what takes a config has a parser of its own
         return function(verb, arguments)
     from audiocnn.cli.arguments import UsageError, parser_of
 

@@ -1,7 +1,8 @@
 """A verb's function -> its parser: one name, default and explanation in Python and on the command line.
 
-Parameters without a default are positional, sequences take several words, booleans are flags, and `**knobs`
-stands for the fields of `Decoding`, of which only those given reach the function.
+Parameters without a default are positional, and those before a `*` too, which may then be left out; sequences
+take several words, booleans are flags, and `**knobs` stands for the fields of `Decoding`, of which only those
+given reach the function.
 """
 
 import argparse
@@ -48,13 +49,19 @@ def parser_of(function: Callable[..., Any], prog: str) -> Parser:
     parser = Parser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
     parser.usage = "%(prog)s"  # what is positional comes first: an option with several words would swallow it
     types, explained = get_type_hints(function), _explained(function)
-    for name, parameter in inspect.signature(function).parameters.items():
+    parameters = inspect.signature(function).parameters
+    starred = any(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+    for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             _add_knobs(parser)
         elif parameter.default is parameter.empty:
             kind = _kind(types[name])
             parser.add_argument(name, metavar=name.upper(), help=explained.get(name), **kind)
             parser.usage += f" {name.upper()}" + (" ..." if "nargs" in kind else "")
+        elif starred and parameter.kind is not parameter.KEYWORD_ONLY:
+            optional = {"nargs": "?", "default": parameter.default, "help": explained.get(name)}
+            parser.add_argument(name, metavar=name.upper(), **optional, **_kind(types[name]))
+            parser.usage += f" [{name.upper()}]"
         else:
             _add_option(parser, name, types[name], parameter.default, explained.get(name, ""))
     parser.usage += " [options]"

@@ -1,10 +1,10 @@
-"""`audiocnn export` and `audiocnn models`: what was trained -> a file to use, and what there is to use."""
+"""`audiocnn export`: what was trained -> a file to use."""
 
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocnn import files, models
+from audiocnn import files
 from audiocnn.cli.arguments import UsageError
 
 if TYPE_CHECKING:
@@ -79,11 +79,3 @@ def _described(config: Path) -> "NotesTask":
         raise files.FileError(config, files.reason(error)) from error
     except (jsonargparse.ArgumentError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise files.FileError(config, f"describes no model: {error}") from error
-
-
-def list_models() -> int:
-    """Lists the models that come with audiocnn, each with the card that tells what it is good for."""
-    for name in models.names():
-        path = models.path(name)
-        print(f"{name:16}{path.stat().st_size / 1e6:5.1f} MB  {path.with_suffix('.md')}")
-    return 0

@@ -96,10 +96,13 @@ class Figure:
     other: float | None = None
     bar: float | None = None
     bar_on_ratio: bool = False
+    ratio_of_pairs: float | None = None
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the other's."""
+        """Ours over the other's, of runs one after the other where that is known."""
+        if self.ratio_of_pairs is not None:
+            return self.ratio_of_pairs
         return None if self.other is None else self.ours / self.other
 
     @property

@@ -1,4 +1,4 @@
-"""`audiocnn export` and `audiocnn models`: what is exported is the model, in every format."""
+"""`audiocnn export`: what is exported is the model, in every format."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 import torch
 
-from audiocnn import models
 from audiocnn.tasks import modelfile
 
 RATE = 16_000
@@ -62,10 +61,3 @@ def test_export_wrongly_asked_for(run, arguments: list, reason: str) -> None:
     done = run("export", *arguments)
     assert done.status == 2
     assert done.err == [f"audiocnn export: {reason} (see audiocnn export --help)"]
-
-
-def test_models(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
-    monkeypatch.setattr(models, "FOLDER", tmp_path)
-    assert run("models").out == []
-    (tmp_path / "notes-piano.safetensors").write_bytes(model.read_bytes())
-    assert run("models").out == [f"notes-piano       0.0 MB  {tmp_path}/notes-piano.md"]

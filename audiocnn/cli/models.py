@@ -1,0 +1,219 @@
+"""`audiocnn models`: the models that come with audiocnn, and the networks to train, with what each costs."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+from audiocnn import models
+from audiocnn.cli.arguments import UsageError, checked
+from audiocnn.cli.networks import RUNS, WAVEFORM_HZ, Costs, Input, latency_ms, measured
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from torch import nn
+
+    from audiocnn.backbones import Backbone
+
+WIDTH = 100  # columns of the tables where there is no terminal
+
+
+def list_models(
+    pattern: str = "*",
+    *,
+    detail: bool = False,
+    dims: int | None = None,
+    in_channels: int = 1,
+    bins: int = 294,
+    frames: int = 32,
+    hop_ms: float = 32.0,
+    classes: int = 0,
+    no_latency: bool = False,
+) -> int:
+    """Tells of the models that come with audiocnn, and of the networks to train and what each costs here.
+
+    The costs are those of one run on a second of sound: the spectrogram of the shipped models, or its bins as
+    channels for networks over time alone, or its waveform at 16 kHz. MACs are multiply-accumulates of
+    convolutions and matrix products. The receptive field is how much of the input one output cell sees.
+
+    Args:
+        pattern: of names, such as 'resnet*'.
+        detail: tells every layer, with the shape of its output (after the batch of 1) and its own costs.
+        dims: 1 or 2, instead of each network's own.
+        in_channels: channels of the spectrogram, such as 3 for pictures in colour.
+        bins: of the spectrogram.
+        frames: of the spectrogram.
+        hop_ms: milliseconds from frame to frame.
+        classes: counts also the classifier that a network was published with, for so many classes.
+        no_latency: measures no time.
+    """
+    from rich.console import Console
+
+    with checked():
+        sound = Input(dims, in_channels, bins, frames, hop_ms)
+        if dims not in (None, 1, 2):
+            raise ValueError(f"dims is {dims}, expected 1 or 2")
+        if classes < 0:
+            raise ValueError(f"classes is {classes}, expected 0 or more")
+    from audiocnn.backbones import list_backbones
+
+    shipped = [name for name in models.names() if fnmatch(name, pattern)]
+    names = sorted(list_backbones(pattern), key=_as_counted)
+    if not shipped and not names:
+        raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
+    if detail:
+        _print_details(console, shipped, names, sound, classes)
+        return 0
+    _print_shipped(shipped)
+    if names:
+        _print_networks(console, names, sound, classes, latency=not no_latency)
+    return 0
+
+
+def _as_counted(name: str) -> list:
+    """A key that sorts resnet18 before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _print_shipped(names: list[str]) -> None:
+    """Each with the card that tells what it is good for; not cut to the terminal's width."""
+    for name in names:
+        path = models.path(name)
+        print(f"{name:16}{path.stat().st_size / 1e6:5.1f} MB  {path.with_suffix('.md')}")
+
+
+def _print_networks(
+    console: "Console", names: list[str], sound: Input, classes: int, *, latency: bool
+) -> None:
+    rows, others = [], []
+    with _progress(len(names)) as tell:
+        for name in names:
+            tell(name)
+            try:
+                rows.append(measured(name, sound, classes, latency))
+            except ValueError as error:
+                others.append(f"{name}: {error}")
+    if rows:
+        console.print(_title(sound, classes, latency), highlight=False)
+        console.print(_networks_table(rows, latency))
+    for line in others:
+        console.print(f"not for this input: {line}", markup=False, highlight=False)
+
+
+def _title(sound: Input, classes: int, latency: bool) -> str:
+    import torch
+
+    heads = f"with a classifier of {classes} classes" if classes else "without heads"
+    lines = [
+        f"\nNetworks {heads}, each on {sound.frames * sound.hop_ms / 1000:.3g} s of sound:",
+        f"{sound.bins} bins and {sound.frames} frames of {sound.hop_ms:g} ms, "
+        f"or the waveform at {WAVEFORM_HZ / 1000:g} kHz.",
+        "field: the receptive field, in frames or samples.",
+        f"latency: the median of {RUNS} runs on {torch.get_num_threads()} CPU threads.",
+    ]
+    return "\n".join(lines if latency else lines[:-1]) + "\n"
+
+
+def _networks_table(rows: list[Costs], latency: bool) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 2))
+    table.add_column("network", overflow="fold")
+    headings = ("dims", "input", "parameters", "MACs", "field", "in ms", *["latency"] * latency)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        field = ("all", "all") if math.isinf(row.field) else (f"{row.field:,.0f}", f"{row.field_ms:,.0f}")
+        time = [f"{row.latency_ms:,.1f} ms"] if row.latency_ms is not None else []
+        table.add_row(
+            row.name, str(row.dims), _by(row.shape), f"{row.parameters:,}", _counted(row.macs), *field, *time
+        )
+    return table
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """A shape without the batch, as 64x56x56."""
+    return "x".join(map(str, shape[1:]))
+
+
+def _counted(number: float) -> str:
+    """Three digits and the unit: 1.81 G."""
+    for unit in ("", "k", "M", "G"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}".strip()
+        number /= 1000
+    return f"{number:.3g} T"
+
+
+def _print_details(
+    console: "Console", shipped: list[str], names: list[str], sound: Input, classes: int
+) -> None:
+    from audiocnn.tasks import modelfile
+
+    for name in shipped:
+        model = modelfile.load(models.path(name))
+        n_samples = round(sound.frames * sound.hop_ms * model.sample_rate / 1000)
+        hop_ms = 1000 * model.front_end.frame_s
+        # Front ends look at where they are: they do not run on shapes alone.
+        _print_layers(console, name, model, (1, n_samples), model.backbone, hop_ms, device="cpu")
+    for name in names:
+        with checked():
+            backbone, network = sound.create(name, classes)
+            shape = sound.shape(backbone)
+        _print_layers(console, name, network, shape, backbone, sound.step_ms(backbone))
+
+
+def _print_layers(
+    console: "Console",
+    name: str,
+    network: "nn.Module",
+    shape: tuple[int, ...],
+    backbone: "Backbone",
+    step_ms: float,
+    device: str = "meta",
+) -> None:
+    from rich.table import Table
+
+    from audiocnn.blocks.measure import count_parameters, layers
+
+    rows = layers(network, shape, device=device)
+    table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 2))
+    for heading in ("layer", "kind"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("output", "parameters", "MACs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        costs = (f"{number:,}" if number else "" for number in (row.parameters, row.macs))
+        table.add_row(row.name, row.kind, _by(row.output_shape), *costs)
+    macs = sum(row.macs for row in rows)
+    table.add_row(
+        "all", "", _by(rows[-1].output_shape), f"{count_parameters(network):,}", f"{macs:,}", style="bold"
+    )
+    console.print(f"{name} on {_by(shape)}\n", style="bold", highlight=False)
+    console.print(table)
+    field = backbone.receptive_field
+    seen = "all of the input" if math.isinf(field) else f"{field:,} cells, {field * step_ms:,.0f} ms"
+    print(f"\nreceptive field: {seen}; stride: {backbone.time_stride}")
+    print(f"latency: {latency_ms(network, shape):,.1f} ms, the median of {RUNS} runs\n")
+
+
+@contextmanager
+def _progress(n_networks: int) -> Iterator[Callable[[str], None]]:
+    """A bar of the networks, on the standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=n_networks, completed=-1)
+
+        def tell(name: str) -> None:
+            bar.update(task, description=name, advance=1)
+
+        yield tell

@@ -1,0 +1,207 @@
+"""What each small network costs and scores on the digits, and which starts help where labels are few.
+
+    make digits
+
+Every row is a training with configs/digits.yaml, of which only what the row names is changed. The tables go
+to the terminal and to docs/digits.md. Seconds are processor time: on a busy machine the clock tells more of
+the others.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import lightning
+import torch
+import yaml
+from lightning.pytorch.cli import LightningCLI
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from audiocnn import files, list_backbones
+from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.tasks.base import Task
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+BASELINES = ("linear", "mlp", "locally_connected", "lenet5")
+# What a network needs to know of pictures of 32 x 32.
+ARGUMENTS: dict[str, dict[str, Any]] = {"locally_connected": {"size": 32}}
+QUIET = {"logger": False, "callbacks": [], "enable_checkpointing": False, "enable_progress_bar": False}
+PER_CLASS, FEW_EPOCHS = 10, 100  # about as many steps as the whole data set's epochs take
+KERNELS = [
+    {"name": "binomial"},
+    {"name": "edges_8"},
+    {"name": "sobel_x"},
+    {"name": "sobel_y"},
+    {"name": "gabor", "size": 5, "wavelength": 4.0, "sigma": 1.5, "angle": 0.785},
+    {"name": "gabor", "size": 5, "wavelength": 4.0, "sigma": 1.5, "angle": 2.356},
+]
+
+
+def read(name: str) -> dict[str, Any]:
+    """A config, without what writes files and tells of progress."""
+    config = yaml.safe_load((CONFIGS / name).read_text())
+    config["trainer"].update(QUIET, enable_model_summary=False)
+    return config
+
+
+def of_config(config: dict[str, Any]) -> LightningCLI:
+    """What `audiocnn fit` would train."""
+    modes: dict[str, Any] = {"subclass_mode_model": True, "subclass_mode_data": True}
+    with_data = lightning.LightningDataModule
+    return LightningCLI(Task, with_data, save_config_callback=None, run=False, args=config, **modes)
+
+
+def accuracies(cli: LightningCLI) -> tuple[float, float, float]:
+    """Trains: percent of the validation and of the test pictures, and seconds of processor time."""
+    began_s = time.process_time()
+    cli.trainer.fit(cli.model, cli.datamodule)
+    seconds = time.process_time() - began_s
+    validation = cli.trainer.callback_metrics["val/accuracy"].item()
+    (tested,) = cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+    return 100 * validation, 100 * tested["test/accuracy"], seconds
+
+
+def networks(names: list[str]) -> Iterator[list[str]]:
+    """A row for each network: name, parameters, MACs, seconds, accuracies."""
+    for name in names:
+        config = read("digits.yaml")
+        backbone = config["model"]["init_args"]["backbone"]
+        backbone["init_args"]["name"] = name
+        backbone["dict_kwargs"] = ARGUMENTS.get(name, {})
+        cli = of_config(config)
+        size = config["data"]["init_args"]["size"]
+        network = nn.Sequential(cli.model.backbone, cli.model.head)
+        macs = count_macs(network, (1, 1, size, size), device="cpu")
+        validation, tested, seconds = accuracies(cli)
+        parameters = f"{count_parameters(network):,}"
+        yield [
+            name,
+            parameters,
+            f"{macs / 1e6:.2f} M",
+            f"{seconds:.0f}",
+            f"{validation:.1f}",
+            f"{tested:.1f}",
+        ]
+
+
+def starts(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is changed in the config for each start; the autoencoder is trained for it."""
+    config = read("digits_autoencoder.yaml")
+    cli = of_config(config)
+    cli.trainer.fit(cli.model, cli.datamodule)
+    cli.trainer.save_checkpoint(folder / "encoder.ckpt")
+    made = "audiocnn.tasks.initialise.Initialise"
+    unlabelled = read("digits.yaml")["data"]
+    filters = {
+        method: {"class_path": f"{made}Filters", "init_args": {"method": method, "data": unlabelled}}
+        for method in ("pca", "kmeans")
+    }
+    callbacks = {
+        "Kaiming, fan_in": {"class_path": f"{made}Kaiming", "init_args": {"mode": "fan_in"}},
+        "Kaiming, fan_out": {"class_path": f"{made}Kaiming", "init_args": {"mode": "fan_out"}},
+        "kernels set by hand": {"class_path": f"{made}Kernels", "init_args": {"kernels": KERNELS}},
+        "filters by PCA": filters["pca"],
+        "filters by k-means": filters["kmeans"],
+    }
+    changes = {name: {"callbacks": [callback]} for name, callback in callbacks.items()}
+    encoder = {"start_from": str(folder / "encoder.ckpt")}
+    return {"torch's own": {}, **changes, "autoencoder": encoder}
+
+
+def few_labels(network: str, n_seeds: int, changes: dict[str, dict[str, Any]]) -> Iterator[list[str]]:
+    """A row for each start: its name, and the test accuracy over seeds, mean and deviation."""
+    config = read("digits.yaml")
+    config["model"]["init_args"]["backbone"]["init_args"]["name"] = network
+    config["data"]["init_args"]["per_class"] = PER_CLASS
+    config["trainer"].update(max_epochs=FEW_EPOCHS, check_val_every_n_epoch=FEW_EPOCHS, log_every_n_steps=1)
+    for name, change in changes.items():
+        found = []
+        for seed in range(n_seeds):
+            changed = deepcopy(config)
+            changed["seed_everything"] = seed
+            changed["trainer"]["callbacks"] = deepcopy(change.get("callbacks", []))
+            changed["model"]["init_args"]["start_from"] = change.get("start_from")
+            found.append(accuracies(of_config(changed))[1])
+        yield [name, f"{mean(found):.1f}", f"{stdev(found):.1f}" if n_seeds > 1 else ""]
+
+
+def table(title: str, head: list[str], rows: Iterator[list[str]], console: Console) -> str:
+    """Prints rows as they come, then all as a table, which is given as Markdown."""
+    shown, lines = Table(title=title), []
+    for i, column in enumerate(head):
+        shown.add_column(column, justify="right" if i else "left")
+    for row in rows:
+        console.print(*row, sep="  ")
+        shown.add_row(*row)
+        lines.append(row)
+    console.print(shown)
+    return "\n".join(
+        f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *lines)
+    )
+
+
+PAGE = """# What the networks score on digits
+
+Made by `make digits`, on {threads} thread(s) of 2 CPU cores. The data: audiocnn/datasets/images.py.
+
+## The small networks
+
+Each is `audiocnn fit --config configs/digits.yaml --model.backbone.name NAME`: {epochs} epochs of the
+training pictures at 32 × 32, shifted by chance. Scores are those of the last epoch, in percent. One test
+picture is 0.28: differences below 1 say little. Seconds are processor time of the training, validations
+included.
+
+{networks}
+
+## Other starts, {per_class} labels a class
+
+`lenet5` on {per_class} training pictures of each class, {few_epochs} epochs of them, otherwise as above;
+{seeds} seeds. Filters and the autoencoder (configs/digits_autoencoder.yaml, trained once) also look at the
+other training pictures, without labels. The starts are those of audiocnn/tasks/initialise.py.
+
+{starts}
+"""
+
+
+def main() -> None:
+    """Prints the tables and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", default=[*BASELINES, *list_backbones("*_small")])
+    parser.add_argument("--seeds", type=int, default=5, help="of each start")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "digits.md")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # Lightning's, on what a training of seconds does not have
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    console = Console(width=120)
+    head = ["network", "parameters", "MACs", "seconds", "validation", "test"]
+    scores = table("Digits", head, networks(arguments.networks), console)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = few_labels("lenet5", arguments.seeds, starts(Path(folder)))
+        title = f"{PER_CLASS} labels a class, test"
+        helped = table(title, ["start", "mean of test", "deviation"], rows, console)
+    page = PAGE.format(
+        threads=torch.get_num_threads(),
+        epochs=read("digits.yaml")["trainer"]["max_epochs"],
+        networks=scores,
+        per_class=PER_CLASS,
+        few_epochs=FEW_EPOCHS,
+        seeds=arguments.seeds,
+        starts=helped,
+    )
+    with files.written(arguments.output) as partial:
+        partial.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
