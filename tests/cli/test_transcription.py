@@ -180,9 +180,10 @@ def test_interrupted_transcribe_leaves_whole_files_only(
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([*command, *options], **pipes) as process:
         process.stdout.readline()
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        assert process.wait() == 130
+        while process.poll() is None:  # as people do: one that falls into a callback of C code is lost
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+        assert process.returncode in (130, -signal.SIGINT)  # the second may come while the first ends it
         assert process.stderr.read() == b""
     written = [path for path in tmp_path.iterdir() if path.suffix != ".wav"]
     assert 2 <= len(written) < 60
