@@ -184,7 +184,8 @@ def test_interrupted_transcribe_leaves_whole_files_only(
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
         assert process.returncode in (130, -signal.SIGINT)  # the second may come while the first ends it
-        assert process.stderr.read() == b""
+        told = process.stderr.read()
+        assert not told or told.startswith(b"Exception ignored"), told  # Python's own word of the lost one
     written = [path for path in tmp_path.iterdir() if path.suffix != ".wav"]
     assert 2 <= len(written) < 60
     assert not [path for path in written if path.name.startswith(".")]
