@@ -53,11 +53,15 @@ class Backbone(nn.Module):
         Infinite where a network looks at the whole map, as squeeze-and-excitation does. Measured: a moment's
         work for a large network.
         """
-        least = (1, self.in_channels, *(self.time_stride,) * self.dims)
-        field = receptive_field(self, least)
-        return (
-            1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset)) if field.size < math.inf else math.inf
-        )
+        return self.measured_field(self, self.time_stride)
+
+    def measured_field(self, network: nn.Module, least: int) -> float:
+        """What `receptive_field` says, of a network like this one; measured on `least` cells and more."""
+        with torch.inference_mode(False), torch.enable_grad():  # it is found by gradient, whoever asks
+            field = receptive_field(network, (1, self.in_channels, *(least,) * self.dims))
+        if math.isinf(field.size):
+            return math.inf
+        return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
 
     def features(self, x: Tensor) -> list[Tensor]:
         """The map after each stage."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 from torch import Tensor, nn
@@ -11,7 +10,6 @@ from torch.nn import functional
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.arguments import Size, per_axis
-from audiocnn.blocks.measure import receptive_field
 
 FIXED_SIZE_POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
 
@@ -44,9 +42,7 @@ class SurroundedNet(Backbone):
     @cached_property
     def receptive_field(self) -> float:
         """As of every backbone; measured without zeros, beside which the smallest inputs all look alike."""
-        least = max(self.least, self.time_stride)
-        field = receptive_field(nn.Sequential(*self.stages), (1, self.in_channels, *(least,) * self.dims))
-        return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
+        return self.measured_field(nn.Sequential(*self.stages), max(self.least, self.time_stride))
 
 
 def surrounded(x: Tensor, least: int) -> Tensor:
