@@ -5,6 +5,8 @@ from __future__ import annotations
 import lightning
 import torch
 
+from audiocnn.blocks.drop import decay_groups
+
 
 class Task(lightning.LightningModule):
     """AdamW with a one-cycle schedule over the whole training.
@@ -18,12 +20,8 @@ class Task(lightning.LightningModule):
     weight_decay: float
 
     def configure_optimizers(self) -> dict:
-        weights = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": weights, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=self.learning_rate,
-        )
+        groups = decay_groups(self, self.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=self.learning_rate,

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning
 import pytest
@@ -103,6 +104,14 @@ def test_learns_to_tell_two_kinds_apart() -> None:
     loop = trainer(max_epochs=6)
     loop.fit(task, loader, DataLoader(examples, batch_size=40))
     assert loop.callback_metrics["val/accuracy"] == 1
+
+
+def test_biases_of_each_place_do_not_decay() -> None:
+    task = ImageTask(create_backbone("locally_connected", norm="none"), n_classes=10, weight_decay=0.3)
+    task._trainer = SimpleNamespace(estimated_stepping_batches=5)
+    decaying, others = task.configure_optimizers()["optimizer"].param_groups
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+    assert [p.ndim for p in others["params"]] == [3, 3, 3, 1]  # three layers' and the classifier's
 
 
 @pytest.mark.parametrize(
