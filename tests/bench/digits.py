@@ -192,8 +192,9 @@ included. With more than the name:
 ## Other starts, {per_class} labels a class
 
 `lenet5` on {per_class} training pictures of each class, {few_epochs} epochs of them, otherwise as above;
-{seeds} seeds, the labelled pictures the same in all. Filters and the autoencoder (configs/digits_autoencoder.yaml, trained once) also look at the
-other training pictures, without labels. The starts are those of audiocnn/tasks/initialise.py.
+{seeds} seeds, the labelled pictures the same in all. Filters and the autoencoder
+(configs/digits_autoencoder.yaml, trained once) also look at the other training pictures, without labels.
+The starts are those of audiocnn/tasks/initialise.py.
 
 {starts}
 """
