@@ -1,5 +1,6 @@
 """`audiocnn models`: the models that come with audiocnn, and the networks to train, with what each costs."""
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -211,9 +212,9 @@ def _progress(n_networks: int) -> Iterator[Callable[[str], None]]:
     console = Console(stderr=True)
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=n_networks, completed=-1)
+        task, numbers = bar.add_task("", total=n_networks), itertools.count()
 
         def tell(name: str) -> None:
-            bar.update(task, description=name, advance=1)
+            bar.update(task, description=name, completed=next(numbers))
 
         yield tell
