@@ -115,7 +115,7 @@ def _title(sound: Input, classes: int, latency: bool) -> str:
         f"{sound.bins} bins and {sound.frames} frames of {sound.hop_ms:g} ms, "
         f"or the waveform at {WAVEFORM_HZ / 1000:g} kHz.",
         "field: the receptive field, in frames or samples.",
-        f"latency: the median of {RUNS} runs on {torch.get_num_threads()} CPU threads.",
+        f"latency: the median of {RUNS} runs in ms; threads of the CPU: {torch.get_num_threads()}.",
     ]
     return "\n".join(lines if latency else lines[:-1]) + "\n"
 
@@ -130,7 +130,7 @@ def _networks_table(rows: list[Costs], latency: bool) -> "Table":
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         field = ("all", "all") if math.isinf(row.field) else (f"{row.field:,.0f}", f"{row.field_ms:,.0f}")
-        time = [f"{row.latency_ms:,.1f} ms"] if row.latency_ms is not None else []
+        time = [f"{row.latency_ms:,.1f}"] if row.latency_ms is not None else []
         table.add_row(
             row.name, str(row.dims), _by(row.shape), f"{row.parameters:,}", _counted(row.macs), *field, *time
         )
