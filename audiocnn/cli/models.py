@@ -115,7 +115,7 @@ def _title(sound: Input, classes: int, latency: bool) -> str:
         f"{sound.bins} bins and {sound.frames} frames of {sound.hop_ms:g} ms, "
         f"or the waveform at {WAVEFORM_HZ / 1000:g} kHz.",
         "field: the receptive field, in frames or samples.",
-        f"latency: the median of {RUNS} runs in ms; threads of the CPU: {torch.get_num_threads()}.",
+        f"run ms: the latency, median of {RUNS} runs on this machine; threads: {torch.get_num_threads()}.",
     ]
     return "\n".join(lines if latency else lines[:-1]) + "\n"
 
@@ -125,12 +125,12 @@ def _networks_table(rows: list[Costs], latency: bool) -> "Table":
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 2))
     table.add_column("network", overflow="fold")
-    headings = ("dims", "input", "parameters", "MACs", "field", "in ms", *["latency"] * latency)
+    headings = ("dims", "input", "parameters", "MACs", "field", "in ms", *["run ms"] * latency)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         field = ("all", "all") if math.isinf(row.field) else (f"{row.field:,.0f}", f"{row.field_ms:,.0f}")
-        time = [f"{row.latency_ms:,.1f}"] if row.latency_ms is not None else []
+        time = [f"{row.latency_ms:,.{int(row.latency_ms < 100)}f}"] if row.latency_ms is not None else []
         table.add_row(
             row.name, str(row.dims), _by(row.shape), f"{row.parameters:,}", _counted(row.macs), *field, *time
         )
