@@ -9,7 +9,7 @@ libsndfile knows; m4a, aac and the sound of videos need torchcodec (`pip install
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,17 @@ def blocks(
         held, n_held = [samples], len(samples)
     if n_held > n_shared:
         yield np.concatenate(held)
+
+
+def stream(
+    sound: str | os.PathLike | tuple[np.ndarray, int], sample_rate: int, n_samples: int
+) -> Iterable[np.ndarray]:
+    """The samples of a file, as `blocks`, or of an array (samples,) or (channels, samples) with its rate."""
+    if not isinstance(sound, tuple):
+        return blocks(sound, sample_rate, n_samples)
+    samples, rate = sound
+    resampler = Resampler(rate, sample_rate)
+    return [resampler.push(samples), resampler.flush()]
 
 
 def duration_s(path: str | os.PathLike) -> float:

@@ -53,3 +53,23 @@ class NotesHead(nn.Module):
             name: channel if name == "bend" else torch.sigmoid(channel)
             for name, channel in zip(self.outputs, logits.unbind(1), strict=True)
         }
+
+
+class ClipHead(nn.Module):
+    """Logits of a clip: the mean over rows, then mean and maximum over time, and one linear layer.
+
+    Shape: (batch, channels, rows, frames) or (batch, channels, frames) -> (batch, outputs).
+    Source: Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020, section III.
+
+    Args:
+        drop: share of the pooled channels that training leaves out.
+    """
+
+    def __init__(self, in_channels: int, n_outputs: int, drop: float = 0.2) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(drop)
+        self.project = nn.Linear(in_channels, n_outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        in_time = maps if maps.ndim == 3 else maps.mean(dim=2)
+        return self.project(self.drop(in_time.mean(dim=-1) + in_time.amax(dim=-1)))

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "notes": {"units"},
     "backbones": {"blocks"},
     "heads": {"blocks"},
-    "formats": {"units", "audio", "notes"},
+    "formats": {"units", "audio", "labels", "notes"},
     "datasets": {"units", "audio", "labels", "notes", "augment"},
     "tasks": {"blocks", "spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
     "style": {"backbones", "blocks", "spectrogram"},

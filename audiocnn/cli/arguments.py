@@ -112,7 +112,7 @@ def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesMod
     from audiocnn import listen  # 2 s
 
     try:
-        task = listen.load(model, device)
+        task = listen.load_notes(model, device)
     except (RuntimeError, AssertionError) as error:  # torch's words for a device that is not there
         raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error
     with checked():

@@ -1,4 +1,4 @@
-"""Notes <-> files: one family of formats in each module, all of them behind `read` and `WRITERS`.
+"""Notes <-> files, labels -> files: one family of formats in each module, all behind `read` and `WRITERS`.
 
 Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a picture, sound, and raw scores -> NPZ;
 and the first one of an evaluation, a file of reference notes -> notes. Times are seconds from the start of
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audiocnn import files
+from audiocnn.formats import labels
 from audiocnn.formats.arrays import write_npz
 from audiocnn.formats.documents import read_jams, read_json, write_jams, write_json
 from audiocnn.formats.midi import read_midi, write_midi
@@ -23,6 +24,7 @@ from audiocnn.formats.tempo import estimate_tempo, quantise
 from audiocnn.notes import Note, order
 
 __all__ = [
+    "LABEL_WRITERS",
     "READERS",
     "WRITERS",
     "estimate_tempo",
@@ -93,6 +95,13 @@ WRITERS: dict[str, Callable[..., None]] = {
 
 Each takes what it needs of the transcription (notes, scores, frame_s, source, duration_s) and of the options,
 which only MIDI has."""
+
+LABEL_WRITERS: dict[str, Callable[..., None]] = {
+    "json": labels.write_json,
+    "csv": labels.write_csv,
+    "png": labels.write_png,
+}
+"""The same for a classification: `LABEL_WRITERS[format](classification, path)`."""
 
 
 def _held(value: Any, path: str | os.PathLike, what: str) -> Any:

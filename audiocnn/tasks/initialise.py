@@ -18,6 +18,7 @@ from audiocnn import files
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.fixed import KERNELS, kernel, set_kernels
+from audiocnn.tasks import modelfile
 from audiocnn.tasks.filters import METHODS, learn_filters
 
 FANS = ("fan_in", "fan_out")
@@ -44,22 +45,29 @@ def kaiming(network: nn.Module, mode: str = "fan_in") -> None:
 
 
 def load_backbone(backbone: Backbone, path: str | Path) -> None:
-    """Gives a backbone the weights that one of the same shape has in a Lightning checkpoint of any task.
+    """Gives a backbone the weights of one of the same shape, in a model file or in any task's checkpoint.
 
     Raises: FileError when the file cannot be read, would run code or does not fit.
     """
     try:
-        state_dict = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        weights = {
-            name.removeprefix("backbone."): tensor
-            for name, tensor in state_dict.items()
-            if name.startswith("backbone.")
-        }
-        backbone.load_state_dict(weights)
+        backbone.load_state_dict(_backbone_weights(Path(path)))
     except OSError as error:
         raise files.FileError(path, files.reason(error)) from error
+    except files.FileError:
+        raise
     except Exception as error:  # what a damaged file does to the reader is not to be foreseen
-        raise files.FileError(path, f"no checkpoint with this backbone ({error})") from error
+        raise files.FileError(path, f"no model or checkpoint with this backbone ({error})") from error
+
+
+def _backbone_weights(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return modelfile.load(path).backbone.state_dict()
+    state_dict = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {
+        name.removeprefix("backbone."): tensor
+        for name, tensor in state_dict.items()
+        if name.startswith("backbone.")
+    }
 
 
 class InitialiseKaiming(lightning.Callback):

@@ -20,7 +20,7 @@ from torch import nn
 
 from audiocnn import files
 from audiocnn.notes import Decoding
-from audiocnn.tasks.model import NotesModel
+from audiocnn.tasks.model import ClipModel, Model, NotesModel
 
 FORMAT_VERSION = 1
 HEADER = "audiocnn"
@@ -67,16 +67,17 @@ def _rebuilt(value: Any) -> Any:
     return rebuild(value) if isinstance(value, dict) and "class_path" in value else value
 
 
-def save(model: NotesModel, path: str | Path) -> None:
+def save(model: Model, path: str | Path) -> None:
     """Writes a model file; of a task, what listening needs of it."""
-    header = {"version": FORMAT_VERSION, "model": describe(model, NotesModel)}
+    kind = next(kind for kind in (NotesModel, ClipModel) if isinstance(model, kind))
+    header = {"version": FORMAT_VERSION, "model": describe(model, kind)}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with files.written(path) as partial:
         # Not save_file: its errors are its own, and its file is readable to nobody else.
         partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
-def load(path: str | Path) -> NotesModel:
+def load(path: str | Path) -> Model:
     """The model of a model file, ready to listen (in evaluation mode, on the CPU).
 
     Raises: ModelError when the file is missing, damaged, a pickle, of a later version or none of ours.
@@ -104,7 +105,7 @@ def load(path: str | Path) -> NotesModel:
         )
     try:
         model = rebuild(header["model"])
-        if not isinstance(model, NotesModel):
+        if not isinstance(model, Model):
             raise ValueError(f"class is {header['model']['class_path']}, expected a model")
         model.load_state_dict(tensors)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:

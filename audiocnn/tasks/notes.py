@@ -18,6 +18,9 @@ from audiocnn.tasks.model import NotesModel
 # How much of an error that all notes of a segment share is forgiven: a recording's level is anyone's choice,
 # and only how its notes compare tells how hard they were struck.
 LEVEL_FREE = 0.9
+VELOCITY_WEIGHT = (
+    10.0  # its squared error is a hundredth of the other losses, and would not be learned beside them
+)
 NOW_FRAMES, NOW_WEIGHT = 3, 6.0  # frames without what comes after them, and how much more each of them counts
 
 
@@ -29,7 +32,8 @@ class NotesTask(NotesModel, Task):
 
     Args:
         mask: masks on the pictures while training.
-        start_from: a model file whose backbone's weights training starts from.
+        start_from: a model file whose backbone's weights training starts from, and its head's if it has the
+            same outputs.
 
     The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `Task`.
     """
@@ -49,7 +53,10 @@ class NotesTask(NotesModel, Task):
         self.mask = mask or MaskPicture()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
-            self.backbone.load_state_dict(modelfile.load(start_from).backbone.state_dict())
+            start = modelfile.load(start_from)
+            self.backbone.load_state_dict(start.backbone.state_dict())
+            if start.head.outputs == self.head.outputs:
+                self.head.load_state_dict(start.head.state_dict())
 
     def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
         waveforms, targets = batch
@@ -87,7 +94,7 @@ class NotesTask(NotesModel, Task):
         error = torch.sigmoid(by_name["velocity"]) - targets["velocity"]
         common = (error * attack).sum((1, 2), keepdim=True) / (attack.sum((1, 2), keepdim=True) + 1)
         error = (error - LEVEL_FREE * common).square()
-        losses["velocity"] = (error * attack).sum() / (attack.sum() + 1)
+        losses["velocity"] = VELOCITY_WEIGHT * (error * attack).sum() / (attack.sum() + 1)
         if self.bend:
             sounding = targets["frame"]
             error = (by_name["bend"] - targets["bend"].clamp(-MAX_BEND, MAX_BEND)).square()

@@ -90,7 +90,7 @@ def test_losses_by_hand() -> None:
             "frame": (175 * math.log(2) + math.log(1 + math.exp(-2))) / 2,
             "offset": N_PITCHES * math.log(2),
             # Both are 0.4 off; of what they share, 0.4 * 1.5 / (1.5 + 1), nine tenths are forgiven.
-            "velocity": (0.5 + 1.0) * (0.4 - 0.9 * 0.24) ** 2 / (1.5 + 1),
+            "velocity": 10 * (0.5 + 1.0) * (0.4 - 0.9 * 0.24) ** 2 / (1.5 + 1),
             "bend": (1 - 0.25) ** 2 / (1 + 1),
         }
     )
@@ -102,7 +102,7 @@ def test_a_quieter_recording_costs_little_velocity() -> None:
     logits[0, 3] = torch.logit((truth["velocity"][0] - 0.2).clamp(0.01, 0.99))
     quieter = tiny().losses(logits, truth)["velocity"].item()
     logits[0, 3] = torch.logit(torch.tensor(0.5))
-    assert quieter < 0.005 < tiny().losses(logits, truth)["velocity"].item()
+    assert quieter < 0.05 < tiny().losses(logits, truth)["velocity"].item()
 
 
 def test_the_present_weighs_more() -> None:

@@ -1,4 +1,4 @@
-"""Listening: an audio file, an array or a stream, and a model -> notes; whole, in blocks or live.
+"""Listening for notes: an audio file, an array or a stream, and a model -> notes; whole, in blocks or live.
 
 The networks see a finite stretch of sound, so a piece of a recording, given with what the network needs on
 both sides, has the scores that the whole has. Everything here goes through one class, `Listener`, which takes
@@ -7,40 +7,21 @@ samples as they come: a whole file is a stream with one block, a microphone one 
 
 from __future__ import annotations
 
-import copy
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from audiocnn import audio, formats, models
+from audiocnn import audio, formats
+from audiocnn.listen.models import fused, load_notes
 from audiocnn.notes import NEIGHBOURHOOD, Decoding, Note, NoteDecoder, Scores, order
-from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import NotesModel
 
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
-CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d, *TRANSPOSED), (nn.BatchNorm1d, nn.BatchNorm2d)
 BLOCK_S = 20.0  # of audio at once: long enough that the overlap costs little, short enough for 100 MB
-
-
-def load(model: str | Path = "notes-piano", device: str = "cpu") -> NotesModel:
-    """A shipped model by its name, or a model file by its path, ready to listen.
-
-    Raises: ModelError when there is no such model or the file is damaged.
-    """
-    path = models.path(model)
-    if not path.exists() and path.suffix != ".safetensors":
-        raise modelfile.ModelError(
-            model, f"no such model, expected a file or one of {', '.join(models.names())}"
-        )
-    return modelfile.load(path).to(device)
 
 
 class Listener:
@@ -179,21 +160,6 @@ class Listener:
         self._origin = origin
 
 
-def fused(task: NotesModel) -> NotesModel:
-    """A copy of the task for listening: each batch normalisation is part of the convolution before it.
-
-    It takes two thirds of the time of the trained form on a CPU.
-    """
-    task = copy.deepcopy(task).eval()
-    for module in list(task.backbone.modules()):
-        if isinstance(module, nn.Sequential):
-            for i, (first, second) in enumerate(pairwise(module)):
-                if isinstance(first, CONVOLUTIONS) and isinstance(second, BATCH_NORMS):
-                    both = fuse_conv_bn_eval(first, second, transpose=isinstance(first, TRANSPOSED))
-                    module[i], module[i + 1] = both, nn.Identity()
-    return task
-
-
 @dataclass(frozen=True)
 class Transcription:
     """The notes of a recording, in the order of their onsets, with what is needed to write them down.
@@ -277,7 +243,7 @@ def transcribe(
     Raises: AudioError when the file cannot be read; ModelError when the model cannot; TypeError for an
         unknown knob.
     """
-    task = model if isinstance(model, NotesModel) else load(model, device)
+    task = model if isinstance(model, NotesModel) else load_notes(model, device)
     listener = Listener(
         task.to(device),
         replace(decoding or task.decoding, **knobs),
@@ -285,7 +251,7 @@ def transcribe(
         keep_scores=keep_scores,
     )
     notes, n_samples = [], 0
-    for samples in _waveform(audio_file, task.sample_rate):
+    for samples in audio.stream(audio_file, task.sample_rate, round(BLOCK_S * task.sample_rate)):
         notes += listener.push(samples)
         n_samples += len(samples)
         if progress:
@@ -298,11 +264,3 @@ def transcribe(
         frame_s=listener.frame_s,
         scores=listener.scores,
     )
-
-
-def _waveform(audio_file: str | Path | tuple[np.ndarray, int], sample_rate: int) -> Iterable[np.ndarray]:
-    if not isinstance(audio_file, tuple):
-        return audio.blocks(audio_file, sample_rate, n_samples=round(BLOCK_S * sample_rate))
-    samples, rate = audio_file
-    resampler = audio.Resampler(rate, sample_rate)
-    return [resampler.push(samples), resampler.flush()]

@@ -1,0 +1,125 @@
+"""Labels -> JSON, CSV, and a picture of their probabilities along time under the spectrogram."""
+
+import csv
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audiocnn import audio, files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SAMPLE_RATE = 16_000
+N_FFT = 1024
+COLUMNS = 1200  # of the spectrogram, at most
+SHORTEST_HOP = 160  # samples: 10 ms
+DYNAMIC_RANGE_DB = 60
+N_SHOWN = 12  # labels in a picture, those that are likeliest at some time
+
+
+def write_json(result: Any, path: str | os.PathLike) -> None:
+    """Writes file, models, labels (the likeliest first), whether it is unknown, and the timeline."""
+    timeline = result.timeline
+    document = {
+        "file": None if result.source is None else str(result.source),
+        "models": result.models,
+        "duration_s": round(result.duration_s, 6),
+        "unknown": result.unknown,
+        "heard": [one.label for one in result.heard],
+        "labels": [{"label": one.label, "probability": round(one.probability, 6)} for one in result.labels],
+        "timeline": {
+            "start_s": [round(float(start), 6) for start in timeline.starts_s],
+            "window_s": timeline.window_s,
+            "probabilities": {
+                name: [round(float(value), 6) for value in column]
+                for name, column in zip(timeline.outputs, timeline.probabilities.T, strict=True)
+            },
+        },
+    }
+    with files.written(path) as partial:
+        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def write_csv(result: Any, path: str | os.PathLike) -> None:
+    """Writes a table: where each window begins and ends in seconds, and the probability of each label."""
+    timeline = result.timeline
+    with files.written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["start_s", "end_s", *timeline.outputs])
+        for start_s, row in zip(timeline.starts_s, timeline.probabilities, strict=True):
+            times = (f"{start_s:.3f}", f"{start_s + timeline.window_s:.3f}")
+            table.writerow([*times, *(f"{value:.4f}" for value in row)])
+
+
+def write_png(result: Any, path: str | os.PathLike) -> None:
+    """Writes a picture: the spectrogram, and under it how likely each label is along time.
+
+    Raises:
+        files.FileError: the recording is not known, or cannot be read again.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if result.source is None:
+        raise files.FileError(path, "needs the recording, which this result does not hold")
+    levels, step_s = spectrogram(result.source)
+    timeline = result.timeline
+    shown = np.argsort(-timeline.probabilities.max(axis=0), kind="stable")[:N_SHOWN]
+    figure = Figure(figsize=(12, 3 + 0.28 * len(shown)), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    heights = {"height_ratios": [2.4, 0.28 * len(shown)]}
+    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw=heights)
+    above.set_title(title(result), loc="left", fontsize=11)
+    above.imshow(
+        levels,
+        extent=(0, levels.shape[1] * step_s, 0, SAMPLE_RATE / 2000),
+        origin="lower",
+        aspect="auto",
+        cmap="bone_r",
+        vmin=-DYNAMIC_RANGE_DB,
+        vmax=0,
+    )
+    above.set_ylabel("kHz")
+    _draw(below, timeline, shown)
+    with files.written(path) as partial:
+        figure.savefig(partial)
+
+
+def title(result: Any) -> str:
+    """What is heard, in words: `song.mp3: jazz 81 %`."""
+    said = ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in result.heard)
+    return f"{'' if result.source is None else result.source.name + ': '}{said or 'unknown'}"
+
+
+def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
+    """A row of colour for each label: the darker, the likelier. A window stands around its middle."""
+    middles = timeline.starts_s + timeline.window_s / 2
+    end_s = float(timeline.starts_s[-1] + timeline.window_s)
+    edges = np.concatenate([[0], (middles[1:] + middles[:-1]) / 2, [end_s]])
+    axes.pcolormesh(
+        edges, np.arange(len(shown) + 1), timeline.probabilities.T[shown][::-1], cmap="Blues", vmin=0, vmax=1
+    )
+    names = [timeline.outputs[i] for i in shown][::-1]
+    axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=9)
+    axes.set_xlabel("seconds")
+    axes.set_xlim(0, end_s)
+
+
+def spectrogram(source: str | os.PathLike) -> tuple[np.ndarray, float]:
+    """Levels in decibels below the loudest, (bins, columns), and seconds from one column to the next.
+
+    A column is the loudest of the frames of N_FFT samples in it.
+    """
+    n_samples = max(round(audio.duration_s(source) * SAMPLE_RATE), 1)
+    hop = max(SHORTEST_HOP, -(-n_samples // COLUMNS))
+    window = np.hanning(N_FFT)
+    columns = []
+    for block in audio.blocks(source, SAMPLE_RATE, hop):
+        whole = np.pad(block, (0, -len(block) % N_FFT))
+        frames = whole.reshape(-1, N_FFT)
+        columns.append(np.abs(np.fft.rfft(frames * window)).max(axis=0))
+    levels = 20 * np.log10(np.stack(columns, axis=1) + 1e-9)
+    return levels - levels.max(), hop / SAMPLE_RATE

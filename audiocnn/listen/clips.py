@@ -1,0 +1,200 @@
+"""Listening for labels: an audio file or an array, and a model -> what it is, over the whole and along time.
+
+The windows are those of `ClipModel.windows`, taken from the recording while it is read: however it comes, in
+blocks or whole, they are the same, and so are the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audiocnn import audio, formats
+from audiocnn import labels as labelling
+from audiocnn.labels import Labelled
+from audiocnn.listen.models import fused, load_clips
+from audiocnn.tasks.model import ClipModel, window_starts
+
+BATCH = 16  # windows in one run of the network
+BLOCK_S = 10.0  # of a file that is read at once
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The probabilities along time.
+
+    Attributes:
+        starts_s: where each window begins, (windows,) in seconds.
+        window_s: how long it is; the whole recording where that is shorter.
+        outputs: what the columns are: the labels and, with one of them, UNKNOWN.
+        probabilities: (windows, outputs).
+    """
+
+    starts_s: np.ndarray
+    window_s: float
+    outputs: list[str]
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a recording is.
+
+    Attributes:
+        labels: all labels of the model with their probabilities, the likeliest first.
+        unknown: whether it is none of them.
+        several: whether a recording may have several labels.
+        threshold: with several, the probability from which one is heard.
+        models: the names of what has listened.
+        source: the audio file, where there is one.
+    """
+
+    labels: list[Labelled]
+    unknown: bool
+    several: bool
+    threshold: float
+    timeline: Timeline
+    duration_s: float
+    models: list[str]
+    source: Path | None = None
+
+    @property
+    def heard(self) -> list[Labelled]:
+        """What is to be said: nothing if unknown, else the likeliest label; with several, all likely ones."""
+        if self.unknown:
+            return []
+        likely = [one for one in self.labels if one.probability >= self.threshold]
+        return likely if self.several else self.labels[:1]
+
+    def to_json(self, path: str | Path) -> None:
+        """Writes all that is known."""
+        formats.LABEL_WRITERS["json"](self, path)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Writes the probabilities along time, a window a line."""
+        formats.LABEL_WRITERS["csv"](self, path)
+
+    def to_png(self, path: str | Path) -> None:
+        """Draws the probabilities along time under the spectrogram."""
+        formats.LABEL_WRITERS["png"](self, path)
+
+
+class ClipListener:
+    """The logits of a recording's windows, from samples that arrive in arrays of any size.
+
+    Attributes:
+        starts: the samples at which the windows heard so far begin.
+        n_samples: how many samples have come.
+    """
+
+    def __init__(self, model: ClipModel) -> None:
+        self.model = fused(model)
+        self.starts: list[int] = []
+        self.n_samples = 0
+        self._samples = np.zeros(0, np.float32)  # those that are still needed
+        self._logits: list[np.ndarray] = []
+
+    @property
+    def logits(self) -> np.ndarray:
+        """Of the windows heard so far: (windows, outputs)."""
+        return np.concatenate(self._logits)
+
+    def push(self, samples: np.ndarray) -> None:
+        """Takes more samples (samples,), and hears the windows that are whole, `BATCH` of them at a time."""
+        self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
+        self.n_samples += len(samples)
+        n_window = self.model.n_window
+        whole = self._open() if self.n_samples >= n_window else []
+        whole = [start for start in whole if start % (n_window // 2) == 0]  # not the one at the end so far
+        for first in range(0, len(whole) // BATCH * BATCH, BATCH):
+            self._hear(whole[first : first + BATCH])
+        if self.starts:  # the last window of all may begin anywhere after the last one so far
+            needed = self.n_samples - self.starts[-1]
+            self._samples = self._samples[-needed:]
+
+    def flush(self) -> None:
+        """Hears the rest: no more samples come."""
+        short = self.model.n_least - self.n_samples
+        if short > 0:
+            self._samples, self.n_samples = np.pad(self._samples, (0, short)), self.model.n_least
+        rest = self._open()
+        for first in range(0, len(rest), BATCH):
+            self._hear(rest[first : first + BATCH])
+
+    def _open(self) -> list[int]:
+        """Where windows begin that have not been heard, if no more samples come."""
+        last = self.starts[-1] if self.starts else -1
+        return [start for start in window_starts(self.n_samples, self.model.n_window) if start > last]
+
+    def _hear(self, starts: list[int]) -> None:
+        origin = self.n_samples - len(self._samples)
+        windows = [self._samples[start - origin :][: self.model.n_window] for start in starts]
+        with torch.inference_mode():
+            logits = self.model(torch.from_numpy(np.stack(windows)).to(self.model.device))
+        self.starts += starts
+        self._logits.append(logits.float().cpu().numpy())
+
+
+def classify(
+    audio_file: str | Path | tuple[np.ndarray, int],
+    model: str | Path | ClipModel | Sequence[str | Path | ClipModel] = "genre",
+    *,
+    device: str = "cpu",
+    progress: Callable[[float], object] | None = None,
+) -> Classification:
+    """What an audio file is, or samples (samples,) or (channels, samples) with their rate in Hz.
+
+    Args:
+        model: name or file of a model, or one that `load` gave; of several models the mean is taken.
+        progress: told the seconds heard so far, now and then.
+    Raises: AudioError when the file cannot be read; ModelError when a model cannot, or is not for labels;
+        ValueError when several models differ in their labels or windows.
+    """
+    given = [model] if isinstance(model, str | Path | ClipModel) else list(model)
+    models = [one if isinstance(one, ClipModel) else load_clips(one, device) for one in given]
+    _check_alike(models)
+    first = models[0]
+    listeners = [ClipListener(one.to(device)) for one in models]
+    for samples in audio.stream(audio_file, first.sample_rate, round(BLOCK_S * first.sample_rate)):
+        for listener in listeners:
+            listener.push(samples)
+        if progress:
+            progress(listeners[0].n_samples / first.sample_rate)
+    duration_s = listeners[0].n_samples / first.sample_rate
+    for listener in listeners:
+        listener.flush()
+    windows = np.mean(
+        [
+            labelling.probabilities(listener.logits, one.temperature.item(), one.several)
+            for listener, one in zip(listeners, models, strict=True)
+        ],
+        axis=0,
+    )
+    values = labelling.of_recording(windows, first.several)
+    labels, unknown = labelling.ranked(first.outputs, values, first.several, first.threshold)
+    starts_s = np.array(listeners[0].starts) / first.sample_rate
+    return Classification(
+        labels=labels,
+        unknown=unknown,
+        several=first.several,
+        threshold=first.threshold,
+        timeline=Timeline(starts_s, min(first.window_s, duration_s), first.outputs, windows),
+        duration_s=duration_s,
+        models=[one.__class__.__name__ if isinstance(one, ClipModel) else Path(one).stem for one in given],
+        source=None if isinstance(audio_file, tuple) else Path(audio_file),
+    )
+
+
+def _check_alike(models: list[ClipModel]) -> None:
+    if not models:
+        raise ValueError("no model given, expected at least one")
+    first = models[0]
+    for other in models[1:]:
+        for name in ("labels", "several", "sample_rate", "window_s"):
+            if getattr(other, name) != getattr(first, name):
+                found, expected = getattr(other, name), getattr(first, name)
+                raise ValueError(f"{name} of one model is {found}, expected {expected} as of the first")

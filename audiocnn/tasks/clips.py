@@ -1,0 +1,158 @@
+"""GenreTask and InstrumentTask: which labels a clip has, from waveforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MultilabelAveragePrecision,
+    MultilabelF1Score,
+)
+
+from audiocnn import labels as labelling
+from audiocnn.augment import MaskPicture
+from audiocnn.backbones import Backbone
+from audiocnn.spectrogram import FrontEnd
+from audiocnn.tasks.base import Task
+from audiocnn.tasks.initialise import load_backbone
+from audiocnn.tasks.model import ClipModel
+
+Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class ClipTask(ClipModel, Task):
+    """The training of a ClipModel; a subclass says what its loss and its metrics are.
+
+    Batches: training waveforms (batch, samples) and targets (batch, labels), 0 to 1; without one a clip is
+    unknown. Validation and test: a whole clip (1, samples), judged as a recording is.
+    After each validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
+
+    Args:
+        mask: masks on the pictures while training.
+        mix: what mixes the clips of a batch, such as `augment.Mixup`.
+        label_smoothing: share of each target that is spread over all outputs.
+        start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
+
+    The arguments up to drop are those of `ClipModel`, learning_rate and weight_decay those of `Task`.
+    """
+
+    several: bool
+    metrics: MetricCollection
+
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        backbone: Backbone,
+        labels: Sequence[str],
+        window_s: float = 3.0,
+        threshold: float = 0.5,
+        drop: float = 0.2,
+        mask: MaskPicture | None = None,
+        mix: Mix | None = None,
+        label_smoothing: float = 0.0,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        start_from: str | None = None,
+    ) -> None:
+        super().__init__(front_end, backbone, labels, type(self).several, window_s, threshold, drop)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
+        self.mask, self.mix, self.label_smoothing = mask or MaskPicture(), mix, label_smoothing
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.metrics = MetricCollection(self.figures(len(self.outputs)), prefix="val/")
+        self._heard: list[tuple[Tensor, Tensor]] = []
+        if start_from:
+            load_backbone(backbone, start_from)
+
+    def figures(self, n_outputs: int) -> dict[str, Metric]:
+        """The metrics by name."""
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Shape: both (batch, outputs)."""
+        raise NotImplementedError
+
+    def of_outputs(self, targets: Tensor) -> Tensor:
+        """Targets of the labels -> of the outputs: what has no label is unknown.
+
+        Shape: (batch, labels) -> (batch, outputs).
+        """
+        if self.several:
+            return targets
+        return torch.cat([targets, 1 - targets.sum(1, keepdim=True).clamp(max=1)], dim=1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        waveforms, targets = self.mix(*batch) if self.mix else batch
+        logits = self.head(self.backbone(self.mask(self.picture(waveforms))))
+        loss = self.loss(logits.float(), self.of_outputs(targets))
+        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        waveforms, targets = batch
+        logits = self(self.windows(waveforms[0])).float()
+        targets = self.of_outputs(targets)
+        self._heard.append((logits.cpu(), targets.expand_as(logits).cpu()))
+        values = self.of_recording(logits)
+        self.metrics.update(values, targets.argmax(1) if not self.several else targets.int())
+        self.log("val/loss", self.loss(logits, targets.expand_as(logits)), prog_bar=True, batch_size=1)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.metrics.compute(), prog_bar=True)
+        self.metrics.reset()
+        logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._heard, strict=True))
+        self._heard.clear()
+        if not self.trainer.sanity_checking:
+            self.temperature.fill_(labelling.fit_temperature(logits, targets, self.several))
+
+    def of_recording(self, logits: Tensor) -> Tensor:
+        """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""
+        windows = labelling.probabilities(logits.cpu().numpy(), self.temperature.item(), self.several)
+        return torch.from_numpy(labelling.of_recording(windows, self.several))[None].to(logits)
+
+    def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The probabilities of a whole clip, (1, outputs)."""
+        return self.of_recording(self(self.windows(batch[0][0])).float())
+
+
+class GenreTask(ClipTask):
+    """One label a clip, or UNKNOWN: trained by cross-entropy, judged by accuracy and macro F1.
+
+    The arguments are those of `ClipTask`.
+    """
+
+    several = False
+
+    def figures(self, n_outputs: int) -> dict[str, Metric]:
+        return {
+            "accuracy": MulticlassAccuracy(n_outputs, average="micro"),
+            "f1": MulticlassF1Score(n_outputs, average="macro"),
+        }
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+
+
+class InstrumentTask(ClipTask):
+    """Several labels a clip: trained by binary cross-entropy, judged by mean average precision and macro F1.
+
+    The arguments are those of `ClipTask`.
+    """
+
+    several = True
+
+    def figures(self, n_outputs: int) -> dict[str, Metric]:
+        return {
+            "map": MultilabelAveragePrecision(n_outputs, average="macro"),
+            "f1": MultilabelF1Score(n_outputs, average="macro", threshold=self.threshold),
+        }
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        smooth = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits, smooth)
