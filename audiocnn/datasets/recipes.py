@@ -60,7 +60,7 @@ def draw(
 ) -> Recipe:
     """Returns a recipe for an excerpt of a song, at most length_s long."""
     parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
-    parts = _random_excerpt(parts, rng, length_s - 1)
+    parts = random_excerpt(parts, rng, length_s - 1)
     parts = _arrange_piano(parts, rng) if programs == "piano" else _arrange_any(parts, rng)
     lead_s = rng.uniform(0.05, 1)
     parts = [midi.delay(part, lead_s) for part in parts]
@@ -77,7 +77,7 @@ def draw(
     )
 
 
-def _random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float) -> list[Part]:
+def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float) -> list[Part]:
     """Returns length_s from an onset on; every onset that leaves so much is as likely."""
     onsets = np.unique(np.concatenate([part.notes[:, ONSET] for part in parts]))
     end_s = max(part.notes[:, OFFSET].max() for part in parts)
@@ -117,10 +117,10 @@ def _arrange_any(parts: list[Part], rng: np.random.Generator) -> list[Part]:
     else:
         parts = [replace(part, program=int(rng.choice(PITCHED))) for part in parts[:4]]
     semitones = _semitones(melody, rng)
-    return [_played(part, semitones, rng) for part in parts]
+    return [played(part, semitones, rng) for part in parts]
 
 
-def _played(part: Part, semitones: int, rng: np.random.Generator) -> Part:
+def played(part: Part, semitones: int, rng: np.random.Generator) -> Part:
     """Returns a part in its instrument's range, as its player would give it."""
     part = in_range(replace(part, notes=part.notes + np.array([0, 0, semitones, 0])))
     if rng.uniform() < SCATTERED_SHARE:

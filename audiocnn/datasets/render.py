@@ -83,10 +83,7 @@ def prepare(
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
         ValueError: no songs or no soundfonts.
     """
-    if not shutil.which("fluidsynth"):
-        raise synth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
-    if not soundfonts:
-        raise ValueError("no soundfonts given")
+    check(soundfonts)
     train = tuple(soundfonts), tuple(banks)
     held_out = (tuple(validation_soundfonts), ()) if validation_soundfonts else train
     split = split_by_song(songs(Path(midi_folder)))
@@ -99,6 +96,14 @@ def prepare(
         for future in track(as_completed(futures), "rendering", total=len(todo), disable=not todo):
             future.result()
     return len(todo)
+
+
+def check(soundfonts: Sequence[Path]) -> None:
+    """Raises RenderError without FluidSynth, ValueError without soundfonts."""
+    if not shutil.which("fluidsynth"):
+        raise synth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
+    if not soundfonts:
+        raise ValueError("no soundfonts given")
 
 
 def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:

@@ -1,0 +1,286 @@
+"""MIDI files -> rendered clips whose instruments are known: recordings and a manifest of them.
+
+Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in the manifest as pieces of
+`PIECE_S`, each with the instruments that are heard in it for `HEARD_S` or more, by the level of their sound.
+Split rule: as `render`'s, by song, and validation has soundfonts of its own. Half of the excerpts are of one
+instrument alone, some of them of long single notes; each instrument is as likely. Voices come from the
+soundfonts and from `singing`.
+Licence: that of the songs and sounds used, see `render`.
+"""
+
+import csv
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from audiocnn import audio, files
+from audiocnn.datasets import midi, recipes, render, samples, singing, synth
+from audiocnn.datasets.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
+
+SAMPLE_RATE = 16_000
+EXCERPT_S = 18.0
+PIECE_S = 3.0
+HEARD_S = 0.3
+WINDOW_S = 0.05  # of the envelopes that tell what is heard
+FAINT = 10 ** (-35 / 20)  # a part is not heard where it is softer than its own loudest moment by so much
+MASKED = 10 ** (-30 / 20)  # nor where it is softer than the mix by so much
+SOLO_SHARE = 0.5
+LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
+SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
+LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
+PEAK_DB = (-12.0, -1.0)
+
+DRUMS, VOICE = "drums", "voice"
+# The General MIDI programs, counted from 0, that play each instrument.
+INSTRUMENTS: dict[str, tuple[int, ...]] = {
+    "piano": (0, 0, 1, 3),
+    "electric piano": (4, 5),
+    "organ": (16, 17, 18, 19, 20),
+    "vibraphone": (11,),
+    "acoustic guitar": (24, 25),
+    "electric guitar": (26, 27, 28, 29, 30),
+    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
+    "harp": (46,),
+    "violin": (40,),
+    "cello": (42,),
+    "double bass": (43,),
+    "strings": (44, 48, 49),
+    "trumpet": (56, 59),
+    "trombone": (57,),
+    "horn": (60,),
+    "saxophone": (64, 65, 66, 67),
+    "clarinet": (71,),
+    "oboe": (68,),
+    "flute": (72, 73),
+    "synthesiser": (50, 62, 80, 81, 82, 84, 88, 89, 90, 92, 94, 95),
+    VOICE: (52, 53),
+    DRUMS: (),
+}
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "keys": ("piano", "electric piano", "organ"),
+    "mallets": ("vibraphone",),
+    "plucked strings": ("acoustic guitar", "electric guitar", "bass", "harp"),
+    "bowed strings": ("violin", "cello", "double bass", "strings"),
+    "brass": ("trumpet", "trombone", "horn"),
+    "woodwind": ("saxophone", "clarinet", "oboe", "flute"),
+    "synthesisers": ("synthesiser",),
+    "voice": (VOICE,),
+    "drums": (DRUMS,),
+}
+# Drums by their General MIDI keys, and how likely each of 16 steps of a bar is.
+KIT = {36: 0.25, 38: 0.15, 42: 0.5, 46: 0.08, 49: 0.03, 51: 0.15, 41: 0.04, 45: 0.04, 48: 0.04}
+PERCUSSION = {39: 0.08, 54: 0.2, 56: 0.1, 60: 0.2, 61: 0.2, 62: 0.2, 63: 0.2, 64: 0.2, 69: 0.2, 70: 0.3}
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One recording to be rendered: where to, of which song, and by what."""
+
+    stem: Path
+    song: Path
+    seed: tuple[int, ...]
+    soundfonts: tuple[Path, ...]
+    banks: tuple[Path, ...]
+
+    @property
+    def labels(self) -> Path:
+        """What is heard in each piece, a line each: written last, so that where it stands, all does."""
+        return self.stem.with_name(self.stem.name + ".txt")
+
+    def run(self) -> None:
+        """Renders the recording and what is heard in it."""
+        rng = np.random.default_rng(self.seed)
+        soundfont = self.soundfonts[int(rng.integers(len(self.soundfonts)))]
+        reverb = synth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
+        layers = {
+            name: _levelled(_sound(name, part, rng, soundfont, self.banks, reverb), rng)
+            for name, part in arranged(midi.read(self.song), rng)
+        }
+        total = np.sum(list(layers.values()), axis=0)
+        peak = 10 ** (rng.uniform(*PEAK_DB) / 20) / max(np.abs(total).max(), 1e-9)
+        path = self.stem.with_name(self.stem.name + ".flac")
+        audio.save(path, total * np.float32(peak), SAMPLE_RATE)
+        pieces = heard({name: envelope(layer) for name, layer in layers.items()}, envelope(total))
+        with files.written(self.labels) as partial:
+            partial.write_text("\n".join(pieces), encoding="utf-8")
+
+    def rows(self) -> list[tuple]:
+        """Returns the recording's rows of the manifest."""
+        split = self.stem.parent.name
+        return [
+            (f"{split}/{self.stem.name}.flac", heard, i * PIECE_S, (i + 1) * PIECE_S, split, self.song.stem)
+            for i, heard in enumerate(self.labels.read_text(encoding="utf-8").split("\n"))
+        ]
+
+
+def prepare(
+    midi_folder: Path,
+    out: Path,
+    soundfonts: Sequence[Path],
+    validation_soundfonts: Sequence[Path] = (),
+    banks: Sequence[Path] = (),
+    hours: float = 5.0,
+    validation_hours: float = 0.5,
+    seed: int = 0,
+    workers: int = 2,
+) -> int:
+    """Returns the number of recordings rendered to OUT/{train,validation}, and writes OUT/manifest.csv.
+
+    Those that are there already are skipped.
+
+    Args:
+        midi_folder: songs, found recursively.
+        out: the folder to write to.
+        soundfonts: General MIDI soundfonts (.sf2, .sf3).
+        validation_soundfonts: kept for validation; without them validation uses the others.
+        banks: .sfz banks of recorded notes whose names begin with their General MIDI program, see `samples`.
+        hours: of train.
+        validation_hours: of validation.
+        seed: of everything drawn.
+        workers: processes.
+
+    Raises:
+        synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
+        ValueError: no songs or no soundfonts.
+    """
+    render.check(soundfonts)
+    split = render.split_by_song(render.songs(Path(midi_folder)))
+    fonts = {"train": tuple(soundfonts), "validation": tuple(validation_soundfonts) or tuple(soundfonts)}
+    excerpts = []
+    for index, (name, length) in enumerate((("train", hours), ("validation", validation_hours))):
+        held_out = name == "validation" and validation_soundfonts
+        choices = fonts[name], () if held_out else tuple(banks)
+        Path(out, name).mkdir(parents=True, exist_ok=True)
+        order = np.random.default_rng((seed, index)).permutation(len(split[name]))
+        for number in range(round(length * 3600 / EXCERPT_S)):
+            song = split[name][order[number % len(order)]]
+            excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
+    todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(excerpt.run) for excerpt in todo]
+        for future in track(as_completed(futures), "rendering", total=len(todo), disable=not todo):
+            future.result()
+    with files.written(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path", "labels", "start", "end", "split", "group"))
+        table.writerows(row for excerpt in excerpts for row in excerpt.rows())
+    return len(todo)
+
+
+def arranged(parts: list[Part], rng: np.random.Generator) -> list[tuple[str, Part]]:
+    """Returns which instruments play, and what: one alone, or two to five together."""
+    parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
+    parts = recipes.random_excerpt(parts, rng, EXCERPT_S)
+    alone = rng.uniform() < SOLO_SHARE
+    n_instruments = 1 if alone else int(rng.integers(2, 6))
+    names = rng.choice(list(INSTRUMENTS), n_instruments, replace=False)
+    long_notes = alone and rng.uniform() < LONG_NOTES_SHARE
+    semitones = int(rng.integers(-5, 7))
+    order = rng.permutation(len(parts))
+    return [
+        (str(name), _part(str(name), parts[order[i % len(parts)]], rng, semitones, long_notes))
+        for i, name in enumerate(names)
+    ]
+
+
+def _part(name: str, part: Part, rng: np.random.Generator, semitones: int, long_notes: bool) -> Part:
+    """Returns what an instrument plays, of a song's part or of its rhythm alone."""
+    if name == DRUMS:
+        return beat(EXCERPT_S, rng, KIT if rng.uniform() < 0.8 else PERCUSSION)
+    part = replace(part, program=int(rng.choice(INSTRUMENTS[name])))
+    if long_notes:
+        return slow(part.program, EXCERPT_S, rng)
+    return recipes.played(part, semitones, rng)
+
+
+def slow(program: int, length_s: float, rng: np.random.Generator) -> Part:
+    """Returns single notes of 0.5 to 4 s from all over an instrument's range, with rests between."""
+    lowest, highest = recipes.range_of(program)
+    rows, now_s = [], 0.1
+    while now_s < length_s:
+        held_s = float(np.exp(rng.uniform(np.log(0.5), np.log(4))))
+        rows.append((now_s, now_s + held_s, rng.integers(lowest, highest + 1), rng.integers(40, 115)))
+        now_s += held_s + rng.uniform(0, 0.8)
+    return Part(np.array(rows, float), program=program)
+
+
+def beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Part:
+    """Returns a bar of sixteen steps of drums, drawn once and repeated with small changes."""
+    step_s = rng.uniform(0.08, 0.2)
+    keys = np.array(list(kit))
+    chosen = rng.uniform(size=len(keys)) < 0.6
+    chosen[rng.integers(len(keys))] = True
+    accents = rng.uniform(0.3, 2, len(keys)) * chosen
+    bar = rng.uniform(size=(16, len(keys))) < np.array(list(kit.values())) * accents
+    bar[0, np.flatnonzero(chosen)[0]] = True
+    grid = np.tile(bar, (int(length_s / step_s / 16) + 1, 1))[: int(length_s / step_s)]
+    grid &= rng.uniform(size=grid.shape) < 0.92
+    grid |= (rng.uniform(size=grid.shape) < 0.02) & chosen
+    steps, columns = np.nonzero(grid)
+    notes = np.zeros((len(steps), 4))
+    notes[:, ONSET] = np.maximum(steps * step_s + rng.normal(0, 0.006, len(steps)), 0)
+    notes[:, OFFSET] = notes[:, ONSET] + 0.1
+    notes[:, MIDI] = keys[columns]
+    notes[:, VELOCITY] = np.clip(rng.normal(rng.uniform(50, 110), 12, len(steps)).round(), 1, 127)
+    return Part(notes, is_drum=True)
+
+
+def _sound(
+    name: str,
+    part: Part,
+    rng: np.random.Generator,
+    soundfont: Path,
+    banks: tuple[Path, ...],
+    reverb: synth.Reverb | None,
+) -> np.ndarray:
+    """Returns a part's sound."""
+    if name == VOICE and rng.uniform() < SUNG_SHARE:
+        return singing.sing(part.notes, rng)
+    fitting = [bank for bank in banks if not part.is_drum and recipes.program_of(bank) == part.program]
+    if fitting and rng.uniform() < recipes.SAMPLED_SHARE["any"]:
+        bank = samples.bank(fitting[int(rng.integers(len(fitting)))])
+        return bank.play(midi.sustain(part.notes, part.pedal))[0]
+    return synth.synthesise([part], soundfont, reverb)
+
+
+def _levelled(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns `EXCERPT_S` of a part, its louder moments (nine in ten are softer) at a random level."""
+    layer = np.zeros(round(EXCERPT_S * SAMPLE_RATE), np.float32)
+    layer[: len(waveform)] = waveform[: len(layer)]
+    loudness = np.quantile(envelope(layer), 0.9)
+    return layer * np.float32(10 ** (rng.normal(0, LOUDNESS_DB) / 20) / max(loudness, 1e-6))
+
+
+def envelope(waveform: np.ndarray) -> np.ndarray:
+    """Returns the level (root mean square) of each `WINDOW_S`: (windows,)."""
+    n_window = round(WINDOW_S * SAMPLE_RATE)
+    windows = waveform[: len(waveform) // n_window * n_window].reshape(-1, n_window)
+    return np.sqrt(np.square(windows).mean(axis=1) + 1e-20)
+
+
+def heard(layers: dict[str, np.ndarray], total: np.ndarray) -> list[str]:
+    """Returns, for each piece of a mix, the names of what is heard in it, joined by `|`.
+
+    Args:
+        layers: envelopes of what was mixed, by name.
+        total: the envelope of the mix.
+    """
+    n_piece = round(PIECE_S / WINDOW_S)
+    audible = {
+        name: (layer > layer.max() * FAINT) & (layer > total * MASKED) for name, layer in layers.items()
+    }
+    return [
+        "|".join(
+            sorted(
+                name
+                for name, windows in audible.items()
+                if windows[start : start + n_piece].sum() * WINDOW_S >= HEARD_S
+            )
+        )
+        for start in range(0, len(total) - n_piece + 1, n_piece)
+    ]
