@@ -52,11 +52,12 @@ def sing(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def melody(notes: np.ndarray) -> np.ndarray:
     """Returns the highest note of each chord, in the order of onset, none after the next one's onset."""
-    notes = notes[np.lexsort((-notes[:, MIDI], notes[:, ONSET]))]
-    kept = [notes[0]]
-    for row in notes[1:]:
-        if row[ONSET] - kept[-1][ONSET] >= MELODY_S:
+    kept: list[np.ndarray] = []
+    for row in notes[np.argsort(notes[:, ONSET], kind="stable")]:
+        if not kept or row[ONSET] - kept[-1][ONSET] >= MELODY_S:
             kept.append(row)
+        elif row[MIDI] > kept[-1][MIDI]:
+            kept[-1] = row
     line = np.array(kept)
     line[:-1, OFFSET] = np.minimum(line[:-1, OFFSET], line[1:, ONSET])
     return line
