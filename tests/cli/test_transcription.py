@@ -97,7 +97,7 @@ def test_two_recordings_for_one_place(run, music: Path, sound, model: Path, asse
     done = run("transcribe", *files, "--model", model, "--formats", "csv", "--output", music / "out")
     assert done.status == 1
     stem = music / "out" / "song.wav"
-    assert done.err == [f"{files[1]}: its notes would be written where those of {files[0]} are, to {stem}.*"]
+    assert done.err == [f"{files[1]}: its files would be written where those of {files[0]} are, to {stem}.*"]
     assert_is_the_music(formats.read(music / "out" / "song.wav.csv"))
 
 
