@@ -1,0 +1,51 @@
+"""Test-time augmentation: what a model says of a waveform's variants, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiocnn.augment.waveform import RandomClip, RandomRecording, Rng
+
+# waveform, n_samples, sample_rate, generator -> waveform of n_samples
+Augment = Callable[[np.ndarray, int, int, Rng], np.ndarray]
+
+
+# A clip as it could have been mastered: another level and colour, upside down, and a little off in pitch.
+MASTERED = RandomClip(
+    stretch_p=0.0,
+    pitch_p=0.5,
+    semitones=(-0.5, 0.5),
+    record=RandomRecording(0.0, equaliser_p=0.5, noise_p=0.0, saturation_p=0.0, gain_db=(-12.0, 0.0)),
+)
+
+
+def average_variants(
+    predict: Callable[[Tensor], Tensor],
+    waveforms: Tensor,
+    sample_rate: int,
+    k: int = 8,
+    augment: Augment = MASTERED,
+    n_samples: int | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """The mean of a model's probabilities over k variants of each waveform, whatever else is in the batch.
+
+    Shape: (batch, samples) -> (batch, labels).
+
+    Args:
+        predict: waveforms (batch, n_samples) -> probabilities (batch, labels).
+        augment: what makes a variant.
+        n_samples: of a variant, from a random place; the whole when None.
+    """
+    n_samples = n_samples or waveforms.shape[1]
+
+    def variant(waveform: Tensor, index: int) -> Tensor:
+        rng = np.random.default_rng((seed, index))
+        return torch.from_numpy(augment(waveform.cpu().numpy(), n_samples, sample_rate, rng))
+
+    said = [predict(torch.stack([variant(w, i) for w in waveforms]).to(waveforms)) for i in range(k)]
+    return torch.stack(said).mean(0)

@@ -1,0 +1,48 @@
+"""Test-time augmentation: a mean over variants that the seed alone decides."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from audiocnn.augment import average_variants
+
+RATE = 8000
+
+
+def peaks(waveforms: Tensor) -> Tensor:
+    """Each waveform's highest and lowest value."""
+    return torch.stack([waveforms.amax(1), waveforms.amin(1)], dim=1)
+
+
+def scaled(waveform: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    assert sample_rate == RATE
+    return (waveform[:n_samples] * rng.random()).astype(np.float32)
+
+
+def test_mean_over_variants_by_hand() -> None:
+    waveforms = torch.tensor([[1.0, -2.0, 9.0], [3.0, -1.0, 9.0]])
+    scale = np.mean([np.random.default_rng((7, index)).random() for index in range(5)])
+    found = average_variants(peaks, waveforms, RATE, k=5, augment=scaled, n_samples=2, seed=7)
+    torch.testing.assert_close(found, torch.tensor([[1.0, -2.0], [3.0, -1.0]]) * scale)
+
+
+def test_variants_are_the_seeds_and_not_the_batchs() -> None:
+    waveforms = torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
+    together = average_variants(peaks, waveforms, RATE, k=3, seed=1)
+    assert torch.equal(together, average_variants(peaks, waveforms, RATE, k=3, seed=1))
+    assert torch.equal(together[1:2], average_variants(peaks, waveforms[1:2], RATE, k=3, seed=1))
+    assert not torch.equal(together, average_variants(peaks, waveforms, RATE, k=3, seed=2))
+
+
+def test_variants_differ_in_level_and_pitch_a_little() -> None:
+    tone = torch.sin(2 * torch.pi * 440 / RATE * torch.arange(RATE))[None]
+    heard = []
+    average_variants(lambda waveforms: heard.append(waveforms[0]) or waveforms, tone, RATE, k=20)
+    levels_db = torch.stack([20 * torch.log10(waveform.abs().max()) for waveform in heard])
+    assert (levels_db.min().item(), levels_db.max().item()) == pytest.approx((-12, 0), abs=2)
+    window = torch.hann_window(RATE)
+    found = torch.tensor([torch.fft.rfft(waveform * window).abs().argmax() for waveform in heard])
+    semitones = 12 * torch.log2(found / 440)
+    assert 0.2 < semitones.abs().max() <= 0.55
+    assert (semitones == 0).sum() > 4
