@@ -124,14 +124,15 @@ class DynamicConv(_Bank):
 
     The network hears the whole map: with it, pieces of a recording have other maps than the whole.
     Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames').
-    Source: Chen et al., "Dynamic convolution: attention over convolution kernels", 2020, section 3. Differs:
-    no batch norm and rectifier of its own; at least as many hidden channels as kernels; the schedule of the
-    temperature is the training's.
+    Source: Chen et al., "Dynamic convolution: attention over convolution kernels", 2020. Differs: no batch
+    norm and rectifier of its own; at least as many hidden channels as kernels.
+    Raises: ValueError as `conv`, and when the temperature is not above 0, or is to fall to 1 from below.
 
     Args:
         squeeze: channels of the input for each of the small network's hidden ones.
-        temperature: the higher the more even the mixture. The paper goes from 30 to 1 in the first ten
-            epochs: `temperature.fill_(...)` sets it, and it is stored with the weights.
+        temperature: the higher the more even the mixture. It is stored with the weights.
+        anneal_steps: training batches in which the temperature falls to 1 in equal steps, as in the paper
+            from 30 in the batches of ten epochs; 0: it stays.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class DynamicConv(_Bank):
         n_kernels: int = 4,
         squeeze: int = 4,
         temperature: float = 30.0,
+        anneal_steps: int = 0,
         stride: Size = 1,
         padding: Padding = "same",
         dilation: Size = 1,
@@ -164,6 +166,12 @@ class DynamicConv(_Bank):
         )
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}, expected more than 0")
+        if anneal_steps < 0 or (anneal_steps and temperature < 1):
+            raise ValueError(
+                f"anneal_steps is {anneal_steps} and temperature {temperature}, expected anneal_steps 0, or more"
+                " and a temperature from 1 on"
+            )
+        self.cooling = (temperature - 1) / anneal_steps if anneal_steps else 0.0
         n_hidden = max(n_kernels, in_channels // squeeze)
         self.temperature: Tensor
         self.register_buffer("temperature", torch.tensor(float(temperature)))
@@ -179,7 +187,10 @@ class DynamicConv(_Bank):
         return (self.attention(x) / self.temperature).softmax(dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convolve(x, self.shares(x))
+        y = self.convolve(x, self.shares(x))
+        if self.training and self.cooling:
+            self.temperature = (self.temperature - self.cooling).clamp(min=1)
+        return y
 
 
 class ConvBank(_Bank):

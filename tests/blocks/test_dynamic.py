@@ -89,6 +89,22 @@ def test_temperature_evens_the_mixture_and_is_stored() -> None:
     torch.testing.assert_close(other(x), module(x))
 
 
+def test_temperature_falls_with_training() -> None:
+    """Chen et al., 2020: from 30 to 1 linearly, then it stays; here in 10 batches."""
+    module, x = DynamicConv(4, 4, 3, dims=1, anneal_steps=10), map_of(1)
+    seen = []
+    for _ in range(12):
+        module(x).sum().backward()
+        seen.append(module.temperature.item())
+        module.eval()(x)
+        module.train()
+    expected = [27.1, 24.2, 21.3, 18.4, 15.5, 12.6, 9.7, 6.8, 3.9, 1, 1, 1]
+    assert seen == pytest.approx(expected, abs=1e-4)
+    going_on = DynamicConv(4, 4, 3, dims=1, anneal_steps=10)
+    going_on.load_state_dict(module.state_dict())
+    assert going_on.temperature == 1
+
+
 @pytest.mark.parametrize("dims", [1, 2])
 def test_cost_of_dynamic_conv(dims: int) -> None:
     """The convolution's, that of mixing its kernels, and the attention's."""
@@ -181,6 +197,10 @@ def test_filters_are_of_the_maps_size() -> None:
         (lambda: ConvBank(2, 4, 4, 2, dims=1), r"kernel_size is \(2,\), expected odd sizes"),
         (lambda: ConvBank(2, 4, 4, 3, dims=1, groups=3), "groups is 3, expected a divisor"),
         (lambda: DynamicConv(4, 4, 3, dims=1, temperature=0), "temperature is 0, expected more than 0"),
+        (
+            lambda: DynamicConv(4, 4, 3, dims=1, temperature=0.5, anneal_steps=9),
+            "anneal_steps is 9 and temperature 0.5, expected anneal_steps 0, or more and",
+        ),
         (lambda: DynamicConv(4, 4, 3, dims=3), "dims is 3, expected one of 1, 2"),
     ],
 )
