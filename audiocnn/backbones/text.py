@@ -116,7 +116,7 @@ class WideConv(nn.Module):
     Shape: (batch, rows * in_maps, frames) -> (batch, rows' * out_maps, k), where rows' are half the rows if
     folded. Channels are row by row, in a row map by map.
     Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
-    2014, sections 3.1 to 3.5. Differs: the bias comes before folding and pooling, which is the same function.
+    2014. Differs: the bias comes before folding and pooling, which is the same function.
     """
 
     def __init__(
@@ -152,8 +152,8 @@ class DynamicCNN(Backbone):
     Shape: (batch, frames) or (batch, in_channels, frames) -> (batch, stage_channels[-1], ceil(frames / L)).
     Raises: ValueError when dims is not 1, or the rows cannot be folded.
     Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
-    2014; the sizes are those for binary sentiment. Differs: sequences with fewer than k_top values left end
-    in zeros.
+    2014; the sizes are those for binary sentiment, as FredericGodin/DynamicCNN has them from the authors'
+    program. Differs: sequences with fewer than k_top values left end in zeros.
 
     Args:
         in_channels: size of the vocabulary.

@@ -29,7 +29,7 @@ class MNet(Backbone):
 
     Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / time_stride)).
     Raises: ValueError when dims is not 1.
-    Source: Dai et al., "Very deep convolutional neural networks for raw waveforms", 2017, table 1 (at 8 kHz).
+    Source: Dai et al., "Very deep convolutional neural networks for raw waveforms", 2017 (at 8 kHz).
     Differs: where a residual block changes the channels, its shortcut is a 1x1 convolution.
 
     Args:
@@ -112,7 +112,8 @@ class SampleCNN(Backbone):
     Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / 3^len(widths))).
     Raises: ValueError when dims is not 1.
     Source: Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music auto-tagging using
-    raw waveforms", 2017, table 1: the 3^9 model, for 59,049 samples at 22,050 Hz.
+    raw waveforms", 2017: the 3^9 model, for 59,049 samples at 22,050 Hz, as in its authors' code
+    (jongpillee/sampleCNN), where the last convolution is 1x1.
 
     Args:
         widths: of each convolution over three; the first is strided.

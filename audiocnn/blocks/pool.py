@@ -224,7 +224,7 @@ def k_max(x: Tensor, k: int) -> Tensor:
     Shape: (batch, channels, ..., frames) -> (batch, channels, ..., k).
     Raises: ValueError when there are less than k frames.
     Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
-    2014, section 3.2. Of equal values the first count.
+    2014. Of equal values the first count.
     """
     if not 1 <= k <= x.shape[-1]:
         raise ValueError(f"k is {k}, expected 1 to the map's {x.shape[-1]} frames")
@@ -240,7 +240,7 @@ def dynamic_k(layer: int, n_layers: int, n_frames: int, k_top: int) -> int:
     """How many values a layer keeps: the deeper the fewer, and never less than the last layer's.
 
     Raises: ValueError when there is no such layer.
-    Source: Kalchbrenner et al., 2014, section 3.3.
+    Source: as `k_max`.
 
     Args:
         layer: from 1 to n_layers.

@@ -119,9 +119,9 @@ def test_no_channels_in_the_stem() -> None:
 @pytest.mark.parametrize(
     ("arguments", "size", "n_classes", "millions", "gigamacs"),
     [
-        ({}, 224, 1000, 5.1, 0.555),  # table 4: mobile size
-        ({"repeats": 6, "channels": 190}, 331, 1000, 86.7, 23.1),  # table 2
-        (  # table 1: CIFAR-10, whose stem does not reduce
+        ({}, 224, 1000, 5.1, 0.555),  # mobile size
+        ({"repeats": 6, "channels": 190}, 331, 1000, 86.7, 23.1),  # ImageNet
+        (  # CIFAR-10, whose stem does not reduce
             {"repeats": 6, "channels": 36, "stem_channels": 108, "stem_stride": 1, "stem_reductions": 0},
             32,
             10,
@@ -197,7 +197,7 @@ def test_any_acyclic_tables_make_a_network(seed: int, dims: int) -> None:
 
 
 def test_operations_of_amoebanet() -> None:
-    """Of both cells of figure 5: how often each operation is there."""
+    """Of both cells of AmoebaNet-A: how often each operation is there."""
     counts = [
         {name: [row[1] for row in table].count(name) + [row[3] for row in table].count(name) for name in used}
         for table, used in (

@@ -22,7 +22,7 @@ PUBLISHED: list[tuple[str, int, float | None, dict[str, Any]]] = [
     ("resnet50", 25_557_032, 4.089, {}),
     ("resnet101", 44_549_160, 7.801, {}),
     ("resnet152", 60_192_808, 11.514, {}),
-    # Count of the authors' SE-ResNet-50 (Hu, Shen, Sun, 2018) as ported in the collection pretrained-models.
+    # The authors' SE-ResNet-50 as in pretrained-models.pytorch; its count by the table of osmr/imgclsmob.
     ("se_resnet50", 28_088_024, None, {}),
     ("alexnet", 61_100_840, 0.714, {"padding": "published"}),
     ("vgg11", 132_863_336, 7.609, {}),

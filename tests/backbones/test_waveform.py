@@ -15,7 +15,7 @@ from audiocnn.blocks.measure import count_parameters
     [("m3", 0.2, 3), ("m5", 0.5, 5), ("m11", 1.8, 11), ("m18", 3.7, 18), ("m34_res", 4.0, 34)],
 )
 def test_published_sizes(name: str, millions: float, n_weight_layers: int) -> None:
-    """Dai et al., table 1, in millions to one digit; the name counts the layers with the classifier's."""
+    """Dai et al., in millions to one digit; the name counts the layers with the classifier's."""
     with torch.device("meta"):
         backbone = create_backbone(name)
     assert count_parameters(backbone) / 1e6 == pytest.approx(millions, abs=0.07)

@@ -250,7 +250,7 @@ def test_k_max_gradient_goes_to_what_is_kept() -> None:
 
 
 def test_dynamic_k_of_the_papers_example() -> None:
-    """Kalchbrenner et al., section 3.3: of 18 words with 3 layers and k_top 3, k_1 is 12 and k_2 is 6."""
+    """Kalchbrenner et al.: of 18 words with 3 layers and k_top 3, k_1 is 12 and k_2 is 6."""
     assert [dynamic_k(layer, 3, 18, 3) for layer in (1, 2, 3)] == [12, 6, 3]
     assert dynamic_k(1, 3, 17, 3) == 12  # 11.3, to the next whole
     assert dynamic_k(2, 3, 3, 3) == 3
