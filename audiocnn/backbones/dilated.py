@@ -1,8 +1,8 @@
-"""DilatedNet: a temporal network over a spectrogram whose bins are channels."""
+"""DilatedNet: the context of a map from dilated convolutions, at full pace."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.conv import ConvNormAct, Residual
@@ -11,28 +11,38 @@ DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
 
 
 class DilatedNet(Backbone):
-    """Residual 1-D convolutions in time, with dilations that double.
+    """A convolution over three cells, then residual ones whose dilations double.
 
-    Shape: (batch, in_channels, frames) -> (batch, channels, frames).
-    Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
+    Shape: (batch, in_channels, ..., frames) -> (batch, channels, ..., frames).
+    Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016. Differs: it has
+    norms and shortcuts, and begins anew with small dilations.
+
+    Args:
+        channels: of every map.
+        dilations: of each residual convolution, along every axis.
+        groups: of the residual convolutions.
     """
 
     def __init__(
-        self, in_channels: int, channels: int = 768, dilations: tuple[int, ...] = DILATIONS, groups: int = 1
+        self,
+        in_channels: int = 1,
+        *,
+        dims: int = 1,
+        channels: int = 768,
+        dilations: tuple[int, ...] = DILATIONS,
+        groups: int = 1,
+        norm: str = "batch",
+        act: str = "relu",
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.time_stride = 1, in_channels, 1
-        self.channels, self.dilations, self.groups = channels, tuple(dilations), groups
-        self.stage_channels = (channels,) * (1 + len(dilations))
-        self.stem = ConvNormAct(in_channels, channels, 3, dims=1)
-        self.stages = nn.ModuleList(
-            Residual(ConvNormAct(channels, channels, 3, dims=1, dilation=dilation, groups=groups))
-            for dilation in dilations
-        )
-        self.receptive_field = 1 + 2 * (1 + sum(dilations))
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        maps = [self.stem(x)]
-        for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        return maps
+        self.dims, self.in_channels, self.channels = dims, in_channels, channels
+        self.dilations, self.groups, self.norm, self.act = tuple(dilations), groups, norm, act
+        stem = ConvNormAct(in_channels, channels, 3, dims=dims, norm=norm, act=act)
+        self.stages = nn.ModuleList([stem])
+        for dilation in dilations:
+            convolution = ConvNormAct(
+                channels, channels, 3, dims=dims, dilation=dilation, groups=groups, norm=norm, act=act
+            )
+            self.stages.append(Residual(convolution))
+        self.stage_channels = (channels,) * len(self.stages)
+        self.time_stride = 1

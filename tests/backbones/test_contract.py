@@ -16,7 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import create_backbone, list_backbones
-from audiocnn.backbones import BACKBONES, FAMILIES, Backbone
+from audiocnn.backbones import (
+    BACKBONES,
+    FAMILIES,
+    Backbone,
+    DynamicCNN,
+    HarmonicNet,
+    HarmonicUNet,
+    MNet,
+    SampleCNN,
+    TextCNN,
+)
 from audiocnn.blocks.measure import count_parameters
 from audiocnn.blocks.norm import NORMS
 from audiocnn.blocks.norm import norm as norm_layer
@@ -33,22 +43,19 @@ class Sample:
 
     Attributes:
         arguments: that make it small.
-        dims: those that it can have; both where it has 2 by default, only 1 where it has that.
         in_channels: those that it can have, of 1, 3 and 5.
         bins: of its pictures; 0 where it takes any.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
-    dims: tuple[int, ...] = ()
     in_channels: tuple[int, ...] = (1, 3, 5)
     bins: int = 0
 
 
 SMALL = {
-    "dilated": Sample({"channels": 8, "dilations": (1, 3)}, dims=(1,)),
+    "dilated": Sample({"channels": 8, "dilations": (1, 3)}),
     "harmonic": Sample(
         {"channels": 6, "n_pitches": 30, "dilations": (((12, 1), (1, 2)), ((7, 2), (12, 4)))},
-        dims=(2,),
         in_channels=(1,),
         bins=3 * 48,
     ),
@@ -62,7 +69,6 @@ SMALL = {
             "middle": (((7, 1), (12, 2)),),
             "after": (((1, 1), (1, 1)),),
         },
-        dims=(2,),
         in_channels=(1,),
         bins=3 * 48,
     ),
@@ -70,10 +76,18 @@ SMALL = {
     "mlp": Sample(),
     "lenet5": Sample(),
     "locally_connected": Sample(),
-    "tcn_small": Sample(dims=(1, 2)),
     **{name: Sample() for name in list_backbones("*_small")},
 }
 ANY = Sample()
+# Of families that have not both.
+DIMS: dict[type[Backbone], tuple[int, ...]] = {
+    HarmonicNet: (2,),
+    HarmonicUNet: (2,),
+    MNet: (1,),
+    SampleCNN: (1,),
+    TextCNN: (1,),
+    DynamicCNN: (1,),
+}
 
 
 def parameters_of(name: str) -> dict[str, inspect.Parameter]:
@@ -81,7 +95,7 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
 
 
 def dims_of(name: str) -> tuple[int, ...]:
-    return SMALL.get(name, ANY).dims or tuple(range(1, parameters_of(name)["dims"].default + 1))
+    return DIMS.get(BACKBONES[name][0], (1, 2))
 
 
 ALL = [(name, dims) for name in list_backbones() for dims in dims_of(name)]

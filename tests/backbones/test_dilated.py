@@ -1,13 +1,15 @@
 """DilatedNet against numbers worked out by hand."""
 
+import pytest
 import torch
 
 from audiocnn import create_backbone
 from audiocnn.blocks.measure import count_macs, count_parameters
 
 
-def test_receptive_field() -> None:
-    backbone = create_backbone("dilated", in_channels=40, channels=8, dilations=(1, 3))
+@pytest.mark.parametrize("dims", [1, 2])
+def test_receptive_field(dims: int) -> None:
+    backbone = create_backbone("dilated", dims=dims, in_channels=4, channels=8, dilations=(1, 3))
     assert backbone.receptive_field == 1 + 2 * (1 + 1 + 3)
 
 
@@ -32,4 +34,4 @@ def test_parameters_and_multiplications() -> None:
 
 def test_channels_in_groups() -> None:
     net = create_backbone("dilated", in_channels=10, channels=8, dilations=(1,), groups=4)
-    assert net.stages[0].branch[0].weight.shape == (8, 2, 3)
+    assert net.stages[1].branch[0].weight.shape == (8, 2, 3)
