@@ -16,19 +16,14 @@ from torch.nn import functional
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.arguments import only_dims
 from audiocnn.blocks.conv import ConvNormAct, conv
 from audiocnn.blocks.global_pool import global_pool
 from audiocnn.blocks.norm import norm as norm_layer
 from audiocnn.blocks.pool import dynamic_k, k_max
 
 MIDI_PITCHES = 128
-
-
-def check_dims(dims: int) -> int:
-    """Raises: ValueError when dims is not 1."""
-    if dims != 1:
-        raise ValueError(f"dims is {dims}, expected 1: a sequence of tokens has no bins")
-    return dims
+NO_BINS = "a sequence of tokens has no bins"
 
 
 class TokenEmbedding(nn.Embedding):
@@ -76,7 +71,7 @@ class TextCNN(Backbone):
         drop: float = 0.5,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels = check_dims(dims), in_channels
+        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
         self.embedding_channels, self.channels = embedding_channels, channels
         self.kernel_sizes, self.norm, self.act, self.drop = kernel_sizes, norm, act, drop
         kernels = Parallel(
@@ -180,7 +175,7 @@ class DynamicCNN(Backbone):
         drop: float = 0.5,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels = check_dims(dims), in_channels
+        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
         self.embedding_channels, self.maps, self.kernel_sizes = embedding_channels, maps, kernel_sizes
         self.k_top, self.fold, self.norm, self.act, self.drop = k_top, fold, norm, act, drop
         if fold and embedding_channels % 2 ** len(maps):

@@ -10,18 +10,14 @@ from typing import Any
 from torch import nn
 
 from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.arguments import only_dims
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.geometry import Window, chain_receptive_field
 from audiocnn.blocks.global_pool import global_pool
 from audiocnn.blocks.pool import pool as pool_layer
 from audiocnn.blocks.residual import ResidualV1
 
-
-def check_dims(dims: int) -> int:
-    """Raises: ValueError when dims is not 1."""
-    if dims != 1:
-        raise ValueError(f"dims is {dims}, expected 1: a waveform has no bins")
-    return dims
+NO_BINS = "a waveform has no bins"
 
 
 class MNet(Backbone):
@@ -55,7 +51,11 @@ class MNet(Backbone):
         pool: str = "max",
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.stem_channels = check_dims(dims), in_channels, stem_channels
+        self.dims, self.in_channels, self.stem_channels = (
+            only_dims(dims, 1, NO_BINS),
+            in_channels,
+            stem_channels,
+        )
         self.depths, self.widths, self.residual, self.pool_last = depths, widths, residual, pool_last
         self.norm, self.act, self.pool = norm, act, pool
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
@@ -132,7 +132,7 @@ class SampleCNN(Backbone):
         drop: float = 0.5,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.widths = check_dims(dims), in_channels, widths
+        self.dims, self.in_channels, self.widths = only_dims(dims, 1, NO_BINS), in_channels, widths
         self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         stages = [nn.Sequential(ConvNormAct(in_channels, widths[0], 3, stride=3, **common))]

@@ -20,6 +20,16 @@ def choose(table: Mapping[Any, Entry], key: Any, name: str) -> Entry:
     return table[key]
 
 
+def only_dims(dims: int, expected: int, why: str) -> int:
+    """The dims of what exists in these alone.
+
+    Raises: ValueError when dims are others.
+    """
+    if dims != expected:
+        raise ValueError(f"dims is {dims}, expected {expected}: {why}")
+    return dims
+
+
 def per_axis(size: Size, dims: int, name: str, least: int = 1) -> tuple[int, ...]:
     """A number for each axis: (bins, frames) for dims=2, (frames,) for dims=1.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.arguments import Size, choose, per_axis
@@ -53,6 +54,7 @@ class PaddedConv2d(_Padded, nn.Conv2d):
     """A Conv2d that pads its sides differently, or tells of too few bins or frames."""
 
 
+CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 PADDED_CONVOLUTIONS = {1: PaddedConv1d, 2: PaddedConv2d}
 TRANSPOSED_CONVOLUTIONS = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}

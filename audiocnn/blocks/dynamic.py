@@ -11,14 +11,11 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from audiocnn.blocks.arguments import Size, per_axis
-from audiocnn.blocks.conv import conv, im2col
+from audiocnn.blocks.conv import CONVOLVE, conv, im2col
 from audiocnn.blocks.global_pool import GlobalAverage
 from audiocnn.blocks.padding import Padding, check_sizes, least_sizes, pad, pad_sides
-
-CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
 
 
 def conv_each(
@@ -168,8 +165,8 @@ class DynamicConv(_Bank):
             raise ValueError(f"temperature is {temperature}, expected more than 0")
         if anneal_steps < 0 or (anneal_steps and temperature < 1):
             raise ValueError(
-                f"anneal_steps is {anneal_steps} and temperature {temperature}, expected anneal_steps 0, or more"
-                " and a temperature from 1 on"
+                f"anneal_steps is {anneal_steps} and temperature {temperature}, expected anneal_steps 0, or"
+                " more and a temperature from 1 on"
             )
         self.cooling = (temperature - 1) / anneal_steps if anneal_steps else 0.0
         n_hidden = max(n_kernels, in_channels // squeeze)

@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from audiocnn.blocks.arguments import choose, per_axis
+from audiocnn.blocks.arguments import choose, only_dims, per_axis
+from audiocnn.blocks.conv import CONVOLVE
 from audiocnn.blocks.padding import PADDING_MODES, check_sizes, least_sizes, pad, pad_sides
-
-CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
 
 
 def _odd(size: int) -> int:
@@ -139,8 +137,7 @@ def _places(size: int) -> Tensor:
 
 
 def _only(dims: int, theirs: int, name: str, rows: list) -> Tensor:
-    if dims != theirs:
-        raise ValueError(f"dims is {dims}, expected {theirs}: {name} exists in {theirs}-D alone")
+    only_dims(dims, theirs, f"{name} exists in {theirs}-D alone")
     return torch.tensor(rows, dtype=torch.float32)
 
 

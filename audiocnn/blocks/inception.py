@@ -7,12 +7,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import Size, choose
+from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.norm import Norm
 from audiocnn.blocks.padding import Padding
-
-MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+from audiocnn.blocks.pool import pool as pool_layer
 
 
 class MlpConv(nn.Sequential):
@@ -95,7 +94,7 @@ class Inception(nn.Module):
         def layer(channels: int, width: int, kernel_size: Size) -> ConvNormAct:
             return ConvNormAct(channels, width, kernel_size, dims=dims, norm=norm, act=act)
 
-        pool = pool or choose(MAX_POOLS, dims, "dims")(3, stride=1, padding=1)
+        pool = pool or pool_layer("max", 3, dims=dims, stride=1, padding=1)
         self.branches = nn.ModuleList(
             [
                 layer(in_channels, direct, 1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.arguments import Size, only_dims, per_axis
 from audiocnn.blocks.conv import ConvNormAct, PaddedConv2d, conv
 from audiocnn.blocks.norm import Norm
 from audiocnn.blocks.padding import Padding, pad_sides
@@ -125,8 +125,7 @@ class SpatiallySeparable(nn.Sequential):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        if dims != 2:
-            raise ValueError(f"dims is {dims}, expected 2: a kernel over time alone has nothing to separate")
+        only_dims(dims, 2, "a kernel over time alone has nothing to separate")
         if rank < 1:
             raise ValueError(f"rank is {rank}, expected at least 1")
         kernel, steps = per_axis(kernel_size, 2, "kernel_size"), per_axis(dilation, 2, "dilation")
