@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from audiocnn.backbones import create_backbone, list_backbones
-    from audiocnn.listen import load, transcribe
+    from audiocnn.listen import classify, load, transcribe
 
 __version__ = "0.1.0"
-__all__ = ["create_backbone", "list_backbones", "load", "transcribe"]
+__all__ = ["classify", "create_backbone", "list_backbones", "load", "transcribe"]
 
 _HOME = {
+    "classify": "audiocnn.listen",
     "create_backbone": "audiocnn.backbones",
     "list_backbones": "audiocnn.backbones",
     "load": "audiocnn.listen",

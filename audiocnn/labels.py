@@ -7,6 +7,7 @@ or has one of them (a softmax over the labels and, last, UNKNOWN).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,19 @@ def ranked(
     labelled = [Labelled(names[i], float(values[i])) for i in order if names[i] != UNKNOWN]
     unknown = labelled[0].probability < threshold if several else names[order[0]] == UNKNOWN
     return labelled, bool(unknown)
+
+
+def heard(names: list[str], values: np.ndarray, several: bool, threshold: float) -> list[Labelled]:
+    """What there is to say: the likeliest label, or with several all likely ones; none if unknown."""
+    labelled, unknown = ranked(names, values, several, threshold)
+    if unknown:
+        return []
+    return [one for one in labelled if one.probability >= threshold] if several else labelled[:1]
+
+
+def said(labelled: Sequence[Labelled]) -> str:
+    """Labels in words, `jazz 81 %, blues 11 %`; UNKNOWN for none."""
+    return ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in labelled) or UNKNOWN
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray, several: bool) -> float:

@@ -1,6 +1,7 @@
 """What all tests share: recordings that they may read, a tone, no network, no GPU test without a GPU."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,55 @@ def a4(tmp_path: Path) -> Path:
     waveform[:8_000] = 0
     audio.save(tmp_path / "a4.wav", waveform.astype(np.float32), 16_000)
     return tmp_path / "a4.wav"
+
+
+TONES_HZ = {"low": 220, "middle": 440, "high": 1760}
+
+
+@pytest.fixture(scope="session")
+def one_tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model made by hand that tells which of `TONES_HZ` sounds, at most one, in windows of a second."""
+    return _tones(tmp_path_factory.mktemp("models") / "one.safetensors", several=False)
+
+
+@pytest.fixture(scope="session")
+def many_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of several at once."""
+    return _tones(tmp_path_factory.mktemp("models") / "many.safetensors", several=True)
+
+
+def _tones(path: Path, several: bool) -> Path:
+    import torch
+
+    from audiocnn.backbones import DilatedNet
+    from audiocnn.spectrogram import LogMel
+    from audiocnn.tasks import modelfile
+    from audiocnn.tasks.model import ClipModel
+
+    front_end = LogMel(16_000, n_fft=1024, hop_length=320, n_mels=40)
+    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), list(TONES_HZ), several, 1.0)
+    stem, norm, *_ = model.backbone.stages[0]
+    with torch.no_grad():
+        stem.weight.zero_()
+        for channel, band in enumerate((2, 5, 20)):  # in which the tones lie
+            stem.weight[channel, band, 1] = 1
+        norm.bias.fill_(6.0)  # a tone has a level of 2, noise of -3, silence of -14
+        own = torch.eye(3)
+        model.head.project.weight[:3] = own if several else 2 * own - 1
+        model.head.project.bias[:3] = -8.0 if several else 0.0
+        if not several:
+            model.head.project.weight[3], model.head.project.bias[3] = 0.0, 4.0
+    modelfile.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tone() -> Callable[..., np.ndarray]:
+    """Makes a sum of tones of `TONES_HZ` at 16 kHz, float32 (samples,)."""
+
+    def tone(*names: str, duration_s: float = 2.0) -> np.ndarray:
+        time_s = np.arange(round(duration_s * 16_000)) / 16_000
+        waves = [0.1 * np.sin(2 * np.pi * TONES_HZ[name] * time_s) for name in names]
+        return np.sum([0 * time_s, *waves], axis=0).astype(np.float32)
+
+    return tone

@@ -14,6 +14,7 @@ from audiocnn import __version__, files
 # verb -> (module:function here, what it does)
 VERBS = {
     "transcribe": ("transcription:transcribe", "audio files and folders -> notes: MIDI, table, picture"),
+    "classify": ("classification:classify", "audio files and folders -> genre or instruments, along time"),
     "listen": ("live:listen", "raw sound from the standard input -> notes, told as they come"),
     "evaluate notes": ("evaluation:evaluate_notes", "recordings with their notes -> precision, recall, F1"),
     "data prepare maps": ("preparation:prepare_maps", "MAPS piano recordings -> a cache to train on"),

@@ -8,7 +8,7 @@ given reach the function.
 import argparse
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
@@ -18,7 +18,7 @@ import docstring_parser
 from audiocnn.notes import Decoding
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.model import NotesModel
+    from audiocnn.tasks.model import ClipModel, NotesModel
 
 
 class UsageError(Exception):
@@ -111,9 +111,30 @@ def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesMod
     """
     from audiocnn import listen  # 2 s
 
-    try:
+    with _there(device):
         task = listen.load_notes(model, device)
-    except (RuntimeError, AssertionError) as error:  # torch's words for a device that is not there
-        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error
     with checked():
         return task, dataclasses.replace(task.decoding, **knobs)
+
+
+def classifiers(models: Sequence[str], device: str) -> list["ClipModel"]:
+    """The models that `models` name, which answer together, on their device.
+
+    Raises: FileError when one cannot be read; UsageError when the device cannot be or they differ.
+    """
+    from audiocnn import listen  # 2 s
+
+    with _there(device):
+        loaded = [listen.load_clips(model, device) for model in models]
+    with checked():
+        listen.check_alike(loaded)
+    return loaded
+
+
+@contextmanager
+def _there(device: str) -> Iterator[None]:
+    """Makes a UsageError of torch's words for a device that is not there."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error

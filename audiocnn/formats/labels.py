@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiocnn import audio, files
+from audiocnn.labels import said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,11 +22,11 @@ N_SHOWN = 12  # labels in a picture, those that are likeliest at some time
 
 
 def write_json(result: Any, path: str | os.PathLike) -> None:
-    """Writes file, models, labels (the likeliest first), whether it is unknown, and the timeline."""
+    """Writes file, model, labels (the likeliest first), whether it is unknown, and the timeline."""
     timeline = result.timeline
     document = {
         "file": None if result.source is None else str(result.source),
-        "models": result.models,
+        "model": " + ".join(result.models),
         "duration_s": round(result.duration_s, 6),
         "unknown": result.unknown,
         "heard": [one.label for one in result.heard],
@@ -47,7 +48,7 @@ def write_csv(result: Any, path: str | os.PathLike) -> None:
     """Writes a table: where each window begins and ends in seconds, and the probability of each label."""
     timeline = result.timeline
     with files.written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator="\n")
         table.writerow(["start_s", "end_s", *timeline.outputs])
         for start_s, row in zip(timeline.starts_s, timeline.probabilities, strict=True):
             times = (f"{start_s:.3f}", f"{start_s + timeline.window_s:.3f}")
@@ -65,7 +66,7 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
 
     if result.source is None:
         raise files.FileError(path, "needs the recording, which this result does not hold")
-    levels, step_s = spectrogram(result.source)
+    levels = spectrogram(result.source)
     timeline = result.timeline
     shown = np.argsort(-timeline.probabilities.max(axis=0), kind="stable")[:N_SHOWN]
     figure = Figure(figsize=(12, 3 + 0.28 * len(shown)), dpi=100, layout="constrained")
@@ -75,7 +76,7 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
     above.set_title(title(result), loc="left", fontsize=11)
     above.imshow(
         levels,
-        extent=(0, levels.shape[1] * step_s, 0, SAMPLE_RATE / 2000),
+        extent=(0, result.duration_s, 0, SAMPLE_RATE / 2000),
         origin="lower",
         aspect="auto",
         cmap="bone_r",
@@ -90,36 +91,35 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
 
 def title(result: Any) -> str:
     """What is heard, in words: `song.mp3: jazz 81 %`."""
-    said = ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in result.heard)
-    return f"{'' if result.source is None else result.source.name + ': '}{said or 'unknown'}"
+    return f"{result.source.name}: {said(result.heard)}"
 
 
 def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
     """A row of colour for each label: the darker, the likelier. A window stands around its middle."""
-    middles = timeline.starts_s + timeline.window_s / 2
-    end_s = float(timeline.starts_s[-1] + timeline.window_s)
-    edges = np.concatenate([[0], (middles[1:] + middles[:-1]) / 2, [end_s]])
+    edges_s = timeline.edges_s
     axes.pcolormesh(
-        edges, np.arange(len(shown) + 1), timeline.probabilities.T[shown][::-1], cmap="Blues", vmin=0, vmax=1
+        edges_s,
+        np.arange(len(shown) + 1),
+        timeline.probabilities.T[shown][::-1],
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
     )
     names = [timeline.outputs[i] for i in shown][::-1]
     axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=9)
     axes.set_xlabel("seconds")
-    axes.set_xlim(0, end_s)
+    axes.set_xlim(0, edges_s[-1])
 
 
-def spectrogram(source: str | os.PathLike) -> tuple[np.ndarray, float]:
-    """Levels in decibels below the loudest, (bins, columns), and seconds from one column to the next.
-
-    A column is the loudest of the frames of N_FFT samples in it.
-    """
-    n_samples = max(round(audio.duration_s(source) * SAMPLE_RATE), 1)
-    hop = max(SHORTEST_HOP, -(-n_samples // COLUMNS))
+def spectrogram(source: str | os.PathLike) -> np.ndarray:
+    """Levels in decibels below the loudest, (bins, columns): a column is the loudest of its frames."""
+    hop_length = max(SHORTEST_HOP, round(audio.duration_s(source) * SAMPLE_RATE / COLUMNS))
     window = np.hanning(N_FFT)
     columns = []
-    for block in audio.blocks(source, SAMPLE_RATE, hop):
-        whole = np.pad(block, (0, -len(block) % N_FFT))
-        frames = whole.reshape(-1, N_FFT)
+    for block in audio.blocks(
+        source, SAMPLE_RATE, max(hop_length, N_FFT), overlap=max(N_FFT - hop_length, 0)
+    ):
+        frames = np.pad(block, (0, -len(block) % N_FFT)).reshape(-1, N_FFT)
         columns.append(np.abs(np.fft.rfft(frames * window)).max(axis=0))
     levels = 20 * np.log10(np.stack(columns, axis=1) + 1e-9)
-    return levels - levels.max(), hop / SAMPLE_RATE
+    return levels - levels.max()

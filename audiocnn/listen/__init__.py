@@ -1,6 +1,6 @@
 """Listening: sound and a model in, notes or labels out; whole files, blocks or live."""
 
-from audiocnn.listen.clips import Classification, ClipListener, Timeline, classify
+from audiocnn.listen.clips import Classification, ClipListener, Segment, Timeline, check_alike, classify
 from audiocnn.listen.models import fused, load, load_clips, load_notes
 from audiocnn.listen.notes import BLOCK_S, Listener, Transcription, transcribe
 
@@ -9,8 +9,10 @@ __all__ = [
     "Classification",
     "ClipListener",
     "Listener",
+    "Segment",
     "Timeline",
     "Transcription",
+    "check_alike",
     "classify",
     "fused",
     "load",

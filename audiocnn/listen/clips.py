@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,21 @@ class Timeline:
     outputs: list[str]
     probabilities: np.ndarray
 
+    @property
+    def edges_s(self) -> np.ndarray:
+        """Each window stands for what lies between two of these, (windows + 1,): what is nearest to it."""
+        between_s = (self.starts_s[1:] + self.starts_s[:-1] + self.window_s) / 2
+        return np.array([0.0, *between_s, self.starts_s[-1] + self.window_s])
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording in which the same labels are heard; none where it is unknown."""
+
+    start_s: float
+    end_s: float
+    heard: list[Labelled]
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -63,12 +79,28 @@ class Classification:
     source: Path | None = None
 
     @property
+    def values(self) -> np.ndarray:
+        """The probability of each of the timeline's outputs, over the whole: (outputs,)."""
+        return labelling.of_recording(self.timeline.probabilities, self.several)
+
+    @property
     def heard(self) -> list[Labelled]:
-        """What is to be said: nothing if unknown, else the likeliest label; with several, all likely ones."""
-        if self.unknown:
-            return []
-        likely = [one for one in self.labels if one.probability >= self.threshold]
-        return likely if self.several else self.labels[:1]
+        """What there is to say: the likeliest label, or with several all likely ones; none if unknown."""
+        return self._heard(self.values)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """What there is to say along time."""
+        edges_s, rows = self.timeline.edges_s, self.timeline.probabilities
+        segments = []
+        for _, group in groupby(range(len(rows)), lambda i: {one.label for one in self._heard(rows[i])}):
+            windows = list(group)
+            start_s, end_s = float(edges_s[windows[0]]), float(edges_s[windows[-1] + 1])
+            segments.append(Segment(start_s, end_s, self._heard(rows[windows].mean(axis=0))))
+        return segments
+
+    def _heard(self, values: np.ndarray) -> list[Labelled]:
+        return labelling.heard(self.timeline.outputs, values, self.several, self.threshold)
 
     def to_json(self, path: str | Path) -> None:
         """Writes all that is known."""
@@ -154,9 +186,9 @@ def classify(
     Raises: AudioError when the file cannot be read; ModelError when a model cannot, or is not for labels;
         ValueError when several models differ in their labels or windows.
     """
-    given = [model] if isinstance(model, str | Path | ClipModel) else list(model)
+    given = [model] if isinstance(model, str | Path | ClipModel) else model
     models = [one if isinstance(one, ClipModel) else load_clips(one, device) for one in given]
-    _check_alike(models)
+    check_alike(models)
     first = models[0]
     listeners = [ClipListener(one.to(device)) for one in models]
     for samples in audio.stream(audio_file, first.sample_rate, round(BLOCK_S * first.sample_rate)):
@@ -184,12 +216,13 @@ def classify(
         threshold=first.threshold,
         timeline=Timeline(starts_s, min(first.window_s, duration_s), first.outputs, windows),
         duration_s=duration_s,
-        models=[one.__class__.__name__ if isinstance(one, ClipModel) else Path(one).stem for one in given],
+        models=[one.name for one in models],
         source=None if isinstance(audio_file, tuple) else Path(audio_file),
     )
 
 
-def _check_alike(models: list[ClipModel]) -> None:
+def check_alike(models: Sequence[ClipModel]) -> None:
+    """Raises ValueError when models cannot answer together: they differ in their labels or windows."""
     if not models:
         raise ValueError("no model given, expected at least one")
     first = models[0]
@@ -197,4 +230,4 @@ def _check_alike(models: list[ClipModel]) -> None:
         for name in ("labels", "several", "sample_rate", "window_s"):
             if getattr(other, name) != getattr(first, name):
                 found, expected = getattr(other, name), getattr(first, name)
-                raise ValueError(f"{name} of one model is {found}, expected {expected} as of the first")
+                raise ValueError(f"{name} of {other.name}: {found}, expected {expected} as of {first.name}")

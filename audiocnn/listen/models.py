@@ -35,17 +35,17 @@ def load(model: str | Path = "notes-piano", device: str = "cpu") -> Model:
 
 def load_notes(model: str | Path, device: str = "cpu") -> NotesModel:
     """As `load`. Raises: ModelError also when the model hears something else than notes."""
-    return _of_kind(model, load(model, device), NotesModel, "notes: `audiocnn classify` uses it")
+    return _of_kind(model, load(model, device), NotesModel, "labels, not notes; `audiocnn classify` uses it")
 
 
 def load_clips(model: str | Path, device: str = "cpu") -> ClipModel:
     """As `load`. Raises: ModelError also when the model hears something else than labels."""
-    return _of_kind(model, load(model, device), ClipModel, "labels: `audiocnn transcribe` uses it")
+    return _of_kind(model, load(model, device), ClipModel, "notes, not labels; `audiocnn transcribe` uses it")
 
 
-def _of_kind(name: str | Path, model: Model, kind: type[M], what: str) -> M:
+def _of_kind(name: str | Path, model: Model, kind: type[M], otherwise: str) -> M:
     if not isinstance(model, kind):
-        raise modelfile.ModelError(name, f"does not hear {what}")
+        raise modelfile.ModelError(name, f"hears {otherwise}")
     return model
 
 

@@ -16,9 +16,14 @@ from audiocnn.spectrogram import FrontEnd
 
 
 class Model(nn.Module):
-    """A front end and a backbone; a subclass adds the head and what its scores mean."""
+    """A front end and a backbone; a subclass adds the head and what its scores mean.
+
+    Attributes:
+        name: of the file that it was loaded from, without the suffix.
+    """
 
     head: nn.Module
+    name: str = "model"
 
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()

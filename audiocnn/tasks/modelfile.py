@@ -108,6 +108,7 @@ def load(path: str | Path) -> Model:
         if not isinstance(model, Model):
             raise ValueError(f"class is {header['model']['class_path']}, expected a model")
         model.load_state_dict(tensors)
+        model.name = path.stem
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
     return model.eval()
