@@ -175,8 +175,8 @@ GROUP_NAMES = ("artist", "song_id", "player_id", "singer_id")
 def from_mirdata(name: str, path: Path) -> list[Clip]:
     """The clips of a data set that mirdata knows by `name`, unpacked at `path` as mirdata unpacks it.
 
-    A track's labels are the first of its attributes in `LABEL_NAMES` that says something, its group that of
-    `GROUP_NAMES`; tracks of which mirdata tells no label are left out.
+    A track's labels are the attribute after a dot (`openmic2018.instruments`), else the first in
+    `LABEL_NAMES` that says something; its group is that of `GROUP_NAMES`. Tracks without a label are left out.
 
     Raises:
         ModuleNotFoundError: mirdata is not installed.
@@ -186,19 +186,21 @@ def from_mirdata(name: str, path: Path) -> list[Clip]:
         import mirdata  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("needs mirdata: pip install 'audiocnn[mirdata]'") from error
+    name, _, attribute = name.partition(".")
+    label_names = (attribute,) if attribute else LABEL_NAMES
     if name not in mirdata.list_datasets():
         raise ValueError(f"mirdata has no data set {name!r}, expected one of mirdata.list_datasets()")
     tracks = mirdata.initialize(name, data_home=str(path)).load_tracks()
-    found = [_track(track) for track in tracks.values()]
+    found = [_track(track, label_names) for track in tracks.values()]
     if not any(found):
         raise ValueError(
-            f"{name}: none of {len(found)} tracks has audio and a label ({', '.join(LABEL_NAMES)})"
+            f"{name}: none of {len(found)} tracks has audio and a label ({', '.join(label_names)})"
         )
     return [clip for clip in found if clip]
 
 
-def _track(track: Any) -> Clip | None:
-    path, labels = getattr(track, "audio_path", None), _first(track, LABEL_NAMES)
+def _track(track: Any, label_names: tuple[str, ...]) -> Clip | None:
+    path, labels = getattr(track, "audio_path", None), _first(track, label_names)
     if not path or not labels:
         return None
     if isinstance(labels, Mapping):  # confidences

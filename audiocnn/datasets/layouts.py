@@ -44,7 +44,8 @@ def read(path: str | Path, layout: str | None = None) -> list[Clip]:
     """The clips at a path: a manifest where it is a file, else a data set, else a folder per class.
 
     Args:
-        layout: one of `LAYOUTS`, or mirdata:NAME; when None, the first whose sign is there.
+        layout: one of `LAYOUTS`, or mirdata:NAME (see `from_mirdata`); when None, the first whose sign is
+            there.
 
     Raises:
         ValueError: there is no such layout.

@@ -175,6 +175,12 @@ def test_tracks_of_mirdata(mirdata: SimpleNamespace, tmp_path: Path) -> None:
     ]
 
 
+def test_labels_of_mirdata_by_their_attribute(mirdata: SimpleNamespace, tmp_path: Path) -> None:
+    assert [clip.labels for clip in from_mirdata("tiny.instruments", tmp_path)] == [("cello",)]
+    with pytest.raises(ValueError, match=r"tiny: none of 5 tracks has audio and a label \(mood\)"):
+        from_mirdata("tiny.mood", tmp_path)
+
+
 def test_what_mirdata_does_not_have(mirdata: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mirdata has no data set 'big', expected one of"):
         from_mirdata("big", tmp_path)

@@ -1,0 +1,94 @@
+"""Near-duplicates: the same recording found again, however it was encoded, amplified, resampled or cut.
+
+Source: Wang, "An industrial-strength audio search algorithm", 2003: peaks of the spectrogram, each paired
+with some that follow; two recordings are the same where many such pairs agree in their frequencies, their
+distance and the shift between the recordings. Differs: peaks are the largest of their neighbourhood, without a
+decaying threshold; similarity is the share of pairs that agree.
+
+Sounds of less than a second or two, and steady ones, have too few peaks to tell: they are like no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.fft import rfft
+from scipy.ndimage import maximum_filter
+
+from audiocnn import audio
+
+SAMPLE_RATE = 8_000  # Hz: what survives every encoder
+N_FFT, HOP = 1024, 128  # samples
+NEIGHBOURHOOD = (25, 25)  # frames (0.4 s) and bins (195 Hz) in which a peak is the largest
+QUIETEST = 1e-3  # of the loudest cell: what is below is no peak
+FAN_OUT = 5  # pairs that begin at a peak
+REACH = 96  # frames (1.5 s) to the furthest partner
+COARSE = 2  # frames that a distance is rounded to: a cut between two frames moves peaks by one
+LONGEST = 1 << 22  # frames (18 hours) by which recordings may be shifted
+N_SEEN = 40  # equal pairs of other recordings that each is compared with
+FEWEST = 30  # pairs of the shorter recording below which nothing is told
+SIMILAR = 0.05  # share of pairs that agree above which two recordings are the same
+
+
+class Duplicate(NamedTuple):
+    """Two recordings, by their number, and the share of the shorter one's pairs that agree."""
+
+    one: int
+    other: int
+    similarity: float
+
+
+def duplicates(paths: Sequence[Path]) -> list[Duplicate]:
+    """The near-duplicates among files, the most similar first.
+
+    Raises: AudioError when one cannot be read.
+    """
+    return similar([landmarks(audio.load(path, SAMPLE_RATE)) for path in paths])
+
+
+def landmarks(waveform: np.ndarray) -> np.ndarray:
+    """The pairs of peaks of a waveform at `SAMPLE_RATE`: what they are, as one number, and their frame.
+
+    Shape: (samples,) -> (pairs, 2), int64.
+    """
+    if len(waveform) < N_FFT:
+        return np.zeros((0, 2), np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(waveform.astype(np.float32), N_FFT)[::HOP]
+    levels = np.abs(rfft(windows * np.hanning(N_FFT).astype(np.float32)))
+    peaks = (maximum_filter(levels, NEIGHBOURHOOD) == levels) & (levels > levels.max() * QUIETEST)
+    frames, bins = np.nonzero(peaks)  # in the order of time
+    pairs = []
+    for step in range(1, FAN_OUT + 1):
+        distance = frames[step:] - frames[:-step]
+        near = (distance > 0) & (distance < REACH)
+        code = (bins[:-step] * N_FFT + bins[step:]) * REACH + distance // COARSE
+        pairs.append(np.column_stack([code, frames[:-step]])[near])
+    return np.concatenate(pairs).astype(np.int64)
+
+
+def similar(recordings: Sequence[np.ndarray]) -> list[Duplicate]:
+    """The near-duplicates among recordings, given by their landmarks, the most similar first."""
+    sizes = np.array([len(pairs) for pairs in recordings])
+    if not sizes.sum():
+        return []
+    code, frame = np.concatenate(recordings).T
+    owner = np.repeat(np.arange(len(recordings)), sizes)
+    order = np.lexsort((owner, code))
+    code, frame, owner = code[order], frame[order], owner[order]
+    matches = []
+    for step in range(1, min(N_SEEN, len(code) - 1) + 1):
+        same = (code[step:] == code[:-step]) & (owner[step:] != owner[:-step])
+        pair = owner[:-step][same] * len(recordings) + owner[step:][same]
+        shift = (frame[step:] - frame[:-step])[same] // COARSE
+        matches.append(pair * LONGEST + shift % LONGEST)  # one number: it sorts fast
+    votes, counts = np.unique(np.concatenate(matches), return_counts=True)
+    found: dict[tuple[int, int], float] = {}
+    for pair, count in zip((votes // LONGEST)[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True):
+        one, other = divmod(pair, len(recordings))
+        fewer = min(sizes[one], sizes[other])
+        if fewer >= FEWEST and count / fewer > SIMILAR:
+            found[one, other] = max(found.get((one, other), 0.0), float(count / fewer))
+    return sorted((Duplicate(*pair, share) for pair, share in found.items()), key=lambda d: -d.similarity)
