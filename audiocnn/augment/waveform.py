@@ -102,8 +102,9 @@ def stretch_time(waveform: np.ndarray, factor: float, sample_rate: int) -> np.nd
 def most_alike(around: np.ndarray, piece: np.ndarray) -> int:
     """Where in the one the other is found, by normalised correlation; in the middle where nothing sounds."""
     n_fft = scipy.fft.next_fast_len(len(around), real=True)
-    product = scipy.fft.rfft(around, n_fft) * np.conj(scipy.fft.rfft(piece, n_fft))
-    alike = scipy.fft.irfft(product, n_fft)[: len(around) - len(piece) + 1]
+    spectra = np.asarray(scipy.fft.rfft(around, n_fft)), np.asarray(scipy.fft.rfft(piece, n_fft))
+    alike = np.asarray(scipy.fft.irfft(spectra[0] * spectra[1].conj(), n_fft))
+    alike = alike[: len(around) - len(piece) + 1]
     energy = np.cumsum(np.square(np.pad(around, (1, 0)), dtype=float))
     alike /= np.sqrt(np.maximum(energy[len(piece) :] - energy[: -len(piece)], 1e-8))
     alike[len(alike) // 2] += 1e-9

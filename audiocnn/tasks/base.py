@@ -5,7 +5,9 @@ from __future__ import annotations
 import lightning
 import torch
 
+from audiocnn.backbones import Backbone
 from audiocnn.blocks.drop import decay_groups
+from audiocnn.tasks.transfer import rate_groups
 
 
 class Task(lightning.LightningModule):
@@ -14,17 +16,21 @@ class Task(lightning.LightningModule):
     Attributes:
         learning_rate: highest rate of the schedule.
         weight_decay: of weights only: norms and biases decay to nothing useful.
+        rate_decay: what divides the rate from each stage of the backbone to the one below it; see `transfer`.
     """
 
+    backbone: Backbone
     learning_rate: float
     weight_decay: float
+    rate_decay: float = 1.0
 
     def configure_optimizers(self) -> dict:
         groups = decay_groups(self, self.weight_decay)
+        groups = rate_groups(groups, self.backbone, self.learning_rate, self.rate_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=self.learning_rate,
+            max_lr=[group["lr"] for group in groups],
             total_steps=max(int(self.trainer.estimated_stepping_batches), 2),
             pct_start=0.1,
         )
