@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RECORDING ?= data/examples/menuet_piano.flac
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench digits
+.PHONY: demo test lint bench digits choices
 
 demo: $(INSTALLED)
 	.venv/bin/audiocnn transcribe $(RECORDING) --model notes-piano --formats mid csv png --output build/demo
@@ -24,6 +24,9 @@ bench: $(INSTALLED)
 
 digits: $(INSTALLED)
 	.venv/bin/python tests/bench/digits.py
+
+choices: $(INSTALLED)
+	.venv/bin/python tests/bench/choices.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from audiocnn.augment import RandomRecording, distraction
+from audiocnn.augment import RandomClip, RandomRecording, distraction
 from audiocnn.datasets import clip_cache, layouts, splits
 from audiocnn.datasets.clips import SPLITS, Clip
 from audiocnn.datasets.recordings import CONTEXT_S, fast_length
@@ -78,7 +78,7 @@ class Crops(_Sounding, Dataset):
         sample_rate: int,
         n_samples: int,
         sampling: Sampling = "natural",
-        augment: RandomRecording | None = None,
+        augment: RandomClip | RandomRecording | None = None,
         distract_p: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -216,7 +216,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         cache: str = str(clip_cache.FOLDER),
         sampling: Sampling = "natural",
         distract_p: float = 0.0,
-        augment: RandomRecording | None = None,
+        augment: RandomClip | RandomRecording | None = None,
         validation: float = 0.15,
         test: float = 0.15,
         by: Literal["group", "random"] = "group",

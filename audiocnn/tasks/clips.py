@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,14 +16,12 @@ from torchmetrics.classification import (
 )
 
 from audiocnn import labels as labelling
-from audiocnn.augment import MaskPicture
+from audiocnn.augment import MaskPicture, Mixup, Overlay
 from audiocnn.backbones import Backbone
 from audiocnn.spectrogram import FrontEnd
 from audiocnn.tasks.base import Task
 from audiocnn.tasks.initialise import load_backbone
 from audiocnn.tasks.model import ClipModel
-
-Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class ClipTask(ClipModel, Task):
@@ -35,11 +33,11 @@ class ClipTask(ClipModel, Task):
 
     Args:
         mask: masks on the pictures while training.
-        mix: what mixes the clips of a batch, such as `augment.Mixup`.
+        mix: what mixes the clips of a batch.
         label_smoothing: share of each target that is spread over all outputs.
         start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
 
-    The arguments up to drop are those of `ClipModel`, learning_rate and weight_decay those of `Task`.
+    The arguments up to drop are those of `ClipModel`; learning_rate, weight_decay and rate_decay of `Task`.
     """
 
     several: bool
@@ -54,17 +52,18 @@ class ClipTask(ClipModel, Task):
         threshold: float = 0.5,
         drop: float = 0.2,
         mask: MaskPicture | None = None,
-        mix: Mix | None = None,
+        mix: Mixup | Overlay | None = None,
         label_smoothing: float = 0.0,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
+        rate_decay: float = 1.0,
         start_from: str | None = None,
     ) -> None:
         super().__init__(front_end, backbone, labels, type(self).several, window_s, threshold, drop)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
         self.mask, self.mix, self.label_smoothing = mask or MaskPicture(), mix, label_smoothing
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.learning_rate, self.weight_decay, self.rate_decay = learning_rate, weight_decay, rate_decay
         self.metrics = MetricCollection(self.figures(len(self.outputs)), prefix="val/")
         self._heard: list[tuple[Tensor, Tensor]] = []
         if start_from:
@@ -104,12 +103,12 @@ class ClipTask(ClipModel, Task):
         self.log("val/loss", self.loss(logits, targets.expand_as(logits)), prog_bar=True, batch_size=1)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.metrics.compute(), prog_bar=True)
-        self.metrics.reset()
-        logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._heard, strict=True))
-        self._heard.clear()
-        if not self.trainer.sanity_checking:
+        if not self.trainer.sanity_checking:  # of two clips
+            self.log_dict(self.metrics.compute(), prog_bar=True)
+            logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._heard, strict=True))
             self.temperature.fill_(labelling.fit_temperature(logits, targets, self.several))
+        self.metrics.reset()
+        self._heard.clear()
 
     def of_recording(self, logits: Tensor) -> Tensor:
         """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""

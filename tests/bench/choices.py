@@ -1,0 +1,141 @@
+"""The lectures' choices side by side: kinds of convolution, norms and poolings, on instruments.
+
+    make choices
+
+Every row is configs/instrument_choices.yaml with another network, over several seeds. Speed is how many
+seconds of sound a second of one thread hears. The table goes to the terminal and to docs/choices.md; rows
+that are in runs/choices.json already are not trained again.
+"""
+
+import argparse
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from digits import QUIET, ROOT, of_config, read, table
+from rich.console import Console
+from torch import nn
+
+from audiocnn import files
+from audiocnn.blocks.measure import count_macs, count_parameters
+
+WAVEFORM = {"class_path": "audiocnn.spectrogram.Waveform", "init_args": {"sample_rate": 16000}}
+# What is compared -> the network, by its name and arguments; waveform networks have no other front end.
+CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
+    "plain convolutions (VGG)": ("vgg_small", {}),
+    "residual, batch norm, max pooling": ("resnet_small", {}),
+    "depthwise separable (MobileNetV2)": ("mobilenet_small", {}),
+    "dilated, one dimension (TCN)": ("tcn_small", {"dims": 1, "in_channels": 64}),
+    "waveform (M5)": ("m5_small", {"dims": 1}),
+    "residual, instance norm": ("resnet_small", {"norm": "instance"}),
+    "residual, layer norm": ("resnet_small", {"norm": "layer"}),
+    "residual, group norm": ("resnet_small", {"norm": "group"}),
+    "residual, average pooling": ("resnet_small", {"pool": "average"}),
+    "residual, stochastic pooling": ("resnet_small", {"pool": "stochastic"}),
+}
+SCORES = ROOT / "runs" / "choices.json"
+
+
+def config_of(choice: str, seed: int) -> dict[str, Any]:
+    """What `audiocnn fit` would be given."""
+    config = read("instrument_choices.yaml")
+    config["trainer"].update(QUIET)
+    config["seed_everything"] = seed
+    config["data"]["init_args"]["seed"] = seed
+    name, arguments = CHOICES[choice]
+    model = config["model"]["init_args"]
+    model["backbone"] = {
+        "class_path": "audiocnn.create_backbone",
+        "init_args": {"name": name},
+        "dict_kwargs": deepcopy(arguments),
+    }
+    if name == "m5_small":
+        model["front_end"] = WAVEFORM
+    return config
+
+
+def trained(choice: str, seed: int) -> dict[str, float]:
+    """The mean average precision in percent, and what the network costs for a second of sound."""
+    cli = of_config(config_of(choice, seed))
+    cli.trainer.fit(cli.model, cli.datamodule)
+    model = cli.model.eval()
+    network = nn.Sequential(model.backbone, model.head)
+    window = torch.zeros(1, model.n_window)
+    with torch.inference_mode():
+        shape = tuple(model.picture(window).shape)
+        torch.set_num_threads(1)
+        model(window)
+        began_s = time.process_time()
+        for _ in range(10):
+            model(window)
+        speed = 10 * model.window_s / (time.process_time() - began_s)
+    return {
+        "map": 100 * cli.trainer.callback_metrics["val/map"].item(),
+        "parameters": count_parameters(network),
+        "macs": count_macs(network, shape, device="cpu") / model.window_s,
+        "speed": speed,
+    }
+
+
+def rows(choices: list[str], n_seeds: int, console: Console) -> Iterator[list[str]]:
+    """A row for each choice; each training is kept as soon as it is done."""
+    scores = json.loads(SCORES.read_text()) if SCORES.exists() else {}
+    for choice in choices:
+        found = scores.setdefault(choice, {})
+        for seed in range(n_seeds):
+            if str(seed) not in found:
+                found[str(seed)] = trained(choice, seed)
+                with files.written(SCORES) as partial:
+                    partial.write_text(json.dumps(scores, indent=1))
+                console.print(choice, seed, found[str(seed)])
+        runs = [found[str(seed)] for seed in range(n_seeds)]
+        maps = [run["map"] for run in runs]
+        yield [
+            choice,
+            f"{runs[0]['parameters']:,.0f}",
+            f"{runs[0]['macs'] / 1e6:.1f} M",
+            f"{max(run['speed'] for run in runs):.0f}",
+            f"{mean(maps):.1f}",
+            f"{stdev(maps):.1f}" if n_seeds > 1 else "",
+        ]
+
+
+PAGE = """# The lectures' choices side by side
+
+Made by `make choices`: configs/instrument_choices.yaml with other networks, {seeds} seeds each. {crops} crops
+of 3 s in training; the score is the mean average precision on rendered mixes and solos of a soundfont that
+none was trained on, in percent, its deviation that of the seeds. MACs are for a second of sound; speed is
+seconds of sound heard in a second by one thread, front end included.
+
+{table}
+"""
+
+
+def main() -> None:
+    """Prints the table and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--choices", nargs="+", default=list(CHOICES), choices=CHOICES, metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "choices.md")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # Lightning's, on what a training of seconds does not have
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    console = Console(width=120)
+    head = ["network", "parameters", "MACs", "speed", "mAP", "deviation"]
+    shown = table("Instruments", head, rows(arguments.choices, arguments.seeds, console), console)
+    config = read("instrument_choices.yaml")
+    crops = f"{config['trainer']['max_epochs'] * config['data']['init_args']['segments']:,}"
+    with files.written(arguments.output) as partial:
+        partial.write_text(PAGE.format(seeds=arguments.seeds, crops=crops, table=shown))
+
+
+if __name__ == "__main__":
+    main()
