@@ -173,6 +173,31 @@ class Numbered(Sampler):
         self.epoch += 1  # for loops that set none
 
 
+def prepare(
+    path: Path,
+    out: Path = clip_cache.FOLDER,
+    sample_rate: int = 22050,
+    layout: str | None = None,
+    workers: int = 2,
+) -> int:
+    """Decodes a data set of clips into the cache that a training reads, and returns the number of its files.
+
+    Args:
+        path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
+        out: folder of decoded sound, the configs' `cache`.
+        sample_rate: in Hz.
+        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; found out where not given.
+        workers: processes that decode.
+
+    Raises:
+        ValueError: files cannot be read; the others are in the cache.
+    """
+    clips = layouts.read(path, layout)
+    sounds = clip_cache.opened((clip.path for clip in clips), sample_rate, out, workers)
+    clip_cache.refuse_broken(sounds)
+    return len(sounds.places)
+
+
 class ClipsDataModule(lightning.LightningDataModule):
     """Clips as batches: of crops to train on; of one whole clip each to validate and test on.
 

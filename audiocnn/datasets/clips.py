@@ -176,7 +176,8 @@ def from_mirdata(name: str, path: Path) -> list[Clip]:
     """The clips of a data set that mirdata knows by `name`, unpacked at `path` as mirdata unpacks it.
 
     A track's labels are the attribute after a dot (`openmic2018.instruments`), else the first in
-    `LABEL_NAMES` that says something; its group is that of `GROUP_NAMES`. Tracks without a label are left out.
+    `LABEL_NAMES` that says something; its group is that of `GROUP_NAMES`. Tracks without a label are left
+    out.
 
     Raises:
         ModuleNotFoundError: mirdata is not installed.
