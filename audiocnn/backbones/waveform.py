@@ -51,11 +51,8 @@ class MNet(Backbone):
         pool: str = "max",
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.stem_channels = (
-            only_dims(dims, 1, NO_BINS),
-            in_channels,
-            stem_channels,
-        )
+        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
+        self.stem_channels = stem_channels
         self.depths, self.widths, self.residual, self.pool_last = depths, widths, residual, pool_last
         self.norm, self.act, self.pool = norm, act, pool
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
