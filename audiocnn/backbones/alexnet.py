@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from audiocnn.backbones.plain import SurroundedNet, fully_connected, start_rectified
-from audiocnn.blocks.arguments import choose
+from audiocnn.blocks.arguments import Size, choose
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.pool import pool as pool_layer
 
@@ -29,6 +29,7 @@ class AlexNet(SurroundedNet):
 
     Args:
         hidden: channels of the classifier's two hidden layers.
+        size: cells along each axis to which the classifier brings the last map, by means.
         padding: "same", or "published": less, so that 224 cells leave 6 instead of 7; inputs below 63 are
             surrounded with zeros.
         drop: probability that a value of the hidden layers is missing in training.
@@ -41,6 +42,7 @@ class AlexNet(SurroundedNet):
         in_channels: int = 1,
         widths: tuple[int, ...] = (64, 192, 384, 256, 256),
         hidden: int = 4096,
+        size: Size = 6,
         padding: str = "same",
         norm: str = "none",
         act: str = "relu",
@@ -48,8 +50,9 @@ class AlexNet(SurroundedNet):
         drop: float = 0.5,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.widths, self.hidden = dims, in_channels, tuple(widths), hidden
-        self.padding, self.norm, self.act, self.pool, self.drop = padding, norm, act, pool, drop
+        self.dims, self.in_channels, self.widths = dims, in_channels, tuple(widths)
+        self.hidden, self.size, self.padding = hidden, size, padding
+        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
         first_sides, pool_sides, self.least = choose(PADDINGS, padding, "padding")
         stages: list[nn.Module] = []
         before = in_channels
@@ -80,11 +83,18 @@ class AlexNet(SurroundedNet):
     def classifier(self, n_classes: int) -> nn.Module:
         hidden = (self.hidden, self.hidden)
         return fully_connected(
-            self.out_channels, 6, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
+            self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )
 
 
+# Small pictures leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
 ALEXNETS: dict[str, dict[str, Any]] = {
     "alexnet": {},
-    "alexnet_small": {"widths": (16, 48, 96, 64, 64), "hidden": 128, "norm": "batch"},
+    "alexnet_small": {
+        "widths": (16, 48, 96, 64, 64),
+        "hidden": 128,
+        "size": 2,
+        "norm": "batch",
+        "drop": 0.2,
+    },
 }

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.base import Backbone, dropout_classifier
 from audiocnn.backbones.cells import Cell, Layers, Table
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.global_pool import global_pool
 
 # AmoebaNet-A. State 0 is the map of the cell before, state 1 that of the cell before that.
 NORMAL = (
@@ -36,8 +36,9 @@ class CellNet(Backbone):
     Each reduction halves the map and doubles the channels of a state.
     Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / time_stride)).
     Raises: ValueError as `Cell`, and when the first reduction of the stem would have no channels.
-    Source: Real et al., "Regularized evolution for image classifier architecture search", 2018, figure 2; the
-    tables of AmoebaNet-A, figure 5, as in its authors' code. Differs: no auxiliary head.
+    Source: Real et al., "Regularized evolution for image classifier architecture search", 2018; the tables of
+    AmoebaNet-A as its authors' code reads them (tensorflow/tpu, models/official/amoeba_net). Differs: no
+    auxiliary head.
 
     Args:
         normal: table of the normal cells.
@@ -117,6 +118,7 @@ class CellNet(Backbone):
         self.last_act = act_layer(act, inplace=False)  # cells begin with one, and end without
         self.stage_channels = tuple(stage_channels)
         self.time_stride = stem_stride << (stem_reductions + stacks - 1)
+        self.to(memory_format=torch.channels_last)  # the layout that depthwise convolutions are fastest in
 
     def features(self, x: Tensor) -> list[Tensor]:
         before = previous = self.stages[0](x)
@@ -128,11 +130,7 @@ class CellNet(Backbone):
         return [*maps[:-1], self.last_act(maps[-1])]
 
     def classifier(self, n_classes: int) -> nn.Module:
-        return nn.Sequential(
-            global_pool("average", self.out_channels),
-            nn.Dropout(self.head_drop),
-            nn.Linear(self.out_channels, n_classes),
-        )
+        return dropout_classifier(self.out_channels, n_classes, self.head_drop)
 
 
 # AmoebaNet-A also hands on some states that other rows read: only so it has the published sizes.

@@ -93,3 +93,8 @@ class Backbone(nn.Module):
         return nn.Sequential(
             global_pool("average", self.out_channels), nn.Linear(self.out_channels, n_classes)
         )
+
+
+def dropout_classifier(channels: int, n_classes: int, p: float) -> nn.Sequential:
+    """The mean of each channel, dropout, a linear layer."""
+    return nn.Sequential(global_pool("average", channels), nn.Dropout(p), nn.Linear(channels, n_classes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from audiocnn.backbones.base import Backbone
@@ -74,6 +75,7 @@ class DenseNet(Backbone):
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(stage_channels)
         self.time_stride = 2 ** (1 + len(depths))
+        self.to(memory_format=torch.channels_last)  # the layout in which maps are joined fastest
 
 
 DENSENETS: dict[str, dict[str, Any]] = {

@@ -6,10 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.base import Backbone, dropout_classifier
 from audiocnn.backbones.inverted import (
     Row,
-    dropout_classifier,
     norm_with,
     scaled,
     scaled_rows,

@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.base import Backbone, dropout_classifier
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.global_pool import global_pool
 from audiocnn.blocks.inception import Inception
 from audiocnn.blocks.norm import Norm
 from audiocnn.blocks.norm import norm as norm_layer
@@ -119,11 +118,7 @@ class GoogLeNet(Backbone):
         self.time_stride = 2 ** (2 + len(groups))
 
     def classifier(self, n_classes: int) -> nn.Module:
-        return nn.Sequential(
-            global_pool("average", self.out_channels),
-            nn.Dropout(self.drop),
-            nn.Linear(self.out_channels, n_classes),
-        )
+        return dropout_classifier(self.out_channels, n_classes, self.drop)
 
 
 GOOGLENETS: dict[str, dict[str, Any]] = {

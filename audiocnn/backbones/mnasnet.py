@@ -6,10 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.base import Backbone, dropout_classifier
 from audiocnn.backbones.inverted import (
     Row,
-    dropout_classifier,
     norm_with,
     scaled,
     scaled_rows,
@@ -36,6 +35,7 @@ class MNasNet(Backbone):
 
     Args:
         width: channels of each map but the last for each of the paper's.
+        depth: blocks for each of the paper's, rounded up.
         norm_momentum: of batch norm: each batch counts little, as in the paper's training of many epochs.
         drop: as `inverted.trunk_stages`; the paper has none.
         head_drop: dropout of the classifier.
@@ -47,6 +47,7 @@ class MNasNet(Backbone):
         dims: int = 2,
         in_channels: int = 1,
         width: float = 1.0,
+        depth: float = 1.0,
         norm: str = "batch",
         norm_momentum: float = 1 - 0.9997,
         act: str = "relu",
@@ -54,13 +55,13 @@ class MNasNet(Backbone):
         head_drop: float = 0.2,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.width = dims, in_channels, width
+        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
         self.norm, self.norm_momentum, self.act = norm, norm_momentum, act
         self.drop, self.head_drop = drop, head_drop
         self.stages, self.stage_channels, self.time_stride = trunk_stages(
             in_channels,
             scaled(32, width),
-            scaled_rows(ROWS, width),
+            scaled_rows(ROWS, width, depth),
             1280,
             dims=dims,
             norm=norm_with(norm, eps=1e-5, momentum=norm_momentum),
@@ -75,5 +76,5 @@ class MNasNet(Backbone):
 # A network that trains for minutes cannot wait for a mean over thousands of batches.
 MNASNETS: dict[str, dict[str, Any]] = {
     "mnasnet1_0": {},
-    "mnasnet_small": {"width": 0.35, "norm_momentum": 0.1},
+    "mnasnet_small": {"width": 0.35, "depth": 0.5, "norm_momentum": 0.1},
 }

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
-from audiocnn.backbones.inverted import Row, dropout_classifier, scaled, scaled_rows, trunk_stages
+from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones.inverted import Row, scaled, scaled_rows, trunk_stages
 
 ROWS = (
     Row(1, 16, 1, 1),
@@ -28,6 +28,7 @@ class MobileNetV2(Backbone):
 
     Args:
         width: channels of each map for each of the paper's; the last map's never fall below the paper's.
+        depth: blocks for each of the paper's, rounded up.
         drop: as `inverted.trunk_stages`; the paper has none.
         head_drop: dropout of the classifier.
     """
@@ -38,18 +39,19 @@ class MobileNetV2(Backbone):
         dims: int = 2,
         in_channels: int = 1,
         width: float = 1.0,
+        depth: float = 1.0,
         norm: str = "batch",
         act: str = "relu6",
         drop: float = 0.0,
         head_drop: float = 0.2,
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.width = dims, in_channels, width
+        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
         self.norm, self.act, self.drop, self.head_drop = norm, act, drop, head_drop
         self.stages, self.stage_channels, self.time_stride = trunk_stages(
             in_channels,
             scaled(32, width),
-            scaled_rows(ROWS, width),
+            scaled_rows(ROWS, width, depth),
             scaled(1280, max(1.0, width)),
             dims=dims,
             norm=norm,
@@ -61,4 +63,7 @@ class MobileNetV2(Backbone):
         return dropout_classifier(self.out_channels, n_classes, self.head_drop)
 
 
-MOBILENETS: dict[str, dict[str, Any]] = {"mobilenet_v2": {}, "mobilenet_small": {"width": 0.5}}
+MOBILENETS: dict[str, dict[str, Any]] = {
+    "mobilenet_v2": {},
+    "mobilenet_small": {"width": 0.5, "depth": 0.5},
+}

@@ -8,6 +8,7 @@ from torch import nn
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.plain import fully_connected, start_rectified
+from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.pool import pool as pool_layer
 
@@ -32,6 +33,7 @@ class VGG(Backbone):
         kernels: of the convolutions of each block; A to E are the paper's.
         widths: channels of each block's maps.
         hidden: channels of the classifier's two hidden layers.
+        size: cells along each axis to which the classifier brings the last map, by means.
         response_norm: local response normalisation after the first convolution, as in A-LRN.
         drop: probability that a value of the hidden layers is missing in training.
     """
@@ -44,6 +46,7 @@ class VGG(Backbone):
         kernels: tuple[tuple[int, ...], ...] = D,
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         hidden: int = 4096,
+        size: Size = 7,
         response_norm: bool = False,
         norm: str = "none",
         act: str = "relu",
@@ -52,7 +55,7 @@ class VGG(Backbone):
     ) -> None:
         super().__init__()
         self.dims, self.in_channels, self.kernels, self.widths = dims, in_channels, kernels, tuple(widths)
-        self.hidden, self.response_norm = hidden, response_norm
+        self.hidden, self.size, self.response_norm = hidden, size, response_norm
         self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
         stages: list[nn.Module] = []
         channels = []
@@ -81,7 +84,7 @@ class VGG(Backbone):
     def classifier(self, n_classes: int) -> nn.Module:
         hidden = (self.hidden, self.hidden)
         return fully_connected(
-            self.out_channels, 7, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
+            self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )
 
 
@@ -97,5 +100,12 @@ VGGS: dict[str, dict[str, Any]] = {
     "vgg16_c_bn": {"kernels": C, "norm": "batch"},
     "vgg16_bn": {"kernels": D, "norm": "batch"},
     "vgg19_bn": {"kernels": E, "norm": "batch"},
-    "vgg_small": {"kernels": A, "widths": (16, 32, 64, 96, 96), "hidden": 64, "norm": "batch"},
+    "vgg_small": {
+        "kernels": A,
+        "widths": (16, 32, 64, 96, 96),
+        "hidden": 64,
+        "size": 2,  # as in alexnet_small
+        "norm": "batch",
+        "drop": 0.2,
+    },
 }

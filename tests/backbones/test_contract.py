@@ -252,7 +252,7 @@ def test_receptive_field_where_gradients_are_off() -> None:
     for off in (torch.no_grad(), torch.inference_mode()):
         backbone = create("nin_small", 1)
         with off:
-            assert backbone.receptive_field == 23
+            assert backbone.receptive_field == 41
 
 
 @computed

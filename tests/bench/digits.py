@@ -33,14 +33,8 @@ from audiocnn.tasks.base import Task
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 BASELINES = ("linear", "mlp", "locally_connected", "lenet5")
-# Arguments that differ from a network's own: it has to know the pictures' size, or its narrow hidden layers
-# learn nothing with a dropout of a half.
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "locally_connected": {"size": 32},
-    "alexnet_small": {"drop": 0.2},
-    "vgg_small": {"drop": 0.2},
-}
-LEARNING_RATES = {"alexnet_small": 0.003, "vgg_small": 0.003}
+# Arguments that differ from a network's own: this one has to know the pictures' size.
+ARGUMENTS: dict[str, dict[str, Any]] = {"locally_connected": {"size": 32}}
 QUIET = {"logger": False, "callbacks": [], "enable_checkpointing": False, "enable_progress_bar": False}
 PER_CLASS, FEW_EPOCHS = 10, 100  # about as many steps as the whole data set's epochs take
 KERNELS = [
@@ -86,9 +80,7 @@ def differences() -> str:
     """What the networks are given besides their names."""
     told = []
     for name, arguments in ARGUMENTS.items():
-        changes = [f"--model.backbone.dict_kwargs.{key} {value}" for key, value in arguments.items()]
-        if name in LEARNING_RATES:
-            changes.append(f"--model.learning_rate {LEARNING_RATES[name]}")
+        changes = (f"--model.backbone.dict_kwargs.{key} {value}" for key, value in arguments.items())
         told.append(f"- {name}: `{' '.join(changes)}`")
     return "\n".join(told)
 
@@ -100,8 +92,6 @@ def networks(names: list[str]) -> Iterator[list[str]]:
         backbone = config["model"]["init_args"]["backbone"]
         backbone["init_args"]["name"] = name
         backbone["dict_kwargs"] = ARGUMENTS.get(name, {})
-        if name in LEARNING_RATES:
-            config["model"]["init_args"]["learning_rate"] = LEARNING_RATES[name]
         cli = of_config(config)
         size = config["data"]["init_args"]["size"]
         network = nn.Sequential(cli.model.backbone, cli.model.head)
@@ -188,6 +178,9 @@ included. With more than the name:
 {different}
 
 {networks}
+
+mnasnet_small and mobilenet_small have half of the published blocks. With all of them they scored 95.0 and
+97.2, in twice the time: most blocks then work on maps of one to four cells.
 
 ## Other starts, {per_class} labels a class
 
