@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 
-from audiocnn.datasets import clip_loader, maps, render, speech
+from audiocnn.datasets import clip_loader, instruments, maps, render, speech
 
 
 def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
@@ -24,6 +24,7 @@ def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
 
 
 prepare_clips = _verb(clip_loader.prepare)
+prepare_instruments = _verb(instruments.prepare)
 prepare_maps = _verb(maps.prepare)
 prepare_render = _verb(render.prepare)
 prepare_speech = _verb(speech.prepare)

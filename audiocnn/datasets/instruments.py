@@ -121,10 +121,10 @@ class Excerpt:
 def prepare(
     midi_folder: Path,
     out: Path,
-    soundfonts: Sequence[Path],
+    soundfonts: Sequence[Path] = (),
     validation_soundfonts: Sequence[Path] = (),
     banks: Sequence[Path] = (),
-    hours: float = 5.0,
+    hours: float = 4.0,
     validation_hours: float = 0.5,
     seed: int = 0,
     workers: int = 2,

@@ -11,7 +11,7 @@ import pytest
 from audiocnn import audio, evaluate, files, formats, units
 from audiocnn.notes import Note
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def random_notes(rng: np.random.Generator, n_notes: int, length_s: float, n_pitches: int = 12) -> list[Note]:
