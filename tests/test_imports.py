@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "explain": {"backbones", "blocks", "spectrogram"},
     "listen": {"audio", "formats", "tasks", "labels", "notes", "models"},
     "search": set(),
-    "evaluate": {"units", "audio", "notes", "formats", "listen"},
+    "evaluate": {"units", "audio", "labels", "notes", "formats", "datasets", "tasks", "listen"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

@@ -17,6 +17,8 @@ VERBS = {
     "classify": ("classification:classify", "audio files and folders -> genre or instruments, along time"),
     "listen": ("live:listen", "raw sound from the standard input -> notes, told as they come"),
     "evaluate notes": ("evaluation:evaluate_notes", "recordings with their notes -> precision, recall, F1"),
+    "evaluate genre": ("evaluation:evaluate_genre", "clips with their genre -> accuracy, F1, pictures"),
+    "evaluate instrument": ("evaluation:evaluate_instrument", "clips with instruments -> the same of those"),
     "data list": ("datasets:list_data", "the data sets there are"),
     "data info": ("datasets:info", "a data set -> where it comes from, its licence and split"),
     "data check": ("datasets:check", "clips -> their counts; what is broken, leaks, or is there twice"),

@@ -1,15 +1,19 @@
-"""`audiocnn evaluate`: a model against recordings whose notes are known."""
+"""`audiocnn evaluate`: a model against recordings whose notes or labels are known."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocnn.cli.arguments import task_of
+from audiocnn import files
+from audiocnn.cli.arguments import checked, classifiers, task_of
 from audiocnn.notes import Note
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from audiocnn.datasets.clips import Clip
     from audiocnn.evaluate import Report, Score
 
 WIDTH = 120  # columns of the table where there is no terminal
@@ -50,11 +54,15 @@ def evaluate_notes(
         report = evaluate.evaluate_folder(folder, transcribe, output)
     for reason in report.failed.values():
         print(reason, file=sys.stderr)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    console.print(table(report))
+    _console().print(table(report))
     return int(bool(report.failed))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 def table(report: "Report") -> "Table":
@@ -77,3 +85,76 @@ def _cells(score: "Score") -> list[str]:
         " ".join(f"{100 * score[measure][figure]:5.1f}" for figure in ("precision", "recall", "f1"))
         for measure in HEADINGS
     ]
+
+
+def _of_labels(default: str) -> Callable[..., int]:
+    """The verb that judges labels, for a model that is taken when none is named."""
+
+    def evaluate_labels(
+        path: Path,
+        model: Sequence[str] = (default,),
+        output: Path | None = None,
+        split: str | None = None,
+        device: str = "cpu",
+    ) -> int:
+        """Scores a model on clips whose labels are known.
+
+        Tells accuracy, macro F1, mean average precision and the expected calibration error, in percent, and
+        the figures of each label. Clips that share a group, or a file, are judged together too. A clip
+        without a label, or in a folder named unknown, is right where it is not taken for a label.
+
+        Args:
+            path: a folder for each label, a manifest (.csv or .jsonl) or a data set (see data/README.md).
+            model: a model's name (see `audiocnn models`) or file; of several the mean is taken.
+            output: folder for a page (report.md) with pictures, and for all results (results.json).
+            split: hears only the clips of this part: train, validation or test.
+            device: what the network runs on, such as cpu or cuda.
+        """
+        from rich.console import Console
+
+        from audiocnn import evaluate
+
+        clips, models = _clips(path, split), classifiers(model, device)
+        folder = path if path.is_dir() else path.parent
+        with Console(stderr=True).status("listening") as status, checked():
+            report = evaluate.evaluate_clips(
+                clips, models, folder, device, lambda file: status.update(f"listening to {file.name}")
+            )
+        for reason in report.failed.values():
+            print(reason, file=sys.stderr)
+        console = _console()
+        for rows in (evaluate.figures_table(report), evaluate.classes_table(report)):
+            console.print(_plain(*rows), "", sep="\n")
+        if output is not None:
+            evaluate.write(report, output)
+            print(f"{output / 'report.md'}")
+        return int(bool(report.failed))
+
+    return evaluate_labels
+
+
+evaluate_genre, evaluate_instrument = _of_labels("genre"), _of_labels("instrument")
+
+
+def _clips(path: Path, split: str | None) -> list["Clip"]:
+    """The clips at a path, those of one part. Raises: FileError when there are none."""
+    from audiocnn.datasets import clips, layouts
+
+    with checked():
+        part = None if split is None else clips.split_name(split)
+    found = [clip for clip in layouts.read(path) if part in (None, clip.split)]
+    if not found:
+        raise files.FileError(path, f"holds no clips of the split {part}")
+    return found
+
+
+def _plain(headings: list[str], rows: list[list[str]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 2))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number > 0)
+    for first, *cells in rows:
+        table.add_row(Text(first, overflow="fold"), *cells)
+    return table

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SAMPLE_RATE = 16_000
-N_FFT = 1024
+N_FFT = 2048
+LOWEST_HZ, N_ROWS = 50.0, 240  # of the spectrogram, whose rows are as far apart as pitches
+TICKS_HZ = {100: "100 Hz", 200: "200", 500: "500", 1000: "1 kHz", 2000: "2", 5000: "5"}
+TILT_DB = 2  # an octave: music has less at the top
 COLUMNS = 1200  # of the spectrogram, at most
 SHORTEST_HOP = 160  # samples: 10 ms
 DYNAMIC_RANGE_DB = 60
 N_SHOWN = 12  # labels in a picture, those that are likeliest at some time
+N_TOLD = 5  # and in its title
 
 
 def write_json(result: Any, path: str | os.PathLike) -> None:
@@ -76,14 +80,14 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
     above.set_title(title(result), loc="left", fontsize=11)
     above.imshow(
         levels,
-        extent=(0, result.duration_s, 0, SAMPLE_RATE / 2000),
+        extent=(0, result.duration_s, 0, np.log2(SAMPLE_RATE / 2 / LOWEST_HZ)),
         origin="lower",
         aspect="auto",
         cmap="bone_r",
         vmin=-DYNAMIC_RANGE_DB,
         vmax=0,
     )
-    above.set_ylabel("kHz")
+    above.set_yticks(np.log2(np.array(list(TICKS_HZ)) / LOWEST_HZ), TICKS_HZ.values(), fontsize=9)
     _draw(below, timeline, shown)
     with files.written(path) as partial:
         figure.savefig(partial)
@@ -91,7 +95,7 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
 
 def title(result: Any) -> str:
     """What is heard, in words: `song.mp3: jazz 81 %`."""
-    return f"{result.source.name}: {said(result.heard)}"
+    return f"{result.source.name}: {said(result.heard[:N_TOLD])}"
 
 
 def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
@@ -112,14 +116,16 @@ def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
 
 
 def spectrogram(source: str | os.PathLike) -> np.ndarray:
-    """Levels in decibels below the loudest, (bins, columns): a column is the loudest of its frames."""
+    """Levels in decibels below the loudest, (rows, columns): a column is the loudest of its frames."""
     hop_length = max(SHORTEST_HOP, round(audio.duration_s(source) * SAMPLE_RATE / COLUMNS))
-    window = np.hanning(N_FFT)
+    n_block, overlap = max(hop_length, N_FFT), max(N_FFT - hop_length, 0)
+    window, rows_hz = np.hanning(N_FFT), np.geomspace(LOWEST_HZ, SAMPLE_RATE / 2, N_ROWS)
+    bins_hz = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
     columns = []
-    for block in audio.blocks(
-        source, SAMPLE_RATE, max(hop_length, N_FFT), overlap=max(N_FFT - hop_length, 0)
-    ):
+    for block in audio.blocks(source, SAMPLE_RATE, n_block, overlap):
         frames = np.pad(block, (0, -len(block) % N_FFT)).reshape(-1, N_FFT)
-        columns.append(np.abs(np.fft.rfft(frames * window)).max(axis=0))
-    levels = 20 * np.log10(np.stack(columns, axis=1) + 1e-9)
+        spectrum = np.abs(np.fft.rfft(frames * window)).max(axis=0)
+        columns.append(np.interp(rows_hz, bins_hz, spectrum))
+    levels = 20 * np.log10(np.stack(columns, axis=1) + 1e-6)
+    levels += TILT_DB * np.log2(rows_hz / LOWEST_HZ)[:, None]
     return levels - levels.max()

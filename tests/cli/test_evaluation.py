@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import soundfile
 
 RATE = 16_000
@@ -50,3 +51,60 @@ def test_prepare_from_nothing(run, tmp_path: Path) -> None:
     assert done.err[0].startswith(f"{tmp_path}: no MAPS recordings")
     done = run("data", "prepare", "render", tmp_path, tmp_path / "cache")
     assert (done.status, len(done.err)) == (1, 1)
+
+
+@pytest.fixture
+def by_class(tmp_path: Path, tone) -> Path:
+    """A folder per class of three tones each, one of the high ones said to be low; and one of silence."""
+    for label, samples in {"low": "low", "middle": "middle", "high": "high", "unknown": None}.items():
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            sounding = [samples] if samples else []
+            soundfile.write(tmp_path / label / f"{number}.wav", tone(*sounding), RATE)
+    (tmp_path / "high" / "2.wav").rename(tmp_path / "low" / "3.wav")
+    return tmp_path
+
+
+def test_evaluate_genre(run, by_class: Path, one_tone: Path, tmp_path: Path) -> None:
+    done = run("evaluate", "genre", by_class, "--model", one_tone, "--output", tmp_path / "report")
+    assert (done.status, done.err) == (0, [])
+    rows = [line.split() for line in done.out]
+    assert ["accuracy", "macro", "F1", "mAP", "calibration", "error"] in rows
+    assert next(row for row in rows if row[:2] == ["12", "clips"])[2] == "91.7"
+    assert next(row for row in rows if row[:1] == ["low"])[1:5] == ["4", "100.0", "75.0", "85.7"]
+    assert next(row for row in rows if row[:1] == ["unknown"])[1:5] == ["3", "100.0", "100.0", "100.0"]
+    assert done.out[-1] == f"{tmp_path}/report/report.md"
+    assert (tmp_path / "report" / "confusion.png").is_file()
+
+
+def test_evaluate_instrument_by_a_manifest(run, by_class: Path, many_tones: Path) -> None:
+    table = "path,labels,start,end,split,group\nlow/0.wav,low,0,1,test,a\nlow/0.wav,low,1,2,test,a\n"
+    (by_class / "clips.csv").write_text(table + "high/0.wav,low|middle,,,train,b\n")
+    command = ("evaluate", "instrument", by_class / "clips.csv", "--model", many_tones, "--split")
+    done = run(*command, "test")
+    assert (done.status, done.err) == (0, [])
+    assert [line.split()[:3] for line in done.out[1:3]] == [
+        ["2", "clips", "100.0"],
+        ["1", "recordings", "100.0"],
+    ]
+    done = run(*command, "validation")
+    assert (done.status, done.err) == (1, [f"{by_class}/clips.csv: holds no clips of the split validation"])
+    done = run(*command, "exam")
+    assert (done.status, len(done.err)) == (2, 1)
+    assert done.err[0].startswith("audiocnn evaluate instrument: split is 'exam', expected one of train")
+
+
+def test_evaluate_labels_that_the_model_lacks(run, by_class: Path, one_tone: Path) -> None:
+    (by_class / "low").rename(by_class / "bass")
+    done = run("evaluate", "genre", by_class, "--model", one_tone)
+    assert (done.status, done.out) == (2, [])
+    reason = "clips have bass, expected low, middle, high"
+    assert done.err == [f"audiocnn evaluate genre: {reason} (see audiocnn evaluate genre --help)"]
+
+
+def test_evaluate_labels_goes_on_after_a_bad_file(run, by_class: Path, one_tone: Path) -> None:
+    (by_class / "low" / "0.wav").write_text("la la la\n" * 1000)
+    done = run("evaluate", "genre", by_class, "--model", one_tone)
+    assert (done.status, len(done.err)) == (1, 1)
+    assert done.err[0].startswith(f"{by_class}/low/0.wav: no audio that libsndfile can read")
+    assert any(line.startswith("11 clips") for line in done.out)
