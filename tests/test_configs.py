@@ -25,8 +25,9 @@ from audiocnn.tasks.image import ImageTask
 from audiocnn.tasks.notes import NotesTask
 
 ROOT = Path(__file__).parents[1]
-# Those of `audiocnn fit`; those of a search have tests of their own.
-CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if not path.stem.startswith("search")]
+# Those of `audiocnn fit`; searches and sweeps have tests of their own.
+OTHERS = ("search", "sweep")
+CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if not path.stem.startswith(OTHERS)]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 RATE = cache.SAMPLE_RATE
 

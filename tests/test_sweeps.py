@@ -1,0 +1,42 @@
+"""A sweep's parameters are arguments of its training, and its metric is what the training is judged by."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import yaml
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
+
+from audiocnn.tasks.base import Task
+
+ROOT = Path(__file__).parents[1]
+SWEEPS = sorted((ROOT / "configs").glob("sweep_*.yaml"))
+pytestmark = pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
+
+
+def last(parameter: dict[str, Any]) -> Any:
+    return parameter["values"][-1] if "values" in parameter else parameter["max"]
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
+def test_sweep(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = yaml.safe_load(sweep.read_text())
+    program, verb, *fixed, args = said["command"]
+    assert (said["program"], program, verb, args) == ("audiocnn", "${program}", "fit", "${args}")
+    drawn = {name: last(parameter) for name, parameter in said["parameters"].items()}
+    monkeypatch.chdir(ROOT)
+    # As wandb writes them: --NAME=VALUE.
+    monkeypatch.setattr(sys, "argv", ["audiocnn", *fixed, *(f"--{n}={value}" for n, value in drawn.items())])
+    modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+    cli = LightningCLI(Task, lightning.LightningDataModule, run=False, **modes)
+    for name, value in drawn.items():
+        part, *path = name.split(".")
+        found = cli.config[part]
+        for key in path:
+            found = found["init_args"][key]
+        assert found == value, name
+    monitored = [c.monitor for c in cli.trainer.callbacks if isinstance(c, ModelCheckpoint)]
+    assert said["metric"]["name"] in monitored
