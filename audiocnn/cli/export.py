@@ -8,7 +8,7 @@ from audiocnn import files
 from audiocnn.cli.arguments import UsageError
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.notes import NotesTask
+    from audiocnn.tasks.model import Model
 
 
 def export(
@@ -17,7 +17,7 @@ def export(
     """Writes a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
     The model is one that there is (--model), or what `audiocnn fit` trained (--config and --ckpt_path).
-    Checkpoints are read without unpickling code.
+    Checkpoints are read without unpickling code. ONNX of a model of labels hears one window.
 
     Args:
         out: the file to write; its suffix tells the format.
@@ -42,14 +42,13 @@ def export(
     return 0
 
 
-def trained(config: Path, ckpt_path: Path) -> "NotesTask":
+def trained(config: Path, ckpt_path: Path) -> "Model":
     """The task that a config describes with the weights of a checkpoint.
 
     Raises: FileError when one of them cannot be read or they do not fit.
     """
     import torch
 
-    task = _described(config)
     try:
         with warnings.catch_warnings(action="ignore"):
             checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
@@ -57,6 +56,8 @@ def trained(config: Path, ckpt_path: Path) -> "NotesTask":
         raise files.FileError(ckpt_path, files.reason(error)) from error
     except Exception as error:  # what a damaged file does to the reader is not to be foreseen
         raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
+    labels = checkpoint.get("labels") if isinstance(checkpoint, dict) else None
+    task = _described(config, labels)
     try:
         task.load_state_dict(dict(checkpoint)["state_dict"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -64,16 +65,20 @@ def trained(config: Path, ckpt_path: Path) -> "NotesTask":
     return task.eval()
 
 
-def _described(config: Path) -> "NotesTask":
+def _described(config: Path, labels: list[str] | None) -> "Model":
+    """The untrained task of a config, with the labels of its data where those are known."""
     import jsonargparse
     import yaml
 
+    from audiocnn.tasks.clips import ClipTask
     from audiocnn.tasks.notes import NotesTask
 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(NotesTask, "model", required=True)
+    parser.add_subclass_arguments((NotesTask, ClipTask), "model", required=True)
     try:
         section = {"model": yaml.safe_load(config.read_text())["model"]}
+        if labels:
+            section["model"]["init_args"]["labels"] = labels
         return parser.instantiate(parser.parse_object(section))["model"]
     except OSError as error:
         raise files.FileError(config, files.reason(error)) from error

@@ -1,6 +1,14 @@
 """`audiocnn fit`, `validate` and `test`: Lightning's command line over every task and data set."""
 
 import sys
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from audiocnn.tasks.base import Task
 
 
 def lightning(verb: str, arguments: list[str]) -> int:
@@ -10,22 +18,31 @@ def lightning(verb: str, arguments: list[str]) -> int:
     the config's ModelCheckpoint, and begins anew where there is none: the same command trains and, after a
     kill, resumes. The config that a run used is written among its logs.
     """
-    from lightning import LightningDataModule
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch.cli import LightningCLI
-
-    from audiocnn.tasks.base import Task
-
     sys.argv = ["audiocnn", verb, *arguments]  # where it reads them: it warns of any other way
     try:
-        LightningCLI(
-            Task,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_kwargs={"overwrite": True},
-        )
+        CommandLine(save_config_kwargs={"overwrite": True})
     except (FileNotFoundError, MisconfigurationException) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+class CommandLine(LightningCLI):
+    """Lightning's, over our tasks; a task of labels is told those of its data."""
+
+    def __init__(self, **options: Any) -> None:
+        modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+        super().__init__(Task, LightningDataModule, **modes, **options)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        # Tasks without this argument are passed over.
+        parser.link_arguments("data", "model.init_args.labels", labels_of, apply_on="instantiate")
+
+
+def labels_of(data: LightningDataModule) -> list[str]:
+    """The labels of a data set, in the order of its targets; it may have to be read first."""
+    if hasattr(data, "labels") and not data.labels:
+        with torch.random.fork_rng(devices=[]):  # what is drawn after does not depend on the cache
+            data.prepare_data()
+            data.setup()
+    return getattr(data, "labels", [])

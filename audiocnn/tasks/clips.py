@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,6 +110,9 @@ class ClipTask(ClipModel, Task):
             self.temperature.fill_(labelling.fit_temperature(logits, targets, self.several))
         self.metrics.reset()
         self._heard.clear()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["labels"] = self.labels  # they may come from the data, of which the config does not tell
 
     def of_recording(self, logits: Tensor) -> Tensor:
         """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from audiocnn import files
-from audiocnn.tasks.model import NotesModel
+from audiocnn.tasks.model import ClipModel, Model, NotesModel
 
 N_EXAMPLE = 32_768  # samples that the export runs on; any number can be given to the file
 
@@ -32,37 +34,66 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-class _Scores(nn.Module):
+class _Exported(nn.Module):
+    """What the file computes, waveform -> outputs by `names`, from `n_least` samples up."""
+
+    n_example, n_least = N_EXAMPLE, 1
+    names: list[str]
+    metadata: dict[str, str]
+
+
+class _Scores(_Exported):
     def __init__(self, task: NotesModel) -> None:
         super().__init__()
         self.task = task
+        self.names = list(task.scores(torch.zeros(1, N_EXAMPLE)))
+        self.metadata = {"sample_rate": str(task.sample_rate), "hop_length": str(task.hop_length)}
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         return tuple(self.task.scores(waveform).values())
 
 
-def save(task: NotesModel, path: str | Path) -> None:
-    """Writes the model as ONNX: `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names.
+class _Probabilities(_Exported):
+    def __init__(self, task: ClipModel) -> None:
+        super().__init__()
+        self.task = task
+        self.names = ["probabilities"]
+        self.n_example, self.n_least = task.n_window, max(task.n_least, 1)
+        outputs, window_s = json.dumps(task.outputs), str(task.window_s)
+        self.metadata = {"sample_rate": str(task.sample_rate), "window_s": window_s, "outputs": outputs}
 
-    Frame i is that of sample i * hop_length. The file's metadata has `sample_rate` in Hz and `hop_length`.
+    def forward(self, waveform: Tensor) -> Tensor:
+        logits = self.task(waveform) / self.task.temperature
+        return torch.sigmoid(logits) if self.task.several else torch.softmax(logits, dim=1)
+
+
+EXPORTED: dict[type[Model], Callable[[Any], _Exported]] = {NotesModel: _Scores, ClipModel: _Probabilities}
+
+
+def save(task: Model, path: str | Path) -> None:
+    """Writes the model as ONNX, what it is for in the file's metadata.
+
+    Of notes: `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names. Frame i is that of
+    sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length`.
+    Of labels: `waveform` (1, samples), a window -> `probabilities` (1, outputs). Metadata: `sample_rate` in
+    Hz, `window_s`, and `outputs`, a list in JSON: the labels and, with one of them, unknown.
 
     Raises: FileError when the packages for it are missing.
     """
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise files.FileError(path, "needs onnx and onnxscript: pip install 'audiocnn[onnx]'")
-    names = list(task.scores(torch.zeros(1, N_EXAMPLE)))
+    module = next(wrap for kind, wrap in EXPORTED.items() if isinstance(task, kind))(task)
     with _quiet():
         program = torch.onnx.export(
-            _Scores(task).eval(),
-            (torch.zeros(1, N_EXAMPLE),),
+            module.eval(),
+            (torch.zeros(1, module.n_example),),
             dynamo=True,
             input_names=["waveform"],
-            output_names=names,
-            dynamic_shapes=[{1: torch.export.Dim("samples", min=1)}],
+            output_names=module.names,
+            dynamic_shapes=[{1: torch.export.Dim("samples", min=module.n_least)}],
             verbose=False,
         )
     assert program is not None
-    hop_length = str(task.hop_length)
-    program.model.metadata_props.update(sample_rate=str(task.sample_rate), hop_length=hop_length)
+    program.model.metadata_props.update(module.metadata)
     with files.written(path) as partial:
         program.save(partial)

@@ -1,0 +1,78 @@
+"""A model of one's own, in three commands: a folder of classes -> trained, exported, and asked."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiocnn import listen
+from audiocnn.cli import main
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "configs" / "genre_folder.yaml"
+RATE = 16_000
+CLASSES = {"bells": 1900, "hum": 150, "whistle": 5200}  # Hz
+N_CLIPS = 12  # of each class
+SMALL = ("--trainer.max_epochs=12", "--data.augment=null", "--data.workers=0", "--data.window_s=1")
+QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
+
+# Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{warning}")
+    for warning in (
+        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
+        ".*isinstance\\(treespec, LeafSpec\\)",
+        ".*does not have many workers",
+        "Checkpoint directory .* exists and is not empty",
+    )
+]
+
+
+def made_up(hz: float, rng: np.random.Generator, duration_s: float = 1.5) -> np.ndarray:
+    """A tone near a frequency, loud or soft, in a little noise."""
+    time_s = np.arange(round(duration_s * RATE)) / RATE
+    tone = np.sin(2 * np.pi * hz * rng.uniform(0.95, 1.05) * time_s + rng.uniform(0, 6))
+    return rng.uniform(0.05, 0.5) * (tone + 0.01 * rng.standard_normal(len(time_s)))
+
+
+def write(folder: Path, n_clips: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for label, hz in CLASSES.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(n_clips):
+            soundfile.write(folder / label / f"{number}.wav", made_up(hz, rng), RATE)
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["audiocnn"])
+    write(tmp_path / "my_music", N_CLIPS, seed=0)
+    write(tmp_path / "new", 4, seed=1)
+
+    started_s = time.process_time()
+    assert main(["fit", "--config", str(CONFIG), "--data.path", "my_music/", *SMALL, *QUIET]) == 0
+    checkpoint = "runs/genre_folder/best.ckpt"
+    assert main(["export", "my.safetensors", "--config", str(CONFIG), "--ckpt_path", checkpoint]) == 0
+    assert time.process_time() - started_s < 120  # of the processor: under a minute on two cores
+    assert listen.load_clips("my.safetensors").labels == sorted(CLASSES)
+    assert torch.load(checkpoint, weights_only=True)["labels"] == sorted(CLASSES)
+
+    capsys.readouterr()
+    assert main(["classify", "new", "--model", "my.safetensors", "--output", "out"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 12
+    for label in CLASSES:
+        for path in sorted((tmp_path / "out" / label).glob("*.my.json")):
+            document = json.loads(path.read_text())
+            assert (document["heard"], document["unknown"]) == ([label], False)
+
+    assert main(["evaluate", "genre", "new", "--model", "my.safetensors"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("12 clips"))
+    assert row.split()[2:5] == ["100.0", "100.0", "100.0"]
