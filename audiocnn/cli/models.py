@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from audiocnn.backbones import Backbone
+    from audiocnn.tasks.model import Model
 
 WIDTH = 100  # columns of the tables where there is no terminal
 
@@ -83,9 +84,20 @@ def _as_counted(name: str) -> list:
 
 def _print_shipped(names: list[str]) -> None:
     """Each with the card that tells what it is good for; not cut to the terminal's width."""
+    from audiocnn.tasks import modelfile
+
     for name in names:
         path = models.path(name)
-        print(f"{name:16}{path.stat().st_size / 1e6:5.1f} MB  {path.with_suffix('.md')}")
+        size_mb, hears = path.stat().st_size / 1e6, _hears(modelfile.load(path))
+        print(f"{name:16}{size_mb:5.1f} MB  {hears:28}{path.with_suffix('.md')}")
+
+
+def _hears(model: "Model") -> str:
+    from audiocnn.tasks.model import ClipModel
+
+    if isinstance(model, ClipModel):
+        return f"{len(model.labels)} labels, {model.window_s:g} s windows"
+    return "notes"
 
 
 def _print_networks(
@@ -155,6 +167,7 @@ def _print_details(
     console: "Console", shipped: list[str], names: list[str], sound: Input, classes: int
 ) -> None:
     from audiocnn.tasks import modelfile
+    from audiocnn.tasks.model import ClipModel
 
     for name in shipped:
         model = modelfile.load(models.path(name))
@@ -162,6 +175,8 @@ def _print_details(
         hop_ms = 1000 * model.front_end.frame_s
         # Front ends look at where they are: they do not run on shapes alone.
         _print_layers(console, name, model, (1, n_samples), model.backbone, hop_ms, device="cpu")
+        if isinstance(model, ClipModel):
+            console.print(f"{_hears(model)}: {', '.join(model.labels)}\n", highlight=False)
     for name in names:
         with checked():
             backbone, network = sound.create(name, classes)

@@ -8,6 +8,7 @@ from lightning import LightningDataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from audiocnn.datasets.clip_loader import ClipsDataModule
 from audiocnn.tasks.base import Task
 
 
@@ -40,9 +41,11 @@ class CommandLine(LightningCLI):
 
 
 def labels_of(data: LightningDataModule) -> list[str]:
-    """The labels of a data set, in the order of its targets; it may have to be read first."""
-    if hasattr(data, "labels") and not data.labels:
+    """The labels of clips, in the order of their targets; the data may have to be read first."""
+    if not isinstance(data, ClipsDataModule):
+        return []
+    if not data.labels:
         with torch.random.fork_rng(devices=[]):  # what is drawn after does not depend on the cache
             data.prepare_data()
             data.setup()
-    return getattr(data, "labels", [])
+    return data.labels

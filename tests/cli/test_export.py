@@ -1,5 +1,6 @@
 """`audiocnn export`: what is exported is the model, in every format."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
+from audiocnn import listen
 from audiocnn.tasks import modelfile
 
 RATE = 16_000
@@ -36,6 +38,27 @@ def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path)
             np.testing.assert_allclose(got[name], scores.numpy(), atol=1e-4)
     # Frame i is sample i * hop_length: A4 begins at 0.5 s.
     assert got["onset"][0, 69 - 21, : RATE // 512].argmax() == pytest.approx(0.5 * RATE / 512, abs=0.7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["one_tone", "many_tones"])
+def test_onnx_gives_the_probabilities_of_torch(
+    run, tmp_path: Path, tone, kind: str, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(kind)
+    assert run("export", tmp_path / "labels.onnx", "--model", path).status == 0
+    session = onnxruntime.InferenceSession(tmp_path / "labels.onnx", providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    names = ["low", "middle", "high"] + ["unknown"] * (kind == "one_tone")
+    assert json.loads(metadata.pop("outputs")) == names
+    assert metadata == {"sample_rate": "16000", "window_s": "1.0"}
+    for n_samples in (1, 777, RATE):
+        waveform = tone("middle", duration_s=1)[None, :n_samples]
+        (got,) = session.run(["probabilities"], {"waveform": waveform})
+        wanted = listen.classify((waveform[0], RATE), path).timeline.probabilities
+        assert got.shape == (1, len(names))
+        np.testing.assert_allclose(got, wanted, atol=1e-5)
+    assert names[got[0].argmax()] == "middle"
 
 
 def test_export_without_the_onnx_extra(

@@ -24,10 +24,21 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> Pat
 
 
 def test_shipped_models_are_listed(run, shipped: Path) -> None:
-    line = f"notes-piano       0.0 MB  {shipped}/notes-piano.md"
+    line = f"notes-piano       0.0 MB  notes                       {shipped}/notes-piano.md"
     assert run("models", "notes*").out == [line]
     done = run("models", "lenet5", "--no_latency")
     assert line not in done.out  # its name does not match
+
+
+def test_a_model_of_labels(run, shipped: Path, one_tone: Path) -> None:
+    (shipped / "genre.safetensors").write_bytes(one_tone.read_bytes())
+    line = f"genre             0.0 MB  3 labels, 1 s windows       {shipped}/genre.md"
+    assert run("models", "genre").out == [line]
+    done = run("models", "genre", "--detail")
+    assert done.out[0] == "genre on 16384"
+    (total,) = (line.split() for line in done.out if line.startswith("all "))
+    assert total[1] == "4"  # low, middle, high and unknown
+    assert "3 labels, 1 s windows: low, middle, high" in done.out
 
 
 def test_table(run, shipped: Path) -> None:

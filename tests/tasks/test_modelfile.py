@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
@@ -15,9 +16,12 @@ from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.notes import Decoding
 from audiocnn.spectrogram import Cqt, LogMel, Stft
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.model import NotesModel
+from audiocnn.tasks.clips import ClipTask, GenreTask, InstrumentTask
+from audiocnn.tasks.model import ClipModel, NotesModel
 from audiocnn.tasks.modelfile import ModelError
 from audiocnn.tasks.notes import NotesTask
+
+T = TypeVar("T", bound=nn.Module)
 
 
 def dilated() -> NotesTask:
@@ -37,7 +41,7 @@ def harmonic() -> NotesTask:
     )
 
 
-def varied(task: NotesTask) -> NotesTask:
+def varied(task: T) -> T:
     """The task with every number away from its initial value."""
     torch.manual_seed(0)
     for tensor in task.state_dict().values():
@@ -68,6 +72,23 @@ def test_comes_back_unchanged(create, tmp_path: Path) -> None:
         logits = task.eval()(waveform)
         torch.testing.assert_close(loaded(waveform), logits, rtol=1e-6, atol=1e-6)
     assert logits.std(dim=-1).min() > 0
+
+
+@pytest.mark.parametrize("kind", [GenreTask, InstrumentTask])
+def test_a_model_of_labels_comes_back_unchanged(kind: type[ClipTask], tmp_path: Path) -> None:
+    front_end, backbone = LogMel(8000, 512, 256, n_mels=20), DilatedNet(20, channels=8, dilations=(1,))
+    task = kind(front_end, backbone, ["jazz", "rock"], window_s=2.0, threshold=0.4, drop=0.1)
+    path = tmp_path / "mine.safetensors"
+    varied(task).temperature.fill_(1.7)
+    modelfile.save(task, path)
+    loaded = modelfile.load(path)
+    assert type(loaded) is ClipModel
+    assert (loaded.name, loaded.labels, loaded.outputs) == ("mine", task.labels, task.outputs)
+    assert (loaded.several, loaded.window_s, loaded.threshold) == (kind is InstrumentTask, 2.0, 0.4)
+    assert loaded.temperature.item() == pytest.approx(1.7)
+    waveform = torch.rand(1, 4000) - 0.5
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(waveform), task.eval()(waveform), rtol=1e-6, atol=1e-6)
 
 
 def test_saves_tensors_and_a_description(saved: Path) -> None:
