@@ -1,5 +1,6 @@
 """Broken input of every kind we know: a correct result or one clear line, and the other files go on."""
 
+import json
 import os
 import pickle
 import resource
@@ -129,6 +130,27 @@ def test_sound(run, tmp_path: Path, kind: str) -> None:
         (line,) = done.err
         assert line.startswith(f"{bad}: {expected}")
         assert names(tmp_path) == {bad.name, "good.wav", "good.csv"}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_sound_for_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_tone: Path, kind: str
+) -> None:
+    suffix, make, expected = SOUNDS[kind]
+    bad, good = tmp_path / f"bad{suffix}", tmp_path / "good.wav"
+    make(bad)
+    write(good, tone()[16_000:32_000])
+    status = main(["classify", str(tmp_path), "--model", str(one_tone), "--formats", "json"])
+    out, err = capsys.readouterr()
+    assert f"{good}: middle 100 % -> {tmp_path}/good.one.json" in out.splitlines()
+    if isinstance(expected, list):
+        assert (err, status) == ("", 0)
+        document = json.loads((tmp_path / "bad.one.json").read_text())
+        assert "middle" in document["heard"] or document["unknown"]
+        assert bool(expected) == (max(document["timeline"]["probabilities"]["middle"]) > 0.9)
+    elif expected:
+        assert (status, err.splitlines()[0][: len(f"{bad}: {expected}")]) == (1, f"{bad}: {expected}")
+        assert names(tmp_path) == {bad.name, "good.wav", "good.one.json"}
 
 
 def test_clipped_square_waves_give_their_pitch(run, tmp_path: Path) -> None:

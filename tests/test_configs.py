@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from lightning.pytorch.cli import LightningCLI
 
 from audiocnn import formats, listen
 from audiocnn.cli import main
+from audiocnn.cli.training import CommandLine
 from audiocnn.datasets import cache
+from audiocnn.datasets.clip_loader import ClipsDataModule
 from audiocnn.datasets.recordings import NotesDataModule
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.autoencoder import AutoencoderTask
-from audiocnn.tasks.base import Task
+from audiocnn.tasks.clips import ClipTask
 from audiocnn.tasks.image import ImageTask
 from audiocnn.tasks.notes import NotesTask
 
@@ -54,16 +55,19 @@ def lightning_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
 def test_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start_from = yaml.safe_load(config.read_text())["model"]["init_args"].get("start_from")
+    sections = yaml.safe_load(config.read_text())
+    start_from = sections["model"]["init_args"].get("start_from")
     if start_from and not (ROOT / start_from).exists():
         pytest.skip(f"{start_from} is not there yet")
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config)])
-    modes = {"subclass_mode_model": True, "subclass_mode_data": True}
-    cli = LightningCLI(Task, lightning.LightningDataModule, run=False, **modes)
-    stands = {NotesTask: notes_stand, ImageTask: image_stands, AutoencoderTask: autoencoder_stands}
+    of_clips = sections["data"]["class_path"].endswith("ClipsDataModule")
+    given = ["--data.labels=[jazz,rock]"] if of_clips else []  # for which else the clips would be read
+    monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config), *given])
+    cli = CommandLine(run=False)
     with torch.inference_mode():
-        stands[type(cli.model)](cli.model.eval(), cli.datamodule)
+        next(stand for kind, stand in STANDS.items() if isinstance(cli.model, kind))(
+            cli.model.eval(), cli.datamodule
+        )
 
 
 def notes_stand(task: NotesTask, data: NotesDataModule) -> None:
@@ -84,6 +88,21 @@ def autoencoder_stands(task: AutoencoderTask, data: lightning.LightningDataModul
     data.setup()
     pictures, _ = next(iter(data.val_dataloader()))
     assert task(pictures).shape == pictures.shape
+
+
+def clips_stand(task: ClipTask, data: ClipsDataModule) -> None:
+    assert task.labels == data.labels == ["jazz", "rock"]
+    assert data.sample_rate == task.sample_rate
+    assert data.cropping.n_samples == task.n_window
+    assert task(torch.zeros(1, task.n_window)).shape == (1, len(task.outputs))
+
+
+STANDS = {
+    NotesTask: notes_stand,
+    ImageTask: image_stands,
+    AutoencoderTask: autoencoder_stands,
+    ClipTask: clips_stand,
+}
 
 
 def melody(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
