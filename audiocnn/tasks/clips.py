@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import (
@@ -17,7 +17,7 @@ from torchmetrics.classification import (
 )
 
 from audiocnn import labels as labelling
-from audiocnn.augment import MaskPicture, Mixup, Overlay
+from audiocnn.augment import MaskPicture, Mixup, Overlay, RollPicture
 from audiocnn.backbones import Backbone
 from audiocnn.spectrogram import FrontEnd
 from audiocnn.tasks.base import Task
@@ -34,11 +34,12 @@ class ClipTask(ClipModel, Task):
 
     Args:
         mask: masks on the pictures while training.
+        roll: moves the pictures while training; not at all when None.
         mix: what mixes the clips of a batch.
         label_smoothing: share of each target that is spread over all outputs.
         start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
 
-    The arguments up to drop are those of `ClipModel`; learning_rate, weight_decay and rate_decay of `Task`.
+    The arguments up to drop are those of `ClipModel`, learning_rate and weight_decay those of `Task`.
     """
 
     several: bool
@@ -53,18 +54,19 @@ class ClipTask(ClipModel, Task):
         threshold: float = 0.5,
         drop: float = 0.2,
         mask: MaskPicture | None = None,
+        roll: RollPicture | None = None,
         mix: Mixup | Overlay | None = None,
         label_smoothing: float = 0.0,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
-        rate_decay: float = 1.0,
         start_from: str | None = None,
     ) -> None:
         super().__init__(front_end, backbone, labels, type(self).several, window_s, threshold, drop)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
-        self.mask, self.mix, self.label_smoothing = mask or MaskPicture(), mix, label_smoothing
-        self.learning_rate, self.weight_decay, self.rate_decay = learning_rate, weight_decay, rate_decay
+        self.mask, self.roll, self.mix = mask or MaskPicture(), roll or nn.Identity(), mix
+        self.label_smoothing = label_smoothing
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.metrics = MetricCollection(self.figures(len(self.outputs)), prefix="val/")
         self._heard: list[tuple[Tensor, Tensor]] = []
         if start_from:
@@ -89,7 +91,7 @@ class ClipTask(ClipModel, Task):
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch
-        logits = self.head(self.backbone(self.mask(self.picture(waveforms))))
+        logits = self.head(self.backbone(self.mask(self.roll(self.picture(waveforms)))))
         loss = self.loss(logits.float(), self.of_outputs(targets))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss

@@ -27,6 +27,7 @@ from audiocnn import files
 from audiocnn.blocks.measure import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.spectrogram.Waveform", "init_args": {"sample_rate": 16000}}
+UNMASKED = {"class_path": "audiocnn.augment.MaskPicture", "init_args": {"p": 0.0}}  # bands, which samples lack
 # What is compared -> the network, by its name and arguments; waveform networks have no other front end.
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain convolutions (VGG)": ("vgg_small", {}),
@@ -57,7 +58,7 @@ def config_of(choice: str, seed: int) -> dict[str, Any]:
         "dict_kwargs": deepcopy(arguments),
     }
     if name == "m5_small":
-        model["front_end"] = WAVEFORM
+        model.update(front_end=WAVEFORM, mask=UNMASKED)
     return config
 
 
