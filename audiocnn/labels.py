@@ -138,5 +138,5 @@ def reliability(values: np.ndarray, targets: np.ndarray, several: bool, n_bins: 
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     count = np.bincount(bins, minlength=n_bins)
     used = count > 0
-    sums = (np.bincount(bins, weights, n_bins)[used] / count[used] for weights in (confidence, right))
-    return Reliability(*sums, count[used])
+    means = [np.bincount(bins, weights, n_bins)[used] / count[used] for weights in (confidence, right)]
+    return Reliability(means[0], means[1], count[used])
