@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones.base import Backbone, channels_last, dropout_classifier
 from audiocnn.backbones.cells import Cell, Layers, Table
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.conv import ConvNormAct
@@ -118,7 +117,7 @@ class CellNet(Backbone):
         self.last_act = act_layer(act, inplace=False)  # cells begin with one, and end without
         self.stage_channels = tuple(stage_channels)
         self.time_stride = stem_stride << (stem_reductions + stacks - 1)
-        self.to(memory_format=torch.channels_last)  # the layout that depthwise convolutions are fastest in
+        channels_last(self)
 
     def features(self, x: Tensor) -> list[Tensor]:
         before = previous = self.stages[0](x)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.base import Backbone, channels_last
 from audiocnn.blocks.conv import ConvNormAct, norm_act
 from audiocnn.blocks.dense import DenseBlock, DenseTransition
 from audiocnn.blocks.pool import pool as pool_layer
@@ -75,7 +74,7 @@ class DenseNet(Backbone):
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(stage_channels)
         self.time_stride = 2 ** (1 + len(depths))
-        self.to(memory_format=torch.channels_last)  # the layout in which maps are joined fastest
+        channels_last(self)
 
 
 DENSENETS: dict[str, dict[str, Any]] = {

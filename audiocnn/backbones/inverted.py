@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
+from audiocnn.backbones.base import channels_last
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inverted import InvertedBottleneck
 from audiocnn.blocks.norm import Norm
@@ -104,7 +104,7 @@ def trunk_stages(
     stages.append(ConvNormAct(channels, last_channels, 1, dims=dims, norm=norm, act=act))
     stage_channels = (stem_channels, *(row.channels for row in rows), last_channels)
     trunk = nn.ModuleList(stages)
-    trunk.to(memory_format=torch.channels_last)  # the layout that depthwise convolutions are fastest in
+    channels_last(trunk)
     return trunk, stage_channels, 2 * math.prod(row.stride for row in rows)
 
 
