@@ -1,7 +1,7 @@
 """The command line, `audiocnn VERB ...`: each verb is a function, imported when it is called for.
 
-Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. What a file
-is to blame for is told in one line, `path: reason`, on the standard error.
+Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. That, and
+what a file is to blame for (`path: reason`), is told in one line on the standard error.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from audiocnn import __version__, files
+from audiocnn.cli import interrupts
 
 # verb -> (module:function here, what it does)
 VERBS = {
@@ -53,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
 
 
 def _run(verb: str, arguments: list[str]) -> int:
     module, _, name = VERBS[verb][0].partition(":")
-    function = getattr(import_module(f"{__name__}.{module}"), name)
+    with interrupts.held():
+        function = getattr(import_module(f"{__name__}.{module}"), name)
     if module in ("training", "search"):  # what takes a config has a parser of its own
         return function(verb, arguments)
     from audiocnn.cli.arguments import UsageError, parser_of

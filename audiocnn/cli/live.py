@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from audiocnn import audio
+from audiocnn.cli import interrupts
 from audiocnn.cli.arguments import UsageError, checked, task_of
 from audiocnn.notes import Note
 
@@ -47,13 +48,14 @@ def listen(
         device: what the network runs on, such as cpu or cuda.
     """
     _check(sample_rate, channels)
-    from audiocnn.listen import Listener
-
-    task, decoding = task_of(model, device, knobs)
     if low_latency:
         look_ahead_s = LOW_LATENCY_S
-    with checked():
-        listener = Listener(task, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
+    with interrupts.held():
+        from audiocnn.listen import Listener
+
+        task, decoding = task_of(model, device, knobs)
+        with checked():
+            listener = Listener(task, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
     block_s = BLOCK_S if look_ahead_s is None else listener.frame_s
     print(f"latency {listener.latency_s:.3f} s, and up to {block_s:.3f} s until a block is full", flush=True)
     told: dict[Key, Note] = {}
@@ -74,11 +76,16 @@ def _check(sample_rate: int, channels: int) -> None:
 
 
 def _pushed(listener: "Listener", stream: BinaryIO, sample_rate: int, channels: int) -> Iterator[list[Note]]:
-    """The notes that have ended, after each piece of the stream and after its end."""
+    """The notes that have ended, after each piece of the stream and after its end.
+
+    Ctrl-C is held, also while the caller tells of them, but not while more sound is waited for.
+    """
     resampler = audio.Resampler(sample_rate, listener.sample_rate)
     for samples in pcm(stream, channels):
-        yield listener.push(resampler.push(samples))
-    yield listener.push(resampler.flush()) + listener.flush()
+        with interrupts.held():
+            yield listener.push(resampler.push(samples))
+    with interrupts.held():
+        yield listener.push(resampler.flush()) + listener.flush()
 
 
 def pcm(stream: BinaryIO, channels: int) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiocnn import audio, files
+from audiocnn.cli import interrupts
 
 SOUND_SUFFIX = (
     ".notes.wav"  # of what transcribe writes: beside song.wav there is no place for another song.wav
@@ -29,7 +30,8 @@ def hear(
 ) -> int:
     """Hears audio files, and all audio files in folders; gives the exit status.
 
-    What is there already stays. A recording that fails is told in one line and the others go on.
+    What is there already stays. A recording that fails is told in one line and the others go on. Ctrl-C is
+    held from block to block and from file to file.
 
     Args:
         suffixes: format -> how the names of its files end, for the formats to write.
@@ -40,9 +42,10 @@ def hear(
     jobs, n_failed = plan(paths, output)
     todo = _open(jobs, suffixes, overwrite)
     if todo:
-        one = ready()
-        with progress(len(todo)) as start:
-            done = [_done(job, targets, start, one) for job, targets in todo.items()]
+        with interrupts.held():
+            one = ready()
+            with progress(len(todo)) as start:
+                done = [_done(job, targets, start, one) for job, targets in todo.items()]
         n_failed += done.count(False)
     return int(n_failed > 0)
 
@@ -167,9 +170,15 @@ def progress(n_files: int) -> Iterator[Start]:
         one_file = bar.add_task("")
 
         def start(source: Path) -> Callable[[float], None]:
+            interrupts.check()
             bar.update(all_files, completed=next(numbers))
             total_s = None if bar.disable else audio.duration_s(source)
             bar.reset(one_file, description=source.name, total=total_s)
-            return lambda seconds: bar.update(one_file, completed=seconds)
+
+            def tell(seconds: float) -> None:
+                interrupts.check()
+                bar.update(one_file, completed=seconds)
+
+            return tell
 
         yield start

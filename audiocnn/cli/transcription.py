@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from audiocnn.cli import recordings
+from audiocnn.cli import interrupts, recordings
 from audiocnn.cli.arguments import UsageError, checked, task_of
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def transcribe(
         def hear(source: Path, targets: dict[str, Path], progress: recordings.Progress) -> str:
             heard = listen.transcribe(source, task, keep_scores="npz" in targets, progress=progress, **how)
             for name, target in targets.items():
+                interrupts.check()
                 _write(heard, name, target, midi)
             return f"{len(heard.notes)} notes"
 

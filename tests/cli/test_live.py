@@ -113,5 +113,5 @@ def test_listen_tells_while_the_sound_goes_on_until_interrupted(
         assert process.stdout.readline().startswith(b"latency 0.160 s")
         assert process.stdout.readline().split()[1:3] == [b"on", b"A4"]
         process.send_signal(signal.SIGINT)
-        assert process.wait() == 130
-        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == b"interrupted\n"
