@@ -1,23 +1,37 @@
 """The tempo of notes whose tempo is known, and notes moved to its grid."""
 
+import librosa
 import numpy as np
 import pytest
 
 from audiocnn import formats
+from audiocnn.formats import tempo
 from audiocnn.notes import Note
 
 
-@pytest.mark.parametrize("tempo", [63.0, 97.3, 120.0, 171.9])
-def test_tempo_is_found(tempo: float) -> None:
+@pytest.mark.parametrize("played", [63.0, 97.3, 120.0, 171.9])
+def test_tempo_is_found(played: float) -> None:
     rng = np.random.default_rng(0)
     steps = np.flatnonzero(rng.uniform(size=800) < np.tile([1.0, 0.2, 0.6, 0.2], 200))  # quarters most often
-    onsets_s = 3.21 + steps * 15 / tempo + rng.normal(0, 0.005, len(steps))
+    onsets_s = 3.21 + steps * 15 / played + rng.normal(0, 0.005, len(steps))
     notes = [Note(onset_s, onset_s + 0.1, 60, 100) for onset_s in onsets_s.tolist()]
     found = formats.estimate_tempo(notes)
     octave = 2.0 ** round(
-        np.log2(found / tempo)
+        np.log2(found / played)
     )  # what is the quarter and what the eighth is a matter of taste
-    assert found / octave == pytest.approx(tempo, rel=2e-4)
+    assert found / octave == pytest.approx(played, rel=2e-4)
+
+
+@pytest.mark.parametrize("longest_s", [1.0, 30.0, 300.0])
+def test_coarse_tempo_is_that_of_librosa(longest_s: float) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        envelope = np.bincount(rng.integers(0, round(longest_s * tempo.RATE), 100), rng.uniform(size=100))
+        lags = np.zeros(8 * tempo.RATE)
+        found = librosa.autocorrelate(envelope, max_size=len(lags))
+        lags[: len(found)] = found / found[0]
+        expected = librosa.feature.tempo(tg=lags[:, None], sr=tempo.RATE, hop_length=1)
+        assert tempo._coarse(envelope) == pytest.approx(float(expected[0]))
 
 
 @pytest.mark.parametrize(
