@@ -23,7 +23,12 @@ VERBS = {
     "data list": ("datasets:list_data", "the data sets there are"),
     "data info": ("datasets:info", "a data set -> where it comes from, its licence and split"),
     "data check": ("datasets:check", "clips -> their counts; what is broken, leaks, or is there twice"),
+    "data shard": ("preparation:shard", "clips -> tar files to stream from disk or object storage"),
     "data prepare clips": ("preparation:prepare_clips", "clips -> the cache that training reads, made ahead"),
+    "data prepare instruments": (
+        "preparation:prepare_instruments",
+        "MIDI files and soundfonts -> clips with instruments to train on",
+    ),
     "data prepare maps": ("preparation:prepare_maps", "MAPS piano recordings -> a cache to train on"),
     "data prepare render": ("preparation:prepare_render", "MIDI files and soundfonts -> a cache to train on"),
     "data prepare speech": ("preparation:prepare_speech", "voices without notes -> a cache to train on"),

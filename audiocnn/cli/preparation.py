@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 
-from audiocnn.datasets import clip_loader, instruments, maps, render, speech
+from audiocnn.datasets import clip_loader, instruments, maps, render, shards, speech
 
 
 def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
@@ -28,3 +28,4 @@ prepare_instruments = _verb(instruments.prepare)
 prepare_maps = _verb(maps.prepare)
 prepare_render = _verb(render.prepare)
 prepare_speech = _verb(speech.prepare)
+shard = _verb(shards.write)

@@ -11,7 +11,8 @@ rhythm and clicks that no recording has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +23,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from audiocnn.augment import RandomClip, RandomRecording, distraction
-from audiocnn.datasets import clip_cache, layouts, splits
+from audiocnn.datasets import clip_cache, layouts, shards, splits
 from audiocnn.datasets.clips import SPLITS, Clip
 from audiocnn.datasets.recordings import CONTEXT_S, fast_length
+
+Read = Callable[[int, int], np.ndarray]  # first sample and number of samples -> float32 (samples,)
 
 
 def targets(clip: Clip, labels: list[str]) -> Tensor:
@@ -55,6 +58,56 @@ class _Sounding:
         return start, end - start
 
 
+@dataclass(frozen=True)
+class Cropping:
+    """How a clip becomes an item to train on.
+
+    Args:
+        n_samples: length of a crop.
+        augment: done to each crop, with a second before it, which a reverberation fills.
+        distract_p: how often an item is no clip, but a sound that is none of the labels
+            (`augment.distraction`).
+    """
+
+    sample_rate: int
+    n_samples: int
+    augment: RandomClip | RandomRecording | None = None
+    distract_p: float = 0.0
+
+    def item(
+        self, read: Read, length: int, target: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A random crop of a clip of `length` samples, of which `read(start, n)` gives n, and its target.
+
+        Shape: (n_samples,) and (labels,).
+        """
+        n_context = 0
+        if self.augment:
+            n_context = fast_length(round(CONTEXT_S * self.sample_rate) + self.n_samples) - self.n_samples
+        n_heard = n_context + self.n_samples
+        if rng.random() < self.distract_p:
+            waveform, target = distraction(n_heard, self.sample_rate, rng), torch.zeros_like(target)
+        else:
+            waveform = self._crop(read, length, n_context, rng)
+        if self.augment:
+            waveform = self.augment(waveform, n_heard, self.sample_rate, rng)[n_context:]
+        return torch.from_numpy(waveform), target
+
+    def _crop(self, read: Read, length: int, n_context: int, rng: np.random.Generator) -> np.ndarray:
+        """A stretch of a clip with what comes before it; silence where the clip is not.
+
+        Shape: (n_context + n_samples,).
+        """
+        room = length - self.n_samples
+        start = int(rng.integers(min(room, 0), max(room, 0) + 1))  # negative: silence, then the clip
+        waveform = np.zeros(n_context + self.n_samples, np.float32)
+        begin = max(start - n_context, 0)
+        end = min(start + self.n_samples, length)
+        place = begin - (start - n_context)
+        waveform[place : place + end - begin] = read(begin, end - begin)
+        return waveform
+
+
 Sampling = Literal["natural", "balanced"]
 
 
@@ -62,12 +115,8 @@ class Crops(_Sounding, Dataset):
     """Random crops of random clips; item (e, i) of epoch e is the same whenever the seed is.
 
     Args:
-        n_samples: length of a crop.
         sampling: natural goes through all clips before it draws one again; balanced draws each label (and
             what has none) as often.
-        augment: done to each crop, with a second before it, which a reverberation fills.
-        distract_p: how often an item is no clip, but a sound that is none of the labels
-            (`augment.distraction`).
     """
 
     def __init__(
@@ -75,16 +124,12 @@ class Crops(_Sounding, Dataset):
         clips: list[Clip],
         sounds: clip_cache.Sounds,
         labels: list[str],
-        sample_rate: int,
-        n_samples: int,
+        cropping: Cropping,
         sampling: Sampling = "natural",
-        augment: RandomClip | RandomRecording | None = None,
-        distract_p: float = 0.0,
         seed: int = 0,
     ) -> None:
-        super().__init__(clips, sounds, sample_rate)
-        self.labels, self.n_samples, self.sampling = labels, n_samples, sampling
-        self.augment, self.distract_p, self.seed = augment, distract_p, seed
+        super().__init__(clips, sounds, cropping.sample_rate)
+        self.labels, self.cropping, self.sampling, self.seed = labels, cropping, sampling, seed
         self.spans = [self.span(clip) for clip in clips]
         members = defaultdict(list)
         for index, clip in enumerate(clips):
@@ -98,18 +143,13 @@ class Crops(_Sounding, Dataset):
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor]:
         epoch, index = item
         rng = np.random.default_rng((self.seed, epoch, index))
-        n_context = 0
-        if self.augment:
-            n_context = fast_length(round(CONTEXT_S * self.sample_rate) + self.n_samples) - self.n_samples
-        n_samples = n_context + self.n_samples
-        if rng.random() < self.distract_p:
-            waveform, target = distraction(n_samples, self.sample_rate, rng), torch.zeros(len(self.labels))
-        else:
-            drawn = self._draw(epoch, index, rng)
-            waveform, target = self._crop(drawn, n_context, rng), targets(self.clips[drawn], self.labels)
-        if self.augment:
-            waveform = self.augment(waveform, n_samples, self.sample_rate, rng)[n_context:]
-        return torch.from_numpy(waveform), target
+        drawn = self._draw(epoch, index, rng)
+        clip, (first, length) = self.clips[drawn], self.spans[drawn]
+
+        def read(start: int, n_samples: int) -> np.ndarray:
+            return self.sounds.read(clip.path, first + start, n_samples)
+
+        return self.cropping.item(read, length, targets(clip, self.labels), rng)
 
     def _draw(self, epoch: int, index: int, rng: np.random.Generator) -> int:
         """Which clip it is."""
@@ -117,23 +157,6 @@ class Crops(_Sounding, Dataset):
             return int(rng.choice(self.members[rng.integers(len(self.members))]))
         turn, place = divmod(index, len(self.clips))
         return int(np.random.default_rng((self.seed, epoch, turn, 0)).permutation(len(self.clips))[place])
-
-    def _crop(self, index: int, n_context: int, rng: np.random.Generator) -> np.ndarray:
-        """A stretch of a clip with what comes before it; silence where the clip is not.
-
-        Shape: (n_context + n_samples,).
-        """
-        first, length = self.spans[index]
-        room = length - self.n_samples
-        start = int(rng.integers(min(room, 0), max(room, 0) + 1))  # negative: silence, then the clip
-        waveform = np.zeros(n_context + self.n_samples, np.float32)
-        begin = max(start - n_context, 0)
-        end = min(start + self.n_samples, length)
-        place = begin - (start - n_context)
-        waveform[place : place + end - begin] = self.sounds.read(
-            self.clips[index].path, first + begin, end - begin
-        )
-        return waveform
 
 
 class WholeClips(_Sounding, Dataset):
@@ -205,7 +228,8 @@ class ClipsDataModule(lightning.LightningDataModule):
         labels: after `setup`, in the order of the targets.
 
     Args:
-        path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
+        path: a folder per class, a manifest (.csv, .jsonl), a data set's folder, or the folder or address of
+            `audiocnn data shard`.
         layout: what the folder is (`audiocnn data list`), or mirdata:NAME; found out when None.
         labels: in the order of the targets; all that the clips have, sorted, when None.
         sample_rate: in Hz.
@@ -256,40 +280,51 @@ class ClipsDataModule(lightning.LightningDataModule):
         if not 0 <= distract_p <= 1:
             raise ValueError(f"distract_p is {distract_p}, expected 0 to 1")
         self.path, self.layout, self.labels, self.sample_rate = path, layout, labels or [], sample_rate
-        self.window_s, self.segments, self.batch_size, self.workers = window_s, segments, batch_size, workers
-        self.cache, self.distract_p, self.augment = Path(cache), distract_p, augment
+        self.cropping = Cropping(sample_rate, round(window_s * sample_rate), augment, distract_p)
+        self.segments, self.batch_size, self.workers, self.cache = segments, batch_size, workers, Path(cache)
         self.sampling: Sampling = sampling
         self.split = {"validation": validation, "test": test, "by": by, "leaky": leaky, "seed": split_seed}
         self.skip_broken, self.seed = skip_broken, seed
 
     def prepare_data(self) -> None:
         """Decodes what is not in the cache yet: one process of a machine does it for all."""
-        self._sounds(layouts.read(self.path, self.layout))
+        if not shards.are_at(self.path):
+            self._sounds(layouts.read(self.path, self.layout))
 
     def setup(self, stage: str | None = None) -> None:
+        if shards.are_at(self.path):
+            return self._setup_shards()
         clips = splits.split(layouts.read(self.path, self.layout), **self.split)
         sounds = self._sounds(clips)
         clips = [clip for clip in clips if str(clip.path) in sounds.places]
-        heard = sorted({label for clip in clips for label in clip.labels})
-        self.labels = self.labels or heard
-        if unknown := sorted(set(heard) - set(self.labels)):
-            raise ValueError(f"clips have the labels {', '.join(unknown)}, expected {', '.join(self.labels)}")
+        self._know({label for clip in clips for label in clip.labels})
         parts = {part: [clip for clip in clips if clip.split == part] for part in SPLITS}
         if not parts["train"]:
             raise ValueError(f"{self.path}: no clips to train on, expected some")
-        self.train_set = Crops(
-            parts["train"],
-            sounds,
-            self.labels,
-            self.sample_rate,
-            round(self.window_s * self.sample_rate),
-            sampling=self.sampling,
-            augment=self.augment,
-            distract_p=self.distract_p,
-            seed=self.seed,
-        )
+        self.train_set = Crops(parts["train"], sounds, self.labels, self.cropping, self.sampling, self.seed)
         self.val_set = WholeClips(parts["validation"], sounds, self.labels, self.sample_rate)
         self.test_set = WholeClips(parts["test"], sounds, self.labels, self.sample_rate)
+
+    def _setup_shards(self) -> None:
+        if self.sampling != "natural":
+            raise ValueError(
+                f"sampling is {self.sampling!r}, expected 'natural': shards come in their own order"
+            )
+        index = shards.Index.read(self.path)
+        if index.sample_rate != self.sample_rate:
+            raise ValueError(
+                f"{self.path}: sample rate is {index.sample_rate}, expected {self.sample_rate} Hz"
+            )
+        self._know(set(index.labels))
+        self.train_set = shards.Stream(index, "train", self.labels, self.cropping)
+        self.val_set = shards.Stream(index, "validation", self.labels)
+        self.test_set = shards.Stream(index, "test", self.labels)
+
+    def _know(self, heard: set[str]) -> None:
+        """Takes over the labels that are heard, where none are given."""
+        self.labels = self.labels or sorted(heard)
+        if unknown := sorted(heard - set(self.labels)):
+            raise ValueError(f"clips have the labels {', '.join(unknown)}, expected {', '.join(self.labels)}")
 
     def _sounds(self, clips: list[Clip]) -> clip_cache.Sounds:
         paths = (clip.path for clip in clips)
@@ -299,6 +334,8 @@ class ClipsDataModule(lightning.LightningDataModule):
         return sounds
 
     def train_dataloader(self) -> DataLoader:
+        if isinstance(self.train_set, shards.Stream):
+            return self._loader(self.train_set, batch_size=self.batch_size)
         sampler = Numbered(self.segments or len(self.train_set))
         return self._loader(self.train_set, batch_size=self.batch_size, sampler=sampler)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from audiocnn.augment import RandomRecording
 from audiocnn.datasets import clip_cache
-from audiocnn.datasets.clip_loader import ClipsDataModule, Crops, Numbered, WholeClips, targets
+from audiocnn.datasets.clip_loader import ClipsDataModule, Cropping, Crops, Numbered, WholeClips, targets
 from audiocnn.datasets.clips import Clip
 
 RATE = 8_000
@@ -149,7 +149,7 @@ def test_stretches_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "both.wav"
     clips = [Clip(path, ("low",), 0.25, 1.0), Clip(path, ("high",), 1.0, 9.0), Clip(path, (), 2.5)]
     sounds = clip_cache.opened([path], RATE, tmp_path / "cache")
-    crops = Crops(clips[:2], sounds, ["high", "low"], RATE, 2000, seed=1)
+    crops = Crops(clips[:2], sounds, ["high", "low"], Cropping(RATE, 2000), seed=1)
     for item in ((epoch, i) for epoch in range(5) for i in range(2)):
         crop, target = crops[item]
         assert pitch_hz(crop) == HZ["high" if target[0] else "low"]
