@@ -66,8 +66,11 @@ def check(
     """
     from audiocnn.datasets import inspection, layouts, splits
 
-    with checked():
-        clips = splits.split(layouts.read(path, layout), seed=seed, by=by, leaky=True)
+    try:
+        with checked():
+            clips = splits.split(layouts.read(path, layout), seed=seed, by=by, leaky=True)
+    except ModuleNotFoundError as error:  # an extra
+        raise UsageError(str(error)) from error
     report = inspection.inspect(clips, workers)
     _print_counts(report)
     _print_sounds(report)

@@ -14,7 +14,7 @@ def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
     def verb(**arguments) -> int:
         try:
             n_recordings = prepare(**arguments)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (ImportError, OSError, ValueError, RuntimeError) as error:
             print(error, file=sys.stderr)
             return 1
         print(f"{n_recordings} recordings written to {arguments['out']}")

@@ -1,5 +1,6 @@
 """audiocnn data list, info, check and prepare clips: what they tell, and their exit status."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,14 @@ def test_check_tells_leaks(run, folder: Path) -> None:
     done = run("data", "check", manifest, "--workers", "0")
     assert done.status == 1
     assert "  group Ann" in done.out
+
+
+@pytest.mark.parametrize(("verb", "status"), [("check", 2), ("prepare clips", 1)])
+def test_without_mirdata(run, folder: Path, monkeypatch: pytest.MonkeyPatch, verb: str, status: int) -> None:
+    monkeypatch.setitem(sys.modules, "mirdata", None)
+    done = run("data", *verb.split(), folder, "--layout", "mirdata:irmas")
+    assert done.status == status
+    assert "needs mirdata: pip install 'audiocnn[mirdata]'" in done.err[0]
 
 
 def test_check_of_nothing(run, tmp_path: Path) -> None:
