@@ -248,6 +248,7 @@ def test_bad_config(
     path = lightning_cli / "bad.yaml"
     if config is not None:
         path.write_text(config)
-    assert main(["export", "out.safetensors", "--config", str(path), "--ckpt_path", "none"]) == 1
+    torch.save({"state_dict": {}}, "last.ckpt")
+    assert main(["export", "out.safetensors", "--config", str(path), "--ckpt_path", "last.ckpt"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{path}: {reason}")

@@ -72,7 +72,7 @@ class ClipTask(ClipModel, Task):
         if start_from:
             load_backbone(backbone, start_from)
 
-    def figures(self, n_outputs: int) -> dict[str, Metric]:
+    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         """The metrics by name."""
         raise NotImplementedError
 
@@ -134,7 +134,7 @@ class GenreTask(ClipTask):
 
     several = False
 
-    def figures(self, n_outputs: int) -> dict[str, Metric]:
+    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         return {
             "accuracy": MulticlassAccuracy(n_outputs, average="micro"),
             "f1": MulticlassF1Score(n_outputs, average="macro"),
@@ -152,7 +152,7 @@ class InstrumentTask(ClipTask):
 
     several = True
 
-    def figures(self, n_outputs: int) -> dict[str, Metric]:
+    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         return {
             "map": MultilabelAveragePrecision(n_outputs, average="macro"),
             "f1": MultilabelF1Score(n_outputs, average="macro", threshold=self.threshold),

@@ -27,7 +27,8 @@ from audiocnn import files
 from audiocnn.blocks.measure import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.spectrogram.Waveform", "init_args": {"sample_rate": 16000}}
-UNMASKED = {"class_path": "audiocnn.augment.MaskPicture", "init_args": {"p": 0.0}}  # bands, which samples lack
+# Masks are bands of bins, which samples lack.
+UNMASKED = {"class_path": "audiocnn.augment.MaskPicture", "init_args": {"p": 0.0}}
 # What is compared -> the network, by its name and arguments; waveform networks have no other front end.
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain convolutions (VGG)": ("vgg_small", {}),
