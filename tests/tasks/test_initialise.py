@@ -148,9 +148,9 @@ def test_backbone_of_a_checkpoint(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (None, "No such file or directory"),
-        (b"text", "no checkpoint with this backbone"),
-        ({"state_dict": {"head.weight": torch.zeros(1)}}, "no checkpoint with this backbone"),
-        ({"state_dict": {"backbone.weight": Path("a")}}, "no checkpoint with this backbone"),
+        (b"text", "no model or checkpoint with this backbone"),
+        ({"state_dict": {"head.weight": torch.zeros(1)}}, "no model or checkpoint with this backbone"),
+        ({"state_dict": {"backbone.weight": Path("a")}}, "no model or checkpoint with this backbone"),
     ],
     ids=["missing", "text", "another network", "not tensors alone"],
 )

@@ -184,12 +184,14 @@ def learned() -> NotesTask:
 # Under Lightning's trainer
 
 
-def test_starts_from_another_models_backbone(learned: NotesTask, tmp_path: Path) -> None:
+def test_starts_from_another_model(learned: NotesTask, tmp_path: Path) -> None:
     modelfile.save(learned, tmp_path / "learned.safetensors")
     task = tiny(start_from=str(tmp_path / "learned.safetensors"))
     for name, tensor in learned.backbone.state_dict().items():
         assert torch.equal(task.backbone.state_dict()[name], tensor)
-    assert torch.equal(task.head.project.weight, tiny().head.project.weight)
+    assert torch.equal(task.head.project.weight, learned.head.project.weight)
+    with_bend = tiny(bend=True, start_from=str(tmp_path / "learned.safetensors"))  # has another head
+    assert torch.equal(with_bend.head.project.weight, tiny(bend=True).head.project.weight)
 
 
 @pytest.mark.filterwarnings(
