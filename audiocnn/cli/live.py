@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK_S = 0.25  # of new sound for one run of the network: half a run's cost is what it has heard before
 LOW_LATENCY_S = 0.1
-N_READ = 65_536  # bytes, at most; what is there is taken
+N_READ = 8192  # bytes, at most; what is there is taken, and Ctrl-C waits until it is heard
 
 Key = tuple[float, int]
 
