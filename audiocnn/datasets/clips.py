@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn import audio, files
+from audiocnn.labels import UNKNOWN
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {
@@ -57,6 +58,7 @@ def split_name(word: str) -> str:
 def from_folder(path: Path) -> list[Clip]:
     """The clips of a folder with a folder per class, or of its folders train, validation and test of such.
 
+    Clips in a folder named unknown have no label.
     Raises: FileError when there is no class with audio in it.
     """
     path = Path(path)
@@ -70,7 +72,11 @@ def _classes(path: Path, split: str | None) -> list[Clip]:
     folders = _folders(path)
     if not folders:
         raise files.FileError(path, "holds no folders, expected one for each class, with audio in it")
-    return [Clip(file, (folder.name,), split=split) for folder in folders for file in audio.find(folder)]
+    return [
+        Clip(file, () if folder.name == UNKNOWN else (folder.name,), split=split)
+        for folder in folders
+        for file in audio.find(folder)
+    ]
 
 
 def _folders(path: Path) -> list[Path]:

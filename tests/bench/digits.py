@@ -18,17 +18,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import lightning
 import torch
 import yaml
-from lightning.pytorch.cli import LightningCLI
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
 from audiocnn import create_backbone, files, list_backbones
 from audiocnn.blocks.measure import count_macs, count_parameters
-from audiocnn.tasks.base import Task
+from audiocnn.cli.training import CommandLine
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -54,14 +52,12 @@ def read(name: str) -> dict[str, Any]:
     return config
 
 
-def of_config(config: dict[str, Any]) -> LightningCLI:
+def of_config(config: dict[str, Any]) -> CommandLine:
     """What `audiocnn fit` would train."""
-    modes: dict[str, Any] = {"subclass_mode_model": True, "subclass_mode_data": True}
-    with_data = lightning.LightningDataModule
-    return LightningCLI(Task, with_data, save_config_callback=None, run=False, args=config, **modes)
+    return CommandLine(save_config_callback=None, run=False, args=config)
 
 
-def accuracies(cli: LightningCLI) -> tuple[float, float, float]:
+def accuracies(cli: CommandLine) -> tuple[float, float, float]:
     """Trains: percent of the validation and of the test pictures, and seconds of processor time."""
     began_s = time.process_time()
     cli.trainer.fit(cli.model, cli.datamodule)

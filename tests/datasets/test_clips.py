@@ -192,3 +192,13 @@ def test_without_mirdata(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setitem(sys.modules, "mirdata", None)
     with pytest.raises(ModuleNotFoundError, match=r"needs mirdata: pip install 'audiocnn\[mirdata\]'"):
         from_mirdata("tiny", tmp_path)
+
+
+def test_a_folder_named_unknown_holds_what_has_no_label(tmp_path: Path) -> None:
+    for name in ("low", "unknown"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.wav").touch()
+    assert [(clip.path.parent.name, clip.labels) for clip in from_folder(tmp_path)] == [
+        ("low", ("low",)),
+        ("unknown", ()),
+    ]
