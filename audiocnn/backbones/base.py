@@ -96,7 +96,7 @@ class Backbone(nn.Module):
 
 
 def channels_last(network: nn.Module) -> None:
-    """Lays the weights of 2-D convolutions out as many cheap ones are fastest; their maps follow."""
+    """Lays the weights of 2-D convolutions out as dense and cheap ones are fastest; their maps follow."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

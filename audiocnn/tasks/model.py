@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from audiocnn import labels as labelling
 from audiocnn.backbones import Backbone
+from audiocnn.backbones.base import channels_last
 from audiocnn.heads import ClipHead, NotesHead
 from audiocnn.notes import N_PITCHES, Decoding
 from audiocnn.spectrogram import FrontEnd
@@ -28,9 +29,7 @@ class Model(nn.Module):
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()
         self.front_end, self.backbone = front_end, backbone
-        for parameter in backbone.parameters():  # the layout that dense convolutions are fastest in
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        channels_last(backbone)
 
     @property
     def sample_rate(self) -> int:
