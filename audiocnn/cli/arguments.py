@@ -125,7 +125,7 @@ def classifiers(models: Sequence[str], device: str) -> list["ClipModel"]:
     from audiocnn import listen  # 2 s
 
     with _there(device):
-        loaded = [listen.load_clips(model, device) for model in models]
+        loaded = [listen.fused(listen.load_clips(model, device)) for model in models]  # once for all files
     with checked():
         listen.check_alike(loaded)
     return loaded
