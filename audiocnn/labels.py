@@ -53,25 +53,21 @@ def of_recording(windows: np.ndarray, several: bool) -> np.ndarray:
     return np.sort(windows, axis=0)[-n_highest:].mean(axis=0)
 
 
-def ranked(
-    names: list[str], values: np.ndarray, several: bool, threshold: float
-) -> tuple[list[Labelled], bool]:
-    """The labels of a recording, the likeliest first, and whether it is unknown.
-
-    With one label it is unknown where that is likeliest; with several, where none reaches the threshold.
-    """
+def ranked(names: list[str], values: np.ndarray) -> list[Labelled]:
+    """The labels of a recording, the likeliest first, without UNKNOWN."""
     order = np.argsort(-values, kind="stable")
-    labelled = [Labelled(names[i], float(values[i])) for i in order if names[i] != UNKNOWN]
-    unknown = labelled[0].probability < threshold if several else names[order[0]] == UNKNOWN
-    return labelled, bool(unknown)
+    return [Labelled(names[i], float(values[i])) for i in order if names[i] != UNKNOWN]
 
 
 def heard(names: list[str], values: np.ndarray, several: bool, threshold: float) -> list[Labelled]:
-    """What there is to say: the likeliest label, or with several all likely ones; none if unknown."""
-    labelled, unknown = ranked(names, values, several, threshold)
-    if unknown:
-        return []
-    return [one for one in labelled if one.probability >= threshold] if several else labelled[:1]
+    """What there is to say: the likeliest label, or with several all that reach the threshold.
+
+    Nothing where it is unknown: where that is likeliest, or of several none reaches the threshold.
+    """
+    labelled = ranked(names, values)
+    if several:
+        return [one for one in labelled if one.probability >= threshold]
+    return [] if names[int(values.argmax())] == UNKNOWN else labelled[:1]
 
 
 def said(labelled: Sequence[Labelled]) -> str:

@@ -80,16 +80,19 @@ def test_an_instrument_may_rest(n_windows: int, n_loudest: int) -> None:
 
 def test_ranked_with_one_label() -> None:
     outputs = labels.outputs(NAMES, several=False)
-    got, unknown = labels.ranked(outputs, np.array([0.1, 0.5, 0.1, 0.3]), several=False, threshold=0.5)
+    values = np.array([0.1, 0.5, 0.1, 0.3])
+    got = labels.ranked(outputs, values)
     assert got == [Labelled("rock", 0.5), Labelled("jazz", 0.1), Labelled("pop", 0.1)]
-    assert not unknown
-    assert labels.ranked(outputs, np.array([0.1, 0.3, 0.1, 0.5]), several=False, threshold=0.5)[1]
+    assert labels.heard(outputs, values, several=False, threshold=0.5) == got[:1]
+    assert not labels.heard(outputs, np.array([0.1, 0.3, 0.1, 0.5]), several=False, threshold=0.5)
 
 
 def test_ranked_with_several() -> None:
-    got, unknown = labels.ranked(NAMES, np.array([0.5, 0.9, 0.4]), several=True, threshold=0.5)
-    assert ([one.label for one in got], unknown) == (["rock", "jazz", "pop"], False)
-    assert labels.ranked(NAMES, np.array([0.1, 0.3, 0.49]), several=True, threshold=0.5)[1]
+    values = np.array([0.5, 0.9, 0.4])
+    got = labels.ranked(NAMES, values)
+    assert [one.label for one in got] == ["rock", "jazz", "pop"]
+    assert labels.heard(NAMES, values, several=True, threshold=0.5) == got[:2]
+    assert not labels.heard(NAMES, np.array([0.1, 0.3, 0.49]), several=True, threshold=0.5)
 
 
 @pytest.mark.parametrize(

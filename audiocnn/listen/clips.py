@@ -61,16 +61,12 @@ class Classification:
     """What a recording is.
 
     Attributes:
-        labels: all labels of the model with their probabilities, the likeliest first.
-        unknown: whether it is none of them.
         several: whether a recording may have several labels.
         threshold: with several, the probability from which one is heard.
         models: the names of what has listened.
         source: the audio file, where there is one.
     """
 
-    labels: list[Labelled]
-    unknown: bool
     several: bool
     threshold: float
     timeline: Timeline
@@ -82,6 +78,16 @@ class Classification:
     def values(self) -> np.ndarray:
         """The probability of each of the timeline's outputs, over the whole: (outputs,)."""
         return labelling.of_recording(self.timeline.probabilities, self.several)
+
+    @property
+    def labels(self) -> list[Labelled]:
+        """All labels with their probabilities, the likeliest first."""
+        return labelling.ranked(self.timeline.outputs, self.values)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is none of them."""
+        return not self.heard
 
     @property
     def heard(self) -> list[Labelled]:
@@ -139,11 +145,11 @@ class ClipListener:
         """Takes more samples (samples,), and hears the windows that are whole, `BATCH` of them at a time."""
         self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
         self.n_samples += len(samples)
-        n_window = self.model.n_window
-        whole = self._open() if self.n_samples >= n_window else []
-        whole = [start for start in whole if start % (n_window // 2) == 0]  # not the one at the end so far
-        for first in range(0, len(whole) // BATCH * BATCH, BATCH):
-            self._hear(whole[first : first + BATCH])
+        n_window, hop = self.model.n_window, self.model.n_window // 2
+        first = self.starts[-1] + hop if self.starts else 0
+        whole = range(first, self.n_samples - n_window + 1, hop)
+        for i in range(0, len(whole) // BATCH * BATCH, BATCH):
+            self._hear([*whole[i : i + BATCH]])
         if self.starts:  # the last window of all may begin anywhere after the last one so far
             needed = self.n_samples - self.starts[-1]
             self._samples = self._samples[-needed:]
@@ -153,14 +159,9 @@ class ClipListener:
         short = self.model.n_least - self.n_samples
         if short > 0:
             self._samples, self.n_samples = np.pad(self._samples, (0, short)), self.model.n_least
-        rest = self._open()
-        for first in range(0, len(rest), BATCH):
-            self._hear(rest[first : first + BATCH])
-
-    def _open(self) -> list[int]:
-        """Where windows begin that have not been heard, if no more samples come."""
-        last = self.starts[-1] if self.starts else -1
-        return [start for start in window_starts(self.n_samples, self.model.n_window) if start > last]
+        rest = window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
+        for i in range(0, len(rest), BATCH):
+            self._hear(rest[i : i + BATCH])
 
     def _hear(self, starts: list[int]) -> None:
         origin = self.n_samples - len(self._samples)
@@ -206,12 +207,8 @@ def classify(
         ],
         axis=0,
     )
-    values = labelling.of_recording(windows, first.several)
-    labels, unknown = labelling.ranked(first.outputs, values, first.several, first.threshold)
     starts_s = np.array(listeners[0].starts) / first.sample_rate
     return Classification(
-        labels=labels,
-        unknown=unknown,
         several=first.several,
         threshold=first.threshold,
         timeline=Timeline(starts_s, min(first.window_s, duration_s), first.outputs, windows),
