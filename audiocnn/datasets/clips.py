@@ -30,7 +30,7 @@ class Clip:
     """A stretch of a sound file and what is heard in it.
 
     Args:
-        labels: those that hold; none at all is a sound that is none of the labels.
+        labels: those that hold; none at all is a sound that is none of the labels, and so is UNKNOWN.
         end_s: None is the end of the file.
         split: one of `SPLITS`, where the data set says it.
         group: what must not be divided by a split, such as the artist; None where unknown.
@@ -42,6 +42,9 @@ class Clip:
     end_s: float | None = None
     split: str | None = None
     group: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(label for label in self.labels if label != UNKNOWN))
 
 
 def split_name(word: str) -> str:
@@ -58,7 +61,6 @@ def split_name(word: str) -> str:
 def from_folder(path: Path) -> list[Clip]:
     """The clips of a folder with a folder per class, or of its folders train, validation and test of such.
 
-    Clips in a folder named unknown have no label.
     Raises: FileError when there is no class with audio in it.
     """
     path = Path(path)
@@ -72,11 +74,7 @@ def _classes(path: Path, split: str | None) -> list[Clip]:
     folders = _folders(path)
     if not folders:
         raise files.FileError(path, "holds no folders, expected one for each class, with audio in it")
-    return [
-        Clip(file, () if folder.name == UNKNOWN else (folder.name,), split=split)
-        for folder in folders
-        for file in audio.find(folder)
-    ]
+    return [Clip(file, (folder.name,), split=split) for folder in folders for file in audio.find(folder)]
 
 
 def _folders(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ The figures are scikit-learn's, each a share of 1, and the means are over the la
 - map: mean of the labels' average precision;
 - calibration_error: mean distance of confidence and accuracy, see `labels.reliability`.
 
-A clip without a label, or with the label UNKNOWN, is right where UNKNOWN is the answer.
+A clip without a label is right where UNKNOWN is the answer.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def evaluate_clips(
     Raises: FileError when no file can be heard; ValueError when a clip has a label that the models lack.
     """
     first = models[0]
-    if foreign := {label for clip in clips for label in clip.labels} - {*first.labels, UNKNOWN}:
+    if foreign := {label for clip in clips for label in clip.labels} - {*first.labels}:
         raise ValueError(f"clips have {', '.join(sorted(foreign))}, expected {', '.join(first.labels)}")
     heard: dict[Clip, np.ndarray] = {}
     failed = {}
