@@ -10,13 +10,10 @@ Licence: that of the songs and sounds used, see `render`.
 
 import csv
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from audiocnn import audio, files
 from audiocnn.datasets import midi, recipes, render, samples, singing, synth
@@ -33,7 +30,6 @@ SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
 LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
-PEAK_DB = (-12.0, -1.0)
 
 DRUMS, VOICE = "drums", "voice"
 # The General MIDI programs, counted from 0, that play each instrument.
@@ -102,9 +98,8 @@ class Excerpt:
             for name, part in arranged(midi.read(self.song), rng)
         }
         total = np.sum(list(layers.values()), axis=0)
-        peak = 10 ** (rng.uniform(*PEAK_DB) / 20) / max(np.abs(total).max(), 1e-9)
         path = self.stem.with_name(self.stem.name + ".flac")
-        audio.save(path, total * np.float32(peak), SAMPLE_RATE)
+        audio.save(path, render.at_some_level(total, rng), SAMPLE_RATE)
         pieces = heard({name: envelope(layer) for name, layer in layers.items()}, envelope(total))
         with files.written(self.labels) as partial:
             partial.write_text("\n".join(pieces), encoding="utf-8")
@@ -161,10 +156,7 @@ def prepare(
             song = split[name][order[number % len(order)]]
             excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
     todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(excerpt.run) for excerpt in todo]
-        for future in track(as_completed(futures), "rendering", total=len(todo), disable=not todo):
-            future.result()
+    render.run([excerpt.run for excerpt in todo], workers)
     with files.written(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("path", "labels", "start", "end", "split", "group"))

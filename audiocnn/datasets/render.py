@@ -13,7 +13,7 @@ MIT, TimGM6mb GPL, Salamander CC BY 3.0, Discord SFZ GM Bank CC0 and CC BY.
 
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -48,8 +48,7 @@ class Job:
         choices = self.programs, self.soundfonts, self.banks
         recipe = recipes.draw(midi.read(self.song), rng, *choices, EXCERPT_S)
         waveform, notes = sound(recipe)
-        peak = 10 ** (rng.uniform(*PEAK_DB) / 20)
-        cache.write(self.stem, waveform * np.float32(peak / max(np.abs(waveform).max(), 1e-9)), notes)
+        cache.write(self.stem, at_some_level(waveform, rng), notes)
 
 
 def prepare(
@@ -90,12 +89,16 @@ def prepare(
     jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
     jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
     todo = [job for job in jobs if not cache.exists(job.stem)]
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(job.run) for job in todo]
-        for future in track(as_completed(futures), "rendering", total=len(todo), disable=not todo):
-            future.result()
+    run([job.run for job in todo], workers)
     return len(todo)
+
+
+def run(jobs: Sequence[Callable[[], None]], workers: int) -> None:
+    """Runs jobs in processes, and tells how far it is."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        for future in track(as_completed(futures), "rendering", total=len(jobs), disable=not jobs):
+            future.result()
 
 
 def check(soundfonts: Sequence[Path]) -> None:
@@ -157,6 +160,12 @@ def sound(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
         layers.append(waveform)
         tables.append(notes)
     return mixed(layers), midi.merge(tables)
+
+
+def at_some_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns the waveform with its peak drawn from `PEAK_DB`."""
+    peak = 10 ** (rng.uniform(*PEAK_DB) / 20)
+    return waveform * np.float32(peak / max(np.abs(waveform).max(), 1e-9))
 
 
 def mixed(layers: list[np.ndarray]) -> np.ndarray:
