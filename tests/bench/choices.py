@@ -9,9 +9,7 @@ that are in runs/choices.json already are not trained again.
 
 import argparse
 import json
-import logging
 import time
-import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -19,7 +17,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from digits import QUIET, ROOT, of_config, read, table
+from digits import ROOT, of_config, quiet, read, table
 from rich.console import Console
 from torch import nn
 
@@ -48,7 +46,6 @@ SCORES = ROOT / "runs" / "choices.json"
 def config_of(choice: str, seed: int) -> dict[str, Any]:
     """What `audiocnn fit` would be given."""
     config = read("instrument_choices.yaml")
-    config["trainer"].update(QUIET)
     config["seed_everything"] = seed
     config["data"]["init_args"]["seed"] = seed
     name, arguments = CHOICES[choice]
@@ -127,9 +124,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "choices.md")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # Lightning's, on what a training of seconds does not have
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    quiet()
     console = Console(width=120)
     head = ["network", "parameters", "MACs", "speed", "mAP", "deviation"]
     shown = table("Instruments", head, rows(arguments.choices, arguments.seeds, console), console)

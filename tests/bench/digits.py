@@ -189,6 +189,13 @@ The starts are those of audiocnn/tasks/initialise.py.
 """
 
 
+def quiet() -> None:
+    """Silences Lightning on what a training of seconds does not have."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+
+
 def main() -> None:
     """Prints the tables and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -196,9 +203,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="of each start")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "digits.md")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # Lightning's, on what a training of seconds does not have
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    quiet()
     console = Console(width=120)
     head = ["network", "parameters", "MACs", "seconds", "validation", "test"]
     scores = table("Digits", head, networks(arguments.networks), console)
