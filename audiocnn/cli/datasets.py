@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from audiocnn.cli import tables
 from audiocnn.cli.arguments import UsageError, checked
 
 if TYPE_CHECKING:
     from audiocnn.datasets.inspection import Report
 
-WIDTH = 120  # columns of a table where there is no terminal
 N_TOLD = 10  # of each kind of fault
 RECORDINGS = ("maps", "render", "speech")  # with notes; their modules are their cards
 
@@ -133,7 +133,6 @@ def _card(name: str) -> str:
 
 
 def _print_table(headings: tuple[str, ...], rows: list[tuple], right: bool = False) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -142,7 +141,4 @@ def _print_table(headings: tuple[str, ...], rows: list[tuple], right: bool = Fal
         table.add_column(heading, justify="right" if right and number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    console.print(table)
+    tables.console().print(table)

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocnn import files
+from audiocnn.cli import tables
 from audiocnn.cli.arguments import checked, classifiers, task_of
 from audiocnn.notes import Note
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from audiocnn.datasets.clips import Clip
     from audiocnn.evaluate import Report, Score
 
-WIDTH = 120  # columns of the table where there is no terminal
 HEADINGS = {
     "onset": "onset",
     "onset_offset": "+ offset",
@@ -54,15 +53,8 @@ def evaluate_notes(
         report = evaluate.evaluate_folder(folder, transcribe, output)
     for reason in report.failed.values():
         print(reason, file=sys.stderr)
-    _console().print(table(report))
+    tables.console().print(table(report))
     return int(bool(report.failed))
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
 
 
 def table(report: "Report") -> "Table":
@@ -122,7 +114,7 @@ def _of_labels(default: str) -> Callable[..., int]:
             )
         for reason in report.failed.values():
             print(reason, file=sys.stderr)
-        console = _console()
+        console = tables.console()
         for rows in (evaluate.figures_table(report), evaluate.classes_table(report)):
             console.print(_plain(*rows), "", sep="\n")
         if output is not None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from audiocnn import models
+from audiocnn.cli import tables
 from audiocnn.cli.arguments import UsageError, checked
 from audiocnn.cli.networks import RUNS, WAVEFORM_HZ, Costs, Input, latency_ms, measured
 
@@ -52,7 +53,6 @@ def list_models(
         classes: counts also the classifier that a network was published with, for so many classes.
         no_latency: measures no time.
     """
-    from rich.console import Console
 
     with checked():
         sound = Input(dims, in_channels, bins, frames, hop_ms)
@@ -66,8 +66,7 @@ def list_models(
     names = sorted(list_backbones(pattern), key=_as_counted)
     if not shipped and not names:
         raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = tables.console(WIDTH)
     if detail:
         _print_details(console, shipped, names, sound, classes)
         return 0
