@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -52,22 +52,21 @@ def _of_kind(name: str | Path, model: Model, kind: type[M], otherwise: str) -> M
 def fused(task: M) -> M:
     """A copy of the task for listening: each batch normalisation is part of the convolution before it.
 
-    It takes two thirds of the time of the trained form on a CPU. A task with nothing to be done is given as it
-    is.
+    It takes two thirds of the time of the trained form on a CPU. A task with nothing to do is given as it is.
     """
     if not task.training and not _fusible(task):
         return task
     task = copy.deepcopy(task).eval()
-    for module, i in _fusible(task):
-        both = fuse_conv_bn_eval(module[i], module[i + 1], transpose=isinstance(module[i], TRANSPOSED))
+    for module, i, first, second in _fusible(task):
+        both = fuse_conv_bn_eval(first, second, transpose=isinstance(first, TRANSPOSED))
         module[i], module[i + 1] = both, nn.Identity()
     return task
 
 
-def _fusible(task: Model) -> list[tuple[nn.Sequential, int]]:
-    """Where in which module a convolution stands before a batch normalisation."""
+def _fusible(task: Model) -> list[tuple[nn.Sequential, int, Any, Any]]:
+    """Where in which module a convolution stands before a batch normalisation, and the two."""
     return [
-        (module, i)
+        (module, i, first, second)
         for module in task.backbone.modules()
         if isinstance(module, nn.Sequential)
         for i, (first, second) in enumerate(pairwise(module))
