@@ -3,8 +3,8 @@
 Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in the manifest as pieces of
 `PIECE_S`, each with the instruments that are heard in it for `HEARD_S` or more, by the level of their sound.
 Split rule: as `render`'s, by song, and validation has soundfonts of its own. Half of the excerpts are of one
-instrument alone, some of them of long single notes; each instrument is as likely. Voices come from the
-soundfonts and from `singing`.
+instrument alone, some of them of long single notes; each instrument is as likely. Each instrument of a mix
+has a soundfont or a bank of recorded notes of its own. Voices come from the soundfonts and from `singing`.
 Licence: that of the songs and sounds used, see `render`.
 """
 
@@ -25,12 +25,14 @@ PIECE_S = 3.0
 HEARD_S = 0.3
 WINDOW_S = 0.05  # of the envelopes that tell what is heard
 FAINT = 10 ** (-35 / 20)  # a part is not heard where it is softer than its own loudest moment by so much
-MASKED = 10 ** (-30 / 20)  # nor where it is softer than the mix by so much
+MASKED = 10 ** (-20 / 20)  # nor where it is softer than the mix by so much
 SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
+SOUNDFONTS_SHARE = 2.0  # of an instrument's sounds, where each of its banks has 1
 LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
 
+SOUNDFONTS = (".sf2", ".sf3")
 DRUMS, VOICE = "drums", "voice"
 # The General MIDI programs, counted from 0, that play each instrument.
 INSTRUMENTS: dict[str, tuple[int, ...]] = {
@@ -41,11 +43,9 @@ INSTRUMENTS: dict[str, tuple[int, ...]] = {
     "acoustic guitar": (24, 25),
     "electric guitar": (26, 27, 28, 29, 30),
     "bass": (32, 33, 34, 35, 36, 37, 38, 39),
-    "harp": (46,),
     "violin": (40,),
     "cello": (42,),
     "double bass": (43,),
-    "strings": (44, 48, 49),
     "trumpet": (56, 59),
     "trombone": (57,),
     "horn": (60,),
@@ -53,18 +53,16 @@ INSTRUMENTS: dict[str, tuple[int, ...]] = {
     "clarinet": (71,),
     "oboe": (68,),
     "flute": (72, 73),
-    "synthesiser": (50, 62, 80, 81, 82, 84, 88, 89, 90, 92, 94, 95),
     VOICE: (52, 53),
     DRUMS: (),
 }
 FAMILIES: dict[str, tuple[str, ...]] = {
     "keys": ("piano", "electric piano", "organ"),
     "mallets": ("vibraphone",),
-    "plucked strings": ("acoustic guitar", "electric guitar", "bass", "harp"),
-    "bowed strings": ("violin", "cello", "double bass", "strings"),
+    "plucked strings": ("acoustic guitar", "electric guitar", "bass"),
+    "bowed strings": ("violin", "cello", "double bass"),
     "brass": ("trumpet", "trombone", "horn"),
     "woodwind": ("saxophone", "clarinet", "oboe", "flute"),
-    "synthesisers": ("synthesiser",),
     "voice": (VOICE,),
     "drums": (DRUMS,),
 }
@@ -91,11 +89,10 @@ class Excerpt:
     def run(self) -> None:
         """Renders the recording and what is heard in it."""
         rng = np.random.default_rng(self.seed)
-        soundfont = self.soundfonts[int(rng.integers(len(self.soundfonts)))]
         reverb = synth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
         layers = {
-            name: _levelled(_sound(name, part, rng, soundfont, self.banks, reverb), rng)
-            for name, part in arranged(midi.read(self.song), rng)
+            name: _levelled(_sound(name, part, source, rng, reverb), rng)
+            for name, part, source in arranged(midi.read(self.song), rng, self.soundfonts, self.banks)
         }
         total = np.sum(list(layers.values()), axis=0)
         path = self.stem.with_name(self.stem.name + ".flac")
@@ -133,7 +130,8 @@ def prepare(
         out: the folder to write to.
         soundfonts: General MIDI soundfonts (.sf2, .sf3).
         validation_soundfonts: kept for validation; without them validation uses the others.
-        banks: .sfz banks of recorded notes whose names begin with their General MIDI program, see `samples`.
+        banks: of recorded notes, whose names begin with their General MIDI program, see `samples`; validation
+            has none, where it has soundfonts of its own.
         hours: of train.
         validation_hours: of validation.
         seed: of everything drawn.
@@ -164,8 +162,10 @@ def prepare(
     return len(todo)
 
 
-def arranged(parts: list[Part], rng: np.random.Generator) -> list[tuple[str, Part]]:
-    """Returns which instruments play, and what: one alone, or two to five together."""
+def arranged(
+    parts: list[Part], rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]
+) -> list[tuple[str, Part, Path]]:
+    """Returns which instruments play, what, and by which soundfont or bank: one alone, or two to five."""
     parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = recipes.random_excerpt(parts, rng, EXCERPT_S)
     alone = rng.uniform() < SOLO_SHARE
@@ -174,17 +174,30 @@ def arranged(parts: list[Part], rng: np.random.Generator) -> list[tuple[str, Par
     long_notes = alone and rng.uniform() < LONG_NOTES_SHARE
     semitones = int(rng.integers(-5, 7))
     order = rng.permutation(len(parts))
-    return [
-        (str(name), _part(str(name), parts[order[i % len(parts)]], rng, semitones, long_notes))
-        for i, name in enumerate(names)
-    ]
+    arrangement = []
+    for i, name in enumerate(map(str, names)):
+        source = _source(name, rng, soundfonts, banks)
+        program = recipes.program_of(source) if source in banks else None
+        part = _part(name, parts[order[i % len(parts)]], program, rng, semitones, long_notes)
+        arrangement.append((name, part, source))
+    return arrangement
 
 
-def _part(name: str, part: Part, rng: np.random.Generator, semitones: int, long_notes: bool) -> Part:
+def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]) -> Path:
+    """Returns one of the banks of an instrument, or a soundfont."""
+    fitting = [bank for bank in banks if recipes.program_of(bank) in INSTRUMENTS[name]]
+    if rng.uniform() < len(fitting) / (len(fitting) + SOUNDFONTS_SHARE):
+        return fitting[int(rng.integers(len(fitting)))]
+    return soundfonts[int(rng.integers(len(soundfonts)))]
+
+
+def _part(
+    name: str, part: Part, program: int | None, rng: np.random.Generator, semitones: int, long_notes: bool
+) -> Part:
     """Returns what an instrument plays, of a song's part or of its rhythm alone."""
     if name == DRUMS:
         return beat(EXCERPT_S, rng, KIT if rng.uniform() < 0.8 else PERCUSSION)
-    part = replace(part, program=int(rng.choice(INSTRUMENTS[name])))
+    part = replace(part, program=int(rng.choice(INSTRUMENTS[name])) if program is None else program)
     if long_notes:
         return slow(part.program, EXCERPT_S, rng)
     return recipes.played(part, semitones, rng)
@@ -223,21 +236,14 @@ def beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Pa
 
 
 def _sound(
-    name: str,
-    part: Part,
-    rng: np.random.Generator,
-    soundfont: Path,
-    banks: tuple[Path, ...],
-    reverb: synth.Reverb | None,
+    name: str, part: Part, source: Path, rng: np.random.Generator, reverb: synth.Reverb | None
 ) -> np.ndarray:
     """Returns a part's sound."""
-    if name == VOICE and rng.uniform() < SUNG_SHARE:
-        return singing.sing(part.notes, rng)
-    fitting = [bank for bank in banks if not part.is_drum and recipes.program_of(bank) == part.program]
-    if fitting and rng.uniform() < recipes.SAMPLED_SHARE["any"]:
-        bank = samples.bank(fitting[int(rng.integers(len(fitting)))])
-        return bank.play(midi.sustain(part.notes, part.pedal))[0]
-    return synth.synthesise([part], soundfont, reverb)
+    if source.suffix in SOUNDFONTS:
+        if name == VOICE and rng.uniform() < SUNG_SHARE:
+            return singing.sing(part.notes, rng)
+        return synth.synthesise([part], source, reverb)
+    return samples.bank(source).play(midi.sustain(part.notes, part.pedal))[0]
 
 
 def _levelled(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -153,9 +153,12 @@ def _bank_for(part: Part, rng: np.random.Generator, programs: str, banks: Sequen
 
 
 def program_of(bank: Path) -> int | None:
-    """Returns 24 for `025-Acoustic Guitar.sfz`, None for a name without a number."""
-    match = re.match(r"(\d{3})\b", bank.name)
-    return int(match[1]) - 1 if match else None
+    """Returns 24 for `025-Acoustic Guitar.sfz` and `024_Nylon_Guitar.pat`, None for a name without a number.
+
+    Patches count from 0, as their own names do.
+    """
+    match = re.match(r"\d{3}(?=[-_ .]|$)", bank.name)
+    return int(match[0]) - (bank.suffix != ".pat") if match else None
 
 
 def range_of(program: int) -> tuple[int, int]:

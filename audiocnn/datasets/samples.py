@@ -1,8 +1,9 @@
 """Notes -> sound, from recordings of single notes.
 
 Place in the flow: beside `synth`, for instruments that come as recordings. A bank is an .sfz file (regions
-with keys, velocities and volume; everything else in it is passed over) or a folder of files named by note as
-`A0.ogg`, `Ds4.ogg`, `C#5.wav`. Each note takes the recording of the nearest key, resampled to its own pitch.
+with keys, velocities and volume; everything else in it is passed over), a .pat file (see `patches`) or a
+folder of files named by note as `A0.ogg`, `Ds4.mp3`, `C#5.wav`. Each note takes the recording of the nearest
+key, resampled to its own pitch.
 """
 
 import re
@@ -15,9 +16,11 @@ import scipy.signal
 import soxr
 
 from audiocnn import audio
+from audiocnn.datasets import patches
 from audiocnn.datasets.midi import MIDI, OFFSET, ONSET, VELOCITY
 
 SAMPLE_RATE = 16_000
+SUFFIXES = (".flac", ".mp3", ".ogg", ".wav")
 LONGEST_S = 12.0  # of a recording that is kept
 ATTACK_DB = -40.0  # below the peak: where a recording begins
 SILENT_DB = -50.0  # below the peak: where a recording has died away
@@ -29,13 +32,17 @@ SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 @dataclass(frozen=True)
 class Region:
-    """A recording of one note (pitch is its MIDI number), and the keys and velocities it is meant for."""
+    """A recording of one note (pitch is its MIDI number), and the keys and velocities it is meant for.
+
+    The path is that of a file of sound, or of a patch, whose wave is numbered.
+    """
 
     path: Path
     pitch: float
     keys: tuple[int, int] = (0, 127)
     velocities: tuple[int, int] = (0, 127)
     gain_db: float = 0.0
+    wave: int | None = None
 
     def distance(self, midi: float, velocity: float) -> float:
         """Returns how badly the region fits a note: near 0 when made for it, else semitones to its keys."""
@@ -64,15 +71,20 @@ def read_regions(path: Path) -> list[Region]:
     Raises:
         ValueError: it holds none.
     """
-    regions = _regions_of_sfz(path) if path.suffix == ".sfz" else _regions_of_folder(path)
+    kinds = {".sfz": _regions_of_sfz, ".pat": _regions_of_patch}
+    regions = kinds.get(path.suffix, _regions_of_folder)(path)
     if not regions:
         raise ValueError(f"{path}: no recordings of notes")
     return regions
 
 
+def _regions_of_patch(path: Path) -> list[Region]:
+    return [Region(path, wave.pitch, wave.keys, wave=i) for i, wave in enumerate(patches.read(path))]
+
+
 def _regions_of_folder(folder: Path) -> list[Region]:
     regions = []
-    for path in sorted([*folder.glob("*.ogg"), *folder.glob("*.wav"), *folder.glob("*.flac")]):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
         try:
             regions.append(Region(path, midi_number(path.stem)))
         except ValueError:
@@ -152,7 +164,7 @@ class Bank:
         region = min(self.regions, key=lambda region: region.distance(midi, velocity))
         if (region, midi) not in self._keys:
             ratio = 2 ** ((midi - region.pitch) / 12)
-            recording = _recording(region.path) * np.float32(10 ** (region.gain_db / 20))
+            recording = _recording(region.path, region.wave) * np.float32(10 ** (region.gain_db / 20))
             self._keys[region, midi] = recording if ratio == 1 else soxr.resample(recording, ratio, 1.0)
         return self._keys[region, midi]
 
@@ -179,9 +191,9 @@ def _softened(layers: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _recording(path: Path) -> np.ndarray:
+def _recording(path: Path, wave: int | None) -> np.ndarray:
     """Returns a recording at 16 kHz from its attack to where it has died away."""
-    return trimmed(audio.load(path, SAMPLE_RATE))
+    return trimmed(audio.load(path, SAMPLE_RATE) if wave is None else patches.read(path)[wave].waveform)
 
 
 def trimmed(sound: np.ndarray) -> np.ndarray:

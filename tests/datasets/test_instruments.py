@@ -12,11 +12,14 @@ from audiocnn.datasets.instruments import EXCERPT_S, PIECE_S, SAMPLE_RATE, WINDO
 from audiocnn.datasets.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
 from tests.datasets.test_render import needs_fluidsynth
 
+FONTS = [Path("one.sf2"), Path("two.sf3")]
+BANKS = [Path("041-violin"), Path("040_Violin.pat")]
+
 
 def test_every_instrument_has_a_family_and_a_range() -> None:
     families = [name for names in instruments.FAMILIES.values() for name in names]
     assert sorted(families) == sorted(instruments.INSTRUMENTS)
-    assert len(instruments.INSTRUMENTS) == 22
+    assert len(instruments.INSTRUMENTS) == 19
     for name, programs in instruments.INSTRUMENTS.items():
         assert all(0 <= program < 128 for program in programs)
         assert bool(programs) == (name != instruments.DRUMS)
@@ -48,16 +51,29 @@ def test_a_beat_is_a_bar_that_comes_again() -> None:
 def test_half_of_the_arrangements_are_of_one_instrument_and_each_is_as_likely() -> None:
     onsets = np.arange(0, 60, 0.5)
     parts = [Part(np.column_stack([onsets, onsets + 0.4, 60 + np.arange(120) % 12, np.full(120, 90)]))] * 2
-    drawn = [instruments.arranged(parts, np.random.default_rng(seed)) for seed in range(400)]
+    drawn = [instruments.arranged(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)]
     sizes = np.array([len(one) for one in drawn])
     assert 0.42 < (sizes == 1).mean() < 0.58 and sizes.max() == 5
-    names = [name for one in drawn for name, _ in one]
+    names = [name for one in drawn for name, *_ in one]
     counts = [names.count(name) for name in instruments.INSTRUMENTS]
     assert min(counts) > 20 and max(counts) < 70
     for one in drawn:
-        assert len({name for name, _ in one}) == len(one)
-        assert all(len(part.notes) for _, part in one)
-        assert all(part.program in instruments.INSTRUMENTS[name] for name, part in one if not part.is_drum)
+        assert len({name for name, *_ in one}) == len(one)
+        assert all(len(part.notes) for _, part, _ in one)
+        assert all(part.program in instruments.INSTRUMENTS[name] for name, part, _ in one if not part.is_drum)
+
+
+def test_a_bank_plays_its_own_program_and_soundfonts_all() -> None:
+    onsets = np.arange(0, 60, 0.5)
+    parts = [Part(np.column_stack([onsets, onsets + 0.4, 60 + np.arange(120) % 12, np.full(120, 90)]))]
+    drawn = [instruments.arranged(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)]
+    played = [(name, part, source) for one in drawn for name, part, source in one]
+    for name, part, source in played:
+        if source in BANKS:
+            assert name == "violin" and part.program == 40
+    sources = [source for name, _, source in played if name == "violin"]
+    assert 0.35 < np.mean([source in BANKS for source in sources]) < 0.65  # two banks to SOUNDFONTS_SHARE
+    assert {source for _, _, source in played} == {*FONTS, *BANKS}
 
 
 def test_heard_is_what_is_loud_enough_in_its_own_right_and_in_the_mix() -> None:
@@ -69,7 +85,7 @@ def test_heard_is_what_is_loud_enough_in_its_own_right_and_in_the_mix() -> None:
     short[:n_heard] = 0.001  # 54 dB below its own loudest moment
     faint[:] = 0.02  # 34 dB below the mix
     total = lasting + short + faint
-    layers = {"organ": lasting, "flute": short, "harp": faint}
+    layers = {"organ": lasting, "flute": short, "horn": faint}
     assert instruments.heard(layers, total) == ["organ", "flute|organ"]
     short[n_piece] = 0.0
     assert instruments.heard(layers, total) == ["organ", "organ"]

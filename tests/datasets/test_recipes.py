@@ -84,7 +84,15 @@ def test_any_uses_many_programs_a_bank_only_for_its_own_and_drums_at_times(song:
 
 @pytest.mark.parametrize(
     ("name", "program"),
-    [("025-Guitar (nylon).sfz", 24), ("001-Piano.sfz", 0), ("salamander", None), ("1234.sfz", None)],
+    [
+        ("025-Guitar (nylon).sfz", 24),
+        ("001-Piano.sfz", 0),
+        ("001-salamander", 0),
+        ("041", 40),
+        ("024_Nylon_Guitar.pat", 24),
+        ("salamander", None),
+        ("1234.sfz", None),
+    ],
 )
 def test_program_of_a_bank(name: str, program: int | None) -> None:
     assert recipes.program_of(Path("banks", name)) == program
