@@ -11,6 +11,7 @@ from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.baselines import BASELINES, Perceptron
 from audiocnn.backbones.densenet import DENSENETS, DenseNet
 from audiocnn.backbones.dilated import DilatedNet
+from audiocnn.backbones.dynamic import DYNAMICS, DynamicNet
 from audiocnn.backbones.efficientnet import EFFICIENTNETS, EfficientNet
 from audiocnn.backbones.googlenet import GOOGLENETS, GoogLeNet
 from audiocnn.backbones.harmonic import HarmonicNet, HarmonicUNet
@@ -44,6 +45,7 @@ FAMILIES: dict[type[Backbone], dict[str, dict[str, Any]]] = {
     MNasNet: MNASNETS,
     EfficientNet: EFFICIENTNETS,
     CellNet: AMOEBANETS,
+    DynamicNet: DYNAMICS,
     TemporalNet: TCNS,
     MNet: MNETS,
     SampleCNN: SAMPLE_CNNS,

@@ -87,7 +87,7 @@ def layers(
         stack.enter_context(_evaluating(module))
         stack.enter_context(torch.no_grad())
         stack.enter_context(counter)
-        functional_call(module, moved, (torch.zeros(input_shape, dtype=dtype, device=device),))
+        _called(module, moved, torch.zeros(input_shape, dtype=dtype, device=device))
     return rows
 
 
@@ -154,7 +154,7 @@ def receptive_field(
         while True:
             x = FAINT * _random(tuple(shape)).requires_grad_()
             with _Transparent() as mode:
-                y = functional_call(module, weights, (x,))
+                y = _called(module, weights, x)
             if y.dim() < 2 - axis:
                 raise ValueError(
                     f"axis is {axis}, expected one after channels in the output's {tuple(y.shape)}"
@@ -173,10 +173,19 @@ def receptive_field(
             return ReceptiveField(math.inf, stride, (stride - 1) / 2)
         if whole_map and mode.met_whole_maps:
             with _Transparent(whole_map=True):
-                y = functional_call(module, weights, (x,))
+                y = _called(module, weights, x)
             if _field(x, y, axis) is None:
                 return ReceptiveField(math.inf, field.stride, field.offset)
         return field
+
+
+def _called(module: nn.Module, weights: dict[str, Tensor], x: Tensor) -> Tensor:
+    """The output with these weights in place of the module's own.
+
+    Weights are named once. With tie_weights a module that stands in several places, as a hypernetwork does,
+    would be given them once for each, and be left with them.
+    """
+    return functional_call(module, weights, (x,), tie_weights=False)
 
 
 def _random(shape: tuple[int, ...]) -> Tensor:

@@ -118,7 +118,9 @@ def test_layers_of_a_network_over_tokens_that_looks_at_values() -> None:
 
 
 def test_the_network_is_left_as_it_was() -> None:
+    shared = nn.Conv1d(2, 2, 1)
     net = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout()).eval())
+    net.extend([nn.Sequential(shared), nn.Sequential(shared)])
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
     layers(net, (1, 1, 8))

@@ -1,0 +1,114 @@
+"""Networks whose kernels are made while they run: of the map, of its places, of embeddings, or of a bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.arguments import choose
+from audiocnn.blocks.conv import ConvNormAct, norm_act
+from audiocnn.blocks.dynamic import ConvBank, DynamicConv, DynamicLocalFilter
+from audiocnn.blocks.hyper import HyperConv, KernelGenerator
+from audiocnn.blocks.pool import pool as pool_layer
+
+Make = Callable[[int], nn.Module]  # channels -> a convolution that keeps them
+GENERATED = 16  # channels of the kernels that one hypernetwork makes for all stages
+
+
+class DynamicNet(Backbone):
+    """Stages of a plain convolution, a dynamic one and a pooling by 2.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / stride)) with a stride
+    of 2 for each width.
+    Raises: ValueError when there are no kernels of this name, 16 does not divide a width of "hyper", or
+    there is no kernel of the choice.
+    Source: of each convolution as its block says; the stages are ours.
+
+    Args:
+        kernels: where those of the second convolutions come from. mixed: of several by what the whole map is
+            (`DynamicConv`); local: predicted for each place (`DynamicLocalFilter`); hyper: predicted by one
+            network from each layer's embeddings (`HyperConv`); bank: the one chosen of several (`ConvBank`).
+        widths: channels of each stage.
+        n_kernels: of mixed and bank.
+        choice: of bank, from 0: the kernel that is trained and heard. The others stay as they are, so that
+            a network learns another class or style beside those that it has.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 2,
+        in_channels: int = 1,
+        kernels: str = "mixed",
+        widths: tuple[int, ...] = (16, 32, 64),
+        n_kernels: int = 4,
+        choice: int = 0,
+        norm: str = "batch",
+        act: str = "relu",
+        pool: str = "max",
+    ) -> None:
+        super().__init__()
+        self.dims, self.in_channels, self.kernels, self.widths = dims, in_channels, kernels, tuple(widths)
+        self.n_kernels, self.choice, self.norm, self.act, self.pool = n_kernels, choice, norm, act, pool
+        make = choose(KERNELS, kernels, "kernels")(self)
+        stages = []
+        for before, width in zip((in_channels, *widths), widths, strict=False):
+            stages.append(
+                nn.Sequential(
+                    ConvNormAct(before, width, 3, dims=dims, norm=norm, act=act),
+                    make(width),
+                    *norm_act(width, dims=dims, norm=norm, act=act),
+                    pool_layer(pool, 2, dims=dims, ceil_mode=True),
+                )
+            )
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = self.widths
+        self.time_stride = 2 ** len(self.widths)
+
+
+class Chosen(nn.Module):
+    """A bank's convolution with one of its kernels for all examples.
+
+    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
+    """
+
+    def __init__(self, bank: ConvBank, choice: int) -> None:
+        super().__init__()
+        if not 0 <= choice < len(bank.weight):
+            raise ValueError(f"choice is {choice}, expected 0 to {len(bank.weight) - 1}")
+        self.bank, self.choice = bank, choice
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bank(x, torch.full((x.shape[0],), self.choice, device=x.device))
+
+
+def _mixed(net: DynamicNet) -> Make:
+    return lambda width: DynamicConv(width, width, 3, dims=net.dims, n_kernels=net.n_kernels, bias=False)
+
+
+def _local(net: DynamicNet) -> Make:
+    return lambda width: DynamicLocalFilter(width, 3, dims=net.dims)
+
+
+def _hyper(net: DynamicNet) -> Make:
+    generator = KernelGenerator(GENERATED, 3, dims=net.dims)
+    return lambda width: HyperConv(generator, width, width, bias=False)
+
+
+def _bank(net: DynamicNet) -> Make:
+    return lambda width: Chosen(
+        ConvBank(net.n_kernels, width, width, 3, dims=net.dims, bias=False), net.choice
+    )
+
+
+KERNELS = {"mixed": _mixed, "local": _local, "hyper": _hyper, "bank": _bank}
+DYNAMICS: dict[str, dict[str, Any]] = {
+    "dynamic_mixed_small": {"kernels": "mixed"},
+    "dynamic_local_small": {"kernels": "local"},
+    "dynamic_hyper_small": {"kernels": "hyper"},
+    "dynamic_bank_small": {"kernels": "bank"},
+}
