@@ -73,14 +73,18 @@ class Waveform(FrontEnd):
 
 
 class LogMel(FrontEnd):
-    """Natural logarithms of mel-band powers, Slaney's scale and area normalisation as librosa's default.
+    """Natural logarithms of mel-band powers m, Slaney's scale and area normalisation as librosa's default.
 
+    log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the loudest cell: then a picture
+    is the same at any level, and 0 in silence, as zeros around it are. Its pieces have other loudest cells:
+    this is for windows that are heard whole.
     Shape: (batch, samples) -> (batch, 1, n_mels, frames).
 
     Args:
         fmin: lower edge of the lowest band, in Hz.
         fmax: upper edge of the highest band, in Hz; half the sample rate when None.
-        floor: power added before the logarithm.
+        floor: power added before the logarithm; with top_db the least f.
+        top_db: range of what is told apart below the loudest cell; None: the floor is fixed.
     """
 
     def __init__(
@@ -92,17 +96,22 @@ class LogMel(FrontEnd):
         fmin: float = 0.0,
         fmax: float | None = None,
         floor: float = 1e-6,
+        top_db: float | None = None,
     ) -> None:
         super().__init__()
         self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
         self.n_fft, self.n_mels, self.n_bins, self.floor = n_fft, n_mels, n_mels, floor
-        self.fmin, self.fmax = fmin, fmax
+        self.fmin, self.fmax, self.top_db = fmin, fmax, top_db
         bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
         self.register_buffer("bank", bank, persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        return torch.log(self.bank @ self.stft(waveforms) + self.floor)
+        powers = self.bank @ self.stft(waveforms)
+        if self.top_db is None:
+            return torch.log(powers + self.floor)
+        loudest = powers.amax(dim=(-2, -1), keepdim=True)
+        return torch.log1p(powers / (loudest * 10 ** (-self.top_db / 10)).clamp(min=self.floor))
 
 
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Tensor:

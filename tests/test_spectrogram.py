@@ -93,6 +93,20 @@ def test_logmel_is_librosas() -> None:
     np.testing.assert_allclose(np.exp(ours), theirs + 1e-6, rtol=1e-4)
 
 
+def test_logmel_below_the_loudest_cell_is_librosas_top_db_at_any_level() -> None:
+    import librosa
+
+    front_end = LogMel(RATE, n_mels=80, floor=1e-12, top_db=60.0)
+    loud, soft = (picture(front_end, gain * NOISE) for gain in (10.0, 0.1))
+    np.testing.assert_allclose(soft, loud, atol=1e-3)
+    powers = librosa.feature.melspectrogram(y=10 * NOISE, sr=RATE, n_mels=80, pad_mode="constant")
+    decibels = librosa.power_to_db(powers, ref=np.max, top_db=60.0) + 60
+    above = decibels > 30  # where 1 in log(1 + m / f) does not count
+    np.testing.assert_allclose(loud[above] * 10 / np.log(10), decibels[above], atol=0.01)
+    assert loud.max() == pytest.approx(np.log(1 + 1e6), rel=1e-5)
+    assert not picture(front_end, 0 * NOISE).any()
+
+
 def test_cqt_is_librosas() -> None:
     """An odd hop keeps librosa from resampling; above 3 kHz it loses the wavelets' negative frequencies."""
     import librosa
