@@ -1,7 +1,7 @@
 """What all tests share: recordings that they may read, a tone, no network, no GPU test without a GPU."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,14 @@ def many_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _tones(tmp_path_factory.mktemp("models") / "many.safetensors", several=True)
 
 
-def _tones(path: Path, several: bool) -> Path:
+@pytest.fixture(scope="session")
+def alto(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `one_tone`, with other names for the same tones."""
+    path = tmp_path_factory.mktemp("models") / "alto.safetensors"
+    return _tones(path, several=False, labels=("bass", "alto", "treble"))
+
+
+def _tones(path: Path, several: bool, labels: Sequence[str] = tuple(TONES_HZ)) -> Path:
     import torch
 
     from audiocnn.backbones import DilatedNet
@@ -71,7 +78,7 @@ def _tones(path: Path, several: bool) -> Path:
     from audiocnn.tasks.model import ClipModel
 
     front_end = LogMel(16_000, n_fft=1024, hop_length=320, n_mels=40)
-    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), list(TONES_HZ), several, 1.0)
+    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), labels, several, 1.0)
     stem, norm, *_ = model.backbone.stages[0]
     with torch.no_grad():
         stem.weight.zero_()

@@ -122,13 +122,33 @@ def classifiers(models: Sequence[str], device: str) -> list["ClipModel"]:
 
     Raises: FileError when one cannot be read; UsageError when the device cannot be or they differ.
     """
+    return _alike(_loaded(models, device))
+
+
+def questions(models: Sequence[str], device: str) -> dict[str, list["ClipModel"]]:
+    """The models that `models` name, those with the same labels together, by their names: "one+other".
+
+    Raises: as `classifiers`.
+    """
+    groups: dict[tuple[str, ...], list[ClipModel]] = {}
+    for loaded in _loaded(models, device):
+        groups.setdefault(tuple(loaded.labels), []).append(loaded)
+    return {"+".join(one.name for one in group): _alike(group) for group in groups.values()}
+
+
+def _loaded(models: Sequence[str], device: str) -> list["ClipModel"]:
     from audiocnn import listen  # 2 s
 
     with _there(device):
-        loaded = [listen.fused(listen.load_clips(model, device)) for model in models]  # once for all files
+        return [listen.fused(listen.load_clips(model, device)) for model in models]  # once for all files
+
+
+def _alike(models: list["ClipModel"]) -> list["ClipModel"]:
+    from audiocnn import listen
+
     with checked():
-        listen.check_alike(loaded)
-    return loaded
+        listen.check_alike(models)
+    return models
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from audiocnn.cli import recordings
-from audiocnn.cli.arguments import UsageError, classifiers
+from audiocnn.cli.arguments import UsageError, questions
 
 if TYPE_CHECKING:
     from audiocnn.listen import Classification
@@ -24,7 +24,7 @@ def classify(
     device: str = "cpu",
     overwrite: bool = False,
 ) -> int:
-    """Tells what audio files are, and all audio files in folders: their genre, or the instruments in them.
+    """Tells what audio files are, and all audio files in folders: their genre, the instruments in them.
 
     A line for each: its likeliest labels, or unknown. With formats, song.mp3 and the model genre give
     song.genre.json (all that is known), song.genre.csv (the probabilities along time) and song.genre.png (the
@@ -34,7 +34,7 @@ def classify(
     Args:
         paths: audio files, and folders to search for them.
         model: a model's name (see `audiocnn models`) or file; of several with the same labels the mean is
-            taken.
+            taken, others answer one after the other.
         top: how many labels are told, at most.
         timeline: tells also what is heard when.
         formats: what to write, of json, csv and png; json where only an output is given.
@@ -47,23 +47,26 @@ def classify(
         raise UsageError(f"top is {top}, expected 1 or more")
     if output is not None and not formats:
         formats = ("json",)
-    heard_by = "+".join(Path(name).stem for name in model)
-    suffixes = {name: f".{heard_by}.{name}" for name in formats}
+    asked = questions(model, device)
+    suffixes = {f"{name}.{kind}": f".{name}.{kind}" for name in asked for kind in formats}
 
-    def ready() -> recordings.Hear:
+    def hear(source: Path, targets: dict[str, Path], progress: recordings.Progress) -> str:
         from audiocnn import listen
 
-        models = classifiers(model, device)
-
-        def hear(source: Path, targets: dict[str, Path], progress: recordings.Progress) -> str:
+        said, stretches = [], []
+        for name, models in asked.items():
+            writes = [kind for kind in formats if f"{name}.{kind}" in targets]
+            if formats and not writes:
+                continue
             heard = listen.classify(source, models, device=device, progress=progress)
-            for name, target in targets.items():
-                getattr(heard, f"to_{name}")(target)
-            return "\n".join([whole(heard, top), *(along(heard, top) if timeline else ())])
+            for kind in writes:
+                getattr(heard, f"to_{kind}")(targets[f"{name}.{kind}"])
+            title = f"{name}: " if len(asked) > 1 else ""
+            said.append(title + whole(heard, top))
+            stretches += [f"  {title}{line}" for line in along(heard, top)] if timeline else []
+        return "\n".join(["; ".join(said), *stretches])
 
-        return hear
-
-    return recordings.hear(paths, output, suffixes, overwrite, ready)
+    return recordings.hear(paths, output, suffixes, overwrite, lambda: hear)
 
 
 def whole(heard: "Classification", top: int) -> str:
@@ -79,7 +82,7 @@ def along(heard: "Classification", top: int) -> Iterator[str]:
     from audiocnn.labels import said
 
     for part in heard.segments:
-        yield f"  {clock(part.start_s):>9} - {clock(part.end_s):>9}  {said(part.heard[:top])}"
+        yield f"{clock(part.start_s):>9} - {clock(part.end_s):>9}  {said(part.heard[:top])}"
 
 
 def clock(time_s: float) -> str:

@@ -143,7 +143,25 @@ def test_wrong_arguments(run, album: Path, one_tone: Path, arguments: list, reas
     assert done.err[0].startswith(f"audiocnn classify: {reason}")
 
 
-def test_models_that_differ(run, album: Path, one_tone: Path, many_tones: Path) -> None:
+def test_models_with_other_labels_answer_one_after_the_other(
+    run, album: Path, one_tone: Path, alto: Path
+) -> None:
+    command = ("classify", album / "middle.flac", "--model", one_tone, alto, "--formats", "json")
+    done = run(*command, "--timeline")
+    files = [album / f"middle.{name}.json" for name in ("one", "alto")]
+    assert done.out == [
+        f"{album}/middle.flac: one: middle 100 %; alto: alto 100 % -> {files[0]} {files[1]}",
+        "  one:    0:00.0 -    0:02.0  middle 100 %",
+        "  alto:    0:00.0 -    0:02.0  alto 100 %",
+    ]
+    assert [json.loads(path.read_text())["heard"] for path in files] == [["middle"], ["alto"]]
+    files[1].unlink()
+    assert run(*command).out == [f"{album}/middle.flac: alto: alto 100 % -> {files[1]}"]
+
+
+def test_models_with_the_same_labels_and_other_windows(
+    run, album: Path, one_tone: Path, many_tones: Path
+) -> None:
     done = run("classify", album, "--model", one_tone, many_tones)
     assert (done.status, done.out) == (2, [])
     reason = "several of many: True, expected False as of one"
