@@ -184,9 +184,9 @@ def evaluate_clips(
     names, recordings = [_clip_name(clip, folder) for clip in heard], None
     if len(units) < len(heard):
         means = [np.mean([heard[clip] for clip in members], axis=0) for members in units.values()]
-        recordings = _answers([name for name, _ in units], [labels for _, labels in units], means, first)
-    answers = _answers(names, [clip.labels for clip in heard], list(heard.values()), first)
-    return ClipReport([model.name for model in models], answers, recordings, failed)
+        recordings = answers([name for name, _ in units], [labels for _, labels in units], means, first)
+    pieces = answers(names, [clip.labels for clip in heard], list(heard.values()), first)
+    return ClipReport([model.name for model in models], pieces, recordings, failed)
 
 
 def _by(clips: Sequence[Clip], key: Callable[[Clip], Any]) -> dict[Any, list[Clip]]:
@@ -220,9 +220,10 @@ def _clip_name(clip: Clip, folder: str | Path) -> str:
     return f"{name} {clip.start_s:g}-{'' if clip.end_s is None else f'{clip.end_s:g}'} s"
 
 
-def _answers(
+def answers(
     names: list[str], labels: list[tuple[str, ...]], values: list[np.ndarray], model: ClipModel
 ) -> Answers:
+    """What a model's probabilities of some clips, (outputs,) each, say beside their labels."""
     outputs, rows = labelling.outputs(model.labels, several=False), np.array(values)
     if model.several:
         rows = np.column_stack([rows, 1 - rows.max(axis=1)])

@@ -96,7 +96,8 @@ class ClipTask(ClipModel, Task):
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The probabilities of a whole clip, (1, outputs)."""
         waveforms, targets = batch
         logits = self(self.windows(waveforms[0])).float()
         targets = self.of_outputs(targets)
@@ -104,6 +105,7 @@ class ClipTask(ClipModel, Task):
         values = self.of_recording(logits)
         self.metrics.update(values, targets.argmax(1) if not self.several else targets.int())
         self.log("val/loss", self.loss(logits, targets.expand_as(logits)), prog_bar=True, batch_size=1)
+        return values
 
     def on_validation_epoch_end(self) -> None:
         if not self.trainer.sanity_checking:  # of two clips
