@@ -6,6 +6,7 @@ The figures are scikit-learn's, each a share of 1, and the means are over the la
   of several labels where none reaches the threshold;
 - f1: mean of the labels' F1; of several, all that reach the threshold are heard;
 - map: mean of the labels' average precision;
+- family, of instruments alone: how often the likeliest label is of a right family, such as brass;
 - calibration_error: mean distance of confidence and accuracy, see `labels.reliability`.
 
 A clip without a label is right where UNKNOWN is the answer.
@@ -24,8 +25,11 @@ import numpy as np
 from audiocnn import audio, files, listen
 from audiocnn import labels as labelling
 from audiocnn.datasets.clips import Clip
+from audiocnn.datasets.instruments import FAMILIES
 from audiocnn.labels import UNKNOWN
 from audiocnn.tasks.model import ClipModel
+
+FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,25 @@ class Answers:
 
     @property
     def figures(self) -> dict[str, float]:
-        """`accuracy`, `f1`, `map` and `calibration_error`."""
+        """`accuracy`, `f1`, `map`, of instruments `family`, and `calibration_error`."""
         rows = self.classes.values()
         return {
             "accuracy": float(self.right.mean()),
             "f1": float(np.mean([row["f1"] for row in rows])),
             "map": float(np.mean([row["average_precision"] for row in rows])),
+            **self._family(),
             "calibration_error": self.reliability.error,
         }
+
+    def _family(self) -> dict[str, float]:
+        """The share of the clips that have labels whose likeliest one is of a right family."""
+        *names, _ = self.outputs
+        labelled = self.targets[:, :-1].any(axis=1)
+        if not labelled.any() or not FAMILY_OF.keys() >= {*names}:
+            return {}
+        families = np.array([FAMILY_OF[name] for name in names])
+        same = families[self.values[labelled, :-1].argmax(axis=1)][:, None] == families
+        return {"family": float((same & (self.targets[labelled, :-1] == 1)).any(axis=1).mean())}
 
     @property
     def classes(self) -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ FIGURES = {
     "accuracy": "accuracy",
     "f1": "macro F1",
     "map": "mAP",
+    "family": "family",
     "calibration_error": "calibration error",
 }
 CLASSES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "average precision"}
@@ -66,11 +67,10 @@ def _results(part: Answers) -> Iterable[dict[str, Any]]:
 
 def figures_table(report: ClipReport) -> Table:
     """A row for the clips, and one for the recordings."""
-    rows = [
-        [f"{len(part.names)} {name}", *(_percent(part.figures[key]) for key in FIGURES)]
-        for name, part in parts(report).items()
-    ]
-    return ["", *FIGURES.values()], rows
+    found = {f"{len(part.names)} {name}": part.figures for name, part in parts(report).items()}
+    told = [key for key in FIGURES if any(key in figures for figures in found.values())]
+    rows = [[name, *(_percent(figures[key]) for key in told)] for name, figures in found.items()]
+    return ["", *(FIGURES[key] for key in told)], rows
 
 
 def classes_table(report: ClipReport) -> Table:

@@ -68,6 +68,20 @@ def test_several_labels_by_hand() -> None:
     assert SEVERAL.figures["accuracy"] == 3 / 4
 
 
+def test_families_of_instruments_by_hand() -> None:
+    """A cello for a violin is right, a trumpet is not; what is faint counts, what has no label does not."""
+    clips = Answers(
+        names=["a", "b", "c", "d"],
+        outputs=["cello", "trumpet", "violin", "unknown"],
+        targets=np.array([[0, 0, 1, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
+        values=np.array([[0.9, 0.6, 0.1, 0.1], [0.2, 0.7, 0.1, 0.3], [0.1, 0.3, 0.2, 0.7], [0, 0, 0, 1]]),
+        several=True,
+        threshold=0.5,
+    )
+    assert clips.figures["family"] == pytest.approx(2 / 3)
+    assert "family" not in ONE.figures and SEVERAL.figures["family"] == 1
+
+
 def test_confusion() -> None:
     names, counts = ONE.confusion
     assert names == ["jazz", "rock", "unknown"]
