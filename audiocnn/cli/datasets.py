@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from audiocnn.datasets.inspection import Report
 
 N_TOLD = 10  # of each kind of fault
-RECORDINGS = ("maps", "render", "speech")  # with notes; their modules are their cards
+# What `audiocnn data prepare` makes: name -> what for; the modules of these names are their cards.
+PREPARED = {"maps": "notes", "render": "notes", "speech": "notes", "instruments": "clips"}
 
 
 def list_data() -> int:
@@ -20,7 +21,7 @@ def list_data() -> int:
     from audiocnn.datasets.layouts import LAYOUTS
 
     rows = [(name, "clips", layout.what, layout.count) for name, layout in LAYOUTS.items()]
-    rows += [(name, "notes", _card(name).partition("\n")[0], "") for name in RECORDINGS]
+    rows += [(name, what_for, _card(name).partition("\n")[0], "") for name, what_for in PREPARED.items()]
     _print_table(("name", "for", "what", "count"), rows)
     return 0
 
@@ -33,11 +34,11 @@ def info(name: str) -> int:
     """
     from audiocnn.datasets.layouts import LAYOUTS
 
-    if name in RECORDINGS:
+    if name in PREPARED:
         print(_card(name))
         return 0
     if name not in LAYOUTS:
-        raise UsageError(f"name is {name!r}, expected one of {', '.join((*LAYOUTS, *RECORDINGS))}")
+        raise UsageError(f"name is {name!r}, expected one of {', '.join((*LAYOUTS, *PREPARED))}")
     for field in dataclasses.fields(LAYOUTS[name]):
         if field.name != "read":
             unit = " Hz" if field.name == "rate" else ""
