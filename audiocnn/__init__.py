@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from audiocnn.backbones import create_backbone, list_backbones
     from audiocnn.listen import classify, load, transcribe
+    from audiocnn.restyle import stylize
 
 __version__ = "0.1.0"
-__all__ = ["classify", "create_backbone", "list_backbones", "load", "transcribe"]
+__all__ = ["classify", "create_backbone", "list_backbones", "load", "stylize", "transcribe"]
 
 _HOME = {
     "classify": "audiocnn.listen",
     "create_backbone": "audiocnn.backbones",
     "list_backbones": "audiocnn.backbones",
     "load": "audiocnn.listen",
+    "stylize": "audiocnn.restyle",
     "transcribe": "audiocnn.listen",
 }
 

@@ -13,12 +13,13 @@ import audiocnn
 PACKAGE = Path(audiocnn.__file__).parent
 EVERYONE_MAY = {"files"}
 MAY_IMPORT = {
-    "__init__": {"backbones", "listen"},
+    "__init__": {"backbones", "listen", "restyle"},
     "units": set(),
     "files": set(),
     "models": set(),
     "blocks": set(),
     "audio": {"units"},
+    "pictures": set(),
     "spectrogram": {"units"},
     "augment": {"units"},
     "labels": {"units"},
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "datasets": {"units", "audio", "labels", "notes", "augment"},
     "tasks": {"blocks", "spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
     "style": {"backbones", "blocks", "spectrogram"},
+    "restyle": {"pictures", "blocks", "backbones", "style", "tasks", "models"},
     "explain": {"backbones", "blocks", "spectrogram"},
     "listen": {"audio", "formats", "tasks", "labels", "notes", "models"},
     "search": set(),

@@ -1,8 +1,8 @@
 """A verb's function -> its parser: one name, default and explanation in Python and on the command line.
 
 Parameters without a default are positional, and those before a `*` too, which may then be left out; sequences
-take several words, booleans are flags, and `**knobs` stands for the fields of `Decoding`, of which only those
-given reach the function.
+take several words, booleans are flags, and `**knobs: Annotated[..., Group]` stands for the fields of a
+dataclass, of which only those given reach the function.
 """
 
 import argparse
@@ -11,7 +11,17 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import docstring_parser
 
@@ -21,8 +31,20 @@ if TYPE_CHECKING:
     from audiocnn.tasks.model import ClipModel, NotesModel
 
 
+class Group(NamedTuple):
+    """Options that are a dataclass's fields: their title, and whether its defaults are theirs."""
+
+    kind: type
+    title: str
+    defaults: bool = True
+
+
 class UsageError(Exception):
     """An argument that cannot be: told in one line, exit status 2."""
+
+
+# The model has its own defaults.
+DecodingKnobs = Annotated[float, Group(Decoding, "how notes are read (defaults: the model's own)", False)]
 
 
 @contextmanager
@@ -48,12 +70,12 @@ def parser_of(function: Callable[..., Any], prog: str) -> Parser:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
     parser.usage = "%(prog)s"  # what is positional comes first: an option with several words would swallow it
-    types, explained = get_type_hints(function), _explained(function)
+    types, explained = get_type_hints(function, include_extras=True), _explained(function)
     parameters = inspect.signature(function).parameters
     starred = any(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            _add_knobs(parser)
+            _add_group(parser, *types[name].__metadata__)
         elif parameter.default is parameter.empty:
             kind = _kind(types[name])
             parser.add_argument(name, metavar=name.upper(), help=explained.get(name), **kind)
@@ -74,22 +96,31 @@ def _explained(thing: object) -> dict[str, str]:
     return {param.arg_name: (param.description or "").replace("%", "%%").rstrip(".") for param in params}
 
 
-def _add_option(parser: Parser, name: str, kind: Any, default: Any, explanation: str) -> None:
+def _add_option(
+    parser: argparse._ActionsContainer,
+    name: str,
+    kind: Any,
+    default: Any,
+    explanation: str,
+    otherwise: Any = None,
+) -> None:
+    """An option; where it is not given it has its default, or what `otherwise` says instead."""
     if kind is bool:
         parser.add_argument(f"--{name}", action="store_true", default=default, help=explanation)
         return
     if default not in (None, ()):
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
         explanation = f"{explanation} (default: {shown})".strip()
-    parser.add_argument(f"--{name}", default=default, help=explanation, **_kind(kind))
+    parser.add_argument(f"--{name}", default=otherwise or default, help=explanation, **_kind(kind))
 
 
-def _add_knobs(parser: Parser) -> None:
-    group = parser.add_argument_group("how notes are read (defaults: the model's own)")
-    types, explained = get_type_hints(Decoding), _explained(Decoding)
-    for field in dataclasses.fields(Decoding):
-        name, kind = field.name, _kind(types[field.name])
-        group.add_argument(f"--{name}", default=argparse.SUPPRESS, help=explained[name], **kind)
+def _add_group(parser: Parser, group: Group) -> None:
+    options = parser.add_argument_group(group.title)
+    types, explained = get_type_hints(group.kind), _explained(group.kind)
+    for field in dataclasses.fields(group.kind):
+        name = field.name
+        default = field.default if group.defaults else None
+        _add_option(options, name, types[name], default, explained[name], argparse.SUPPRESS)
 
 
 def _kind(kind: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from audiocnn import files
 from audiocnn.cli import tables
-from audiocnn.cli.arguments import checked, classifiers, task_of
+from audiocnn.cli.arguments import DecodingKnobs, checked, classifiers, task_of
 from audiocnn.notes import Note
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ HEADINGS = {
 
 
 def evaluate_notes(
-    folder: Path, model: str = "notes-piano", output: Path | None = None, device: str = "cpu", **knobs: float
+    folder: Path,
+    model: str = "notes-piano",
+    output: Path | None = None,
+    device: str = "cpu",
+    **knobs: DecodingKnobs,
 ) -> int:
     """Scores a model on recordings that have their notes beside them, as .tsv, .mid or .jams.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from audiocnn import audio
 from audiocnn.cli import interrupts
-from audiocnn.cli.arguments import UsageError, checked, task_of
+from audiocnn.cli.arguments import DecodingKnobs, UsageError, checked, task_of
 from audiocnn.notes import Note
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def listen(
     look_ahead_s: float | None = None,
     low_latency: bool = False,
     device: str = "cpu",
-    **knobs: float,
+    **knobs: DecodingKnobs,
 ) -> int:
     """Tells the notes in raw 16-bit little-endian samples from the standard input, as they come.
 

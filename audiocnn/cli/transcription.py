@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audiocnn.cli import interrupts, recordings
-from audiocnn.cli.arguments import UsageError, checked, task_of
+from audiocnn.cli.arguments import DecodingKnobs, UsageError, checked, task_of
 
 if TYPE_CHECKING:
     from audiocnn.listen import Transcription
@@ -25,7 +25,7 @@ def transcribe(
     batch_size: int = 1,
     device: str = "cpu",
     overwrite: bool = False,
-    **knobs: float,
+    **knobs: DecodingKnobs,
 ) -> int:
     """Writes the notes of audio files, and of all audio files in folders.
 

@@ -1,0 +1,127 @@
+"""`audiocnn stylize`: pictures in; the same in another picture's style, beside them or in a folder."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from audiocnn import files
+from audiocnn.cli import interrupts
+from audiocnn.cli.arguments import Group, UsageError, checked
+from audiocnn.style.knobs import Knobs
+
+if TYPE_CHECKING:
+    from audiocnn.style.optimise import Step
+
+
+def stylize(
+    content: Path,
+    style: Sequence[Path] = (),
+    weights: Sequence[float] = (),
+    masks: Sequence[Path] = (),
+    output: Path | None = None,
+    backbone: str = "random",
+    size: int = 512,
+    strength: float = 1.0,
+    colours: Literal["style", "luminance", "histogram"] = "style",
+    every: int = 0,
+    device: str = "cpu",
+    overwrite: bool = False,
+    **knobs: Annotated[Any, Group(Knobs, "how it is painted")],
+) -> int:
+    """Paints a picture, or all pictures in a folder, in the style of others.
+
+    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. What is there already stays. A picture
+    that cannot be read or written is told in one line and the others go on; the exit status is then 1.
+
+    Args:
+        content: a picture, or a folder to search for them.
+        style: one picture, or several.
+        weights: how much of each style; the same of all where not given.
+        masks: a picture for each style, white where it goes; where none goes the content stays.
+        output: file to write, or folder where the content is one; without it, what is written stands beside
+            the pictures.
+        backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
+            (see `audiocnn models`) or a model file; or random, a VGG-19 of half the width that has learned
+            nothing.
+        size: longer side of the result, in pixels; 0 for the content's own.
+        strength: 0 gives the content back, 1 the styled picture.
+        colours: of the style; or the content's, luminance keeps them in Lab, histogram as much of each.
+        every: writes the picture so far after so many steps too; 0 for never.
+        device: what the network runs on, such as cpu or cuda.
+        overwrite: paints anew what is there already.
+    """
+    with checked():
+        told = Knobs(**knobs)
+    if not style:
+        raise UsageError("no --style given, expected a picture or several")
+    from audiocnn import pictures
+
+    suffix = "." + "+".join(path.stem for path in style)
+    failed = False
+    with interrupts.held():
+        for source in pictures.find(content):
+            target = _target(source, content, output, suffix)
+            if target.exists() and not overwrite:
+                print(f"{source}: done already, see {target}")
+                continue
+            settings = {
+                "weights": weights, "masks": masks, "backbone": backbone, "size": size or None,
+                "strength": strength, "colours": colours, "knobs": told, "device": device,
+            }  # fmt: skip
+            try:
+                _paint(source, style, target, every, settings)
+            except (files.FileError, ConnectionError, MemoryError) as error:
+                print(error if isinstance(error, files.FileError) else f"{source}: {error}", file=sys.stderr)
+                failed = True
+    return int(failed)
+
+
+def _target(source: Path, content: Path, output: Path | None, suffix: str) -> Path:
+    name = f"{source.stem}{suffix}{source.suffix}"
+    if output is None:
+        return source.with_name(name)
+    return output / source.parent.relative_to(content) / name if content.is_dir() else output
+
+
+def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settings: dict[str, Any]) -> None:
+    from audiocnn import pictures, restyle
+
+    original = pictures.read(source)
+
+    def so_far(step: "Step") -> None:
+        if every and step.done % every == 0 and step.done < step.total:
+            pixels = step.picture[0].cpu().numpy()
+            path = target.with_name(f"{target.stem}.{step.done:04}{target.suffix}")
+            pictures.write(pictures.with_pixels(original, pixels), path)
+
+    with _progress(source.name, so_far) as progress, checked():
+        made = restyle.stylize(original, list(style), progress=progress, **settings)
+    pictures.write(made, target)
+    print(f"{source} -> {target}", flush=True)
+
+
+@contextmanager
+def _progress(name: str, then: Callable[["Step"], None]) -> Iterator[Callable[["Step"], None]]:
+    """A bar of steps with the loss, on the standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+    ]
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(name, total=None, loss=0.0)
+
+        def tell(step: "Step") -> None:
+            interrupts.check()
+            bar.update(task, completed=step.done, total=step.total, loss=step.loss)
+            then(step)
+
+        yield tell

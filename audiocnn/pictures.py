@@ -1,0 +1,138 @@
+"""Picture files -> pixels, and back. Beside `audio`, for style transfer.
+
+Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the own profile of the file,
+which is kept; pictures in CMYK become sRGB by theirs. Of a picture that moves the first frame is read. Pillow
+reads and writes the files.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from audiocnn import files
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of files made to do harm
+WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+QUALITY = 95  # of what is written as JPEG or WebP
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its pixels, how opaque each is, (1, rows, columns), None where all are, and its profile."""
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    profile: bytes | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+
+def read(path: str | os.PathLike) -> Picture:
+    """The picture in a file, upright as its EXIF data say.
+
+    Raises: FileError when there is none, it is damaged, or has more than `MOST_PIXELS`.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # told below
+            image = Image.open(path)
+        with image:
+            rows, columns = image.height, image.width
+            if rows * columns > MOST_PIXELS:
+                most = MOST_PIXELS // 1_000_000
+                raise files.FileError(path, f"has {columns} × {rows} pixels, expected at most {most} million")
+            return _picture(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise files.FileError(path, f"no picture, expected one of {', '.join(SUFFIXES)}") from error
+    except Image.DecompressionBombError as error:
+        raise files.FileError(path, "more pixels than can be read") from error
+    except OSError as error:
+        raise files.FileError(path, error.strerror or error) from error
+    except (ValueError, SyntaxError) as error:  # as Pillow says of damaged files
+        raise files.FileError(path, f"damaged: {error}") from error
+
+
+def _picture(image: Image.Image) -> Picture:
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        levels = np.asarray(image, np.float32)
+        highest = 65535 if image.mode.startswith("I") else max(float(levels.max(initial=0)), 1.0)
+        return Picture(np.repeat((levels / highest).clip(0, 1)[None], 3, axis=0), profile=profile)
+    if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+        image, profile = _rgb(image, profile), None
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"), np.float32)[None] / 255
+    levels = np.asarray(image.convert("RGB"), np.float32) / 255
+    return Picture(np.ascontiguousarray(levels.transpose(2, 0, 1)), alpha, profile)
+
+
+def _rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The picture in sRGB, by its profile where it has one that fits."""
+    if profile is not None:
+        try:
+            theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            made = ImageCms.profileToProfile(image, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return made or image.convert("RGB")
+        except ImageCms.PyCMSError:
+            pass
+    return image.convert("RGB")
+
+
+def write(picture: Picture, path: str | os.PathLike) -> None:
+    """Writes a picture as the suffix says, with its profile; opaque where the format knows nothing else.
+
+    Raises: FileError when the suffix is none of `SUFFIXES`, or the system refuses.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise files.FileError(path, f"suffix is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    levels = [picture.pixels]
+    if picture.alpha is not None and path.suffix.lower() not in WITHOUT_ALPHA:
+        levels.append(picture.alpha)
+    cells = (np.concatenate(levels).clip(0, 1) * 255).round().astype(np.uint8)
+    settings: dict[str, Any] = {"icc_profile": picture.profile} if picture.profile else {}
+    if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        settings["quality"] = QUALITY
+    with files.written(path) as partial:
+        Image.fromarray(cells.transpose(1, 2, 0)).save(partial, **settings)
+
+
+def with_pixels(picture: Picture, pixels: np.ndarray) -> Picture:
+    """The same picture with other pixels; what is transparent is resized with them."""
+    if picture.alpha is None or pixels.shape[1:] == picture.size:
+        return replace(picture, pixels=pixels)
+    alpha = Image.fromarray(picture.alpha[0]).resize(pixels.shape[:0:-1], Image.Resampling.BICUBIC)
+    return replace(picture, pixels=pixels, alpha=np.asarray(alpha)[None].clip(0, 1))
+
+
+def find(path: str | os.PathLike) -> Iterator[Path]:
+    """The picture itself, or all pictures in a folder, sorted.
+
+    Raises: FileError when there is nothing at the path, or no picture in the folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if not path.exists():
+            raise files.FileError(path, "no such file or folder")
+        yield path
+        return
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+    if not found:
+        raise files.FileError(path, f"no pictures in it, expected some of {', '.join(SUFFIXES)}")
+    yield from found

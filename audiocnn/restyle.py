@@ -1,0 +1,145 @@
+"""Picture files and a backbone's name -> a picture in another's style: what `audiocnn stylize` calls.
+
+Place in the flow: `pictures` reads, `style` paints, `pictures` writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from audiocnn import models, pictures
+from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.harmonic import HarmonicNet, HarmonicUNet
+from audiocnn.backbones.pretrained import FILES, pretrained
+from audiocnn.backbones.vgg import VGG, E
+from audiocnn.blocks.arguments import choose
+from audiocnn.pictures import Picture
+from audiocnn.style.colour import COLOURS
+from audiocnn.style.extract import IMAGENET, Extractor, layers_of
+from audiocnn.style.knobs import Knobs
+from audiocnn.style.optimise import Step, Style, fitted, optimise
+from audiocnn.tasks import modelfile
+
+MOST_PIXELS = 4_000_000  # of a result: more take more memory than most machines have
+RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
+
+PathLike = str | os.PathLike
+
+
+def stylize(
+    content: PathLike | Picture,
+    style: PathLike | Picture | Sequence[PathLike | Picture],
+    *,
+    weights: Sequence[float] = (),
+    masks: Sequence[PathLike | Picture] = (),
+    backbone: str = "random",
+    size: int | None = 512,
+    strength: float = 1.0,
+    colours: str = "style",
+    knobs: Knobs = Knobs(),  # noqa: B008, it is frozen
+    device: str = "cpu",
+    progress: Callable[[Step], object] | None = None,
+) -> Picture:
+    """The content in the style of another picture, or of several.
+
+    Args:
+        weights: how much of each style; the same of all where not given.
+        masks: a picture for each style, white where it goes; where none goes the content stays.
+        backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
+            (see `audiocnn models`) or a model file; or random, a VGG-19 of half the width that has learned
+            nothing.
+        size: longer side of the result, in pixels; the content's own when None.
+        strength: 0 gives the content back, 1 the styled picture, between them a mixture.
+        colours: of the style; or the content's: luminance keeps them in Lab, histogram as much of each.
+        knobs: all others.
+        progress: told each step.
+    Raises: FileError when a file cannot be read; ModelError when a model cannot; ConnectionError when
+        ImageNet weights cannot be had; ValueError when a number is out of its range, or weights or masks are
+        not one for each style.
+    """
+    styles = [style] if isinstance(style, str | os.PathLike | Picture) else [*style]
+    _check(styles, weights, masks, size, strength)
+    recolour = choose(COLOURS, colours, "colours")
+    source = _read(content)
+    torch.manual_seed(knobs.seed)  # also of random weights
+    network, mean, std = network_of(backbone)
+    content_layers, style_layers = layers_of(network)
+    knobs = replace(
+        knobs,
+        content_layers=knobs.content_layers or content_layers,
+        style_layers=knobs.style_layers or style_layers,
+    )
+    extractor = Extractor(network, [*knobs.content_layers, *knobs.style_layers], mean, std).to(device)
+
+    wanted = fitted(_tensor(source, device), size or max(source.size), extractor.least)
+    if wanted[0, 0].numel() > MOST_PIXELS:
+        rows, columns = wanted.shape[-2:]
+        raise ValueError(f"the result would have {columns} × {rows} pixels, expected at most {MOST_PIXELS}")
+    aims = [
+        Style(
+            _tensor(_read(one), device),
+            weights[i] if weights else 1.0,
+            _mask(masks[i], wanted) if masks else None,
+        )
+        for i, one in enumerate(styles)
+    ]
+    made = recolour(optimise(wanted, aims, extractor, knobs, progress), wanted)
+    made = torch.lerp(wanted, made, strength)
+    return pictures.with_pixels(source, made[0].cpu().numpy())
+
+
+def _check(
+    styles: Sequence[object],
+    weights: Sequence[float],
+    masks: Sequence[object],
+    size: int | None,
+    strength: float,
+) -> None:
+    if not styles:
+        raise ValueError("no style given, expected at least one")
+    for name, given in (("weights", weights), ("masks", masks)):
+        if given and len(given) != len(styles):
+            raise ValueError(f"{len(given)} {name} given, expected {len(styles)}, one for each style")
+    if any(weight < 0 for weight in weights) or (weights and not sum(weights)):
+        raise ValueError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
+    if size is not None and size < 1:
+        raise ValueError(f"size is {size}, expected 1 or more")
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}, expected 0 to 1")
+
+
+def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
+    """A backbone by its name, and the mean and deviation of the pictures that it has seen."""
+    if name == "random":
+        return VGG(in_channels=3, **RANDOM), (0.5,), (0.25,)
+    if name in FILES:
+        mean, std = ((0.5,), (0.5,)) if name == "googlenet" else IMAGENET
+        return pretrained(name, in_channels=3)[0], mean, std
+    path = models.path(name)
+    if not path.exists():
+        known = ", ".join(("random", *models.names(), *FILES))
+        raise modelfile.ModelError(name, f"no such backbone, expected a model file or one of {known}")
+    backbone = modelfile.load(path).backbone
+    if isinstance(backbone, HarmonicNet | HarmonicUNet):
+        raise modelfile.ModelError(name, "has a row for each pitch, expected one for any picture")
+    return backbone, (0.5,), (0.1,)  # its spectrograms' levels go over a range ten times as wide as 0 to 1
+
+
+def _read(picture: PathLike | Picture) -> Picture:
+    return picture if isinstance(picture, Picture) else pictures.read(Path(picture))
+
+
+def _tensor(picture: Picture, device: str) -> Tensor:
+    return torch.from_numpy(picture.pixels)[None].to(device)
+
+
+def _mask(picture: PathLike | Picture, content: Tensor) -> Tensor:
+    """Where white is 1: (1, 1, rows, columns), in the content's size."""
+    levels = _tensor(_read(picture), str(content.device)).mean(1, keepdim=True)
+    return torch.nn.functional.interpolate(levels, size=content.shape[-2:], mode="bilinear", antialias=True)

@@ -1,0 +1,1 @@
+"""Style transfer: a picture with the content of one and the style of others, by the maps of any backbone."""

@@ -1,0 +1,77 @@
+"""A picture -> the maps of a backbone that style transfer compares."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.backbones.vgg import VGG
+
+MOST_STAGES = 5  # that are compared where nobody says which
+LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of RGB, as torchvision has them
+
+
+class Extractor(nn.Module):
+    """Some maps of a frozen backbone, by the numbers of its stages.
+
+    Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
+    backbone with one input channel sees the luminance; one with others the picture as it is.
+    Raises: ValueError when the backbone has no such stages, or is not 2-D.
+
+    Args:
+        layers: the numbers of stages; of negative ones those counted from the last.
+        mean: of the pictures that the backbone was trained on, each of its input channels.
+        std: their deviation.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Sequence[int],
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+    ) -> None:
+        super().__init__()
+        n_stages = len(backbone.stages)
+        wrong = [layer for layer in layers if not -n_stages <= layer < n_stages]
+        if wrong or not layers:
+            raise ValueError(f"layers are {[*layers]}, expected some of 0 to {n_stages - 1}")
+        if backbone.dims != 2:
+            raise ValueError(f"the backbone has dims={backbone.dims}, expected 2: pictures have rows")
+        self.layers = sorted({layer % n_stages for layer in layers})
+        self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
+        self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]  # the others' maps are not needed
+        self.mean: Tensor
+        self.std: Tensor
+        self.luma: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, -1, 1, 1))
+
+    @property
+    def least(self) -> int:
+        """Cells along each axis that a picture must have, so that the last map has more than one."""
+        return 2 * self.backbone.time_stride
+
+    def forward(self, picture: Tensor) -> dict[int, Tensor]:
+        if self.backbone.in_channels == 1:
+            picture = (picture * self.luma).sum(1, keepdim=True)
+        maps = self.backbone.features((picture - self.mean) / self.std)
+        return {layer: maps[layer] for layer in self.layers}
+
+
+def layers_of(backbone: Backbone) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The stages to compare for content and for style: of VGG the first of each block, else the first few.
+
+    Source: Gatys et al., "Image style transfer using convolutional neural networks", 2016, section 3.
+    """
+    if isinstance(backbone, VGG):
+        firsts = tuple(sum(map(len, backbone.kernels[:i])) for i in range(len(backbone.kernels)))
+    else:
+        firsts = tuple(range(min(len(backbone.stages), MOST_STAGES)))
+    return firsts[-2:-1] or firsts, firsts

@@ -1,0 +1,135 @@
+"""The optimiser: it lowers the loss, repeats with its seed, and paints where it is told to."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from audiocnn.backbones import create_backbone
+from audiocnn.backbones.vgg import VGG
+from audiocnn.style.extract import LUMA, Extractor, layers_of
+from audiocnn.style.knobs import Knobs
+from audiocnn.style.optimise import Step, Style, fitted, optimise, scales
+
+SIZE = (64, 64)
+KNOBS = Knobs(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
+
+
+def picture(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
+    """Noise that is smooth: blobs of colour."""
+    coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
+
+
+def stripes() -> Tensor:
+    columns = (torch.arange(SIZE[1]) // 4 % 2).float()
+    return columns.expand(1, 3, *SIZE) * torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1)
+
+
+@pytest.fixture
+def extractor() -> Extractor:
+    torch.manual_seed(0)
+    backbone = VGG(in_channels=3, kernels=((3,), (3,), (3, 3)), widths=(8, 16, 32), pool="average")
+    return Extractor(backbone, (0, 1, 2, 3), (0.5,), (0.25,))
+
+
+def painted(extractor: Extractor, styles: list[Style] | None = None, **knobs) -> tuple[Tensor, list[Step]]:
+    steps: list[Step] = []
+    made = optimise(
+        picture(0), styles or [Style(stripes())], extractor, replace(KNOBS, **knobs), steps.append
+    )
+    return made, steps
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "lbfgs"])
+@pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])
+def test_the_loss_falls(extractor: Extractor, optimiser: str, statistic: str) -> None:
+    first = painted(extractor, statistic=statistic)[1][0].loss
+    made, steps = painted(extractor, optimiser=optimiser, statistic=statistic, learning_rate=0.05)
+    assert steps[-1].done == 20 and {step.total for step in steps} == {20}
+    assert steps[-1].loss < first / 3
+    assert made.shape == (1, 3, *SIZE) and made.min() >= 0 and made.max() <= 1
+
+
+def test_without_style_the_content_stays(extractor: Extractor) -> None:
+    made, _ = painted(extractor, style_weight=0.0, tv_weight=0.0)
+    torch.testing.assert_close(made, picture(0), atol=0.01, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_picture(extractor: Extractor) -> None:
+    first, again, other = (painted(extractor, start="noise", seed=seed)[0] for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_outside_its_mask_the_content_stays(extractor: Extractor) -> None:
+    mask = torch.zeros(1, 1, *SIZE)
+    mask[..., :32] = 1
+    made, _ = painted(extractor, [Style(stripes(), 1.0, mask)], learning_rate=0.05)
+    assert (made - picture(0))[..., 32:].abs().max() <= 1 / 255
+    assert (made - picture(0))[..., :32].abs().mean() > 0.05
+
+
+def test_two_styles_share_by_their_weights(extractor: Extractor) -> None:
+    styles = [stripes(), picture(5)]
+    alone = painted(extractor, [Style(styles[0])])[0]
+    both = painted(extractor, [Style(styles[0], 3.0), Style(styles[1], 0.0)])[0]
+    torch.testing.assert_close(both, alone)
+    half = painted(extractor, [Style(styles[0]), Style(styles[1])])[0]
+    assert (half - alone).abs().mean() > 0.01
+
+
+def test_from_coarse_to_fine() -> None:
+    assert scales((512, 384), 128, 16) == [(128, 96), (181, 136), (256, 192), (362, 272), (512, 384)]
+    assert scales((100, 60), 128, 16) == [(100, 60)]
+    assert scales((512, 20), 128, 16) == [(512, 20)]
+
+
+def test_fitted() -> None:
+    assert fitted(torch.zeros(1, 3, 40, 80), 40).shape == (1, 3, 20, 40)
+    assert fitted(torch.zeros(1, 3, 1, 1), 40, least=8).shape == (1, 3, 40, 40)
+    assert fitted(torch.zeros(1, 3, 10, 100), 50, least=8).shape == (1, 3, 8, 80)
+
+
+@pytest.mark.parametrize("name", ["resnet_small", "mobilenet_small", "googlenet_small", "densenet_small"])
+def test_any_backbone(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = create_backbone(name, in_channels=1, dims=2)
+    content, style = layers_of(backbone)
+    knobs = Knobs(content_layers=content, style_layers=style, iterations=3)
+    made = optimise(picture(0), [Style(stripes())], Extractor(backbone, [*content, *style]), knobs)
+    assert made.shape == (1, 3, *SIZE) and made.isfinite().all()
+
+
+def test_layers_of_vgg_are_those_of_the_paper() -> None:
+    assert layers_of(create_backbone("vgg19")) == ((8,), (0, 2, 4, 8, 12))
+
+
+def test_one_channel_sees_the_luminance() -> None:
+    backbone = VGG(in_channels=1, kernels=((3,),), widths=(4,))
+    x = picture(0)
+    grey = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    torch.testing.assert_close(Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0])
+
+
+def test_layers_that_are_not_there() -> None:
+    backbone = VGG(in_channels=3, kernels=((3,),), widths=(4,))
+    with pytest.raises(ValueError, match=r"layers are \[5\], expected some of 0 to 1"):
+        Extractor(backbone, (5,))
+
+
+def test_pictures_have_rows() -> None:
+    with pytest.raises(ValueError, match="dims=1, expected 2"):
+        Extractor(create_backbone("resnet_small", dims=1), (0,))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"tv_weight": -1.0}, "tv_weight is -1.0, expected 0 or more"),
+        ({"iterations": 0}, "iterations is 0, expected more than 0"),
+    ],
+)
+def test_wrong_knobs(knobs: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Knobs(**knobs)

@@ -1,0 +1,99 @@
+"""stylize: files in, a picture out; strengths, colours, masks, backbones, and what cannot be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiocnn import pictures, restyle
+from audiocnn.pictures import Picture
+from audiocnn.style.knobs import Knobs
+from audiocnn.tasks.modelfile import ModelError
+
+FAST = Knobs(iterations=3, coarsest=64, learning_rate=0.1)
+
+
+def blobs(seed: int, rows: int = 64, columns: int = 80) -> Picture:
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(size=(3, 4, 5)).astype(np.float32)
+    return Picture(np.kron(coarse, np.ones((1, rows // 4, columns // 5), np.float32)))
+
+
+def painted(**settings) -> np.ndarray:
+    return restyle.stylize(blobs(0), blobs(1), **{"size": 80, "knobs": FAST, **settings}).pixels
+
+
+def test_files_in_and_a_picture_out(tmp_path: Path) -> None:
+    for name, seed in (("content.png", 0), ("style.png", 1)):
+        pictures.write(blobs(seed), tmp_path / name)
+    made = restyle.stylize(tmp_path / "content.png", tmp_path / "style.png", size=100, knobs=FAST)
+    assert made.size == (80, 100) and made.pixels.dtype == np.float32
+    assert made.pixels.min() >= 0 and made.pixels.max() <= 1
+
+
+def test_the_content_comes_back_at_strength_0() -> None:
+    np.testing.assert_allclose(painted(strength=0.0), blobs(0).pixels, atol=1e-6)
+    half, whole = painted(strength=0.5), painted()
+    np.testing.assert_allclose(half, (whole + blobs(0).pixels) / 2, atol=1e-6)
+
+
+def test_luminance_keeps_the_colours_of_the_content() -> None:
+    from skimage.color import rgb2lab
+
+    kept, free = (rgb2lab(painted(colours=colours).transpose(1, 2, 0)) for colours in ("luminance", "style"))
+    content = rgb2lab(blobs(0).pixels.transpose(1, 2, 0))
+    away = [np.median(np.abs(one - content)[..., 1:]) for one in (kept, free)]
+    assert away[0] < 1 < away[1]  # some colours are too light or dark to be kept
+
+
+def test_histograms_are_those_of_the_content() -> None:
+    kept = painted(colours="histogram")
+    for made, content in zip(kept, blobs(0).pixels, strict=True):
+        assert np.abs(np.sort(made.ravel()) - np.sort(content.ravel())).mean() < 0.04
+
+
+def test_masks_of_another_size_and_grey_contents() -> None:
+    mask = np.zeros((3, 10, 20), np.float32)
+    mask[..., :10] = 1
+    made = painted(masks=[Picture(mask)])
+    difference = np.abs(made - blobs(0).pixels)
+    assert difference[..., 44:].max() <= 1 / 255 and difference[..., :36].mean() > 0.02
+
+
+def test_a_network_that_listens_paints_too() -> None:
+    losses: list[float] = []
+    knobs = Knobs(iterations=10, coarsest=64, learning_rate=0.05)
+    made = painted(backbone="genre", knobs=knobs, progress=lambda step: losses.append(step.loss))
+    assert losses[-1] < 0.8 * losses[0]
+    assert np.abs(made - blobs(0).pixels).mean() > 0.02
+
+
+def test_the_smallest_picture() -> None:
+    one = Picture(np.full((3, 1, 1), 0.5, np.float32))
+    assert restyle.stylize(one, one, size=64, knobs=FAST).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": [1.0, 2.0]}, "2 weights given, expected 1, one for each style"),
+        ({"weights": [0.0]}, r"weights are \[0.0\], expected 0 or more, one of them above 0"),
+        ({"size": 0}, "size is 0, expected 1 or more"),
+        ({"size": 9000}, "the result would have 9000 × 7200 pixels, expected at most 4000000"),
+        ({"strength": 2.0}, "strength is 2.0, expected 0 to 1"),
+        ({"colours": "mine"}, "colours is 'mine', expected one of style, luminance, histogram"),
+    ],
+)
+def test_what_cannot_be(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        painted(**settings)
+
+
+def test_a_network_of_pitches_does_not() -> None:
+    with pytest.raises(ModelError, match="has a row for each pitch"):
+        painted(backbone="notes-piano")
+
+
+def test_no_such_backbone() -> None:
+    with pytest.raises(ModelError, match="no such backbone, expected a model file or one of random, genre"):
+        painted(backbone="vgg99")
