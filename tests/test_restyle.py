@@ -62,7 +62,7 @@ def test_masks_of_another_size_and_grey_contents() -> None:
 
 def test_a_network_that_listens_paints_too() -> None:
     losses: list[float] = []
-    knobs = Knobs(iterations=10, coarsest=64, learning_rate=0.05)
+    knobs = Knobs(iterations=20, coarsest=64, learning_rate=0.03)
     made = painted(backbone="genre", knobs=knobs, progress=lambda step: losses.append(step.loss))
     assert losses[-1] < 0.8 * losses[0]
     assert np.abs(made - blobs(0).pixels).mean() > 0.02

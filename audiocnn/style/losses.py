@@ -92,9 +92,9 @@ def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
     """
     (mean, covariance), (mean_aim, covariance_aim) = made, aim
     root = _root(covariance_aim)
-    together = _eigenvalues(root @ covariance @ root).clamp(min=0)
     size = covariance_aim.diagonal(dim1=1, dim2=2).sum()
-    roots = (together + (EIGENVALUE * size).square().clamp(min=SMALLEST**2)).sqrt().sum()
+    least = (EIGENVALUE * size).square().clamp(min=SMALLEST**2)
+    roots = (_eigenvalues(root @ covariance @ root, least).clamp(min=0) + least).sqrt().sum()
     traces = covariance.diagonal(dim1=1, dim2=2).sum() + size
     difference = (mean - mean_aim).square().sum() + (traces - 2 * roots).clamp(min=0)
     return _relative(difference, mean_aim.square().sum() + size)
@@ -103,12 +103,18 @@ def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
 def _root(symmetric: Tensor) -> Tensor:
     """The symmetric root of a covariance matrix, of which no gradient is asked."""
     with torch.no_grad():
-        values, vectors = torch.linalg.eigh(symmetric)
-        return vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.transpose(1, 2)
+        values, vectors = torch.linalg.eigh(symmetric.double())
+        return (vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.transpose(1, 2)).to(symmetric)
 
 
-def _eigenvalues(symmetric: Tensor) -> Tensor:
-    return torch.linalg.eigvalsh((symmetric + symmetric.transpose(1, 2)) / 2)
+def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
+    """Eigenvalues, those that are equal told apart by up to `spread`.
+
+    Maps have channels that are 0 everywhere: with many of them LAPACK fails in single precision.
+    """
+    even = (symmetric + symmetric.transpose(1, 2)).double() / 2
+    steps = torch.linspace(0, 1, even.shape[1], dtype=even.dtype, device=even.device)
+    return torch.linalg.eigvalsh(even + (spread * steps).diag()).to(symmetric)
 
 
 STATISTICS = {

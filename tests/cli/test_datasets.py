@@ -32,6 +32,7 @@ def test_list(run) -> None:
         "maps",
         "render",
         "speech",
+        "instruments",
     ]
 
 
