@@ -79,7 +79,7 @@ def read_regions(path: Path) -> list[Region]:
 
 
 def _regions_of_patch(path: Path) -> list[Region]:
-    return [Region(path, wave.pitch, wave.keys, wave=i) for i, wave in enumerate(patches.read(path))]
+    return [Region(path, wave.pitch, wave.keys, wave=i) for i, wave in enumerate(_waves(path))]
 
 
 def _regions_of_folder(folder: Path) -> list[Region]:
@@ -193,7 +193,13 @@ def _softened(layers: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=512)
 def _recording(path: Path, wave: int | None) -> np.ndarray:
     """Returns a recording at 16 kHz from its attack to where it has died away."""
-    return trimmed(audio.load(path, SAMPLE_RATE) if wave is None else patches.read(path)[wave].waveform)
+    return trimmed(audio.load(path, SAMPLE_RATE) if wave is None else _waves(path)[wave].waveform)
+
+
+@lru_cache(maxsize=64)
+def _waves(path: Path) -> list[patches.Wave]:
+    """Returns the waves of a patch, decoded once for all its notes."""
+    return patches.read(path)
 
 
 def trimmed(sound: np.ndarray) -> np.ndarray:
