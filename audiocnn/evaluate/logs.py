@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -12,7 +11,9 @@ from torch import Tensor
 from audiocnn import audio, listen
 from audiocnn.evaluate import pictures
 from audiocnn.evaluate.clips import answers
+from audiocnn.labels import UNKNOWN
 from audiocnn.tasks.clips import ClipTask
+from audiocnn.tasks.pictures import log_folder, tell_loggers
 
 
 class LogClips(lightning.Callback):
@@ -56,26 +57,19 @@ class LogClips(lightning.Callback):
     ) -> None:
         if trainer.sanity_checking or not isinstance(pl_module, ClipTask):
             return
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = log_folder(trainer)
         numbers = [str(number) for number in range(len(self._labels))]
         answered = answers(numbers, self._labels, self._values, pl_module)
         names, counts = answered.confusion
         if names:
             picture = folder / "confusion.png"
             pictures.write_confusion(names, answered.outputs, counts, picture)
-            _tell(trainer, "log_image", "val/confusion", picture, "rows: what is right")
+            tell_loggers(trainer, "log_image", "val/confusion", str(picture), caption=["rows: what is right"])
         for i, (_, number, samples) in enumerate(self._hardest):
             sound, picture = (folder / f"hardest_{i}{suffix}" for suffix in (".wav", ".png"))
             audio.save(sound, samples, pl_module.sample_rate)
             listen.classify(sound, pl_module, device=str(pl_module.device)).to_png(picture)
-            right = ", ".join(self._labels[number]) or "unknown"
-            _tell(trainer, "log_audio", f"val/hardest_{i}", sound, f"right: {right}")
-            _tell(trainer, "log_image", f"val/hardest_{i}_picture", picture, f"right: {right}")
+            caption = [f"right: {', '.join(self._labels[number]) or UNKNOWN}"]
+            tell_loggers(trainer, "log_audio", f"val/hardest_{i}", str(sound), caption=caption)
+            tell_loggers(trainer, "log_image", f"val/hardest_{i}_picture", str(picture), caption=caption)
         self._values, self._labels, self._hardest = [], [], []
-
-
-def _tell(trainer: lightning.Trainer, method: str, name: str, path: Path, caption: str) -> None:
-    """Gives a file to the loggers that take its kind."""
-    for logger in trainer.loggers:
-        if log := getattr(logger, method, None):
-            log(name, [str(path)], step=trainer.global_step, caption=[caption])

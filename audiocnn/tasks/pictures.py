@@ -45,12 +45,21 @@ class LogPianoRolls(lightning.Callback):
         frame = pl_module.scores(waveforms)["frame"][0].float().cpu().numpy()
         heard = pl_module.predict_step(waveforms)[0]
         figure = draw(frame, pl_module.frame_s, batch[1][0].cpu().numpy(), heard)
-        for logger in trainer.loggers:
-            if log_image := getattr(logger, "log_image", None):
-                log_image(f"val/notes_{batch_idx}", [figure], step=trainer.global_step)
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
-        with files.written(folder / f"notes_{batch_idx}.png") as partial:
+        tell_loggers(trainer, "log_image", f"val/notes_{batch_idx}", figure)
+        with files.written(log_folder(trainer) / f"notes_{batch_idx}.png") as partial:
             figure.savefig(partial, dpi=100)
+
+
+def log_folder(trainer: lightning.Trainer) -> Path:
+    """Where the first logger writes, or the training itself where it has none."""
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def tell_loggers(trainer: lightning.Trainer, method: str, name: str, one: Any, **settings: Any) -> None:
+    """Gives a picture or a sound to the loggers that take it, those with a method such as log_image."""
+    for logger in trainer.loggers:
+        if log := getattr(logger, method, None):
+            log(name, [one], step=trainer.global_step, **settings)
 
 
 def draw(frame: np.ndarray, frame_s: float, played: np.ndarray, heard: list[Note]) -> Figure:
