@@ -13,6 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
+# Of instruments: what is taken for another of the same family is nearly right.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "keys": ("piano", "electric piano", "organ"),
+    "mallets": ("vibraphone",),
+    "plucked strings": ("acoustic guitar", "electric guitar", "bass"),
+    "bowed strings": ("violin", "cello", "double bass"),
+    "brass": ("trumpet", "trombone", "horn"),
+    "woodwind": ("saxophone", "clarinet", "oboe", "flute"),
+    "voice": ("voice",),
+    "drums": ("drums",),
+}
 UNKNOWN = "unknown"
 N_BINS = 15  # of the reliability diagram
 TEMPERATURES = (0.05, 20.0)  # among which one is sought

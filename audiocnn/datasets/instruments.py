@@ -56,16 +56,6 @@ INSTRUMENTS: dict[str, tuple[int, ...]] = {
     VOICE: (52, 53),
     DRUMS: (),
 }
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "keys": ("piano", "electric piano", "organ"),
-    "mallets": ("vibraphone",),
-    "plucked strings": ("acoustic guitar", "electric guitar", "bass"),
-    "bowed strings": ("violin", "cello", "double bass"),
-    "brass": ("trumpet", "trombone", "horn"),
-    "woodwind": ("saxophone", "clarinet", "oboe", "flute"),
-    "voice": (VOICE,),
-    "drums": (DRUMS,),
-}
 # Drums by their General MIDI keys, and how likely each of 16 steps of a bar is.
 KIT = {36: 0.25, 38: 0.15, 42: 0.5, 46: 0.08, 49: 0.03, 51: 0.15, 41: 0.04, 45: 0.04, 48: 0.04}
 PERCUSSION = {39: 0.08, 54: 0.2, 56: 0.1, 60: 0.2, 61: 0.2, 62: 0.2, 63: 0.2, 64: 0.2, 69: 0.2, 70: 0.3}

@@ -25,8 +25,7 @@ import numpy as np
 from audiocnn import audio, files, listen
 from audiocnn import labels as labelling
 from audiocnn.datasets.clips import Clip
-from audiocnn.datasets.instruments import FAMILIES
-from audiocnn.labels import UNKNOWN
+from audiocnn.labels import FAMILIES, UNKNOWN
 from audiocnn.tasks.model import ClipModel
 
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
