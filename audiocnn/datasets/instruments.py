@@ -3,8 +3,9 @@
 Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in the manifest as pieces of
 `PIECE_S`, each with the instruments that are heard in it for `HEARD_S` or more, by the level of their sound.
 Split rule: as `render`'s, by song, and validation has soundfonts of its own. Half of the excerpts are of one
-instrument alone, some of them of long single notes; each instrument is as likely. Each instrument of a mix
-has a soundfont or a bank of recorded notes of its own. Voices come from the soundfonts and from `singing`.
+instrument alone, some of them of long single notes or a bank's recordings as they are; each instrument is as
+likely. Each instrument of a mix has a soundfont or a bank of recorded notes of its own. Voices come from the
+soundfonts and from `singing`.
 Licence: that of the songs and sounds used, see `render`.
 """
 
@@ -28,6 +29,7 @@ FAINT = 10 ** (-35 / 20)  # a part is not heard where it is softer than its own 
 MASKED = 10 ** (-20 / 20)  # nor where it is softer than the mix by so much
 SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
+TAKES_SHARE = 0.5  # of excerpts of one bank
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
 SOUNDFONTS_SHARE = 2.0  # of an instrument's sounds, where each of its banks has 1
 LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
@@ -154,8 +156,11 @@ def prepare(
 
 def arranged(
     parts: list[Part], rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]
-) -> list[tuple[str, Part, Path]]:
-    """Returns which instruments play, what, and by which soundfont or bank: one alone, or two to five."""
+) -> list[tuple[str, Part | None, Path]]:
+    """Returns which instruments play, what, and by which soundfont or bank: one alone, or two to five.
+
+    None is what a bank's recordings are by themselves.
+    """
     parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = recipes.random_excerpt(parts, rng, EXCERPT_S)
     alone = rng.uniform() < SOLO_SHARE
@@ -167,6 +172,8 @@ def arranged(
     arrangement = []
     for i, name in enumerate(map(str, names)):
         source = _source(name, rng, soundfonts, banks)
+        if alone and source in banks and rng.uniform() < TAKES_SHARE:
+            return [(name, None, source)]
         program = recipes.program_of(source) if source in banks else None
         part = _part(name, parts[order[i % len(parts)]], program, rng, semitones, long_notes)
         arrangement.append((name, part, source))
@@ -226,9 +233,11 @@ def beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Pa
 
 
 def _sound(
-    name: str, part: Part, source: Path, rng: np.random.Generator, reverb: synth.Reverb | None
+    name: str, part: Part | None, source: Path, rng: np.random.Generator, reverb: synth.Reverb | None
 ) -> np.ndarray:
-    """Returns a part's sound."""
+    """Returns a part's sound, or recordings of a bank as they are."""
+    if part is None:
+        return samples.bank(source).takes(EXCERPT_S, rng)
     if source.suffix in SOUNDFONTS:
         if name == VOICE and rng.uniform() < SUNG_SHARE:
             return singing.sing(part.notes, rng)

@@ -3,7 +3,7 @@
 Place in the flow: beside `synth`, for instruments that come as recordings. A bank is an .sfz file (regions
 with keys, velocities and volume; everything else in it is passed over), a .pat file (see `patches`) or a
 folder of files named by note as `A0.ogg`, `Ds4.mp3`, `C#5.wav`. Each note takes the recording of the nearest
-key, resampled to its own pitch.
+key, resampled to its own pitch. Files of a folder with other names (trills, phrases) are heard in `takes` only.
 """
 
 import re
@@ -22,6 +22,7 @@ from audiocnn.datasets.midi import MIDI, OFFSET, ONSET, VELOCITY
 SAMPLE_RATE = 16_000
 SUFFIXES = (".flac", ".mp3", ".ogg", ".wav")
 LONGEST_S = 12.0  # of a recording that is kept
+LONGEST_REST_S = 0.8  # between takes
 ATTACK_DB = -40.0  # below the peak: where a recording begins
 SILENT_DB = -50.0  # below the peak: where a recording has died away
 # Softly played strings are duller: a one-pole low-pass for each quarter of the velocities, in Hz.
@@ -82,9 +83,13 @@ def _regions_of_patch(path: Path) -> list[Region]:
     return [Region(path, wave.pitch, wave.keys, wave=i) for i, wave in enumerate(_waves(path))]
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+
+
 def _regions_of_folder(folder: Path) -> list[Region]:
     regions = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
+    for path in _files(folder):
         try:
             regions.append(Region(path, midi_number(path.stem)))
         except ValueError:
@@ -132,7 +137,12 @@ class Bank:
     """Recordings of one instrument's notes, to be played."""
 
     def __init__(self, path: Path):
-        self.regions = read_regions(Path(path))
+        path = Path(path)
+        self.regions = read_regions(path)
+        recordings = {(region.path, region.wave) for region in self.regions}
+        if path.is_dir():
+            recordings |= {(file, None) for file in _files(path)}
+        self.recordings = sorted(recordings)
         self._keys: dict[tuple[Region, float], np.ndarray] = {}
 
     def play(
@@ -158,6 +168,14 @@ class Bank:
             layer[begin : begin + len(sound)] += sound * np.float32((row[VELOCITY] / 127) ** dynamics)
             end = max(end, begin + len(sound))
         return _softened(layers[:, :end]), notes
+
+    def takes(self, length_s: float, rng: np.random.Generator) -> np.ndarray:
+        """Returns length_s of recordings as they were made, drawn at random, with rests between: 16 kHz."""
+        n_samples, sounds = round(length_s * SAMPLE_RATE), []
+        while sum(map(len, sounds)) < n_samples:
+            sounds.append(_recording(*self.recordings[rng.integers(len(self.recordings))]))
+            sounds.append(np.zeros(round(rng.uniform(0.01, LONGEST_REST_S) * SAMPLE_RATE), np.float32))
+        return np.concatenate(sounds)[:n_samples]
 
     def _key(self, midi: float, velocity: float) -> np.ndarray:
         """Returns the recording for a note, at its pitch."""

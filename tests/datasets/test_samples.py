@@ -47,6 +47,16 @@ def test_a_folder_takes_the_files_named_by_note(folder: Path) -> None:
     assert {region.pitch for region in samples.read_regions(folder)} == {60, 69}
 
 
+def test_takes_are_the_recordings_as_they_are_with_rests_between(folder: Path) -> None:
+    sound = samples.Bank(folder).takes(60, np.random.default_rng(0))
+    assert sound.shape == (60 * SAMPLE_RATE,)
+    loud = np.abs(sound).reshape(-1, 80).max(axis=1) > 0.01  # 5 ms each
+    begins, ends = np.flatnonzero(np.diff(loud.astype(int)) == 1), np.flatnonzero(np.diff(loud.astype(int)) == -1)
+    takes = [sound[80 * begin : 80 * end] for begin, end in zip(begins, ends[ends > begins[0]], strict=False)]
+    lengths_s = {round(pitch_of(take)): round(len(take) / SAMPLE_RATE) for take in takes}
+    assert lengths_s == {40: 1, 60: 2, 69: 2}
+
+
 def test_refuses_a_folder_without_notes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no recordings of notes"):
         samples.read_regions(tmp_path)
