@@ -22,6 +22,7 @@ from audiocnn.datasets.recordings import NotesDataModule
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.autoencoder import AutoencoderTask
 from audiocnn.tasks.clips import ClipTask
+from audiocnn.tasks.contrastive import ContrastiveTask
 from audiocnn.tasks.image import ImageTask
 from audiocnn.tasks.notes import NotesTask
 
@@ -97,7 +98,13 @@ def clips_stand(task: ClipTask, data: ClipsDataModule) -> None:
     assert task(torch.zeros(1, task.n_window)).shape == (1, len(task.outputs))
 
 
+def contrastive_stands(task: ContrastiveTask, data: ClipsDataModule) -> None:
+    assert data.sample_rate == task.sample_rate
+    assert task(torch.zeros(2, data.cropping.n_samples // 2)).shape == (2, 256)
+
+
 STANDS = {
+    ContrastiveTask: contrastive_stands,
     NotesTask: notes_stand,
     ImageTask: image_stands,
     AutoencoderTask: autoencoder_stands,

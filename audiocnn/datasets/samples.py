@@ -3,7 +3,8 @@
 Place in the flow: beside `synth`, for instruments that come as recordings. A bank is an .sfz file (regions
 with keys, velocities and volume; everything else in it is passed over), a .pat file (see `patches`) or a
 folder of files named by note as `A0.ogg`, `Ds4.mp3`, `C#5.wav`. Each note takes the recording of the nearest
-key, resampled to its own pitch. Files of a folder with other names (trills, phrases) are heard in `takes` only.
+key, resampled to its own pitch. Files of a folder with other names, of trills or phrases, are heard in
+`takes` only.
 """
 
 import re

@@ -51,7 +51,10 @@ def test_takes_are_the_recordings_as_they_are_with_rests_between(folder: Path) -
     sound = samples.Bank(folder).takes(60, np.random.default_rng(0))
     assert sound.shape == (60 * SAMPLE_RATE,)
     loud = np.abs(sound).reshape(-1, 80).max(axis=1) > 0.01  # 5 ms each
-    begins, ends = np.flatnonzero(np.diff(loud.astype(int)) == 1), np.flatnonzero(np.diff(loud.astype(int)) == -1)
+    begins, ends = (
+        np.flatnonzero(np.diff(loud.astype(int)) == 1),
+        np.flatnonzero(np.diff(loud.astype(int)) == -1),
+    )
     takes = [sound[80 * begin : 80 * end] for begin, end in zip(begins, ends[ends > begins[0]], strict=False)]
     lengths_s = {round(pitch_of(take)): round(len(take) / SAMPLE_RATE) for take in takes}
     assert lengths_s == {40: 1, 60: 2, 69: 2}
