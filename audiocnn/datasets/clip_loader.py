@@ -117,6 +117,7 @@ class Crops(_Sounding, Dataset):
     Args:
         sampling: natural goes through all clips before it draws one again; balanced draws each label (and
             what has none) as often.
+        alone_p: how often balanced looks among the clips that have the label alone, where there are some.
     """
 
     def __init__(
@@ -126,16 +127,21 @@ class Crops(_Sounding, Dataset):
         labels: list[str],
         cropping: Cropping,
         sampling: Sampling = "natural",
+        alone_p: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(clips, sounds, cropping.sample_rate)
         self.labels, self.cropping, self.sampling, self.seed = labels, cropping, sampling, seed
+        self.alone_p = alone_p
         self.spans = [self.span(clip) for clip in clips]
-        members = defaultdict(list)
+        members, alone = defaultdict(list), defaultdict(list)
         for index, clip in enumerate(clips):
             for label in clip.labels or ("",):
                 members[label].append(index)
+                if len(clip.labels) == 1:
+                    alone[label].append(index)
         self.members = [members[label] for label in sorted(members)]
+        self.alone = [alone[label] or members[label] for label in sorted(members)]
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -154,7 +160,9 @@ class Crops(_Sounding, Dataset):
     def _draw(self, epoch: int, index: int, rng: np.random.Generator) -> int:
         """Which clip it is."""
         if self.sampling == "balanced":
-            return int(rng.choice(self.members[rng.integers(len(self.members))]))
+            label = rng.integers(len(self.members))
+            alone = self.alone_p > 0 and rng.random() < self.alone_p
+            return int(rng.choice((self.alone if alone else self.members)[label]))
         turn, place = divmod(index, len(self.clips))
         return int(np.random.default_rng((self.seed, epoch, turn, 0)).permutation(len(self.clips))[place])
 
@@ -238,6 +246,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         workers: processes that read; the cache is decoded by as many.
         cache: folder of decoded sound, which other trainings use too.
         sampling: natural draws clips as often as they are there, balanced each label as often.
+        alone_p: how often balanced looks among the clips that have the label alone.
         distract_p: how often a crop is of a sound that is none of the labels.
         augment: what is done to a crop, such as `audiocnn.augment.RandomRecording`.
         validation: share of the clips, where they come without a split.
@@ -264,6 +273,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         workers: int = 2,
         cache: str = str(clip_cache.FOLDER),
         sampling: Sampling = "natural",
+        alone_p: float = 0.0,
         distract_p: float = 0.0,
         augment: RandomClip | RandomRecording | None = None,
         validation: float = 0.15,
@@ -277,12 +287,14 @@ class ClipsDataModule(lightning.LightningDataModule):
         super().__init__()
         if window_s * sample_rate < 1:
             raise ValueError(f"window_s is {window_s}, expected a sample of 1 / {sample_rate} s at least")
-        if not 0 <= distract_p <= 1:
-            raise ValueError(f"distract_p is {distract_p}, expected 0 to 1")
+        for name, p in (("distract_p", distract_p), ("alone_p", alone_p)):
+            if not 0 <= p <= 1:
+                raise ValueError(f"{name} is {p}, expected 0 to 1")
         self.path, self.layout, self.labels, self.sample_rate = path, layout, labels or [], sample_rate
         self.cropping = Cropping(sample_rate, round(window_s * sample_rate), augment, distract_p)
         self.segments, self.batch_size, self.workers, self.cache = segments, batch_size, workers, Path(cache)
         self.sampling: Sampling = sampling
+        self.alone_p = alone_p
         self.split = {"validation": validation, "test": test, "by": by, "leaky": leaky, "seed": split_seed}
         self.skip_broken, self.seed = skip_broken, seed
 
@@ -301,7 +313,9 @@ class ClipsDataModule(lightning.LightningDataModule):
         parts = {part: [clip for clip in clips if clip.split == part] for part in SPLITS}
         if not parts["train"]:
             raise ValueError(f"{self.path}: no clips to train on, expected some")
-        self.train_set = Crops(parts["train"], sounds, self.labels, self.cropping, self.sampling, self.seed)
+        self.train_set = Crops(
+            parts["train"], sounds, self.labels, self.cropping, self.sampling, self.alone_p, self.seed
+        )
         self.val_set = WholeClips(parts["validation"], sounds, self.labels, self.sample_rate)
         self.test_set = WholeClips(parts["test"], sounds, self.labels, self.sample_rate)
 

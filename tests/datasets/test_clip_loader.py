@@ -119,6 +119,18 @@ def test_items_repeat_and_differ(folder: Path) -> None:
     assert torch.equal(first, torch.cat([waveforms for waveforms, _ in loader]))
 
 
+def test_half_of_the_clips_of_a_label_have_it_alone(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.wav" for i in range(9)]
+    for path in paths:
+        soundfile.write(path, tone("low", 0.2), RATE)
+    clips = [Clip(path, ("a", "b") if i else ("a",)) for i, path in enumerate(paths)]
+    sounds = clip_cache.opened(paths, RATE, tmp_path / "cache")
+    crops = Crops(clips, sounds, ["a", "b"], Cropping(RATE, 1600), "balanced", alone_p=0.5)
+    drawn = torch.stack([crops[0, i][1] for i in range(400)])
+    alone = float((drawn.sum(1) == 1).float().mean())  # never of b, which none has alone
+    assert alone == pytest.approx(1 / 2 * (1 / 2 + 1 / 2 / 9), abs=0.07)
+
+
 def test_distractions_are_none_of_the_labels(folder: Path) -> None:
     _, labels = epoch(module(folder, distract_p=0.25, segments=200))
     assert float((labels.sum(dim=1) == 0).float().mean()) == pytest.approx(0.25, abs=0.08)
@@ -220,6 +232,7 @@ def test_broken_files(folder: Path) -> None:
     [
         ({"window_s": 0}, "window_s is 0, expected a sample of 1 / 8000 s at least"),
         ({"distract_p": 2}, "distract_p is 2, expected 0 to 1"),
+        ({"alone_p": -1}, "alone_p is -1, expected 0 to 1"),
         ({"labels": ["low", "mid"]}, "clips have the labels high, expected low, mid"),
         ({"layout": "nowhere"}, "layout is 'nowhere', expected gtzan"),
     ],
