@@ -24,9 +24,10 @@ from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import IMAGENET, Extractor, layers_of
 from audiocnn.style.knobs import Knobs
 from audiocnn.style.optimise import Step, Style, fitted, optimise
+from audiocnn.style.tiles import Plan
 from audiocnn.tasks import modelfile
 
-MOST_PIXELS = 4_000_000  # of a result: more take more memory than most machines have
+LONGEST = 20_000  # side of a result, in pixels
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
 PathLike = str | os.PathLike
@@ -45,6 +46,7 @@ def stylize(
     knobs: Knobs = Knobs(),  # noqa: B008, it is frozen
     device: str = "cpu",
     progress: Callable[[Step], object] | None = None,
+    planned: Callable[[Plan], object] | None = None,
 ) -> Picture:
     """The content in the style of another picture, or of several.
 
@@ -59,6 +61,7 @@ def stylize(
         colours: of the style; or the content's: luminance keeps them in Lab, histogram as much of each.
         knobs: all others.
         progress: told each step.
+        planned: told before the first step in what tiles it is painted and how much memory that takes.
     Raises: FileError when a file cannot be read; ModelError when a model cannot; ConnectionError when
         ImageNet weights cannot be had; ValueError when a number is out of its range, or weights or masks are
         not one for each style.
@@ -78,9 +81,6 @@ def stylize(
     extractor = Extractor(network, [*knobs.content_layers, *knobs.style_layers], mean, std).to(device)
 
     wanted = fitted(_tensor(source, device), size or max(source.size), extractor.least)
-    if wanted[0, 0].numel() > MOST_PIXELS:
-        rows, columns = wanted.shape[-2:]
-        raise ValueError(f"the result would have {columns} × {rows} pixels, expected at most {MOST_PIXELS}")
     aims = [
         Style(
             _tensor(_read(one), device),
@@ -89,7 +89,7 @@ def stylize(
         )
         for i, one in enumerate(styles)
     ]
-    made = recolour(optimise(wanted, aims, extractor, knobs, progress), wanted)
+    made = recolour(optimise(wanted, aims, extractor, knobs, progress, planned), wanted)
     made = torch.lerp(wanted, made, strength)
     return pictures.with_pixels(source, made[0].cpu().numpy())
 
@@ -108,8 +108,8 @@ def _check(
             raise ValueError(f"{len(given)} {name} given, expected {len(styles)}, one for each style")
     if any(weight < 0 for weight in weights) or (weights and not sum(weights)):
         raise ValueError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
-    if size is not None and size < 1:
-        raise ValueError(f"size is {size}, expected 1 or more")
+    if size is not None and not 1 <= size <= LONGEST:
+        raise ValueError(f"size is {size}, expected 1 to {LONGEST}")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}, expected 0 to 1")
 

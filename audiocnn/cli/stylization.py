@@ -13,6 +13,7 @@ from audiocnn.style.knobs import Knobs
 
 if TYPE_CHECKING:
     from audiocnn.style.optimise import Step
+    from audiocnn.style.tiles import Plan
 
 
 def stylize(
@@ -96,8 +97,14 @@ def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settin
             path = target.with_name(f"{target.stem}.{step.done:04}{target.suffix}")
             pictures.write(pictures.with_pixels(original, pixels), path)
 
+    def planned(plan: "Plan") -> None:
+        rows, columns = plan.size
+        tiles = f"{len(plan.tiles)} tiles of {plan.side}" if len(plan.tiles) > 1 else "in one piece"
+        told = f"{columns} × {rows} pixels, {tiles}, about {plan.memory / 1e9:.1f} GB of memory"
+        print(f"{source}: {told}", flush=True)
+
     with _progress(source.name, so_far) as progress, checked():
-        made = restyle.stylize(original, list(style), progress=progress, **settings)
+        made = restyle.stylize(original, list(style), progress=progress, planned=planned, **settings)
     pictures.write(made, target)
     print(f"{source} -> {target}", flush=True)
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
-
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from typing import TypeVar
 
 from audiocnn import models
+from audiocnn.blocks.fuse import fuse, fusible
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import ClipModel, Model, NotesModel
-
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
-CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d, *TRANSPOSED), (nn.BatchNorm1d, nn.BatchNorm2d)
 
 M = TypeVar("M", bound=Model)
 
@@ -54,21 +48,8 @@ def fused(task: M) -> M:
 
     It takes two thirds of the time of the trained form on a CPU. A task with nothing to do is given as it is.
     """
-    if not task.training and not _fusible(task):
+    if not task.training and not fusible(task.backbone):
         return task
     task = copy.deepcopy(task).eval()
-    for module, i, first, second in _fusible(task):
-        both = fuse_conv_bn_eval(first, second, transpose=isinstance(first, TRANSPOSED))
-        module[i], module[i + 1] = both, nn.Identity()
+    fuse(task.backbone)
     return task
-
-
-def _fusible(task: Model) -> list[tuple[nn.Sequential, int, Any, Any]]:
-    """Where in which module a convolution stands before a batch normalisation, and the two."""
-    return [
-        (module, i, first, second)
-        for module in task.backbone.modules()
-        if isinstance(module, nn.Sequential)
-        for i, (first, second) in enumerate(pairwise(module))
-        if isinstance(first, CONVOLUTIONS) and isinstance(second, BATCH_NORMS)
-    ]

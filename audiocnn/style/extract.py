@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
+from audiocnn.blocks.fuse import fuse
 
 MOST_STAGES = 5  # that are compared where nobody says which
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
@@ -19,9 +21,15 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of
 class Extractor(nn.Module):
     """Some maps of a frozen backbone, by the numbers of its stages.
 
+    Its first convolution goes on beyond the picture's edges with their colours: zeros would darken them.
+
     Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
     backbone with one input channel sees the luminance; one with others the picture as it is.
     Raises: ValueError when the backbone has no such stages, or is not 2-D.
+
+    Attributes:
+        strides: pixels for each cell of a map, by number.
+        grid: of the pixels where a piece of a picture may begin for its maps to be those of the whole.
 
     Args:
         layers: the numbers of stages; of negative ones those counted from the last.
@@ -46,6 +54,15 @@ class Extractor(nn.Module):
         self.layers = sorted({layer % n_stages for layer in layers})
         self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
         self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]  # the others' maps are not needed
+        fuse(self.backbone)
+        self.grid = backbone.time_grid
+        side = backbone.time_stride
+        with torch.no_grad():
+            maps = self.backbone.features(torch.zeros(1, backbone.in_channels, side, side))
+        self.strides = {layer: side // maps[layer].shape[-1] for layer in self.layers}
+        first = next((part for part in self.backbone.modules() if isinstance(part, nn.Conv2d)), None)
+        if first is not None and first.padding_mode == "zeros":
+            first.padding_mode = "replicate"
         self.mean: Tensor
         self.std: Tensor
         self.luma: Tensor
@@ -56,7 +73,17 @@ class Extractor(nn.Module):
     @property
     def least(self) -> int:
         """Cells along each axis that a picture must have, so that the last map has more than one."""
-        return 2 * self.backbone.time_stride
+        return 2 * self.strides[self.layers[-1]]
+
+    def map_size(self, size: Sequence[int], layer: int) -> tuple[int, ...]:
+        """Rows and columns of a layer's map of a picture with this size."""
+        return tuple(-(-n // self.strides[layer]) for n in size)
+
+    @cached_property
+    def field(self) -> float:
+        """Pixels along an axis that a cell of the last map sees; infinite where it sees all."""
+        stride = self.backbone.time_stride
+        return self.backbone.measured_field(self.backbone, stride)
 
     def forward(self, picture: Tensor) -> dict[int, Tensor]:
         if self.backbone.in_channels == 1:

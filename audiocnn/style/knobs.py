@@ -22,6 +22,7 @@ class Knobs:
         iterations: of each scale.
         optimiser: adam or lbfgs.
         learning_rate: of adam.
+        tile: side of the pieces that a big picture is painted in, in pixels; 0 for as large as memory allows.
         seed: of the noise and of random weights.
 
     Raises:
@@ -40,10 +41,11 @@ class Knobs:
     iterations: int = 100
     optimiser: Literal["adam", "lbfgs"] = "adam"
     learning_rate: float = 0.02
+    tile: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "tile"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
         for name in ("style_scale", "coarsest", "iterations", "learning_rate"):

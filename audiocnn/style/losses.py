@@ -1,8 +1,8 @@
 """Maps of two pictures -> how far these differ: in content by the maps, in style by their statistics.
 
-Conventions: maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Shares (batch, 1, ...,
-columns), where given, say how much each position counts; else all count the same. Losses are 0 where nothing
-differs, and relative to what is aimed at: so their weights mean the same with every backbone and layer.
+Conventions: maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
+nothing differs, and relative to what is aimed at: so their weights mean the same with every backbone and
+layer.
 Differs: the papers' losses are not relative.
 """
 
@@ -18,10 +18,20 @@ SMALLEST = 1e-8  # of what is divided by: maps that are 0 everywhere have no sty
 EIGENVALUE = 1e-6  # added to those whose root is taken, relative to the covariance's trace
 
 
-class Statistic(NamedTuple):
-    """A kind of style: what is kept of maps, and how far two of it are apart."""
+class Sums(NamedTuple):
+    """What styles are made of: means over positions, which those of a picture's parts add up to.
 
-    of: Callable[[Tensor, Tensor | None], tuple[Tensor, ...]]
+    Shape: of each channel (batch, channels), of the products of each two (batch, channels, channels).
+    """
+
+    mean: Tensor
+    second: Tensor
+
+
+class Statistic(NamedTuple):
+    """A kind of style: what is made of the sums, and how far two of it are apart."""
+
+    of: Callable[[Sums], tuple[Tensor, ...]]
     distance: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor]
 
 
@@ -30,58 +40,61 @@ def content_loss(maps: Tensor, target: Tensor) -> Tensor:
 
     Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016, eq. 1.
     """
-    return _relative((maps - target).square().sum(), target.square().sum())
+    return relative((maps - target).square().sum(), target.square().sum())
 
 
-def gram(maps: Tensor, shares: Tensor | None = None) -> Tensor:
-    """How each two channels go together: the mean of their product over all positions.
+def sums(maps: Tensor, weights: Tensor | float | None = None) -> Sums:
+    """The means of maps (batch, channels, ..., columns) over their positions.
 
-    Shape: (batch, channels, ..., columns) -> (batch, channels, channels).
-    Source: Gatys et al. 2016, equation 3, there a sum.
+    Args:
+        weights: of the positions, (batch, 1, ..., columns), or of each; such that all are 1 in sum when None.
     """
     flat = maps.flatten(2)
-    return (flat * _weights(flat, shares)) @ flat.transpose(1, 2)
+    if weights is None:
+        weights = 1 / flat.shape[2]
+    if isinstance(weights, Tensor):
+        weighted = flat * weights.flatten(2)
+        return Sums(weighted.sum(2), weighted @ flat.transpose(1, 2))
+    return Sums(flat.sum(2) * weights, flat @ flat.transpose(1, 2) * weights)
 
 
-def moments(maps: Tensor, shares: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The mean of each channel over all positions, and its deviation.
+def weights_of(shares: Tensor) -> Tensor:
+    """Shares of positions (batch, 1, ..., columns) -> the same, 1 in sum; 0 where there are none."""
+    axes = tuple(range(1, shares.ndim))
+    return shares / shares.sum(axes, keepdim=True).clamp(min=SMALLEST)
 
-    Shape: (batch, channels, ..., columns) -> twice (batch, channels).
+
+def gram(sums: Sums) -> tuple[Tensor]:
+    """How each two channels go together: the mean of their product, (batch, channels, channels).
+
+    Source: Gatys et al. 2016, equation 3, there a sum.
+    """
+    return (sums.second,)
+
+
+def moments(sums: Sums) -> tuple[Tensor, Tensor]:
+    """The mean of each channel and its deviation, (batch, channels) each.
+
     Source: Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
     2017, equations 5 and 6.
     """
-    flat = maps.flatten(2)
-    weights = _weights(flat, shares)
-    mean = (flat * weights).sum(2)
-    variance = ((flat - mean[..., None]).square() * weights).sum(2)
-    return mean, (variance + SMALLEST).sqrt()
+    variance = sums.second.diagonal(dim1=1, dim2=2) - sums.mean.square()
+    return sums.mean, (variance.clamp(min=0) + SMALLEST).sqrt()
 
 
-def _weights(flat: Tensor, shares: Tensor | None) -> Tensor:
-    """The shares of the positions, in sum 1: (batch, 1, positions)."""
-    if shares is None:
-        return flat.new_full((1, 1, 1), 1 / flat.shape[2])
-    return shares.flatten(2) / shares.flatten(2).sum(2, keepdim=True).clamp(min=SMALLEST)
+def gaussian(sums: Sums) -> tuple[Tensor, Tensor]:
+    """Mean (batch, channels) and covariance (batch, channels, channels)."""
+    return sums.mean, sums.second - sums.mean[:, :, None] * sums.mean[:, None]
 
 
-def _relative(difference: Tensor, size: Tensor) -> Tensor:
+def relative(difference: Tensor, size: Tensor) -> Tensor:
+    """A sum of squared differences, relative to the squares of what is aimed at."""
     return difference / size.clamp(min=SMALLEST)
-
-
-def _gram_of(maps: Tensor, shares: Tensor | None) -> tuple[Tensor, ...]:
-    return (gram(maps, shares),)
 
 
 def _squared(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
     difference = sum((a - b).square().sum() for a, b in zip(made, aim, strict=True))
-    return _relative(torch.as_tensor(difference), torch.as_tensor(sum(b.square().sum() for b in aim)))
-
-
-def _gaussian(maps: Tensor, shares: Tensor | None) -> tuple[Tensor, ...]:
-    """Mean (batch, channels) and covariance (batch, channels, channels)."""
-    mean, _ = moments(maps, shares)
-    centred = maps - mean.unflatten(1, (-1, *(1,) * (maps.ndim - 2)))
-    return mean, gram(centred, shares)
+    return relative(torch.as_tensor(difference), torch.as_tensor(sum(b.square().sum() for b in aim)))
 
 
 def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
@@ -97,7 +110,7 @@ def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
     roots = (_eigenvalues(root @ covariance @ root, least).clamp(min=0) + least).sqrt().sum()
     traces = covariance.diagonal(dim1=1, dim2=2).sum() + size
     difference = (mean - mean_aim).square().sum() + (traces - 2 * roots).clamp(min=0)
-    return _relative(difference, mean_aim.square().sum() + size)
+    return relative(difference, mean_aim.square().sum() + size)
 
 
 def _root(symmetric: Tensor) -> Tensor:
@@ -118,9 +131,9 @@ def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
 
 
 STATISTICS = {
-    "gram": Statistic(_gram_of, _squared),
+    "gram": Statistic(gram, _squared),
     "moments": Statistic(moments, _squared),
-    "wasserstein": Statistic(_gaussian, _wasserstein),
+    "wasserstein": Statistic(gaussian, _wasserstein),
 }
 
 

@@ -3,7 +3,8 @@
 Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to
 fine: Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged
 iterates and the Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
-Differs: losses are relative (see `losses`); outside all masks the content stays as it is.
+Differs: losses are relative (see `losses`); outside all masks the content stays as it is; a picture too big
+for memory is painted in tiles, with the gradient of the whole.
 
 Conventions: pictures are (1, 3, rows, columns) from 0 to 1.
 """
@@ -22,7 +23,8 @@ from torch.nn import functional
 from audiocnn.blocks.arguments import choose
 from audiocnn.style.extract import Extractor
 from audiocnn.style.knobs import Knobs
-from audiocnn.style.losses import STATISTICS, content_loss, total_variation
+from audiocnn.style.losses import STATISTICS, Sums, relative, sums, total_variation, weights_of
+from audiocnn.style.tiles import Plan, Tile, assembled, plan
 
 AVERAGED = 0.98  # share of an average that the next iterate leaves: the last 50 count
 AT_ONCE = 20  # steps of L-BFGS
@@ -52,22 +54,26 @@ def optimise(
     extractor: Extractor,
     knobs: Knobs,
     progress: Callable[[Step], object] | None = None,
+    planned: Callable[[Plan], object] | None = None,
 ) -> Tensor:
     """The content in the styles, as large as the content: (1, 3, rows, columns).
 
     Args:
         extractor: gives the layers that the knobs name; they must name some.
         progress: told each step.
-    Raises: ValueError when a knob is none of its choices.
+        planned: told before the first step in how many tiles and how much memory the last scale is painted.
+    Raises: ValueError when a knob is none of its choices, or tiles are too small for the network.
     """
     torch.manual_seed(knobs.seed)
     sizes = scales(content.shape[-2:], knobs.coarsest, extractor.least)
     picture, done = None, 0
+    if planned:
+        planned(plan(extractor, sizes[-1], knobs.tile))
     for rows, columns in sizes:
         aims = _aims(resized(content, (rows, columns)), styles, extractor, knobs)
         picture = aims.start if picture is None else resized(picture, (rows, columns))
         total = len(sizes) * knobs.iterations
-        for n_steps, loss, so_far in choose(OPTIMISERS, knobs.optimiser, "optimiser")(picture, aims, knobs):
+        for n_steps, loss, so_far in choose(OPTIMISERS, knobs.optimiser, "optimiser")(aims, picture):
             picture, done = so_far, done + n_steps
             if progress:
                 progress(Step(done, total, loss, picture))
@@ -95,45 +101,128 @@ def resized(picture: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @dataclass(frozen=True)
+class _StyleAim:
+    """What a style asks of the maps, by layer, and the weights of their cells where it has a mask."""
+
+    share: float
+    statistics: dict[int, tuple[Tensor, ...]]
+    weights: dict[int, Tensor] | None
+
+
+@dataclass(frozen=True)
 class _Aims:
     """What the picture of one scale is to have."""
 
     start: Tensor
     content: dict[int, Tensor]
-    styles: list[tuple[float, dict[int, tuple[Tensor, ...]], dict[int, Tensor] | None]]
+    styles: list[_StyleAim]
     extractor: Extractor
+    tiles: list[Tile]
+    knobs: Knobs
 
-    def loss(self, picture: Tensor, knobs: Knobs) -> Tensor:
-        maps = self.extractor(picture)
-        total = knobs.tv_weight * total_variation(picture)
+    def loss_and_gradient(self, picture: Tensor) -> tuple[float, Tensor]:
+        """The loss, and its gradient by the pixels; tile by tile, where there are several, but of the whole.
+
+        What the loss is made of are sums over all tiles: a first pass adds them up, which tells the loss's
+        gradient by the sums, with which a second goes back to the pixels.
+        """
+        pixels = picture.detach().requires_grad_()
+        smooth = self.knobs.tv_weight * total_variation(pixels)
+        if len(self.tiles) == 1:
+            loss = smooth + self._loss(self._parts(pixels, self.tiles[0]))
+            return loss.item(), torch.autograd.grad(loss, pixels)[0]
+        with torch.no_grad():
+            of_tiles = [self._parts(tile.piece(picture), tile) for tile in self.tiles]
+        whole = [torch.stack(parts).sum(0).requires_grad_() for parts in zip(*of_tiles, strict=True)]
+        loss = smooth + self._loss(whole)
+        gradient, *of_parts = torch.autograd.grad(loss, [pixels, *whole], allow_unused=True)
+        for tile in self.tiles:
+            piece = tile.piece(picture).detach().requires_grad_()
+            pairs = zip(self._parts(piece, tile), of_parts, strict=True)
+            parts, by_parts = zip(*[pair for pair in pairs if pair[1] is not None], strict=True)
+            tile.piece(gradient).add_(torch.autograd.grad(parts, piece, by_parts)[0])
+        return loss.item(), gradient
+
+    def _parts(self, piece: Tensor, tile: Tile) -> list[Tensor]:
+        """The sums over a tile's core: squared differences by content layer; by style and layer, its sums."""
+        maps = self.extractor(piece)
+        cores = {layer: tile.core(maps[layer], self.extractor.strides[layer]) for layer in maps}
+        parts = []
         for layer, aim in self.content.items():
-            total = total + knobs.content_weight / len(self.content) * content_loss(maps[layer], aim)
-        statistic = STATISTICS[knobs.statistic]
-        for share, aims, masks in self.styles:
-            for layer, aim in aims.items():
-                made = statistic.of(maps[layer], masks[layer] if masks else None)
-                weight = knobs.style_weight * share / len(aims)
-                total = total + weight * statistic.distance(made, aim)
+            there = tile.place(aim, self.extractor.strides[layer])
+            parts.append((cores[layer] - there).square().sum())
+        for weights in self._weightings():
+            for layer in self.knobs.style_layers:
+                stride = self.extractor.strides[layer]
+                n_cells = math.prod(self.extractor.map_size(self.start.shape[-2:], layer))
+                parts += sums(cores[layer], tile.place(weights[layer], stride) if weights else 1 / n_cells)
+        return parts
+
+    def _weightings(self) -> list[dict[int, Tensor] | None]:
+        """The different weights of cells: of all styles without a mask once, then of each with one."""
+        masked = [style.weights for style in self.styles if style.weights is not None]
+        return [None, *masked] if len(masked) < len(self.styles) else [*masked]
+
+    def _loss(self, parts: Sequence[Tensor]) -> Tensor:
+        """Of the whole picture's parts, in the order of `_parts`."""
+        rest = iter(parts)
+        total = parts[0].new_zeros(())
+        for aim in self.content.values():
+            weight = self.knobs.content_weight / len(self.content)
+            total = total + weight * relative(next(rest), aim.square().sum())
+        of, distance = STATISTICS[self.knobs.statistic]
+        for weights in self._weightings():
+            styles = [style for style in self.styles if style.weights is weights]
+            for layer in self.knobs.style_layers:
+                made = of(Sums(next(rest), next(rest)))
+                for style in styles:
+                    weight = self.knobs.style_weight * style.share / len(self.knobs.style_layers)
+                    total = total + weight * distance(made, style.statistics[layer])
         return total
 
 
 @torch.no_grad()
 def _aims(content: Tensor, styles: Sequence[Style], extractor: Extractor, knobs: Knobs) -> _Aims:
     of, _ = choose(STATISTICS, knobs.statistic, "statistic")
-    side = max(content.shape[-2:]) * knobs.style_scale
-    found = extractor(content)
+    size = content.shape[-2:]
+    side = max(size) * knobs.style_scale
+    tiles = plan(extractor, size, knobs.tile).tiles
     aims = []
     for style in styles:
-        painted = fitted(style.picture, side, extractor.least)
-        maps = extractor(painted)
-        statistics = {layer: of(maps[layer], None) for layer in knobs.style_layers}
-        masks = None
+        found = _sums(fitted(style.picture, side, extractor.least), extractor, knobs)
+        statistics = {layer: of(means) for layer, means in found.items()}
+        weights = None
         if style.mask is not None:
-            mask = style.mask
-            masks = {layer: resized(mask, found[layer].shape[-2:]) for layer in knobs.style_layers}
-        aims.append((style.weight / sum(one.weight for one in styles), statistics, masks))
+            sizes = {layer: extractor.map_size(size, layer) for layer in knobs.style_layers}
+            weights = {layer: weights_of(resized(style.mask, of_map)) for layer, of_map in sizes.items()}
+        aims.append(_StyleAim(style.weight / sum(one.weight for one in styles), statistics, weights))
     start = choose(STARTS, knobs.start, "start")(content, styles)
-    return _Aims(start, {layer: found[layer] for layer in knobs.content_layers}, aims, extractor)
+    maps = _cores(content, tiles, extractor, knobs.content_layers)
+    kept = {layer: assembled(of_tiles, tiles) for layer, of_tiles in maps.items()}
+    return _Aims(start, kept, aims, extractor, tiles, knobs)
+
+
+def _sums(picture: Tensor, extractor: Extractor, knobs: Knobs) -> dict[int, Sums]:
+    """The sums of a whole picture's maps, by style layer."""
+    size = picture.shape[-2:]
+    tiles = plan(extractor, size, knobs.tile).tiles
+    found = {}
+    for layer, cores in _cores(picture, tiles, extractor, knobs.style_layers).items():
+        parts = [sums(core, 1 / math.prod(extractor.map_size(size, layer))) for core in cores]
+        found[layer] = Sums(*(torch.stack(of_parts).sum(0) for of_parts in zip(*parts, strict=True)))
+    return found
+
+
+def _cores(
+    picture: Tensor, tiles: Sequence[Tile], extractor: Extractor, layers: Sequence[int]
+) -> dict[int, list[Tensor]]:
+    """The maps of a picture, each in the cores of its tiles."""
+    cores: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    for tile in tiles:
+        maps = extractor(tile.piece(picture))
+        for layer in layers:
+            cores[layer].append(tile.core(maps[layer], extractor.strides[layer]))
+    return cores
 
 
 def fitted(picture: Tensor, side: float, least: int = 1) -> Tensor:
@@ -156,45 +245,40 @@ STARTS: dict[str, Callable[[Tensor, Sequence[Style]], Tensor]] = {
 Iterates = Iterator[tuple[int, float, Tensor]]  # steps since the last, loss, and the picture so far
 
 
-def _adam(start: Tensor, aims: _Aims, knobs: Knobs) -> Iterates:
+def _adam(aims: _Aims, start: Tensor) -> Iterates:
     """Step by step; the picture is the average of the last ones."""
-    picture = start.clone().requires_grad_()
-    optimiser = torch.optim.Adam([picture], lr=knobs.learning_rate, betas=(0.9, 0.99))
+    picture = start.clone()
+    optimiser = torch.optim.Adam([picture], lr=aims.knobs.learning_rate, betas=(0.9, 0.99))
     average, weight = torch.zeros_like(start), 0.0
-    for _ in range(knobs.iterations):
-        optimiser.zero_grad()
-        loss = aims.loss(picture, knobs)
-        loss.backward()
+    for _ in range(aims.knobs.iterations):
+        loss, picture.grad = aims.loss_and_gradient(picture)
         optimiser.step()
-        with torch.no_grad():
-            picture.clamp_(0, 1)
-            average.mul_(AVERAGED).add_(picture, alpha=1 - AVERAGED)
-            weight = AVERAGED * weight + 1 - AVERAGED
-        yield 1, loss.item(), (average / weight).clamp(0, 1)
+        picture.clamp_(0, 1)
+        average.mul_(AVERAGED).add_(picture, alpha=1 - AVERAGED)
+        weight = AVERAGED * weight + 1 - AVERAGED
+        yield 1, loss, (average / weight).clamp(0, 1)
 
 
-def _lbfgs(start: Tensor, aims: _Aims, knobs: Knobs) -> Iterates:
+def _lbfgs(aims: _Aims, start: Tensor) -> Iterates:
     """A few steps at once, as torch's line search does not go on from one call to the next."""
-    picture = start.clone().requires_grad_()
-    for first in range(0, knobs.iterations, AT_ONCE):
-        n_steps = min(AT_ONCE, knobs.iterations - first)
+    picture = start.clone()
+    for first in range(0, aims.knobs.iterations, AT_ONCE):
+        n_steps = min(AT_ONCE, aims.knobs.iterations - first)
         optimiser = torch.optim.LBFGS([picture], max_iter=n_steps, line_search_fn="strong_wolfe")
         losses = []
 
-        def closure(optimiser=optimiser, losses=losses) -> Tensor:
-            optimiser.zero_grad()
-            loss = picture.numel() * aims.loss(picture, knobs)  # torch's passes over curvatures below 1e-10
-            loss.backward()
-            losses.append(loss.item() / picture.numel())
-            return loss
+        def closure(losses=losses) -> float:
+            loss, gradient = aims.loss_and_gradient(picture)
+            losses.append(loss)
+            picture.grad = picture.numel() * gradient  # torch's passes over curvatures below 1e-10
+            return picture.numel() * loss
 
         optimiser.step(closure)
-        with torch.no_grad():
-            picture.clamp_(0, 1)
-        yield n_steps, losses[-1], picture.detach().clone()
+        picture.clamp_(0, 1)
+        yield n_steps, losses[-1], picture.clone()
 
 
-OPTIMISERS: dict[str, Callable[[Tensor, _Aims, Knobs], Iterates]] = {"adam": _adam, "lbfgs": _lbfgs}
+OPTIMISERS: dict[str, Callable[[_Aims, Tensor], Iterates]] = {"adam": _adam, "lbfgs": _lbfgs}
 
 
 def _where_styled(picture: Tensor, content: Tensor, styles: Sequence[Style]) -> Tensor:

@@ -23,7 +23,8 @@ def album(tmp_path: Path) -> Path:
 def test_beside_the_picture(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
     target = album / "album/cat.night.png"
-    assert (done.status, done.out) == (0, [f"{album}/album/cat.png -> {target}"])
+    told = f"{album}/album/cat.png: 64 × 64 pixels, in one piece, about 0.0 GB of memory"
+    assert (done.status, done.out) == (0, [told, f"{album}/album/cat.png -> {target}"])
     assert pictures.read(target).size == (64, 64)
     again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
     assert again.out == [f"{album}/album/cat.png: done already, see {target}"]

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from audiocnn.style.losses import STATISTICS, content_loss, gram, moments, total_variation
+from audiocnn.style.losses import STATISTICS, content_loss, gram, moments, sums, total_variation, weights_of
 
 MAPS = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])  # two channels at two positions
 
@@ -18,11 +18,11 @@ def random_maps(seed: int, channels: int = 4, shape: tuple[int, ...] = (6, 7)) -
 
 
 def test_gram_by_hand() -> None:
-    assert gram(MAPS).tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
+    assert gram(sums(MAPS))[0].tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
 
 
 def test_moments_by_hand() -> None:
-    mean, deviation = moments(MAPS)
+    mean, deviation = moments(sums(MAPS))
     assert mean.tolist() == [[1.5, 3.5]]
     torch.testing.assert_close(deviation, torch.tensor([[0.5, 0.5]]))
 
@@ -45,17 +45,17 @@ def test_wasserstein_is_scipys(shape: tuple[int, ...]) -> None:
     (m, c), (n, d) = ((one.mean(1), np.cov(one, bias=True)) for one in flat)
     root = scipy.linalg.sqrtm(d)
     expected = ((m - n) ** 2).sum() + np.trace(c + d - 2 * scipy.linalg.sqrtm(root @ c @ root).real)
-    found = distance(of(made, None), of(aim, None)).item()
+    found = distance(of(sums(made)), of(sums(aim))).item()
     assert found == pytest.approx(expected / ((n**2).sum() + np.trace(d)), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_nothing_is_nearer_than_the_same(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(random_maps(1), None)
+    aim = of(sums(random_maps(1)))
     # The Wasserstein distance is the difference of sums that are a million times larger.
     assert distance(aim, aim).item() == pytest.approx(0, abs=1e-5)
-    assert distance(of(random_maps(2), None), aim).item() > 0.1
+    assert distance(of(sums(random_maps(2))), aim).item() > 0.1
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -64,13 +64,20 @@ def test_shares_of_one_half_are_that_half(name: str) -> None:
     maps = random_maps(3, shape=(6, 8))
     shares = torch.zeros(1, 1, 6, 8, dtype=torch.float64)
     shares[..., :4] = 0.5
-    for masked, half in zip(of(maps, shares), of(maps[..., :4], None), strict=True):
+    for masked, half in zip(of(sums(maps, weights_of(shares))), of(sums(maps[..., :4])), strict=True):
         torch.testing.assert_close(masked, half)
+
+
+def test_sums_of_the_parts_are_those_of_the_whole() -> None:
+    maps = random_maps(4)
+    parts = [sums(maps[..., columns], 1 / 42) for columns in (slice(0, 3), slice(3, None))]
+    for one, other, whole in zip(*parts, sums(maps), strict=True):
+        torch.testing.assert_close(one + other, whole)
 
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_gradients_are_those_of_differences(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(random_maps(1, shape=(12,)), None)
+    aim = of(sums(random_maps(1, shape=(12,))))
     maps = random_maps(2, shape=(12,)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: distance(of(x, None), aim), maps, atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: distance(of(sums(x)), aim), maps, atol=1e-4)

@@ -109,7 +109,14 @@ def test_one_channel_sees_the_luminance() -> None:
     backbone = VGG(in_channels=1, kernels=((3,),), widths=(4,))
     x = picture(0)
     grey = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    torch.testing.assert_close(Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0])
+    made, expected = Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0]
+    torch.testing.assert_close(made[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
+
+
+def test_a_picture_of_one_colour_has_maps_without_edges() -> None:
+    backbone = VGG(in_channels=3, kernels=((3,),), widths=(4,))
+    made = Extractor(backbone, (0,))(torch.full((1, 3, 8, 8), 0.7))[0]
+    torch.testing.assert_close(made, made[..., :1, :1].expand_as(made))
 
 
 def test_layers_that_are_not_there() -> None:
