@@ -47,14 +47,18 @@ def read_digits() -> tuple[Tensor, Tensor]:
     return pictures.view(-1, 1, SIDE, SIDE), torch.from_numpy(digits).long()
 
 
-def split(classes: Tensor, seed: int = SPLIT_SEED) -> dict[str, Tensor]:
-    """The positions of each part, sorted; each has the same share of every class, to one picture."""
+def split(classes: Tensor, seed: int = SPLIT_SEED, shares: tuple[float, float] = CUTS) -> dict[str, Tensor]:
+    """The positions of each part, sorted; each has the same share of every class, to one picture.
+
+    Args:
+        shares: of each class, where training ends and where validation does.
+    """
     rng = np.random.RandomState(seed)  # whose streams numpy promises never to change
     parts: dict[str, list[Tensor]] = {part: [] for part in PARTS}
     for one_class in classes.unique():
         positions = (classes == one_class).nonzero().flatten()
         shuffled = positions[torch.from_numpy(rng.permutation(len(positions)))]
-        cuts = [round(cut * len(positions)) for cut in CUTS]
+        cuts = [round(share * len(positions)) for share in shares]
         for part, piece in zip(PARTS, shuffled.tensor_split(cuts), strict=True):
             parts[part].append(piece)
     return {part: torch.cat(pieces).sort().values for part, pieces in parts.items()}

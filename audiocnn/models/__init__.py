@@ -1,16 +1,17 @@
-"""The shipped models: NAME.safetensors beside its model card NAME.md."""
+"""The shipped models: NAME.safetensors beside its model card NAME.md; those of pictures in pictures/."""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+PICTURES = FOLDER / "pictures"
 
 
 def path(model: str | Path) -> Path:
     """The model file of a shipped name, or the path itself when it names a file."""
-    shipped = FOLDER / f"{model}.safetensors"
-    return shipped if shipped.exists() else Path(model)
+    shipped = (folder / f"{model}.safetensors" for folder in (FOLDER, PICTURES))
+    return next((file for file in shipped if file.exists()), Path(model))
 
 
-def names() -> list[str]:
-    """The names of the shipped models, sorted."""
-    return sorted(file.stem for file in FOLDER.glob("*.safetensors"))
+def names(folder: Path = FOLDER) -> list[str]:
+    """The names of the shipped models of a folder, sorted; those that listen by default."""
+    return sorted(file.stem for file in folder.glob("*.safetensors"))

@@ -10,10 +10,11 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from audiocnn.backbones import Backbone
 from audiocnn.tasks.base import Task
 from audiocnn.tasks.initialise import load_backbone
+from audiocnn.tasks.model import ImageModel
 
 
-class ImageTask(Task):
-    """A backbone and the head that it was published with, trained by cross-entropy.
+class ImageTask(ImageModel, Task):
+    """The training of an ImageModel, by cross-entropy.
 
     Shape: (batch, channels, rows, columns) -> logits (batch, n_classes).
     Raises: ValueError when n_classes is below 2 or label_smoothing not within 0 and 1.
@@ -36,19 +37,13 @@ class ImageTask(Task):
         weight_decay: float = 1e-2,
         start_from: str | None = None,
     ) -> None:
-        super().__init__()
-        if n_classes < 2:
-            raise ValueError(f"n_classes is {n_classes}, expected at least 2")
+        super().__init__(backbone, n_classes)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 to 1")
-        self.backbone, self.n_classes, self.label_smoothing = backbone, n_classes, label_smoothing
+        self.label_smoothing = label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.head = backbone.classifier(n_classes)
         if start_from:
             load_backbone(backbone, start_from)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.head(self.backbone(pictures))
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """The loss of a batch; it and the accuracy are logged as means over the stage's pictures."""

@@ -1,4 +1,4 @@
-"""NotesModel and ClipModel: all that listening needs, without Lightning, whose import takes a second."""
+"""NotesModel, ClipModel, ImageModel: all that using them needs, without Lightning (its import takes 1 s)."""
 
 from __future__ import annotations
 
@@ -150,6 +150,28 @@ class ClipModel(Model):
         waveform = functional.pad(waveform, (0, max(self.n_least - len(waveform), 0)))
         starts = window_starts(len(waveform), self.n_window)
         return torch.stack([waveform[start : start + self.n_window] for start in starts])
+
+
+class ImageModel(nn.Module):
+    """Which class a picture is of, by a backbone and the head that it was published with.
+
+    Shape: (batch, channels, rows, columns), from 0 to 1 -> logits (batch, n_classes).
+    Raises: ValueError when n_classes is below 2.
+
+    Args:
+        backbone: pictures to maps.
+    """
+
+    def __init__(self, backbone: Backbone, n_classes: int) -> None:
+        super().__init__()
+        if n_classes < 2:
+            raise ValueError(f"n_classes is {n_classes}, expected at least 2")
+        self.backbone, self.n_classes = backbone, n_classes
+        channels_last(backbone)
+        self.head = backbone.classifier(n_classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.head(self.backbone(pictures))
 
 
 def window_starts(n_samples: int, n_window: int) -> list[int]:

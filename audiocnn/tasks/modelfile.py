@@ -12,7 +12,7 @@ import importlib
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
@@ -20,10 +20,13 @@ from torch import nn
 
 from audiocnn import files
 from audiocnn.notes import Decoding
-from audiocnn.tasks.model import ClipModel, Model, NotesModel
+from audiocnn.tasks.model import ClipModel, ImageModel, Model, NotesModel
 
 FORMAT_VERSION = 1
 HEADER = "audiocnn"
+KINDS = (NotesModel, ClipModel, ImageModel)  # what files hold; of a task that is one of them, that
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class ModelError(files.FileError):
@@ -67,9 +70,9 @@ def _rebuilt(value: Any) -> Any:
     return rebuild(value) if isinstance(value, dict) and "class_path" in value else value
 
 
-def save(model: Model, path: str | Path) -> None:
-    """Writes a model file; of a task, what listening needs of it."""
-    kind = next(kind for kind in (NotesModel, ClipModel) if isinstance(model, kind))
+def save(model: nn.Module, path: str | Path) -> None:
+    """Writes a model file; of a task, what using it needs."""
+    kind = next(kind for kind in KINDS if isinstance(model, kind))
     header = {"version": FORMAT_VERSION, "model": describe(model, kind)}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with files.written(path) as partial:
@@ -77,10 +80,13 @@ def save(model: Model, path: str | Path) -> None:
         partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
-def load(path: str | Path) -> Model:
-    """The model of a model file, ready to listen (in evaluation mode, on the CPU).
+def load(path: str | Path, kind: type[M] = Model) -> M:
+    """The model of a model file, ready to be used (in evaluation mode, on the CPU).
 
-    Raises: ModelError when the file is missing, damaged, a pickle, of a later version or none of ours.
+    Args:
+        kind: what is wanted; what listens by default.
+    Raises: ModelError when the file is missing, damaged, a pickle, of a later version, none of ours, or
+        holds another kind of model.
     """
     path = Path(path)
     try:
@@ -105,10 +111,13 @@ def load(path: str | Path) -> Model:
         )
     try:
         model = rebuild(header["model"])
-        if not isinstance(model, Model):
+        if not isinstance(model, KINDS):
             raise ValueError(f"class is {header['model']['class_path']}, expected a model")
         model.load_state_dict(tensors)
-        model.name = path.stem
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
+    if not isinstance(model, kind):
+        raise ModelError(path, f"holds {type(model).__name__}, expected {kind.__name__}")
+    if isinstance(model, Model):
+        model.name = path.stem
     return model.eval()
