@@ -8,7 +8,7 @@ from audiocnn import files
 from audiocnn.cli.arguments import UsageError
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.model import Model
+    from torch import nn
 
 
 def export(
@@ -29,20 +29,25 @@ def export(
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
     from audiocnn import listen
     from audiocnn.tasks import modelfile, onnxfile
+    from audiocnn.tasks.model import Model
 
     if model is not None and config is None and ckpt_path is None:
-        task = listen.load(model)
+        task: nn.Module = listen.load(model)
     elif model is None and config is not None and ckpt_path is not None:
         task = trained(config, ckpt_path)
     else:
         raise UsageError("give either --model, or --config and --ckpt_path")
-    save = modelfile.save if out.suffix == ".safetensors" else onnxfile.save
-    save(task, out)
+    if out.suffix == ".safetensors":
+        modelfile.save(task, out)
+    elif isinstance(task, Model):
+        onnxfile.save(task, out)
+    else:
+        raise UsageError(f"out is {out}, expected a .safetensors file: ONNX is for what listens")
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
-def trained(config: Path, ckpt_path: Path) -> "Model":
+def trained(config: Path, ckpt_path: Path) -> "nn.Module":
     """The task that a config describes with the weights of a checkpoint.
 
     Raises: FileError when one of them cannot be read or they do not fit.
@@ -65,16 +70,17 @@ def trained(config: Path, ckpt_path: Path) -> "Model":
     return task.eval()
 
 
-def _described(config: Path, labels: list[str] | None) -> "Model":
+def _described(config: Path, labels: list[str] | None) -> "nn.Module":
     """The untrained task of a config, with the labels of its data where those are known."""
     import jsonargparse
     import yaml
 
     from audiocnn.tasks.clips import ClipTask
+    from audiocnn.tasks.image import ImageTask
     from audiocnn.tasks.notes import NotesTask
 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments((NotesTask, ClipTask), "model", required=True)
+    parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask), "model", required=True)
     try:
         section = {"model": yaml.safe_load(config.read_text())["model"]}
         if labels:

@@ -140,8 +140,8 @@ class Crops(_Sounding, Dataset):
                 members[label].append(index)
                 if len(clip.labels) == 1:
                     alone[label].append(index)
-        self.members = [members[label] for label in sorted(members)]
-        self.alone = [alone[label] or members[label] for label in sorted(members)]
+        self.members = [np.array(members[label]) for label in sorted(members)]
+        self.alone = [np.array(alone[label] or members[label]) for label in sorted(members)]
 
     def __len__(self) -> int:
         return len(self.clips)
