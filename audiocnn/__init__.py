@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from audiocnn.backbones import create_backbone, list_backbones
     from audiocnn.listen import classify, load, transcribe
+    from audiocnn.resound import stylize_sound
     from audiocnn.restyle import stylize
 
 __version__ = "0.1.0"
-__all__ = ["classify", "create_backbone", "list_backbones", "load", "stylize", "transcribe"]
+__all__ = ["classify", "create_backbone", "list_backbones", "load", "stylize", "stylize_sound", "transcribe"]
 
 _HOME = {
     "classify": "audiocnn.listen",
@@ -21,6 +22,7 @@ _HOME = {
     "list_backbones": "audiocnn.backbones",
     "load": "audiocnn.listen",
     "stylize": "audiocnn.restyle",
+    "stylize_sound": "audiocnn.resound",
     "transcribe": "audiocnn.listen",
 }
 

@@ -80,6 +80,21 @@ def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
     return np.concatenate(list(_resampled(path, sample_rate)))
 
 
+def read(path: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """The whole sound as it is, float32 (channels, samples), and its sample rate in Hz.
+
+    Raises:
+        AudioError: as `load`.
+    """
+    pieces = list(_pieces(path))
+    if not pieces:
+        raise AudioError(path, "holds no samples")
+    samples = np.concatenate([piece for _, piece in pieces], axis=1)
+    if not (np.abs(samples) < LARGEST_SAMPLE).all():
+        raise AudioError(path, "holds samples that are no numbers, expected numbers within ±1")
+    return samples, pieces[0][0]
+
+
 def blocks(
     path: str | os.PathLike, sample_rate: int, n_samples: int, overlap: int = 0
 ) -> Iterator[np.ndarray]:
@@ -195,9 +210,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 
 def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
     """Consecutive pieces of the file's waveform at `sample_rate` Hz, float32 (samples,)."""
-    read = _read_video if Path(path).suffix.lower() in VIDEO_SUFFIXES else _read
     resampler = None
-    for in_rate, samples in read(path):
+    for in_rate, samples in _pieces(path):
         resampler = resampler or Resampler(in_rate, sample_rate)
         try:
             yield resampler.push(samples)
@@ -208,8 +222,13 @@ def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray
     yield resampler.flush()
 
 
-def _read(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
+def _pieces(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
     """The file's own rate in Hz with each piece of it, float32 (channels, samples)."""
+    return (_read_video if Path(path).suffix.lower() in VIDEO_SUFFIXES else _read)(path)
+
+
+def _read(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
+    """As `_pieces`, for what libsndfile decodes."""
     n_read = 0
     with _open(path) as file:
         n_frames = max(1, N_READ // file.channels)
@@ -245,7 +264,7 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
 
 
 def _read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    """As `_read`, for what FFmpeg decodes."""
+    """As `_pieces`, for what FFmpeg decodes."""
     decoder = _open_video(path)
     # Not the public get_samples_played_in_range: it decodes from the start again for every range.
     from torchcodec._core import get_next_frame  # pyright: ignore[reportMissingImports]

@@ -67,7 +67,7 @@ def stylize(
         not one for each style.
     """
     styles = [style] if isinstance(style, str | os.PathLike | Picture) else [*style]
-    _check(styles, weights, masks, size, strength)
+    check(styles, weights, masks, size, strength)
     recolour = choose(COLOURS, colours, "colours")
     source = _read(content)
     torch.manual_seed(knobs.seed)  # also of random weights
@@ -94,13 +94,14 @@ def stylize(
     return pictures.with_pixels(source, made[0].cpu().numpy())
 
 
-def _check(
+def check(
     styles: Sequence[object],
     weights: Sequence[float],
     masks: Sequence[object],
     size: int | None,
     strength: float,
 ) -> None:
+    """Raises: ValueError when an argument of `stylize` cannot be."""
     if not styles:
         raise ValueError("no style given, expected at least one")
     for name, given in (("weights", weights), ("masks", masks)):

@@ -13,7 +13,7 @@ import audiocnn
 PACKAGE = Path(audiocnn.__file__).parent
 EVERYONE_MAY = {"files"}
 MAY_IMPORT = {
-    "__init__": {"backbones", "listen", "restyle"},
+    "__init__": {"backbones", "listen", "restyle", "resound"},
     "units": set(),
     "files": set(),
     "models": set(),
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "tasks": {"blocks", "spectrogram", "augment", "backbones", "heads", "labels", "notes", "style"},
     "style": {"backbones", "blocks", "spectrogram"},
     "restyle": {"pictures", "blocks", "backbones", "style", "tasks", "models"},
+    "resound": {"audio", "backbones", "restyle", "style"},
     "explain": {"backbones", "blocks", "spectrogram"},
     "listen": {"audio", "blocks", "formats", "tasks", "labels", "notes", "models"},
     "search": set(),

@@ -1,8 +1,9 @@
-"""`audiocnn stylize`: pictures in; the same in another picture's style, beside them or in a folder."""
+"""`audiocnn stylize`: pictures or sounds in; the same in another's style, beside them or in a folder."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,52 +32,64 @@ def stylize(
     overwrite: bool = False,
     **knobs: Annotated[Any, Group(Knobs, "how it is painted")],
 ) -> int:
-    """Paints a picture, or all pictures in a folder, in the style of others.
+    """Paints a picture, or all pictures in a folder, in the style of others; with a sound as style, sounds.
 
-    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. What is there already stays. A picture
-    that cannot be read or written is told in one line and the others go on; the exit status is then 1.
+    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. What is there already stays. What cannot
+    be read or written is told in one line and the others go on; the exit status is then 1. Of what is said
+    below, masks, size, colours and every are for pictures; sounds have a content_weight of 0.2, and the
+    statistic gram, where not told otherwise.
 
     Args:
-        content: a picture, or a folder to search for them.
-        style: one picture, or several.
+        content: a picture or sound, or a folder to search for them.
+        style: one picture or sound, or several.
         weights: how much of each style; the same of all where not given.
         masks: a picture for each style, white where it goes; where none goes the content stays.
         output: file to write, or folder where the content is one; without it, what is written stands beside
-            the pictures.
+            the content.
         backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
-            (see `audiocnn models`) or a model file; or random, a VGG-19 of half the width that has learned
-            nothing.
+            (see `audiocnn models`) or a model file; or random, a network that has learned nothing.
         size: longer side of the result, in pixels; 0 for the content's own.
-        strength: 0 gives the content back, 1 the styled picture.
+        strength: 0 gives the content back, 1 the styled picture or sound.
         colours: of the style; or the content's, luminance keeps them in Lab, histogram as much of each.
         every: writes the picture so far after so many steps too; 0 for never.
         device: what the network runs on, such as cpu or cuda.
         overwrite: paints anew what is there already.
     """
-    with checked():
-        told = Knobs(**knobs)
     if not style:
-        raise UsageError("no --style given, expected a picture or several")
-    from audiocnn import pictures
+        raise UsageError("no --style given, expected a picture or sound, or several")
+    from audiocnn import audio, pictures
 
+    of_sound = style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
+    with checked():
+        told = _sound_knobs(masks, knobs) if of_sound else Knobs(**knobs)
     suffix = "." + "+".join(path.stem for path in style)
     failed = False
     with interrupts.held():
-        for source in pictures.find(content):
+        for source in audio.find(content) if of_sound else pictures.find(content):
             target = _target(source, content, output, suffix)
             if target.exists() and not overwrite:
                 print(f"{source}: done already, see {target}")
                 continue
-            settings = {
-                "weights": weights, "masks": masks, "backbone": backbone, "size": size or None,
-                "strength": strength, "colours": colours, "knobs": told, "device": device,
-            }  # fmt: skip
+            settings = {"weights": weights, "backbone": backbone, "strength": strength, "device": device}
+            settings["knobs"] = told
+            of_pictures = {"masks": masks, "size": size or None, "colours": colours}
             try:
-                _paint(source, style, target, every, settings)
+                if of_sound:
+                    _sound(source, style, target, settings)
+                else:
+                    _paint(source, style, target, every, settings | of_pictures)
             except (files.FileError, ConnectionError, MemoryError) as error:
                 print(error if isinstance(error, files.FileError) else f"{source}: {error}", file=sys.stderr)
                 failed = True
     return int(failed)
+
+
+def _sound_knobs(masks: Sequence[Path], knobs: dict[str, Any]) -> Knobs:
+    from audiocnn.resound import SOUND
+
+    if masks:
+        raise ValueError("masks are given, expected none: sounds have no regions")
+    return replace(SOUND, **knobs)
 
 
 def _target(source: Path, content: Path, output: Path | None, suffix: str) -> Path:
@@ -106,6 +119,17 @@ def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settin
     with _progress(source.name, so_far) as progress, checked():
         made = restyle.stylize(original, list(style), progress=progress, planned=planned, **settings)
     pictures.write(made, target)
+    print(f"{source} -> {target}", flush=True)
+
+
+def _sound(source: Path, style: Sequence[Path], target: Path, settings: dict[str, Any]) -> None:
+    import numpy as np
+
+    from audiocnn import audio, resound
+
+    with _progress(source.name, lambda step: None) as progress, checked():
+        made, rate = resound.stylize_sound(source, list(style), progress=progress, **settings)
+    audio.save(target, made / max(np.abs(made).max(), 1.0), rate)
     print(f"{source} -> {target}", flush=True)
 
 

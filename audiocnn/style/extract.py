@@ -24,8 +24,9 @@ class Extractor(nn.Module):
     Its first convolution goes on beyond the picture's edges with their colours: zeros would darken them.
 
     Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
-    backbone with one input channel sees the luminance; one with others the picture as it is.
-    Raises: ValueError when the backbone has no such stages, or is not 2-D.
+    backbone with one input channel sees the luminance; one with others the picture as it is. For one of
+    dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its maps have one row.
+    Raises: ValueError when the backbone has no such stages.
 
     Attributes:
         strides: pixels for each cell of a map, by number.
@@ -49,8 +50,6 @@ class Extractor(nn.Module):
         wrong = [layer for layer in layers if not -n_stages <= layer < n_stages]
         if wrong or not layers:
             raise ValueError(f"layers are {[*layers]}, expected some of 0 to {n_stages - 1}")
-        if backbone.dims != 2:
-            raise ValueError(f"the backbone has dims={backbone.dims}, expected 2: pictures have rows")
         self.layers = sorted({layer % n_stages for layer in layers})
         self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
         self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]  # the others' maps are not needed
@@ -58,9 +57,10 @@ class Extractor(nn.Module):
         self.grid = backbone.time_grid
         side = backbone.time_stride
         with torch.no_grad():
-            maps = self.backbone.features(torch.zeros(1, backbone.in_channels, side, side))
+            maps = self.backbone.features(torch.zeros(1, backbone.in_channels, *(side,) * backbone.dims))
         self.strides = {layer: side // maps[layer].shape[-1] for layer in self.layers}
-        first = next((part for part in self.backbone.modules() if isinstance(part, nn.Conv2d)), None)
+        kinds = (nn.Conv1d, nn.Conv2d)
+        first = next((part for part in self.backbone.modules() if isinstance(part, kinds)), None)
         if first is not None and first.padding_mode == "zeros":
             first.padding_mode = "replicate"
         self.mean: Tensor
@@ -75,9 +75,14 @@ class Extractor(nn.Module):
         """Cells along each axis that a picture must have, so that the last map has more than one."""
         return 2 * self.strides[self.layers[-1]]
 
+    def cut(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Of rows and columns those that pieces of a picture divide: not rows that are channels."""
+        return tuple(size)[-self.backbone.dims :]
+
     def map_size(self, size: Sequence[int], layer: int) -> tuple[int, ...]:
         """Rows and columns of a layer's map of a picture with this size."""
-        return tuple(-(-n // self.strides[layer]) for n in size)
+        rows, columns = (-(-n // self.strides[layer]) for n in size)
+        return (1 if self.backbone.dims == 1 else rows), columns
 
     @cached_property
     def field(self) -> float:
@@ -86,9 +91,13 @@ class Extractor(nn.Module):
         return self.backbone.measured_field(self.backbone, stride)
 
     def forward(self, picture: Tensor) -> dict[int, Tensor]:
-        if self.backbone.in_channels == 1:
+        if self.backbone.in_channels == 1 and picture.shape[1] == 3:
             picture = (picture * self.luma).sum(1, keepdim=True)
-        maps = self.backbone.features((picture - self.mean) / self.std)
+        picture = (picture - self.mean) / self.std
+        if self.backbone.dims == 2:
+            maps = self.backbone.features(picture)
+        else:
+            maps = [one.unsqueeze(2) for one in self.backbone.features(picture.flatten(1, 2))]
         return {layer: maps[layer] for layer in self.layers}
 
 

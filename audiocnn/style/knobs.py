@@ -16,7 +16,8 @@ class Knobs:
             backbone where empty.
         style_layers: of those whose statistics are to be the styles'; chosen likewise.
         statistic: the kind of style, gram, moments or wasserstein.
-        style_scale: longer side of a style picture as a share of the result's: how large its strokes become.
+        style_scale: longer side of a style picture as a share of the result's: how large its strokes become;
+            0 leaves it as large as it is.
         start: what is painted over, content, noise or style.
         coarsest: longer side of the first scale, in pixels; each next one's is 1.4 times as long.
         iterations: of each scale.
@@ -45,9 +46,9 @@ class Knobs:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight", "tile"):
+        for name in ("content_weight", "style_weight", "tv_weight", "style_scale", "tile"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        for name in ("style_scale", "coarsest", "iterations", "learning_rate"):
+        for name in ("coarsest", "iterations", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")

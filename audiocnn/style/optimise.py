@@ -185,10 +185,10 @@ class _Aims:
 def _aims(content: Tensor, styles: Sequence[Style], extractor: Extractor, knobs: Knobs) -> _Aims:
     of, _ = choose(STATISTICS, knobs.statistic, "statistic")
     size = content.shape[-2:]
-    side = max(size) * knobs.style_scale
     tiles = plan(extractor, size, knobs.tile).tiles
     aims = []
     for style in styles:
+        side = max(size) * knobs.style_scale or max(style.picture.shape[-2:])
         found = _sums(fitted(style.picture, side, extractor.least), extractor, knobs)
         statistics = {layer: of(means) for layer, means in found.items()}
         weights = None

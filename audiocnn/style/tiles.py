@@ -85,7 +85,8 @@ def plan(extractor: Extractor, size: Sequence[int], side: int = 0) -> Plan:
         side: of a tile with all around it, in pixels; 0 for as much as fits into memory, one tile if it does.
     Raises: ValueError when the network's cells see more than a tile has.
     """
-    longest = max(size)
+    cut = extractor.cut(size)
+    longest = max(cut)
     whole = _memory(extractor, size, longest)
     if side >= longest or (not side and whole <= _free()):
         return Plan(tuple(size), [WHOLE], longest, whole)
@@ -102,7 +103,8 @@ def plan(extractor: Extractor, size: Sequence[int], side: int = 0) -> Plan:
         sides = [n << k for k in range(16) for n in (2, 3) if worth_it <= n << k < longest] or [worth_it]
         fitting = (side for side in sorted(sides, reverse=True) if _memory(extractor, size, side) <= _free())
         side = next(fitting, min(sides))
-    rows, columns = (_spans(n, side, extractor.grid, margin) for n in size)
+    spans = [_spans(n, side, extractor.grid, margin) for n in cut]
+    rows, columns = spans if len(spans) == 2 else ([EDGE_TO_EDGE], *spans)
     tiles = [Tile(of_rows, of_columns) for of_rows in rows for of_columns in columns]
     return Plan(tuple(size), tiles, side, _memory(extractor, size, side))
 
@@ -125,10 +127,10 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
     """About how many bytes a step holds: outputs of all layers for a tile, and the picture several times."""
     backbone = extractor.backbone
-    rows, columns = (min(n, side) for n in size)
+    cells = (min(n, side) for n in extractor.cut(size))
     outputs = [
         math.prod(layer.output_shape)
-        for layer in layers(backbone, (1, backbone.in_channels, rows, columns))
+        for layer in layers(backbone, (1, backbone.in_channels, *cells))
         if "." in layer.name  # not the network's own, which is counted already
     ]
     pictures = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages

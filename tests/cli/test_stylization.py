@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from audiocnn import pictures
 
@@ -65,12 +66,29 @@ def test_wrong_arguments(run, album: Path, arguments: list, reason: str) -> None
 
 def test_without_a_style(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png")
-    assert (done.status, done.err[0]) == (
-        2,
-        "audiocnn stylize: no --style given, expected a picture or several (see audiocnn stylize --help)",
+    assert done.status == 2
+    assert done.err[0].startswith(
+        "audiocnn stylize: no --style given, expected a picture or sound, or several"
     )
 
 
 def test_a_style_that_is_missing(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png", "--style", album / "none.png")
     assert (done.status, done.err) == (1, [f"{album}/none.png: No such file or directory"])
+
+
+def test_sounds(run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, n_channels in (("song.wav", 2), ("rain.flac", 1)):
+        soundfile.write(tmp_path / name, 0.1 * rng.standard_normal((8000, n_channels)), 16_000)
+    command = ("stylize", tmp_path / "song.wav", "--style", tmp_path / "rain.flac", "--iterations", "3")
+    target = tmp_path / "song.rain.wav"
+    done = run(*command)
+    assert (done.status, done.out) == (0, [f"{tmp_path}/song.wav -> {target}"])
+    info = soundfile.info(target)
+    assert (info.samplerate, info.channels, info.frames) == (16_000, 2, 8000)
+    refused = run(*command, "--overwrite", "--masks", tmp_path / "song.wav")
+    assert refused.status == 2 and "masks are given, expected none: sounds have no regions" in refused.err[0]
+    (tmp_path / "song.wav").write_bytes(b"text")
+    broken = run(*command, "--overwrite")
+    assert broken.status == 1 and broken.err[0].startswith(f"{tmp_path}/song.wav: no audio")

@@ -125,9 +125,14 @@ def test_layers_that_are_not_there() -> None:
         Extractor(backbone, (5,))
 
 
-def test_pictures_have_rows() -> None:
-    with pytest.raises(ValueError, match="dims=1, expected 2"):
-        Extractor(create_backbone("resnet_small", dims=1), (0,))
+def test_rows_are_channels_of_one_dimension() -> None:
+    torch.manual_seed(0)
+    backbone = create_backbone("resnet_small", dims=1, in_channels=20).eval()
+    spectrogram = torch.rand(1, 1, 20, 64)
+    made = Extractor(backbone, (1,))(spectrogram)[1]
+    expected = backbone.features(spectrogram[:, 0])[1][:, :, None]
+    assert made.shape == expected.shape
+    torch.testing.assert_close(made[..., 6:-6], expected[..., 6:-6])
 
 
 @pytest.mark.parametrize(
