@@ -112,6 +112,7 @@ def prepare(
     validation_hours: float = 0.5,
     seed: int = 0,
     workers: int = 2,
+    without: Sequence[Path] = (),
 ) -> int:
     """Returns the number of recordings rendered to OUT/{train,validation}, and writes OUT/manifest.csv.
 
@@ -128,6 +129,8 @@ def prepare(
         validation_hours: of validation.
         seed: of everything drawn.
         workers: processes.
+        without: folders of recordings in which no instrument plays, such as those of `data prepare speech`,
+            which train to name none.
 
     Raises:
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
@@ -151,7 +154,14 @@ def prepare(
         table = csv.writer(file)
         table.writerow(("path", "labels", "start", "end", "split", "group"))
         table.writerows(row for excerpt in excerpts for row in excerpt.rows())
+        table.writerows(row for folder in without for path in audio.find(folder) for row in unlabelled(path))
     return len(todo)
+
+
+def unlabelled(path: Path) -> list[tuple]:
+    """Returns a recording's rows of the manifest where nothing is heard that has a label."""
+    n_pieces = int(audio.duration_s(path) / PIECE_S)
+    return [(path.resolve(), "", i * PIECE_S, (i + 1) * PIECE_S, "train", path.stem) for i in range(n_pieces)]
 
 
 def arranged(

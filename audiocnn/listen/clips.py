@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from audiocnn import audio, formats
 from audiocnn import labels as labelling
@@ -156,18 +157,21 @@ class ClipListener:
 
     def flush(self) -> None:
         """Hears the rest: no more samples come."""
-        short = self.model.n_least - self.n_samples
-        if short > 0:
-            self._samples, self.n_samples = np.pad(self._samples, (0, short)), self.model.n_least
+        if self.n_samples < self.model.n_window:
+            self._judge([0], list(self.model.windows(torch.from_numpy(self._samples))))
+            return
         rest = window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
         for i in range(0, len(rest), BATCH):
             self._hear(rest[i : i + BATCH])
 
     def _hear(self, starts: list[int]) -> None:
         origin = self.n_samples - len(self._samples)
-        windows = [self._samples[start - origin :][: self.model.n_window] for start in starts]
+        samples = torch.from_numpy(self._samples)
+        self._judge(starts, [samples[start - origin :][: self.model.n_window] for start in starts])
+
+    def _judge(self, starts: list[int], windows: list[Tensor]) -> None:
         with torch.inference_mode():
-            logits = self.model(torch.from_numpy(np.stack(windows)).to(self.model.device))
+            logits = self.model(torch.stack(windows).to(self.model.device))
         self.starts += starts
         self._logits.append(logits.float().cpu().numpy())
 

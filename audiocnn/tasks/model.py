@@ -143,11 +143,12 @@ class ClipModel(Model):
         return (self.backbone.time_stride - 1) * self.front_end.hop_length
 
     def windows(self, waveform: Tensor) -> Tensor:
-        """A window every half of its length, and one at the end; what is shorter is a window by itself.
+        """A window every half of its length, and one at the end.
 
-        Shape: (samples,) -> (windows, samples of a window). Silence follows what is too short for a network.
+        Shape: (samples,) -> (windows, samples of a window). What is shorter lies in the middle of silence.
         """
-        waveform = functional.pad(waveform, (0, max(self.n_least - len(waveform), 0)))
+        short = max(self.n_window - len(waveform), 0)
+        waveform = functional.pad(waveform, (short // 2, short - short // 2))
         starts = window_starts(len(waveform), self.n_window)
         return torch.stack([waveform[start : start + self.n_window] for start in starts])
 
