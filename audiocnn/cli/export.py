@@ -39,7 +39,7 @@ def export(
     else:
         raise UsageError("give either --model, or --config and --ckpt_path")
     if out.suffix == ".safetensors":
-        modelfile.save(task, out)
+        modelfile.save(getattr(task, "network", task), out)  # of a StyleTask what it trains
     elif isinstance(task, Model):
         onnxfile.save(task, out)
     else:
@@ -79,9 +79,10 @@ def _described(config: Path, labels: list[str] | None) -> "nn.Module":
     from audiocnn.tasks.clips import ClipTask
     from audiocnn.tasks.image import ImageTask
     from audiocnn.tasks.notes import NotesTask
+    from audiocnn.tasks.style import StyleTask
 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask), "model", required=True)
+    parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask, StyleTask), "model", required=True)
     try:
         section = {"model": yaml.safe_load(config.read_text())["model"]}
         if labels:

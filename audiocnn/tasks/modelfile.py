@@ -20,11 +20,14 @@ from torch import nn
 
 from audiocnn import files
 from audiocnn.notes import Decoding
+from audiocnn.style.adain import AdaIN
+from audiocnn.style.bank import StyleBank
+from audiocnn.style.feedforward import TransferNet
 from audiocnn.tasks.model import ClipModel, ImageModel, Model, NotesModel
 
 FORMAT_VERSION = 1
 HEADER = "audiocnn"
-KINDS = (NotesModel, ClipModel, ImageModel)  # what files hold; of a task that is one of them, that
+KINDS = (NotesModel, ClipModel, ImageModel, TransferNet, AdaIN, StyleBank)  # of a task, what it trains
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -1,0 +1,91 @@
+"""A picture and any style -> the picture in that style, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn.backbones.vgg import VGG
+from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.style.feedforward import cropped, filled
+
+SMALLEST = 1e-5  # deviation of a channel that is the same everywhere
+
+
+def moments_of(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel over all positions: (batch, channels, 1, 1) each."""
+    variance, mean = torch.var_mean(maps, dim=(2, 3), keepdim=True, correction=0)
+    return mean, (variance + SMALLEST**2).sqrt()
+
+
+def adain(content: Tensor, style: Tensor) -> Tensor:
+    """Maps of a content with the mean and deviation of each channel of a style's.
+
+    Shape: (batch, channels, rows, columns), and a style's of any size -> as the content's.
+    Source: Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
+    2017, equation 8.
+    """
+    (mean, deviation), (mean_aim, deviation_aim) = moments_of(content), moments_of(style)
+    return (content - mean) / deviation * deviation_aim + mean_aim
+
+
+class AdaIN(nn.Module):
+    """Pictures in the style of others, which it need not have seen before.
+
+    Shape: (batch, 3, rows, columns), from 0 to 1, and styles (batch, 3, rows', columns') -> as the pictures.
+    Source: Huang and Belongie 2017. Differs: the encoder is this project's VGG.
+    Raises: ValueError when the layer is not the first of a block.
+
+    Args:
+        backbone: the encoder, which does not learn.
+        layer: the number of its stage where statistics are exchanged, the first of a block.
+    """
+
+    def __init__(self, backbone: VGG, layer: int) -> None:
+        super().__init__()
+        firsts = [sum(map(len, backbone.kernels[:i])) for i in range(len(backbone.kernels))]
+        if layer not in firsts:
+            raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
+        self.backbone, self.layer = backbone.eval().requires_grad_(False), layer
+        self.n_halvings = firsts.index(layer)
+        self.decode = _mirrored(backbone, self.n_halvings)
+
+    def train(self, mode: bool = True) -> AdaIN:
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """The maps of the layer."""
+        for stage in self.backbone.stages[: self.layer + 1]:
+            pictures = stage(pictures)
+        return pictures
+
+    def forward(
+        self, pictures: Tensor, styles: Tensor | Sequence[Tensor], weights: Sequence[float] = (1.0,)
+    ) -> Tensor:
+        """Of several styles, each (batch, 3, rows', columns'), a mixture by their weights."""
+        styles = [styles] if isinstance(styles, Tensor) else styles
+        content = self.encode(filled(pictures, 2**self.n_halvings))
+        mixed = sum(
+            weight / sum(weights) * adain(content, self.encode(filled(style, 2**self.n_halvings)))
+            for style, weight in zip(styles, weights, strict=True)
+        )
+        return cropped(self.decode(mixed), pictures)
+
+
+def _mirrored(backbone: VGG, n_halvings: int) -> nn.Sequential:
+    """The encoder backwards: repetitions for poolings, no norms, which would undo what was exchanged."""
+    layers: list[nn.Module] = []
+    arguments = {"dims": 2, "padding_mode": "replicate", "norm": "none"}
+    before = backbone.widths[n_halvings]
+    for width, block in zip(
+        backbone.widths[:n_halvings][::-1], backbone.kernels[:n_halvings][::-1], strict=True
+    ):
+        layers.append(ConvNormAct(before, width, 3, **arguments))
+        layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+        layers += [ConvNormAct(width, width, 3, **arguments) for _ in block[1:]]
+        before = width
+    return nn.Sequential(*layers, ConvNormAct(before, 3, 3, act="none", **arguments), nn.Sigmoid())

@@ -1,0 +1,132 @@
+"""Style tasks: networks that paint in one pass, trained by what a frozen backbone sees in their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn import models, pictures
+from audiocnn.style.adain import AdaIN
+from audiocnn.style.bank import StyleBank
+from audiocnn.style.extract import Extractor, layers_of
+from audiocnn.style.feedforward import TransferNet
+from audiocnn.style.losses import STATISTICS, relative, sums, total_variation
+from audiocnn.style.optimise import fitted
+from audiocnn.tasks import modelfile
+from audiocnn.tasks.base import Task
+from audiocnn.tasks.model import ImageModel
+
+IDENTITY_SHARE = 0.5  # of the steps of a StyleBank in which it gives pictures back, as its authors' T = 2
+
+
+class StyleTask(Task):
+    """The training of a network that paints in one pass.
+
+    Batches: pictures (batch, 3, rows, columns), from 0 to 1, and classes that are not looked at. Loss: how
+    far what was painted is from the picture in content and from its style in style, as `optimise` has them,
+    by the maps of a frozen backbone. A TransferNet learns the one style; a StyleBank one of them at a step,
+    and in every other step to give the pictures back; AdaIN all of them and the batch's other pictures.
+
+    Args:
+        network: what is trained.
+        styles: pictures of the styles, in the order of a StyleBank's.
+        loss_network: a model file of a network of pictures, or the name of a shipped one.
+        style_size: longer side of the styles, in pixels.
+        content_weight: of the content's loss.
+        style_weight: of the style's.
+        tv_weight: of the total variation.
+        statistic: the kind of style: gram, moments or wasserstein.
+
+    learning_rate and weight_decay are those of `Task`.
+    """
+
+    def __init__(
+        self,
+        network: TransferNet | AdaIN | StyleBank,
+        styles: Sequence[str],
+        loss_network: str = "vgg",
+        style_size: int = 256,
+        content_weight: float = 0.2,
+        style_weight: float = 1.0,
+        tv_weight: float = 0.5,
+        statistic: str = "gram",
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if isinstance(network, TransferNet) and len(styles) != 1:
+            raise ValueError(f"{len(styles)} styles given, expected one: a TransferNet has no more")
+        if isinstance(network, StyleBank) and len(styles) != len(network.styles):
+            raise ValueError(f"{len(styles)} styles given, expected {len(network.styles)}, as the bank has")
+        self.network = network
+        self.content_weight, self.style_weight, self.tv_weight = content_weight, style_weight, tv_weight
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        backbone = modelfile.load(models.path(loss_network), ImageModel).backbone
+        self.content_layers, self.style_layers = layers_of(backbone)
+        self.extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
+        self.statistic = STATISTICS[statistic]
+        self.painted = [_picture(Path(path), style_size) for path in styles]
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What learns, as `Task` has it."""
+        return self.network
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch[0], "train")
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch[0], "val")
+
+    def step(self, shown: Tensor, stage: str) -> Tensor:
+        """The loss of a batch, and of its parts content and style as means over the stage's batches."""
+        if isinstance(self.network, StyleBank) and self.training and torch.rand(()) < IDENTITY_SHARE:
+            return (self.network(shown) - shown).square().mean()
+        number = int(torch.randint(len(self.painted), ()))
+        style = self.painted[number].to(shown).expand(len(shown), -1, -1, -1)
+        if isinstance(self.network, AdaIN) and self.training and torch.rand(()) < 0.5:
+            style = shown.roll(1, 0)
+        made = self._made(shown, style, number)
+        content, away = self._losses(made, shown, style)
+        loss = self.content_weight * content + self.style_weight * away
+        loss = loss + self.tv_weight * total_variation(made)
+        values = {f"{stage}/loss": loss, f"{stage}/content": content, f"{stage}/style": away}
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(shown))
+        return loss
+
+    def _made(self, shown: Tensor, style: Tensor, number: int) -> Tensor:
+        if isinstance(self.network, AdaIN):
+            return self.network(shown, style)
+        if isinstance(self.network, StyleBank):
+            return self.network(shown, torch.full((len(shown),), number, device=shown.device))
+        return self.network(shown)
+
+    def _losses(self, made: Tensor, shown: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the content and of the style, means over layers and pictures."""
+        maps = self.extractor(made)
+        with torch.no_grad():
+            aims, styles = self.extractor(shown), self.extractor(style)
+        content = [
+            relative((maps[layer] - aims[layer]).square().sum(), aims[layer].square().sum())
+            for layer in self.content_layers
+        ]
+        away = [
+            self.statistic.distance(
+                self.statistic.of(sums(maps[layer])), self.statistic.of(sums(styles[layer]))
+            )
+            for layer in self.style_layers
+        ]
+        return torch.stack(content).mean(), torch.stack(away).mean()
+
+    def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The pictures in the first style."""
+        style = self.painted[0].to(batch[0]).expand(len(batch[0]), -1, -1, -1)
+        return self._made(batch[0], style, 0)
+
+
+def _picture(path: Path, size: int) -> Tensor:
+    """(1, 3, rows, columns), with its longer side of this size."""
+    return fitted(torch.from_numpy(pictures.read(path).pixels)[None], size)

@@ -1,0 +1,88 @@
+"""StyleTask: each network learns to paint, and goes through a model file unchanged."""
+
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from audiocnn import pictures
+from audiocnn.backbones.vgg import VGG
+from audiocnn.pictures import Picture
+from audiocnn.style.adain import AdaIN
+from audiocnn.style.bank import StyleBank
+from audiocnn.style.feedforward import TransferNet
+from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import ImageModel
+from audiocnn.tasks.style import StyleTask
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Found .* in eval mode"),  # the networks that judge do not learn
+]
+
+
+def vgg() -> VGG:
+    torch.manual_seed(0)
+    kernels = ((3,), (3,), (3,))
+    return VGG(in_channels=3, kernels=kernels, widths=(8, 16, 16), hidden=8, size=1, pool="average")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A network of pictures that has learned nothing, a style of stripes and one of squares."""
+    folder = tmp_path_factory.mktemp("style")
+    modelfile.save(ImageModel(vgg(), 2), folder / "vgg.safetensors")
+    columns = (torch.arange(32) // 4 % 2).float().expand(3, 32, 32)
+    colours = torch.tensor([0.9, 0.5, 0.1]).view(3, 1, 1)
+    made = {"stripes": columns * colours, "squares": (columns != columns.transpose(1, 2)) * colours.flip(0)}
+    for name, pixels in made.items():
+        pictures.write(Picture(pixels.numpy()), folder / f"{name}.png")
+    return {path.stem: str(path) for path in folder.iterdir()}
+
+
+def shown(n: int = 16) -> list[tuple[torch.Tensor, int]]:
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.rand(n, 3, 6, 6, generator=generator)
+    return [(one, 0) for one in nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear")]
+
+
+NETWORKS = {
+    "feedforward": (lambda: TransferNet(4, 1), ["stripes"]),
+    "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"]),
+    "bank": (lambda: StyleBank(["stripes", "squares"], 4, 1), ["stripes", "squares"]),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, styles = NETWORKS[name]
+    paths = [files[style] for style in styles]
+    task = StyleTask(network(), paths, files["vgg"], style_size=32, learning_rate=1e-2)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet |= {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": tmp_path}
+    loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet)
+    loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False)
+    before = loop.callback_metrics["val/style"].item()
+    loop.fit(task, DataLoader(shown(), batch_size=8), DataLoader(shown(), batch_size=8))
+    assert loop.callback_metrics["val/style"].item() < 0.6 * before
+
+    modelfile.save(task.network, tmp_path / "painter.safetensors")
+    again = modelfile.load(tmp_path / "painter.safetensors", type(task.network))
+    batch = (torch.stack([one for one, _ in shown(2)]), torch.zeros(2))
+    with torch.no_grad():
+        painted = task.eval().predict_step(batch)
+        task.network = again
+        torch.testing.assert_close(task.predict_step(batch), painted)
+    assert painted.shape == batch[0].shape
+
+
+def test_wrong_numbers_of_styles(files: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="2 styles given, expected one: a TransferNet has no more"):
+        StyleTask(TransferNet(4, 1), [files["stripes"], files["squares"]], files["vgg"])
+    with pytest.raises(ValueError, match="1 styles given, expected 2, as the bank has"):
+        StyleTask(StyleBank(["a", "b"], 4, 1), [files["stripes"]], files["vgg"])
