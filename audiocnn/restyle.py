@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiocnn import models, pictures
 from audiocnn.backbones.base import Backbone
@@ -20,23 +20,29 @@ from audiocnn.backbones.pretrained import FILES, pretrained
 from audiocnn.backbones.vgg import VGG, E
 from audiocnn.blocks.arguments import choose
 from audiocnn.pictures import Picture
+from audiocnn.style.adain import AdaIN
+from audiocnn.style.bank import StyleBank
 from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import IMAGENET, Extractor, layers_of
+from audiocnn.style.feedforward import TransferNet
 from audiocnn.style.knobs import Knobs
 from audiocnn.style.optimise import Step, Style, fitted, optimise
 from audiocnn.style.tiles import Plan
 from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import ImageModel
 
 LONGEST = 20_000  # side of a result, in pixels
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
 PathLike = str | os.PathLike
+Painter = TransferNet | AdaIN | StyleBank
 
 
 def stylize(
     content: PathLike | Picture,
-    style: PathLike | Picture | Sequence[PathLike | Picture],
+    style: PathLike | Picture | Sequence[PathLike | Picture] = (),
     *,
+    model: str | None = None,
     weights: Sequence[float] = (),
     masks: Sequence[PathLike | Picture] = (),
     backbone: str = "random",
@@ -51,6 +57,8 @@ def stylize(
     """The content in the style of another picture, or of several.
 
     Args:
+        style: pictures; of a model that knows its styles the names of some, of one that knows but one none.
+        model: a file or name of a network that paints in one pass; without it pixels are optimised.
         weights: how much of each style; the same of all where not given.
         masks: a picture for each style, white where it goes; where none goes the content stays.
         backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
@@ -67,9 +75,32 @@ def stylize(
         not one for each style.
     """
     styles = [style] if isinstance(style, str | os.PathLike | Picture) else [*style]
-    check(styles, weights, masks, size, strength)
+    network = None if model is None else _painter(model).to(device)
+    check([None] if network and not styles else styles, weights, masks, size, strength)
     recolour = choose(COLOURS, colours, "colours")
     source = _read(content)
+    shown = _tensor(source, device)
+    if network is None:
+        extractor, knobs = _extractor(backbone, knobs, device)
+        wanted = fitted(shown, size or max(source.size), extractor.least)
+        aims = [
+            Style(
+                _tensor(_read(one), device),
+                weights[i] if weights else 1.0,
+                _mask(masks[i], wanted) if masks else None,
+            )
+            for i, one in enumerate(styles)
+        ]
+        made = optimise(wanted, aims, extractor, knobs, progress, planned)
+    else:
+        wanted = fitted(shown, size or max(source.size))
+        made = _painted(network, wanted, styles, weights, [_mask(mask, wanted) for mask in masks])
+    made = torch.lerp(wanted, recolour(made, wanted), strength)
+    return pictures.with_pixels(source, made[0].cpu().numpy())
+
+
+def _extractor(backbone: str, knobs: Knobs, device: str) -> tuple[Extractor, Knobs]:
+    """What sees the maps that are compared, and the knobs with the numbers of its layers."""
     torch.manual_seed(knobs.seed)  # also of random weights
     network, mean, std = network_of(backbone)
     content_layers, style_layers = layers_of(network)
@@ -78,20 +109,59 @@ def stylize(
         content_layers=knobs.content_layers or content_layers,
         style_layers=knobs.style_layers or style_layers,
     )
-    extractor = Extractor(network, [*knobs.content_layers, *knobs.style_layers], mean, std).to(device)
+    layers = [*knobs.content_layers, *knobs.style_layers]
+    return Extractor(network, layers, mean, std).to(device), knobs
 
-    wanted = fitted(_tensor(source, device), size or max(source.size), extractor.least)
-    aims = [
-        Style(
-            _tensor(_read(one), device),
-            weights[i] if weights else 1.0,
-            _mask(masks[i], wanted) if masks else None,
-        )
-        for i, one in enumerate(styles)
-    ]
-    made = recolour(optimise(wanted, aims, extractor, knobs, progress, planned), wanted)
-    made = torch.lerp(wanted, made, strength)
-    return pictures.with_pixels(source, made[0].cpu().numpy())
+
+def _painter(model: str) -> Painter:
+    """Raises: ModelError when the model is none that paints, or cannot be read."""
+    network = modelfile.load(models.path(model), nn.Module)
+    if not isinstance(network, Painter):
+        raise modelfile.ModelError(model, f"holds {type(network).__name__}, expected a network that paints")
+    return network
+
+
+@torch.no_grad()
+def _painted(
+    network: Painter,
+    content: Tensor,
+    styles: Sequence[PathLike | Picture],
+    weights: Sequence[float],
+    masks: Sequence[Tensor],
+) -> Tensor:
+    """The content as a network paints it; where masks are, each style in its own."""
+    if isinstance(network, StyleBank):
+        numbers = [network.styles.index(_known(network.styles, one)) for one in styles]
+        shares = torch.zeros(1, len(network.styles), device=content.device)
+        for number, weight in zip(numbers, weights or [1.0] * len(numbers), strict=True):
+            shares[0, number] += weight
+        if masks:
+            regions = torch.zeros(1, len(network.styles), *content.shape[2:], device=content.device)
+            for number, mask in zip(numbers, masks, strict=True):
+                regions[0, number] += mask[0, 0]
+            return network(content, masks=regions.clamp(0, 1))
+        return network(content, shares / shares.sum()) if styles else network(content)
+    if isinstance(network, TransferNet):
+        if styles or masks:
+            raise ValueError(f"{len(styles)} styles given, expected none: this model has one of its own")
+        return network(content)
+    if not styles:
+        raise ValueError("no style given, expected at least one picture: this model paints in any style")
+    side = max(content.shape[2:])
+    shown = [fitted(_tensor(_read(one), str(content.device)), side) for one in styles]
+    if not masks:
+        return network(content, shown, weights or [1.0] * len(shown))
+    made = content
+    for style, mask in zip(shown, masks, strict=True):
+        made = torch.lerp(made, network(content, style), mask)
+    return made
+
+
+def _known(known: Sequence[str], name: object) -> str:
+    """Raises: ValueError when the name is none of those known."""
+    if str(name) not in known:
+        raise ValueError(f"style is {str(name)!r}, expected one of {', '.join(known)}")
+    return str(name)
 
 
 def check(
@@ -124,8 +194,11 @@ def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
         return pretrained(name, in_channels=3)[0], mean, std
     path = models.path(name)
     if not path.exists():
-        known = ", ".join(("random", *models.names(), *FILES))
+        known = ", ".join(("random", *models.names(models.PICTURES), *models.names(), *FILES))
         raise modelfile.ModelError(name, f"no such backbone, expected a model file or one of {known}")
+    model = modelfile.load(path, nn.Module)
+    if isinstance(model, ImageModel):
+        return model.backbone, (0.0,), (1.0,)
     backbone = modelfile.load(path).backbone
     if isinstance(backbone, HarmonicNet | HarmonicUNet):
         raise modelfile.ModelError(name, "has a row for each pitch, expected one for any picture")

@@ -4,10 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from audiocnn import pictures, restyle
+from audiocnn.backbones.vgg import VGG
 from audiocnn.pictures import Picture
+from audiocnn.style.adain import AdaIN
+from audiocnn.style.bank import StyleBank
+from audiocnn.style.feedforward import TransferNet
 from audiocnn.style.knobs import Knobs
+from audiocnn.tasks import modelfile
+from audiocnn.tasks.model import ImageModel
 from audiocnn.tasks.modelfile import ModelError
 
 FAST = Knobs(iterations=3, coarsest=64, learning_rate=0.1)
@@ -97,3 +104,54 @@ def test_a_network_of_pitches_does_not() -> None:
 def test_no_such_backbone() -> None:
     with pytest.raises(ModelError, match="no such backbone, expected a model file or one of random, genre"):
         painted(backbone="vgg99")
+
+
+@pytest.fixture(scope="module")
+def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of each kind that has learned nothing, and a network of pictures."""
+    folder = tmp_path_factory.mktemp("painters")
+    torch.manual_seed(0)
+    backbone = VGG(in_channels=3, kernels=((3,), (3,)), widths=(4, 8), hidden=8, size=1)
+    bank = StyleBank(["night", "day"], 4, 1)
+    made = {"one": TransferNet(4, 1), "any": AdaIN(backbone, 1), "bank": bank, "vgg": ImageModel(backbone, 2)}
+    for name, network in made.items():
+        modelfile.save(network, folder / f"{name}.safetensors")
+    return folder
+
+
+def test_one_pass(painters: Path) -> None:
+    def painted(model: str, style: object = (), **settings) -> np.ndarray:
+        path = str(painters / f"{model}.safetensors")
+        return restyle.stylize(blobs(0), style, model=path, size=40, **settings).pixels  # pyright: ignore
+
+    assert painted("one").shape == painted("any", blobs(1)).shape == (3, 32, 40)
+    np.testing.assert_allclose(
+        painted("any", blobs(1), strength=0.0), painted("one", strength=0.0), atol=1e-6
+    )
+    night, day = painted("bank", "night"), painted("bank", ["day"])
+    assert np.abs(night - day).max() > 1e-6
+    np.testing.assert_allclose(painted("bank", ["night", "day"], weights=[3.0, 0.0]), night, atol=1e-6)
+    mask = np.zeros((3, 32, 40), np.float32)
+    content = restyle.stylize(blobs(0), blobs(1), size=40, strength=0.0, knobs=FAST).pixels
+    np.testing.assert_allclose(painted("any", blobs(1), masks=[Picture(mask)]), content, atol=1e-6)
+    np.testing.assert_allclose(painted("bank", "day", masks=[Picture(mask + 1)]), day, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "style", "message"),
+    [
+        ("one", ["a.png"], "1 styles given, expected none: this model has one of its own"),
+        ("any", [], "no style given, expected at least one picture: this model paints in any style"),
+        ("bank", ["noon"], "style is 'noon', expected one of night, day"),
+    ],
+)
+def test_styles_that_a_model_does_not_take(painters: Path, model: str, style: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        restyle.stylize(blobs(0), style, model=str(painters / f"{model}.safetensors"), size=32)
+
+
+def test_models_that_do_not_paint(painters: Path) -> None:
+    with pytest.raises(ModelError, match="holds ImageModel, expected a network that paints"):
+        restyle.stylize(blobs(0), model=str(painters / "vgg.safetensors"))
+    made = painted(backbone=str(painters / "vgg.safetensors"))
+    assert made.shape == (3, 64, 80) and np.abs(made - blobs(0).pixels).mean() > 0.01

@@ -23,6 +23,7 @@ def stylize(
     weights: Sequence[float] = (),
     masks: Sequence[Path] = (),
     output: Path | None = None,
+    model: str | None = None,
     backbone: str = "random",
     size: int = 512,
     strength: float = 1.0,
@@ -46,6 +47,8 @@ def stylize(
         masks: a picture for each style, white where it goes; where none goes the content stays.
         output: file to write, or folder where the content is one; without it, what is written stands beside
             the content.
+        model: a file or name of a network that paints pictures in one pass, see configs/style_*.yaml; a
+            --style of one that has several is then its name, one with a single style needs none.
         backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
             (see `audiocnn models`) or a model file; or random, a network that has learned nothing.
         size: longer side of the result, in pixels; 0 for the content's own.
@@ -55,14 +58,14 @@ def stylize(
         device: what the network runs on, such as cpu or cuda.
         overwrite: paints anew what is there already.
     """
-    if not style:
+    if not style and not model:
         raise UsageError("no --style given, expected a picture or sound, or several")
     from audiocnn import audio, pictures
 
-    of_sound = style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
+    of_sound = bool(style) and style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
     with checked():
         told = _sound_knobs(masks, knobs) if of_sound else Knobs(**knobs)
-    suffix = "." + "+".join(path.stem for path in style)
+    suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
     failed = False
     with interrupts.held():
         for source in audio.find(content) if of_sound else pictures.find(content):
@@ -72,7 +75,7 @@ def stylize(
                 continue
             settings = {"weights": weights, "backbone": backbone, "strength": strength, "device": device}
             settings["knobs"] = told
-            of_pictures = {"masks": masks, "size": size or None, "colours": colours}
+            of_pictures = {"model": model, "masks": masks, "size": size or None, "colours": colours}
             try:
                 if of_sound:
                     _sound(source, style, target, settings)
