@@ -20,12 +20,14 @@ from audiocnn.datasets import cache
 from audiocnn.datasets.clip_loader import ClipsDataModule
 from audiocnn.datasets.picture_folder import PictureFolderDataModule
 from audiocnn.datasets.recordings import NotesDataModule
+from audiocnn.style.adain import AdaIN
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.autoencoder import AutoencoderTask
 from audiocnn.tasks.clips import ClipTask
 from audiocnn.tasks.contrastive import ContrastiveTask
 from audiocnn.tasks.image import ImageTask
 from audiocnn.tasks.notes import NotesTask
+from audiocnn.tasks.style import StyleTask
 
 ROOT = Path(__file__).parents[1]
 # Those of `audiocnn fit`; searches and sweeps have tests of their own.
@@ -107,7 +109,14 @@ def contrastive_stands(task: ContrastiveTask, data: ClipsDataModule) -> None:
     assert task(torch.zeros(2, data.cropping.n_samples // 2)).shape == (2, 256)
 
 
+def style_stands(task: StyleTask, data: PictureFolderDataModule) -> None:
+    shown = torch.rand(1, 3, data.size, data.size)
+    made = task.network(shown, shown) if isinstance(task.network, AdaIN) else task.network(shown)
+    assert made.shape == shown.shape
+
+
 STANDS = {
+    StyleTask: style_stands,
     ContrastiveTask: contrastive_stands,
     NotesTask: notes_stand,
     ImageTask: image_stands,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import models, pictures
+from audiocnn.blocks.arguments import choose
 from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.extract import Extractor, layers_of
@@ -30,10 +31,14 @@ class StyleTask(Task):
     by the maps of a frozen backbone. A TransferNet learns the one style; a StyleBank one of them at a step,
     and in every other step to give the pictures back; AdaIN all of them and the batch's other pictures.
 
+    Raises: ValueError when there are more or fewer styles than the network has; in `setup` FileError when a
+        file cannot be read.
+
     Args:
         network: what is trained.
         styles: pictures of the styles, in the order of a StyleBank's.
-        loss_network: a model file of a network of pictures, or the name of a shipped one.
+        loss_network: a model file of a network of pictures, or the name of a shipped one; AdaIN's encoder has
+            its shape and takes its weights.
         style_size: longer side of the styles, in pixels.
         content_weight: of the content's loss.
         style_weight: of the style's.
@@ -64,11 +69,18 @@ class StyleTask(Task):
         self.network = network
         self.content_weight, self.style_weight, self.tv_weight = content_weight, style_weight, tv_weight
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        backbone = modelfile.load(models.path(loss_network), ImageModel).backbone
+        self.styles, self.loss_network, self.style_size = [*styles], loss_network, style_size
+        self.statistic = choose(STATISTICS, statistic, "statistic")
+
+    def setup(self, stage: str) -> None:
+        """Reads the styles and the network that judges, which is no part of what is trained and saved."""
+        backbone = modelfile.load(models.path(self.loss_network), ImageModel).backbone
+        if isinstance(self.network, AdaIN):
+            self.network.backbone.load_state_dict(backbone.state_dict())
         self.content_layers, self.style_layers = layers_of(backbone)
-        self.extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
-        self.statistic = STATISTICS[statistic]
-        self.painted = [_picture(Path(path), style_size) for path in styles]
+        extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
+        self._extractor = (extractor.to(self.device),)  # in a tuple, where torch does not look for weights
+        self.painted = [_picture(Path(path), self.style_size) for path in self.styles]
 
     @property
     def backbone(self) -> nn.Module:
@@ -106,9 +118,10 @@ class StyleTask(Task):
 
     def _losses(self, made: Tensor, shown: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Of the content and of the style, means over layers and pictures."""
-        maps = self.extractor(made)
+        (extractor,) = self._extractor
+        maps = extractor(made)
         with torch.no_grad():
-            aims, styles = self.extractor(shown), self.extractor(style)
+            aims, styles = extractor(shown), extractor(style)
         content = [
             relative((maps[layer] - aims[layer]).square().sum(), aims[layer].square().sum())
             for layer in self.content_layers
