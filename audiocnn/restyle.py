@@ -26,6 +26,7 @@ from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import IMAGENET, Extractor, layers_of
 from audiocnn.style.feedforward import TransferNet
 from audiocnn.style.knobs import Knobs
+from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import Step, Style, fitted, optimise
 from audiocnn.style.tiles import Plan
 from audiocnn.tasks import modelfile
@@ -35,7 +36,7 @@ LONGEST = 20_000  # side of a result, in pixels
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
 PathLike = str | os.PathLike
-Painter = TransferNet | AdaIN | StyleBank
+Painter = TransferNet | AdaIN | StyleBank | MetaNet
 
 
 def stylize(

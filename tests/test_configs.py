@@ -21,6 +21,7 @@ from audiocnn.datasets.clip_loader import ClipsDataModule
 from audiocnn.datasets.picture_folder import PictureFolderDataModule
 from audiocnn.datasets.recordings import NotesDataModule
 from audiocnn.style.adain import AdaIN
+from audiocnn.style.meta import MetaNet
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.autoencoder import AutoencoderTask
 from audiocnn.tasks.clips import ClipTask
@@ -111,7 +112,7 @@ def contrastive_stands(task: ContrastiveTask, data: ClipsDataModule) -> None:
 
 def style_stands(task: StyleTask, data: PictureFolderDataModule) -> None:
     shown = torch.rand(1, 3, data.size, data.size)
-    made = task.network(shown, shown) if isinstance(task.network, AdaIN) else task.network(shown)
+    made = task.network(shown, shown) if isinstance(task.network, AdaIN | MetaNet) else task.network(shown)
     assert made.shape == shown.shape
 
 

@@ -13,6 +13,7 @@ from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.feedforward import TransferNet
 from audiocnn.style.knobs import Knobs
+from audiocnn.style.meta import MetaNet
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import ImageModel
 from audiocnn.tasks.modelfile import ModelError
@@ -114,6 +115,7 @@ def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     backbone = VGG(in_channels=3, kernels=((3,), (3,)), widths=(4, 8), hidden=8, size=1)
     bank = StyleBank(["night", "day"], 4, 1)
     made = {"one": TransferNet(4, 1), "any": AdaIN(backbone, 1), "bank": bank, "vgg": ImageModel(backbone, 2)}
+    made["meta"] = MetaNet(backbone, 4, 1, 8)
     for name, network in made.items():
         modelfile.save(network, folder / f"{name}.safetensors")
     return folder
@@ -128,6 +130,7 @@ def test_one_pass(painters: Path) -> None:
     np.testing.assert_allclose(
         painted("any", blobs(1), strength=0.0), painted("one", strength=0.0), atol=1e-6
     )
+    assert painted("meta", [blobs(1), blobs(2)], weights=[1.0, 2.0]).shape == (3, 32, 40)
     night, day = painted("bank", "night"), painted("bank", ["day"])
     assert np.abs(night - day).max() > 1e-6
     np.testing.assert_allclose(painted("bank", ["night", "day"], weights=[3.0, 0.0]), night, atol=1e-6)

@@ -23,11 +23,12 @@ from audiocnn.notes import Decoding
 from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.feedforward import TransferNet
+from audiocnn.style.meta import MetaNet
 from audiocnn.tasks.model import ClipModel, ImageModel, Model, NotesModel
 
 FORMAT_VERSION = 1
 HEADER = "audiocnn"
-KINDS = (NotesModel, ClipModel, ImageModel, TransferNet, AdaIN, StyleBank)  # of a task, what it trains
+KINDS = (NotesModel, ClipModel, ImageModel, TransferNet, AdaIN, StyleBank, MetaNet)  # of a task, its model
 
 M = TypeVar("M", bound=nn.Module)
 

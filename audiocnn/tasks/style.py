@@ -15,6 +15,7 @@ from audiocnn.style.bank import StyleBank
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.feedforward import TransferNet
 from audiocnn.style.losses import STATISTICS, relative, sums, total_variation
+from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import fitted
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import Task
@@ -29,7 +30,8 @@ class StyleTask(Task):
     Batches: pictures (batch, 3, rows, columns), from 0 to 1, and classes that are not looked at. Loss: how
     far what was painted is from the picture in content and from its style in style, as `optimise` has them,
     by the maps of a frozen backbone. A TransferNet learns the one style; a StyleBank one of them at a step,
-    and in every other step to give the pictures back; AdaIN all of them and the batch's other pictures.
+    and in every other step to give the pictures back; AdaIN and MetaNet all of them, and the batch's other
+    pictures.
 
     Raises: ValueError when there are more or fewer styles than the network has; in `setup` FileError when a
         file cannot be read.
@@ -37,8 +39,8 @@ class StyleTask(Task):
     Args:
         network: what is trained.
         styles: pictures of the styles, in the order of a StyleBank's.
-        loss_network: a model file of a network of pictures, or the name of a shipped one; AdaIN's encoder has
-            its shape and takes its weights.
+        loss_network: a model file of a network of pictures, or the name of a shipped one; the backbones of
+            AdaIN and MetaNet have its shape and take its weights.
         style_size: longer side of the styles, in pixels.
         content_weight: of the content's loss.
         style_weight: of the style's.
@@ -50,7 +52,7 @@ class StyleTask(Task):
 
     def __init__(
         self,
-        network: TransferNet | AdaIN | StyleBank,
+        network: TransferNet | AdaIN | StyleBank | MetaNet,
         styles: Sequence[str],
         loss_network: str = "vgg",
         style_size: int = 256,
@@ -75,7 +77,7 @@ class StyleTask(Task):
     def setup(self, stage: str) -> None:
         """Reads the styles and the network that judges, which is no part of what is trained and saved."""
         backbone = modelfile.load(models.path(self.loss_network), ImageModel).backbone
-        if isinstance(self.network, AdaIN):
+        if isinstance(self.network, AdaIN | MetaNet):
             self.network.backbone.load_state_dict(backbone.state_dict())
         self.content_layers, self.style_layers = layers_of(backbone)
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
@@ -99,7 +101,7 @@ class StyleTask(Task):
             return (self.network(shown) - shown).square().mean()
         number = int(torch.randint(len(self.painted), ()))
         style = self.painted[number].to(shown).expand(len(shown), -1, -1, -1)
-        if isinstance(self.network, AdaIN) and self.training and torch.rand(()) < 0.5:
+        if isinstance(self.network, AdaIN | MetaNet) and self.training and torch.rand(()) < 0.5:
             style = shown.roll(1, 0)
         made = self._made(shown, style, number)
         content, away = self._losses(made, shown, style)
@@ -110,7 +112,7 @@ class StyleTask(Task):
         return loss
 
     def _made(self, shown: Tensor, style: Tensor, number: int) -> Tensor:
-        if isinstance(self.network, AdaIN):
+        if isinstance(self.network, AdaIN | MetaNet):
             return self.network(shown, style)
         if isinstance(self.network, StyleBank):
             return self.network(shown, torch.full((len(shown),), number, device=shown.device))

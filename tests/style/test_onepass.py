@@ -8,6 +8,7 @@ from audiocnn.backbones.vgg import VGG
 from audiocnn.style.adain import AdaIN, adain, moments_of
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.feedforward import TransferNet
+from audiocnn.style.meta import MetaNet
 
 
 def encoder() -> VGG:
@@ -22,6 +23,7 @@ def pictures(*size: int, seed: int = 0) -> Tensor:
 NETWORKS = {
     "feedforward": lambda: TransferNet(4, 1),
     "adain": lambda: AdaIN(encoder(), 4),
+    "meta": lambda: MetaNet(encoder(), 4, 1, 8),
     "bank": lambda: StyleBank(["a", "b"], 4, 1),
 }
 
@@ -30,7 +32,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size(name: str, size: tuple[int, int]) -> None:
     network, shown = NETWORKS[name](), pictures(*size)
-    made = network(shown, pictures(20, 9)) if name == "adain" else network(shown)
+    made = network(shown, pictures(20, 9)) if name in ("adain", "meta") else network(shown)
     assert made.shape == shown.shape
     assert made.isfinite().all() and made.min() >= 0 and made.max() <= 1
 
@@ -95,3 +97,14 @@ def test_a_style_is_added_and_the_others_stay() -> None:
         ValueError, match=r"styles are \['a', 'b', 'a'\], expected at least one, and none twice"
     ):
         network.added("a")
+
+
+def test_each_style_has_kernels_of_its_own() -> None:
+    network, styles = MetaNet(encoder(), 4, 2, 8), pictures(20, 20)
+    kernels = network.kernels(styles)
+    assert kernels.shape == (2, 4, 16, 16, 3, 3)
+    torch.testing.assert_close(network.kernels(styles[1:]), kernels[1:])
+    assert not torch.allclose(kernels[0], kernels[1], atol=1e-3)
+    with torch.no_grad():
+        made = network(pictures(16, 16), styles)
+        torch.testing.assert_close(network(pictures(16, 16)[1:], styles[1:]), made[1:])

@@ -14,6 +14,7 @@ from audiocnn.pictures import Picture
 from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.feedforward import TransferNet
+from audiocnn.style.meta import MetaNet
 from audiocnn.tasks import modelfile
 from audiocnn.tasks.model import ImageModel
 from audiocnn.tasks.style import StyleTask
@@ -53,6 +54,7 @@ def shown(n: int = 16) -> list[tuple[torch.Tensor, int]]:
 NETWORKS = {
     "feedforward": (lambda: TransferNet(4, 1), ["stripes"]),
     "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"]),
+    "meta": (lambda: MetaNet(vgg(), 4, 1, 16), ["stripes", "squares"]),
     "bank": (lambda: StyleBank(["stripes", "squares"], 4, 1), ["stripes", "squares"]),
 }
 
