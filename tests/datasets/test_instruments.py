@@ -133,3 +133,10 @@ def test_prepares_clips_that_say_what_they_are(tmp_path: Path, soundfont: Path) 
         assert set(filter(None, row["labels"].split("|"))) <= set(instruments.INSTRUMENTS)
         piece = waveform[round(float(row["start"]) * rate) : round(float(row["end"]) * rate)]
         assert bool(row["labels"]) == (np.abs(piece).max() > 0.005)
+
+
+def test_recordings_without_an_instrument_are_pieces_without_labels(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "speech.wav", np.zeros(7 * SAMPLE_RATE), SAMPLE_RATE)
+    rows = instruments.unlabelled(tmp_path / "speech.wav")
+    assert [row[1:] for row in rows] == [("", 0, 3, "train", "speech"), ("", 3, 6, "train", "speech")]
+    assert rows[0][0] == (tmp_path / "speech.wav").resolve()
