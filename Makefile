@@ -21,6 +21,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	.venv/bin/python tests/bench/bench.py
 	.venv/bin/python tests/bench/throughput.py
+	.venv/bin/python tests/bench/style.py
 
 digits: $(INSTALLED)
 	.venv/bin/python tests/bench/digits.py
