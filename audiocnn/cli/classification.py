@@ -16,7 +16,7 @@ LEAST_SHOWN = 0.005  # a probability that is told as 0 % is not told
 
 def classify(
     paths: Sequence[Path],
-    model: Sequence[str] = ("genre",),
+    model: Sequence[str] = ("genre", "instrument"),
     top: int = 5,
     timeline: bool = False,
     formats: Sequence[Format] = (),

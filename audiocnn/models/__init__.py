@@ -12,6 +12,6 @@ def path(model: str | Path) -> Path:
     return next((file for file in shipped if file.exists()), Path(model))
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The names of the shipped models of a folder, sorted; those that listen by default."""
-    return sorted(file.stem for file in folder.glob("*.safetensors"))
+def names(folder: Path | None = None) -> list[str]:
+    """The names of the shipped models of a folder, sorted; those that listen where none is given."""
+    return sorted(file.stem for file in (folder or FOLDER).glob("*.safetensors"))
