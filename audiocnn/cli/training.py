@@ -4,9 +4,10 @@ import sys
 from typing import Any
 
 import torch
+from jsonargparse import ArgumentParser, Namespace
 from lightning import LightningDataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningCLI
 
 from audiocnn.datasets.clip_loader import ClipsDataModule
 from audiocnn.tasks.base import Task
@@ -35,15 +36,21 @@ class CommandLine(LightningCLI):
         modes = {"subclass_mode_model": True, "subclass_mode_data": True}
         super().__init__(Task, LightningDataModule, **modes, **options)
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        # Tasks without this argument are passed over.
-        parser.link_arguments("data", "model.init_args.labels", labels_of, apply_on="instantiate")
+    def before_instantiate_classes(self) -> None:
+        """Puts the labels into the config, which are not linked: links break arguments of create_backbone."""
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        model, data = config.get("model"), config.get("data")
+        if not model or "labels" not in model.init_args or model.init_args.labels:
+            return
+        parser = ArgumentParser()
+        parser.add_subclass_arguments(LightningDataModule, "data")
+        module = parser.instantiate_classes(Namespace(data=data))["data"]
+        if isinstance(module, ClipsDataModule):
+            model.init_args.labels = data.init_args.labels = labels_of(module)
 
 
-def labels_of(data: LightningDataModule) -> list[str]:
+def labels_of(data: ClipsDataModule) -> list[str]:
     """The labels of clips, in the order of their targets; the data may have to be read first."""
-    if not isinstance(data, ClipsDataModule):
-        return []
     if not data.labels:
         with torch.random.fork_rng(devices=[]):  # what is drawn after does not depend on the cache
             data.prepare_data()

@@ -39,7 +39,8 @@ class ClipTask(ClipModel, Task):
         label_smoothing: share of each target that is spread over all outputs.
         start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
 
-    The arguments up to drop are those of `ClipModel`, learning_rate and weight_decay those of `Task`.
+    The arguments up to drop are those of `ClipModel`; in `audiocnn fit` the data tell the labels.
+    learning_rate and weight_decay are those of `Task`.
     """
 
     several: bool
@@ -49,7 +50,7 @@ class ClipTask(ClipModel, Task):
         self,
         front_end: FrontEnd,
         backbone: Backbone,
-        labels: Sequence[str],
+        labels: Sequence[str] = (),
         window_s: float = 3.0,
         threshold: float = 0.5,
         drop: float = 0.2,
