@@ -46,7 +46,7 @@ def stylize(
     model: str | None = None,
     weights: Sequence[float] = (),
     masks: Sequence[PathLike | Picture] = (),
-    backbone: str = "random",
+    backbone: str = "vgg",
     size: int | None = 512,
     strength: float = 1.0,
     colours: str = "style",
@@ -62,9 +62,9 @@ def stylize(
         model: a file or name of a network that paints in one pass; without it pixels are optimised.
         weights: how much of each style; the same of all where not given.
         masks: a picture for each style, white where it goes; where none goes the content stays.
-        backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
-            (see `audiocnn models`) or a model file; or random, a VGG-19 of half the width that has learned
-            nothing.
+        backbone: vgg, this project's own; vgg19 and others with torchvision's ImageNet weights, fetched once;
+            genre and other models (see `audiocnn models`) or a model file; or random, a VGG-19 of half the
+            width that has learned nothing.
         size: longer side of the result, in pixels; the content's own when None.
         strength: 0 gives the content back, 1 the styled picture, between them a mixture.
         colours: of the style; or the content's: luminance keeps them in Lab, histogram as much of each.

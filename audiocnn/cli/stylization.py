@@ -24,7 +24,7 @@ def stylize(
     masks: Sequence[Path] = (),
     output: Path | None = None,
     model: str | None = None,
-    backbone: str = "random",
+    backbone: str | None = None,
     size: int = 512,
     strength: float = 1.0,
     colours: Literal["style", "luminance", "histogram"] = "style",
@@ -49,8 +49,9 @@ def stylize(
             the content.
         model: a file or name of a network that paints pictures in one pass, see configs/style_*.yaml; a
             --style of one that has several is then its name, one with a single style needs none.
-        backbone: vgg19 and others with torchvision's ImageNet weights, fetched once; genre and other models
-            (see `audiocnn models`) or a model file; or random, a network that has learned nothing.
+        backbone: vgg, this project's own, for pictures; vgg19 and others with torchvision's ImageNet weights,
+            fetched once; genre and other models (see `audiocnn models`) or a model file; or random, a network
+            that has learned nothing, for sounds. By default vgg or random.
         size: longer side of the result, in pixels; 0 for the content's own.
         strength: 0 gives the content back, 1 the styled picture or sound.
         colours: of the style; or the content's, luminance keeps them in Lab, histogram as much of each.
@@ -73,7 +74,8 @@ def stylize(
             if target.exists() and not overwrite:
                 print(f"{source}: done already, see {target}")
                 continue
-            settings = {"weights": weights, "backbone": backbone, "strength": strength, "device": device}
+            settings = {"weights": weights, "strength": strength, "device": device}
+            settings["backbone"] = backbone or ("random" if of_sound else "vgg")
             settings["knobs"] = told
             of_pictures = {"model": model, "masks": masks, "size": size or None, "colours": colours}
             try:

@@ -145,8 +145,8 @@ class ClipModel(Model):
     def windows(self, waveform: Tensor) -> Tensor:
         """A window every half of its length, and one at the end.
 
-        Shape: (samples,) -> (windows, samples of a window). What is shorter is a window by itself; with several
-        labels it lies in the middle of silence, as instruments that pause do.
+        Shape: (samples,) -> (windows, samples of a window). What is shorter is a window by itself; with
+        several labels it lies in the middle of silence, as instruments that pause do.
         """
         short = max((self.n_window if self.several else self.n_least) - len(waveform), 0)
         waveform = functional.pad(waveform, (short // 2, short - short // 2))
