@@ -103,7 +103,9 @@ def test_a_network_of_pitches_does_not() -> None:
 
 
 def test_no_such_backbone() -> None:
-    with pytest.raises(ModelError, match="no such backbone, expected a model file or one of random, vgg, genre"):
+    with pytest.raises(
+        ModelError, match="no such backbone, expected a model file or one of random, vgg, genre"
+    ):
         painted(backbone="vgg99")
 
 

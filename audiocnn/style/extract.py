@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -30,6 +31,7 @@ class Extractor(nn.Module):
 
     Attributes:
         strides: pixels for each cell of a map, by number.
+        numbers: that all layers put out for each pixel (each column of pixels with dims=1).
         grid: of the pixels where a piece of a picture may begin for its maps to be those of the whole.
 
     Args:
@@ -51,13 +53,16 @@ class Extractor(nn.Module):
         if wrong or not layers:
             raise ValueError(f"layers are {[*layers]}, expected some of 0 to {n_stages - 1}")
         self.layers = sorted({layer % n_stages for layer in layers})
-        self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
+        shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in backbone.parameters()}
+        self.backbone = copy.deepcopy(backbone, shared).eval()  # weights are not copied
         self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]  # the others' maps are not needed
         fuse(self.backbone)
         self.grid = backbone.time_grid
         side = backbone.time_stride
-        with torch.no_grad():
-            maps = self.backbone.features(torch.zeros(1, backbone.in_channels, *(side,) * backbone.dims))
+        probe = torch.zeros(1, backbone.in_channels, *(side,) * backbone.dims)
+        with torch.no_grad(), _counting(self.backbone) as counted:
+            maps = self.backbone.features(probe)
+        self.numbers = sum(counted) / probe[0, 0].numel()
         self.strides = {layer: side // maps[layer].shape[-1] for layer in self.layers}
         kinds = (nn.Conv1d, nn.Conv2d)
         first = next((part for part in self.backbone.modules() if isinstance(part, kinds)), None)
@@ -99,6 +104,21 @@ class Extractor(nn.Module):
         else:
             maps = [one.unsqueeze(2) for one in self.backbone.features(picture.flatten(1, 2))]
         return {layer: maps[layer] for layer in self.layers}
+
+
+@contextmanager
+def _counting(network: nn.Module) -> Iterator[list[int]]:
+    """Lists how many numbers each layer puts out while it runs."""
+    counted: list[int] = []
+
+    def count(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        counted.append(output.numel())
+
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    yield counted
+    for hook in hooks:
+        hook.remove()
 
 
 def layers_of(backbone: Backbone) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -14,7 +14,6 @@ import psutil
 import torch
 from torch import Tensor
 
-from audiocnn.blocks.measure import layers
 from audiocnn.style.extract import Extractor
 
 USED = 0.5  # share of the memory that is free which pieces may take
@@ -126,15 +125,9 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
     """About how many bytes a step holds: outputs of all layers for a tile, and the picture several times."""
-    backbone = extractor.backbone
-    cells = (min(n, side) for n in extractor.cut(size))
-    outputs = [
-        math.prod(layer.output_shape)
-        for layer in layers(backbone, (1, backbone.in_channels, *cells))
-        if "." in layer.name  # not the network's own, which is counted already
-    ]
+    outputs = extractor.numbers * math.prod(min(n, side) for n in extractor.cut(size))
     pictures = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
-    return round(NUMBER_BYTES * (KEPT * sum(outputs) + pictures))
+    return round(NUMBER_BYTES * (KEPT * outputs + pictures))
 
 
 def _free() -> float:
