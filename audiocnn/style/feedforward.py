@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,8 +69,3 @@ def filled(pictures: Tensor, stride: int) -> Tensor:
 def cropped(made: Tensor, pictures: Tensor) -> Tensor:
     """What was made of filled pictures, in their own size."""
     return made[..., : pictures.shape[2], : pictures.shape[3]]
-
-
-def blended(pictures: Tensor, made: Tensor, strength: float) -> Tensor:
-    """Between the pictures (strength 0) and what was made of them (1)."""
-    return torch.lerp(pictures, made, strength)

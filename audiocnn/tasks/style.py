@@ -14,7 +14,7 @@ from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.feedforward import TransferNet
-from audiocnn.style.losses import STATISTICS, relative, sums, total_variation
+from audiocnn.style.losses import STATISTICS, content_loss, sums, total_variation
 from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import fitted
 from audiocnn.tasks import modelfile
@@ -124,10 +124,7 @@ class StyleTask(Task):
         maps = extractor(made)
         with torch.no_grad():
             aims, styles = extractor(shown), extractor(style)
-        content = [
-            relative((maps[layer] - aims[layer]).square().sum(), aims[layer].square().sum())
-            for layer in self.content_layers
-        ]
+        content = [content_loss(maps[layer], aims[layer]) for layer in self.content_layers]
         away = [
             self.statistic.distance(
                 self.statistic.of(sums(maps[layer])), self.statistic.of(sums(styles[layer]))
