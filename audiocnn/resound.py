@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -17,8 +16,8 @@ from torch import Tensor
 from audiocnn import audio
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
-from audiocnn.restyle import check, network_of
-from audiocnn.style.extract import Extractor, layers_of
+from audiocnn.restyle import check, extractor_of, network_of
+from audiocnn.style.extract import Extractor
 from audiocnn.style.knobs import Knobs
 from audiocnn.style.optimise import Step, Style, optimise
 from audiocnn.style.sound import HOPS, Spectra, loudest
@@ -67,14 +66,7 @@ def stylize_sound(
     check(styles, weights, (), None, strength)
     waveforms, rate = _read(content)
     torch.manual_seed(knobs.seed)  # also of random weights
-    network, mean, std = _network_of(backbone, Spectra(rate, 1.0).n_bins)
-    content_layers, style_layers = layers_of(network)
-    knobs = replace(
-        knobs,
-        content_layers=knobs.content_layers or content_layers,
-        style_layers=knobs.style_layers or style_layers,
-    )
-    extractor = Extractor(network, [*knobs.content_layers, *knobs.style_layers], mean, std).to(device)
+    extractor, knobs = extractor_of(*_network_of(backbone, Spectra(rate, 1.0).n_bins), knobs, device)
     aims = []
     for i, one in enumerate(styles):
         waveform = torch.from_numpy(np.concatenate([*audio.stream(one, rate, audio.N_READ)]))

@@ -30,7 +30,7 @@ from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import Step, Style, fitted, optimise
 from audiocnn.style.tiles import Plan
 from audiocnn.tasks import modelfile
-from audiocnn.tasks.model import ImageModel
+from audiocnn.tasks.model import ImageModel, Model
 
 LONGEST = 20_000  # side of a result, in pixels
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
@@ -82,7 +82,8 @@ def stylize(
     source = _read(content)
     shown = _tensor(source, device)
     if network is None:
-        extractor, knobs = _extractor(backbone, knobs, device)
+        torch.manual_seed(knobs.seed)  # also of random weights
+        extractor, knobs = extractor_of(*network_of(backbone), knobs, device)
         wanted = fitted(shown, size or max(source.size), extractor.least)
         aims = [
             Style(
@@ -100,10 +101,10 @@ def stylize(
     return pictures.with_pixels(source, made[0].cpu().numpy())
 
 
-def _extractor(backbone: str, knobs: Knobs, device: str) -> tuple[Extractor, Knobs]:
+def extractor_of(
+    network: Backbone, mean: Sequence[float], std: Sequence[float], knobs: Knobs, device: str
+) -> tuple[Extractor, Knobs]:
     """What sees the maps that are compared, and the knobs with the numbers of its layers."""
-    torch.manual_seed(knobs.seed)  # also of random weights
-    network, mean, std = network_of(backbone)
     content_layers, style_layers = layers_of(network)
     knobs = replace(
         knobs,
@@ -200,7 +201,9 @@ def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
     model = modelfile.load(path, nn.Module)
     if isinstance(model, ImageModel):
         return model.backbone, (0.0,), (1.0,)
-    backbone = modelfile.load(path).backbone
+    if not isinstance(model, Model):
+        raise modelfile.ModelError(path, f"holds {type(model).__name__}, expected one with a backbone")
+    backbone = model.backbone
     if isinstance(backbone, HarmonicNet | HarmonicUNet):
         raise modelfile.ModelError(name, "has a row for each pitch, expected one for any picture")
     return backbone, (0.5,), (0.1,)  # its spectrograms' levels go over a range ten times as wide as 0 to 1

@@ -17,8 +17,8 @@ def export(
     """Writes a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
     The model is one that there is (--model), or what `audiocnn fit` trained (--config and --ckpt_path).
-    Checkpoints are read without unpickling code. ONNX of a model of labels hears one
-    window; what is shorter should lie in the middle of silence.
+    Checkpoints are read without unpickling code. ONNX of a model of labels hears one window; with several
+    labels what is shorter should lie in the middle of silence.
 
     Args:
         out: the file to write; its suffix tells the format.

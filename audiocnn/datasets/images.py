@@ -93,7 +93,32 @@ def shift(pictures: Tensor, offsets: Tensor) -> Tensor:
     return moved
 
 
-class DigitsDataModule(lightning.LightningDataModule):
+class PicturesInMemory(lightning.LightningDataModule):
+    """Batches of pictures and classes that stand in memory; a subclass gives its parts as `sets`."""
+
+    sets: dict[str, TensorDataset]
+    batch_size: int
+    drop_last = False  # of a training epoch the batch that is not full
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", RandomSampler(self.sets["train"]))
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader("validation", SequentialSampler(self.sets["validation"]))
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader("test", SequentialSampler(self.sets["test"]))
+
+    def predict_dataloader(self) -> DataLoader:
+        return self.test_dataloader()
+
+    def _loader(self, part: str, sampler: Sampler) -> DataLoader:
+        # A batch is cut from the tensors at once, without collating its pictures.
+        batches = BatchSampler(sampler, self.batch_size, drop_last=self.drop_last and part == "train")
+        return DataLoader(self.sets[part], sampler=batches, batch_size=None)
+
+
+class DigitsDataModule(PicturesInMemory):
     """scikit-learn's digits as batches of pictures (batch, 1, size, size) and classes (batch,).
 
     Args:
@@ -124,18 +149,6 @@ class DigitsDataModule(lightning.LightningDataModule):
             parts["train"] = train[first_of_each(classes[train], self.per_class)]
         self.sets = {part: TensorDataset(pictures[where], classes[where]) for part, where in parts.items()}
 
-    def train_dataloader(self) -> DataLoader:
-        return self._loader("train", RandomSampler(self.sets["train"]))
-
-    def val_dataloader(self) -> DataLoader:
-        return self._loader("validation", SequentialSampler(self.sets["validation"]))
-
-    def test_dataloader(self) -> DataLoader:
-        return self._loader("test", SequentialSampler(self.sets["test"]))
-
-    def predict_dataloader(self) -> DataLoader:
-        return self.test_dataloader()
-
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
         """Shifts what is trained on, a whole batch at once: one by one would take longer than the network."""
         if not (self.trainer and self.trainer.training):
@@ -144,8 +157,3 @@ class DigitsDataModule(lightning.LightningDataModule):
         reach = round(self.shift * self.size / SIDE)
         offsets = torch.randint(-reach, reach + 1, (len(pictures), 2)).to(pictures.device)
         return [shift(pictures, offsets), classes]
-
-    def _loader(self, part: str, sampler: Sampler) -> DataLoader:
-        # A batch is cut from the tensors at once, without collating its pictures.
-        batches = BatchSampler(sampler, self.batch_size, drop_last=False)
-        return DataLoader(self.sets[part], sampler=batches, batch_size=None)

@@ -11,21 +11,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import lightning
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    RandomSampler,
-    Sampler,
-    SequentialSampler,
-    TensorDataset,
-)
+from torch.utils.data import TensorDataset
 
 from audiocnn import pictures
-from audiocnn.datasets.images import split
+from audiocnn.datasets.images import PicturesInMemory, split
 
 
 def read(paths: Sequence[Path], size: int) -> Tensor:
@@ -64,7 +56,7 @@ def cut(shown: Tensor, reach: int) -> Tensor:
     return torch.where(turned, moved.flip(-1), moved)
 
 
-class PictureFolderDataModule(lightning.LightningDataModule):
+class PictureFolderDataModule(PicturesInMemory):
     """Pictures of a folder as batches (batch, 3, size, size) from 0 to 1, and their classes (batch,).
 
     Attributes:
@@ -80,6 +72,8 @@ class PictureFolderDataModule(lightning.LightningDataModule):
     Raises: ValueError when a number is out of its range, in `setup` when there are no classes; FileError
         there when a picture cannot be read.
     """
+
+    drop_last = True
 
     def __init__(
         self,
@@ -121,26 +115,9 @@ class PictureFolderDataModule(lightning.LightningDataModule):
         counts = torch.tensor([len(found) for found in named.values()])
         return read(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
 
-    def train_dataloader(self) -> DataLoader:
-        return self._loader("train", RandomSampler(self.sets["train"]))
-
-    def val_dataloader(self) -> DataLoader:
-        return self._loader("validation", SequentialSampler(self.sets["validation"]))
-
-    def test_dataloader(self) -> DataLoader:
-        return self._loader("test", SequentialSampler(self.sets["test"]))
-
-    def predict_dataloader(self) -> DataLoader:
-        return self.test_dataloader()
-
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
         """Bytes become numbers from 0 to 1; what is trained on is moved, a whole batch at once."""
         shown, classes = batch[0].float() / 255, batch[1]
         if self.trainer and self.trainer.training:
             shown = cut(shown, self.shift)
         return [shown, classes]
-
-    def _loader(self, part: str, sampler: Sampler) -> DataLoader:
-        # A batch is cut from the tensors at once, without collating its pictures.
-        batches = BatchSampler(sampler, self.batch_size, drop_last=part == "train")
-        return DataLoader(self.sets[part], sampler=batches, batch_size=None)

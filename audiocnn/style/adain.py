@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.style.extract import layers_of
 from audiocnn.style.feedforward import cropped, filled
 
 SMALLEST = 1e-5  # deviation of a channel that is the same everywhere
@@ -45,7 +46,7 @@ class AdaIN(nn.Module):
 
     def __init__(self, backbone: VGG, layer: int) -> None:
         super().__init__()
-        firsts = [sum(map(len, backbone.kernels[:i])) for i in range(len(backbone.kernels))]
+        firsts = [*layers_of(backbone)[1]]
         if layer not in firsts:
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
         self.backbone, self.layer = backbone.eval().requires_grad_(False), layer
