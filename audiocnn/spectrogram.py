@@ -16,12 +16,25 @@ from torch.nn import functional
 
 
 class FrontEnd(nn.Module):
-    """What every front end tells: `sample_rate` in Hz, `hop_length` and `reach` in samples, `n_bins`."""
+    """What every front end tells: `sample_rate` in Hz, `hop_length` and `reach` in samples, `n_bins`.
+
+    Attributes:
+        bins_hz: the frequency that each bin stands for, (bins,); 0 where one bin holds all.
+    """
 
     sample_rate: int
     hop_length: int
     reach: int
     n_bins: int
+    bins_hz: Tensor
+
+    def magnitudes(self, pictures: Tensor) -> Tensor:
+        """How loud each bin is, from a picture: what `forward` made of magnitudes is undone.
+
+        Where pictures are relative to their loudest cell, so are these.
+        Shape: (..., bins, frames) -> the same.
+        """
+        return pictures
 
     @property
     def frame_s(self) -> float:
@@ -42,8 +55,12 @@ class Stft(FrontEnd):
         self.sample_rate, self.n_fft, self.hop_length, self.power = sample_rate, n_fft, hop_length, power
         self.reach = n_fft // 2
         self.n_bins = n_fft // 2 + 1
+        self.bins_hz = torch.linspace(0, sample_rate / 2, self.n_bins)
         self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def magnitudes(self, pictures: Tensor) -> Tensor:
+        return pictures.clamp(min=0).pow(1 / self.power)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         spectrum = torch.stft(
@@ -67,6 +84,7 @@ class Waveform(FrontEnd):
     def __init__(self, sample_rate: int) -> None:
         super().__init__()
         self.sample_rate, self.hop_length, self.reach, self.n_bins = sample_rate, 1, 0, 1
+        self.bins_hz = torch.zeros(1)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         return functional.pad(waveforms, (0, 1))[:, None, None]
@@ -103,6 +121,7 @@ class LogMel(FrontEnd):
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
         self.n_fft, self.n_mels, self.n_bins, self.floor = n_fft, n_mels, n_mels, floor
         self.fmin, self.fmax, self.top_db = fmin, fmax, top_db
+        self.bins_hz = mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
         bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
         self.register_buffer("bank", bank, persistent=False)
 
@@ -113,6 +132,14 @@ class LogMel(FrontEnd):
         loudest = powers.amax(dim=(-2, -1), keepdim=True)
         return torch.log1p(powers / (loudest * 10 ** (-self.top_db / 10)).clamp(min=self.floor))
 
+    def magnitudes(self, pictures: Tensor) -> Tensor:
+        if self.top_db is None:
+            powers = torch.exp(pictures) - self.floor
+        else:
+            powers = torch.expm1(pictures)
+            powers = powers / powers.amax(dim=(-2, -1), keepdim=True).clamp(min=self.floor)
+        return powers.clamp(min=0).sqrt()  # the bands have unit area: powers for each Hz
+
 
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Tensor:
     """Triangular mel filters of unit area.
@@ -120,12 +147,21 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
     Shape: (n_mels, 1 + n_fft // 2).
     Source: Slaney, "Auditory Toolbox", 1998: linear below 1000 Hz, logarithmic above.
     """
-    edges = _mel_to_hz(torch.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2, dtype=torch.float64))
+    edges = mel_edges(n_mels, fmin, fmax)
     bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
     lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
     triangles = torch.minimum(rising, falling).clamp(min=0)
     return (triangles * 2 / (upper - lower)).float()
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> Tensor:
+    """Where the filters' triangles begin and end, in Hz: each has its top where the next begins.
+
+    Shape: (n_mels + 2,).
+    """
+    mels = torch.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2, dtype=torch.float64)
+    return _mel_to_hz(mels)
 
 
 _MEL_STEP_HZ = 200 / 3  # below the knee a mel is 66.7 Hz
@@ -178,6 +214,7 @@ class Cqt(FrontEnd):
         frequencies = fmin * 2 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         step = 2 ** (2 / bins_per_octave)
         quality = (step + 1) / (step - 1)
+        self.bins_hz = frequencies.float()
         if float(frequencies[-1]) * (1 + 0.5 * 1.50018310546875 / quality) > sample_rate / 2:
             raise ValueError(
                 f"the highest bin is at {float(frequencies[-1]):.1f} Hz, expected it and its bandwidth below "
@@ -213,6 +250,9 @@ class Cqt(FrontEnd):
         if self.floor is not None:
             magnitudes = torch.log1p(magnitudes / self.floor)
         return magnitudes.unsqueeze(1)
+
+    def magnitudes(self, pictures: Tensor) -> Tensor:
+        return pictures if self.floor is None else torch.expm1(pictures).clamp(min=0) * self.floor
 
 
 def _octaves(lengths: Tensor, hop_length: int) -> list[tuple[int, int, int]]:

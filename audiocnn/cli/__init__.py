@@ -16,6 +16,7 @@ from audiocnn.cli import interrupts
 VERBS = {
     "transcribe": ("transcription:transcribe", "audio files and folders -> notes: MIDI, table, picture"),
     "classify": ("classification:classify", "audio files and folders -> genre or instruments, along time"),
+    "explain": ("explanation:explain", "audio files and folders and a model -> pages that show what it used"),
     "stylize": ("stylization:stylize", "pictures and a style -> pictures in that style"),
     "listen": ("live:listen", "raw sound from the standard input -> notes, told as they come"),
     "evaluate notes": ("evaluation:evaluate_notes", "recordings with their notes -> precision, recall, F1"),

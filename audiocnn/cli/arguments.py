@@ -28,7 +28,7 @@ import docstring_parser
 from audiocnn.notes import Decoding
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.model import ClipModel, NotesModel
+    from audiocnn.tasks.model import ClipModel, Model, NotesModel
 
 
 class Group(NamedTuple):
@@ -146,6 +146,17 @@ def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesMod
         task = listen.load_notes(model, device)
     with checked():
         return task, dataclasses.replace(task.decoding, **knobs)
+
+
+def loaded(model: str, device: str) -> "Model":
+    """The model that `model` names, of notes or of labels, on its device.
+
+    Raises: FileError when it cannot be read; UsageError when the device cannot be.
+    """
+    from audiocnn import listen  # 2 s
+
+    with _there(device):
+        return listen.load(model, device)
 
 
 def classifiers(models: Sequence[str], device: str) -> list["ClipModel"]:

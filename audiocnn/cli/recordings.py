@@ -59,7 +59,7 @@ class Job:
 
     def targets(self, suffixes: Mapping[str, str]) -> dict[str, Path]:
         """The file of each format."""
-        return {name: self.stem.with_name(self.stem.name + suffix) for name, suffix in suffixes.items()}
+        return {name: self.stem.parent / (self.stem.name + suffix) for name, suffix in suffixes.items()}
 
 
 def plan(paths: Sequence[Path], output: Path | None) -> tuple[list[Job], int]:

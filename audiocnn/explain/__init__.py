@@ -1,0 +1,68 @@
+"""Understanding a model: what its filters look like, what excites them, where it looked, how that sounds.
+
+Place in the flow: a model and a picture -> maps, crops and pictures, and sounds of all of them. The pieces
+are functions from tensors to tensors; `drawing` makes figures of them, `page` a page about a recording.
+"""
+
+from audiocnn.explain.drawing import (
+    draw_embeddings,
+    draw_fields,
+    draw_kernels,
+    draw_maps,
+    draw_patches,
+    draw_responses,
+)
+from audiocnn.explain.embeddings import clickable, embed, onto_plane
+from audiocnn.explain.fields import alone, measure_fields, spans
+from audiocnn.explain.hear import cropped, filtered, sound_of
+from audiocnn.explain.kernels import as_pictures, by_peak, first_kernels, frequency_response, linear_weights
+from audiocnn.explain.maps import (
+    class_activation,
+    deconvolution,
+    deleted,
+    grad_cam,
+    guided_backprop,
+    occlusion,
+    share,
+)
+from audiocnn.explain.maximisation import Readable, maximise
+from audiocnn.explain.network import Target, network_of, randomised, upto
+from audiocnn.explain.patches import Patch, top_patches
+
+__all__ = [
+    "Patch",
+    "Readable",
+    "Target",
+    "alone",
+    "as_pictures",
+    "by_peak",
+    "class_activation",
+    "clickable",
+    "cropped",
+    "deconvolution",
+    "deleted",
+    "draw_embeddings",
+    "draw_fields",
+    "draw_kernels",
+    "draw_maps",
+    "draw_patches",
+    "draw_responses",
+    "embed",
+    "filtered",
+    "first_kernels",
+    "frequency_response",
+    "grad_cam",
+    "guided_backprop",
+    "linear_weights",
+    "maximise",
+    "measure_fields",
+    "network_of",
+    "occlusion",
+    "onto_plane",
+    "randomised",
+    "share",
+    "sound_of",
+    "spans",
+    "top_patches",
+    "upto",
+]

@@ -1,0 +1,171 @@
+"""Where in time and frequency a network looked: maps of what speaks for a target, as large as the picture.
+
+Conventions: as network.py. Maps are (batch, bins, frames), above 0 where a cell speaks for the target, below
+where against it. What captum has is captum's; here are the axes, and what its words on hooks would disturb.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn.explain.fields import centres, interpolation
+from audiocnn.explain.network import Target, layer_of, upto
+
+BATCH = 32  # pictures in one run of the network
+
+
+def class_activation(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+    """What each cell of a layer's map adds to the score: its activation times the score's gradient there.
+
+    Where global pooling and a linear layer follow, the cells of the map sum up to the score less its bias.
+    Source: Zhou et al., "Learning deep features for discriminative localization", 2016; for other heads
+    Draelos and Carin, "Use HiResCAM instead of Grad-CAM", 2020.
+    """
+    from captum.attr import LayerGradientXActivation
+
+    return _of_layer(LayerGradientXActivation, network, pictures, target, layer)
+
+
+def channel_shares(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+    """What each channel of a layer adds to the score: `class_activation`, summed over cells instead.
+
+    Shape: -> (batch, channels of the map).
+    """
+    from captum.attr import LayerGradientXActivation
+
+    return _added(LayerGradientXActivation, network, pictures, target, layer).flatten(2).sum(2)
+
+
+def grad_cam(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+    """A layer's channels, each as much as the score's mean gradient in it, where their sum is above 0.
+
+    Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
+    localization", 2017, equations 1 and 2.
+    """
+    from captum.attr import LayerGradCam
+
+    return _of_layer(LayerGradCam, network, pictures, target, layer).clamp(min=0)
+
+
+def _of_layer(
+    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target, layer: str
+) -> Tensor:
+    cells = _added(method, network, pictures, target, layer).sum(1, keepdim=True)
+    return enlarged(cells, upto(network, layer), pictures)
+
+
+def _added(
+    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target, layer: str
+) -> Tensor:
+    """What captum finds for the cells of a layer's map."""
+    with _quiet():
+        return method(network, layer_of(network, layer)).attribute(pictures, target).detach()
+
+
+def enlarged(cells: Tensor, layer: nn.Module, pictures: Tensor) -> Tensor:
+    """The cells of a layer's map where they lie in the picture, and linearly between them.
+
+    Where others stretch the map from edge to edge, which moves it by up to half a cell. Without rows (dims=1)
+    all bins have the same.
+    Shape: (batch, 1, rows, frames) or (batch, 1, frames) -> (batch, bins, frames).
+    """
+    for axis, known in enumerate(centres(layer, cells, pictures), start=2):
+        matrix = interpolation(known, torch.arange(pictures.shape[axis]))
+        cells = (cells.movedim(axis, -1) @ matrix.T.to(cells)).movedim(-1, axis)
+    return cells.squeeze(1) if cells.ndim == 4 else cells.expand(-1, pictures.shape[1], -1)
+
+
+def occlusion(
+    network: nn.Module,
+    pictures: Tensor,
+    target: Target,
+    window: tuple[int, int] | None = None,
+    quiet: float = 0.0,
+) -> Tensor:
+    """By how much the score falls when a window of the picture is silent: the mean of the windows on a cell.
+
+    Windows are half their size apart.
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.2.
+
+    Args:
+        window: bins and frames; by default an eighth and a twelfth of the picture's.
+        quiet: what silence looks like: 0 with most front ends.
+    """
+    from captum.attr import Occlusion
+
+    n_bins, n_frames = pictures.shape[-2:]
+    sizes = window or (max(n_bins // 8, 1), max(n_frames // 12, 1))
+    before = pictures.shape[1:-2]
+    with _quiet(), torch.no_grad():
+        found = Occlusion(network).attribute(
+            pictures,
+            (*before, *sizes),
+            strides=(*before, *(-(-size // 2) for size in sizes)),
+            baselines=quiet,
+            target=target,
+            perturbations_per_eval=max(1, BATCH // len(pictures)),
+        )
+    return found.flatten(1, -3).sum(1)
+
+
+def guided_backprop(network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+    """The score's gradient, of which each rectifier passes back what is above 0 and where it was active.
+
+    Rectifiers are modules `ReLU`; past other activations goes the plain gradient, as in `deconvolution`.
+    Source: Springenberg et al., "Striving for simplicity: the all convolutional net", 2015, section 3.4.
+    """
+    from captum.attr import GuidedBackprop
+
+    return _backwards(GuidedBackprop, network, pictures, target)
+
+
+def deconvolution(network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+    """The score carried back by a deconvnet: each rectifier passes what is above 0, poolings to their maxima.
+
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 2.1.
+    """
+    from captum.attr import Deconvolution
+
+    return _backwards(Deconvolution, network, pictures, target)
+
+
+def _backwards(method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+    with _quiet():
+        found = method(network).attribute(pictures, target).detach()
+    return found.flatten(1, -3).sum(1)
+
+
+def share(map: Tensor) -> Tensor:
+    """A map from 0, where nothing speaks for the target, to 1, where most does.
+
+    Shape: (batch, bins, frames) -> the same.
+    """
+    above = map.clamp(min=0)
+    return above / above.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+
+
+def deleted(pictures: Tensor, map: Tensor, part: float = 0.2, quiet: float = 0.0) -> Tensor:
+    """The pictures without the part of their cells where a map is highest.
+
+    Source: Petsiuk, Das, Saenko, "RISE: randomized input sampling for explanation", 2018, section 3.1.
+    """
+    n_cells = round(part * map[0].numel())
+    highest = map.flatten(1).topk(n_cells).indices
+    kept = torch.ones_like(map).flatten(1).scatter_(1, highest, 0).view_as(map)
+    kept = kept if pictures.ndim == 3 else kept.unsqueeze(1)
+    return torch.where(kept.bool(), pictures, quiet)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without captum's warnings of what it does by design: hooks, and gradients of inputs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Setting (forward, )?backward hooks")
+        warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")
+        yield

@@ -1,0 +1,323 @@
+"""A recording and a model -> a page that explains what the model made of it: HTML, with pictures and sounds.
+
+A model of labels is explained by the window in which each label was likeliest, one of notes by a note. The
+page comes last: where it is there, all that it shows is.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audiocnn import audio, files, listen
+from audiocnn.blocks.geometry import ReceptiveField
+from audiocnn.explain import drawing, hear, kernels, maps
+from audiocnn.explain.fields import measure_fields, spans
+from audiocnn.explain.maximisation import maximise
+from audiocnn.explain.network import Target, layer_of, network_of, upto
+from audiocnn.explain.patches import top_patches
+from audiocnn.labels import UNKNOWN, said
+from audiocnn.notes import LOWEST_MIDI, Note
+from audiocnn.spectrogram import Waveform
+from audiocnn.tasks.model import ClipModel, Model, NotesModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "index.html"
+N_CHANNELS = 3  # of the last map that spoke most for the first label
+NOTE_FRAMES = 16  # to each side of a note's onset that are explained
+NOTE_WINDOW = 9, 6  # bins and frames that occlusion hides of a note's picture
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
+    "img{max-width:100%}figure{margin:0 0 1em}figcaption{color:#555}"
+    "span{display:inline-block;margin:0 1.5em .7em 0}audio{display:block;width:15em}"
+)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A piece of a recording as the network is given it, and what is asked about it.
+
+    Attributes:
+        target: the score that is explained.
+        name: of it in the names of files.
+        title: what is said of it.
+        waveform: (samples,).
+        picture: with the batch.
+        start_s: where it begins in the recording.
+    """
+
+    target: Target
+    name: str
+    title: str
+    waveform: Tensor
+    picture: Tensor
+    start_s: float
+
+
+class Piece(NamedTuple):
+    """Something on the page: a figure or a sound with the name of its file, and what is said of it."""
+
+    name: str
+    content: Figure | Tensor
+    caption: str
+
+
+def write_page(
+    source: Path,
+    model: Model,
+    path: Path,
+    *,
+    labels: Sequence[str] = (),
+    top: int = 3,
+    time_s: float | None = None,
+    midi: int | None = None,
+    layer: str = "backbone",
+    progress: Callable[[float], object] | None = None,
+) -> str:
+    """Writes the page and beside it what it shows; gives in words what is explained.
+
+    Args:
+        path: of the page; its folder is its own.
+        labels: those to explain; by default the likeliest.
+        top: how many of these.
+        time_s: explain what is heard there; by default where each label is likeliest, or the loudest note.
+        midi: the note to explain.
+        layer: of the network, whose map the class activation and Grad-CAM are of.
+        progress: told the seconds heard so far.
+    Raises: AudioError when the recording cannot be read; FileError when no such note is heard in it, or the
+        page cannot be written; ValueError as `check`.
+    """
+    check(model, labels, midi, layer)
+    network = network_of(model)
+    waveform = torch.from_numpy(audio.load(source, model.sample_rate))
+    if isinstance(model, NotesModel):
+        heard, excerpts = _of_note(source, model, waveform, time_s, midi)
+    else:
+        assert isinstance(model, ClipModel)
+        heard, excerpts = _of_labels(source, model, waveform, labels, top, time_s)
+    sections = [f"<h1>{html.escape(source.name)}: {html.escape(heard)}</h1>"]
+    sections += [f"<p>What {html.escape(model.name)} used, and what it is made of.</p>"]
+    done_s = 0.0
+    for title, pieces in _sections(network, model, waveform, excerpts, layer):
+        sections.append(f"<h2>{html.escape(title)}</h2>")
+        sections += [_written(piece, path.parent, model) for piece in pieces]
+        done_s += len(waveform) / model.sample_rate / (len(excerpts) + 3)
+        if progress:
+            progress(done_s)
+    title = f"<title>{html.escape(source.name)}</title>"
+    head = f'<!doctype html><meta charset="utf-8">{title}<style>{STYLE}</style>'
+    with files.written(path) as partial:
+        partial.write_text("\n".join([head, *sections, ""]), encoding="utf-8")
+    return "; ".join(excerpt.title for excerpt in excerpts)
+
+
+def check(model: Model, labels: Sequence[str] = (), midi: int | None = None, layer: str = "backbone") -> None:
+    """Raises ValueError when a model has no such label, note or layer."""
+    known = model.outputs if isinstance(model, ClipModel) else []
+    for label in labels:
+        if label not in known:
+            expected = f"one of {', '.join(known)}" if known else f"none: {model.name} hears notes"
+            raise ValueError(f"label is {label!r}, expected {expected}")
+    if midi is not None and not isinstance(model, NotesModel):
+        raise ValueError(f"note is {midi}, expected none: {model.name} hears labels")
+    layer_of(network_of(model), layer)
+
+
+def _of_labels(
+    source: Path, model: ClipModel, waveform: Tensor, labels: Sequence[str], top: int, time_s: float | None
+) -> tuple[str, list[Excerpt]]:
+    """What is heard, and each label's window."""
+    found = listen.classify(source, model, device=str(model.device))
+    timeline = found.timeline
+    windows = model.windows(waveform)
+    middles_s = timeline.starts_s + timeline.window_s / 2
+    excerpts = []
+    for label in labels or [one.label for one in found.labels[:top]]:
+        column = model.outputs.index(label)
+        likelihoods = timeline.probabilities[:, column]
+        number = int(likelihoods.argmax() if time_s is None else np.abs(middles_s - time_s).argmin())
+        start_s = float(timeline.starts_s[number])
+        title = f"{label}, {100 * likelihoods[number]:.0f} % from {start_s:.1f} s on"
+        picture = _seen(model, windows[number])
+        excerpts.append(Excerpt(column, _slug(label), title, windows[number], picture, start_s))
+    return said(found.heard) if found.heard else UNKNOWN, excerpts
+
+
+def _of_note(
+    source: Path, model: NotesModel, waveform: Tensor, time_s: float | None, midi: int | None
+) -> tuple[str, list[Excerpt]]:
+    """How many notes are heard, and the picture around the onset of the one that is asked for."""
+    notes = listen.transcribe(source, model, device=str(model.device)).notes
+    note = chosen(notes, time_s, midi)
+    if note is None:
+        asked = "note" if midi is None else f"note {midi}"
+        raise files.FileError(source, f"no {asked} is heard in it that could be explained")
+    hop = model.front_end.hop_length
+    grid = model.backbone.time_grid
+    frame = round(note.onset_s / model.front_end.frame_s)
+    first = max(frame - NOTE_FRAMES, 0) // grid * grid
+    picture = _seen(model, waveform)[..., first : frame + NOTE_FRAMES]
+    piece = waveform[first * hop : (frame + NOTE_FRAMES) * hop]
+    target = 0, note.midi - LOWEST_MIDI, (frame - first) // model.backbone.time_stride
+    title = f"note {note.midi} at {note.onset_s:.2f} s, {100 * note.confidence:.0f} %"
+    start_s = first * model.front_end.frame_s
+    return f"{len(notes)} notes", [Excerpt(target, f"note_{note.midi}", title, piece, picture, start_s)]
+
+
+def chosen(notes: Sequence[Note], time_s: float | None, midi: int | None) -> Note | None:
+    """The note that is asked for: of those of this pitch the nearest in time, or the loudest."""
+    asked = [note for note in notes if midi in (None, note.midi)]
+    if time_s is None:
+        return max(asked, key=lambda note: (note.velocity, note.confidence), default=None)
+    return min(asked, key=lambda note: abs(note.onset_s - time_s), default=None)
+
+
+def _seen(model: Model, waveform: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model.picture(waveform[None].to(model.device))
+
+
+def _sections(
+    network: nn.Module, model: Model, waveform: Tensor, excerpts: Sequence[Excerpt], layer: str
+) -> Iterator[tuple[str, Iterator[Piece]]]:
+    quiet = float(_seen(model, torch.zeros(model.front_end.reach * 2 + 1)).min())
+    for excerpt in excerpts:
+        yield f"Why {excerpt.title}", _looked(network, model, excerpt, layer, quiet)
+    if isinstance(model, ClipModel) and excerpts:
+        windows = model.windows(waveform)
+        yield "What it listens for", _maximal(network, model, excerpts, quiet)
+        yield f"What spoke for {excerpts[0].name}", _channels(network, model, excerpts[0], windows)
+    yield "What it is made of", _made_of(network, model, waveform, excerpts[0])
+
+
+def _looked(network: nn.Module, model: Model, excerpt: Excerpt, layer: str, quiet: float) -> Iterator[Piece]:
+    picture, target = excerpt.picture, excerpt.target
+    window = NOTE_WINDOW if isinstance(model, NotesModel) else None
+    found = {
+        "class activation": maps.class_activation(network, picture, target, layer),
+        "Grad-CAM": maps.grad_cam(network, picture, target, layer),
+        "occlusion": maps.occlusion(network, picture, target, window, quiet),
+        "guided backpropagation": maps.guided_backprop(network, picture, target),
+        "deconvolution": maps.deconvolution(network, picture, target),
+    }
+    found = {name: map[0].cpu() for name, map in found.items()}
+    figure = drawing.draw_maps(_plain(picture), found, model.front_end, excerpt.start_s)
+    yield Piece(
+        f"{excerpt.name}.png",
+        figure,
+        "Red speaks for it, blue against it; frequency upwards, seconds across.",
+    )
+    yield Piece(f"{excerpt.name}.wav", excerpt.waveform, "the recording")
+    for name, map in found.items():
+        sound = hear.filtered(excerpt.waveform, maps.share(map[None])[0], model.front_end)
+        yield Piece(f"{excerpt.name}.{_slug(name)}.wav", hear.levelled(sound), f"what {name} lets through")
+
+
+def _maximal(network: nn.Module, model: Model, excerpts: Sequence[Excerpt], quiet: float) -> Iterator[Piece]:
+    found = {}
+    for excerpt in excerpts:
+        found[excerpt.name] = _maximised(network, excerpt.target, excerpt.picture, model, quiet)
+    figure = drawing.draw_patches(list(found.values()), list(found))
+    yield Piece("maximal.png", figure, "Pictures found from noise that excite each label most.")
+    for name, picture in found.items():
+        yield Piece(f"maximal.{name}.wav", hear.sound_of(picture, model.front_end), name)
+
+
+def _maximised(network: nn.Module, target: Target, like: Tensor, model: Model, quiet: float) -> Tensor:
+    """The picture that most excites a target, as large and loud as another one: (bins, frames)."""
+    highest = float(like.max())
+    lowest = -highest if isinstance(model.front_end, Waveform) else quiet
+    return _plain(maximise(network, target, like.shape[1:], highest, lowest))
+
+
+def _channels(network: nn.Module, model: Model, excerpt: Excerpt, windows: Tensor) -> Iterator[Piece]:
+    """The channels that spoke most for a label, by what excites them in the recording.
+
+    They are of the last stage whose cells see less than all of a window: so there is something to show.
+    """
+    size = excerpt.picture.shape[-1]
+    seen = {name: axes[-1].size for name, axes in _fields(network, model, excerpt.picture).items()}
+    (stage,) = [name for name in seen if seen[name] < size][-1:] or list(seen)[:1]
+    shares = maps.channel_shares(network, excerpt.picture, excerpt.target, stage)[0]
+    pictures = [_seen(model, window) for window in windows]
+    for channel in shares.topk(min(N_CHANNELS, len(shares))).indices.tolist():
+        patches = top_patches(upto(network, stage), pictures, channel)
+        crops = [_plain(pictures[patch.picture])[(..., *patch.crop)] for patch in patches]
+        names = [f"{patch.activation:.2f}" for patch in patches]
+        caption = f"Channel {channel} of {stage}: what excites it in the recording, and how much."
+        yield Piece(f"channel_{channel}.png", drawing.draw_patches(crops, names), caption)
+        for i, patch in enumerate(patches):
+            sound = hear.cropped(windows[patch.picture], patch.crop, model.front_end)
+            yield Piece(f"channel_{channel}.{i}.wav", hear.levelled(sound), names[i])
+
+
+def _made_of(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerpt) -> Iterator[Piece]:
+    weights = kernels.first_kernels(network).cpu()
+    if isinstance(model.front_end, Waveform):
+        gains, hz = kernels.frequency_response(weights, model.sample_rate)
+        order = kernels.by_peak(gains)
+        weights = weights[order]
+        figure = drawing.draw_responses(gains[order].sum(1), hz)
+        yield Piece("responses.png", figure, "What its first filters pass.")
+    caption = "The kernels of its first layer: red above 0, blue below."
+    yield Piece("kernels.png", drawing.draw_kernels(kernels.as_pictures(weights)), caption)
+    if isinstance(model, NotesModel):
+        yield Piece(
+            "fields.png", _field_of_note(model, waveform, excerpt), "What the score of the note sees."
+        )
+        return
+    picture, crops = excerpt.picture, {}
+    for name, axes in _fields(network, model, picture).items():
+        middle = [int(size / 2 // field.stride) for size, field in zip(picture.shape[2:], axes, strict=True)]
+        crops[name] = spans(axes, middle, picture)
+    figure = drawing.draw_fields(_plain(picture), crops, model.front_end, excerpt.start_s)
+    yield Piece("fields.png", figure, "What a cell in the middle of each map sees of the picture.")
+
+
+def _fields(network: nn.Module, model: Model, picture: Tensor) -> dict[str, tuple[ReceptiveField, ...]]:
+    """The receptive fields of each stage's map."""
+    names = [f"backbone.stages.{i}" for i in range(len(model.backbone.stages))]
+    return {name: measure_fields(upto(network, name), picture) for name in names}
+
+
+def _field_of_note(model: NotesModel, waveform: Tensor, excerpt: Excerpt) -> Figure:
+    """What a note's score sees of all the picture: by the backbone's word, as it is long to measure."""
+    picture = _plain(_seen(model, waveform))
+    n_frames, frame_s = picture.shape[1], model.front_end.frame_s
+    _, _, cell = cast(tuple[int, int, int], excerpt.target)
+    frame = round(excerpt.start_s / frame_s) + cell * model.backbone.time_stride
+    reach = int(min(model.backbone.receptive_field // 2, n_frames))
+    seen = slice(max(frame - reach, 0), min(frame + reach + 1, n_frames))
+    first = max(seen.start - NOTE_FRAMES, 0)
+    crop = {excerpt.name: (slice(seen.start - first, seen.stop - first),)}
+    shown = picture[:, first : seen.stop + NOTE_FRAMES]
+    return drawing.draw_fields(shown, crop, model.front_end, first * frame_s)
+
+
+def _plain(picture: Tensor) -> Tensor:
+    """Without batch and channel: (bins, frames)."""
+    return picture.detach().cpu().reshape(picture.shape[-2:])
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def _written(piece: Piece, folder: Path, model: Model) -> str:
+    """Writes a figure or sound; gives the HTML that shows it."""
+    path, caption = folder / piece.name, html.escape(piece.caption)
+    if isinstance(piece.content, Tensor):
+        audio.save(path, piece.content.detach().cpu().numpy(), model.sample_rate)
+        return f'<span>{caption}<audio controls preload="none" src="{piece.name}"></audio></span>'
+    with files.written(path) as partial:
+        piece.content.savefig(partial, format="png")
+    return f'<figure><img src="{piece.name}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
