@@ -111,7 +111,7 @@ def occlusion(
             target=target,
             perturbations_per_eval=max(1, BATCH // len(pictures)),
         )
-    return found.flatten(1, -3).sum(1)
+    return _plain(found)
 
 
 def guided_backprop(network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
@@ -138,7 +138,12 @@ def deconvolution(network: nn.Module, pictures: Tensor, target: Target) -> Tenso
 def _backwards(method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
     with _quiet():
         found = method(network).attribute(pictures, target).detach()
-    return found.flatten(1, -3).sum(1)
+    return _plain(found)
+
+
+def _plain(found: Tensor) -> Tensor:
+    """(batch, channels, bins, frames) or (batch, bins, frames) -> (batch, bins, frames)."""
+    return found if found.ndim == 3 else found.sum(1)
 
 
 def share(map: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class Readable:
     """
 
     steps: int = 192
-    rate: float = 0.02
+    rate: float = 0.05
     jitter: int = 4
     blur: float = 1.5
     decay: float = 2.0
@@ -65,7 +65,7 @@ def maximise(
     size = tuple(shape[axis] for axis in axes)
     scale = _scale(size, how.frequency_penalty)
     noise = torch.randn((2, 1, *shape[: len(shape) - len(axes)], *scale.shape), generator=generator)
-    spectrum = (0.1 * noise).requires_grad_()
+    spectrum = (0.3 * noise).requires_grad_()
     ascent = torch.optim.Adam([spectrum], how.rate)
     device = next(network.parameters()).device
     silence = 0.5 if lowest < 0 else 0.0
@@ -108,8 +108,8 @@ def blurred(cells: Tensor, deviation: float, axes: Sequence[int]) -> Tensor:
 
 
 def _scale(size: Sequence[int], penalty: float) -> Tensor:
-    """What each wave of a picture is multiplied by: its length, as a share of the longest, to this power."""
+    """What each wave of a picture is multiplied by: its length to this power; 1 in the mean of squares."""
     waves = [torch.fft.fftfreq(n) for n in size[:-1]] + [torch.fft.rfftfreq(size[-1])]
     squares = torch.stack(torch.meshgrid(*[wave.square() for wave in waves], indexing="ij")).sum(0)
-    least = 1 / max(size)
-    return (least / squares.sqrt().clamp(min=least)) ** penalty * torch.tensor(size).prod().sqrt()
+    scale = squares.sqrt().clamp(min=1 / max(size)) ** -penalty  # the mean is as long as the longest
+    return scale / scale.square().mean().sqrt()

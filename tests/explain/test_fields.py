@@ -1,0 +1,78 @@
+"""Receptive fields as crops: what a cell sees is all that it needs."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from audiocnn.backbones import create_backbone
+from audiocnn.blocks.geometry import ReceptiveField
+from audiocnn.explain.fields import alone, centres, interpolation, measure_fields, span, spans
+from audiocnn.explain.network import upto
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [(0, slice(0, 3)), (1, slice(2, 7)), (5, slice(18, 23)), (6, slice(22, 23))]
+)
+def test_span(cell: int, expected: slice) -> None:
+    assert span(ReceptiveField(5, 4, 0.0), cell, 23) == expected
+
+
+def test_who_sees_no_end_sees_all() -> None:
+    assert span(ReceptiveField(math.inf, 4, 1.5), 3, 23) == slice(0, 23)
+
+
+@pytest.mark.parametrize(
+    ("name", "dims", "layer", "cell"),
+    [
+        ("resnet18", 2, "backbone.stages.1", (7, 11)),
+        ("resnet18", 2, "backbone.stages.2", (0, 9)),
+        ("vgg11", 2, "backbone.stages.3", (5, 4)),
+        ("resnet18", 1, "backbone.stages.2", (9,)),
+        ("m5", 1, "backbone.stages.1", (40,)),
+        ("tcn", 1, "backbone", (70,)),
+    ],
+)
+def test_a_crop_fed_alone_has_the_very_activation(name: str, dims: int, layer: str, cell: tuple) -> None:
+    torch.manual_seed(0)
+    channels = 1 if dims == 2 or name == "m5" else 24
+    network = nn.Sequential()
+    network.add_module("backbone", create_backbone(name, dims=dims, in_channels=channels).eval())
+    size = (80, 96) if dims == 2 else (4000 if name == "m5" else 96,)
+    picture = torch.randn(1, channels, *size)
+    part = upto(network, layer)
+    axes = measure_fields(part, picture)
+    crop = spans(axes, cell, picture)
+    assert all(0 <= one.start < one.stop <= n for one, n in zip(crop, size, strict=True))
+    fed = alone(crop, axes)
+    begins = [one.start // int(field.stride) for one, field in zip(fed, axes, strict=True)]
+    inner = tuple(i - begin for i, begin in zip(cell, begins, strict=True))
+    with torch.no_grad():
+        expected = part(picture)[(0, slice(None), *cell)]
+        torch.testing.assert_close(part(picture[(..., *fed)])[(0, slice(None), *inner)], expected)
+        # and nothing beyond the crop matters, while its first and last cells do
+        elsewhere = torch.randn_like(picture)
+        elsewhere[(..., *crop)] = picture[(..., *crop)]
+        torch.testing.assert_close(part(elsewhere)[(0, slice(None), *cell)], expected)
+
+
+def test_cells_lie_in_the_middle_of_what_they_see() -> None:
+    network = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+    picture = torch.zeros(1, 1, 8, 12)
+    found = centres(network, network(picture), picture)
+    assert [axis.tolist() for axis in found] == [[0, 2, 4, 6], [0, 2, 4, 6, 8, 10]]
+
+
+def test_rows_of_pitches_lie_at_their_frequency() -> None:
+    backbone = create_backbone("harmonic_unet")
+    picture = torch.zeros(1, 1, 294, 24)
+    rows, frames = centres(backbone, torch.zeros(1, 1, 88, 6), picture)
+    assert rows[:3].tolist() == [1, 4, 7]
+    assert frames.tolist() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5]
+
+
+def test_interpolation() -> None:
+    matrix = interpolation(torch.tensor([1.0, 3.0, 4.0]), torch.tensor([0.0, 1.0, 1.5, 3.5, 9.0]))
+    known = torch.tensor([10.0, 20.0, 50.0])
+    assert (matrix @ known).tolist() == [10, 10, 12.5, 35, 50]

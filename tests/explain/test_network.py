@@ -1,0 +1,44 @@
+"""Networks without front ends, and each of their layers as one."""
+
+import pytest
+import torch
+from torch import nn
+
+from audiocnn.explain.network import layer_of, network_of, randomised, upto
+
+
+def test_the_scores_are_those_of_the_model(instrument, pictures) -> None:
+    network = network_of(instrument)
+    waveform = torch.sin(torch.arange(48_000) / 9)[None]
+    with torch.no_grad():
+        assert torch.equal(network(instrument.picture(waveform)), instrument(waveform))
+    assert not network.training
+
+
+def test_a_layer_by_its_name(instrument, instrument_network, pictures) -> None:
+    maps = instrument.backbone.features(pictures[:1])
+    for i, expected in enumerate(maps):
+        assert torch.equal(upto(instrument_network, f"backbone.stages.{i}")(pictures[:1]), expected)
+    assert torch.equal(upto(instrument_network, "backbone")(pictures[:1]), maps[-1])
+
+
+def test_what_follows_a_layer_does_not_run() -> None:
+    class Never(nn.Module):
+        def forward(self, x):
+            raise AssertionError
+
+    network = nn.Sequential(nn.ReLU(), Never())
+    assert upto(network, "0")(torch.tensor([-1.0, 2.0])).tolist() == [0, 2]
+
+
+def test_no_such_layer(instrument_network) -> None:
+    with pytest.raises(ValueError, match=r"layer is 'backbone.stages.9', expected one of backbone, "):
+        layer_of(instrument_network, "backbone.stages.9")
+
+
+def test_randomised_weights_are_the_same_ones_elsewhere(instrument_network) -> None:
+    other = randomised(instrument_network)
+    for before, after in zip(instrument_network.parameters(), other.parameters(), strict=True):
+        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
+    first = next(instrument_network.parameters())
+    assert not torch.equal(first, next(other.parameters()))

@@ -1,0 +1,87 @@
+"""Pages: what is explained of a recording."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiocnn import files
+from audiocnn.backbones import create_backbone
+from audiocnn.explain import page
+from audiocnn.notes import Note
+from audiocnn.spectrogram import LogMel, Waveform
+from audiocnn.tasks.model import ClipModel, NotesModel
+
+RATE = 8000
+NOTES = [Note(0.5, 1.0, 60, 40), Note(1.5, 2.0, 60, 90), Note(2.0, 2.5, 64, 90, 0.5)]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    time_s = np.arange(2 * RATE) / RATE
+    path = tmp_path / "a & b.wav"
+    soundfile.write(path, 0.1 * np.sin(2 * np.pi * 440 * time_s), RATE)
+    return path
+
+
+def shown(path: Path) -> set[str]:
+    return set(re.findall(r'src="([^"]*)"', path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("time_s", "midi", "expected"),
+    [(None, None, 1), (None, 64, 2), (0.6, None, 0), (1.9, None, 2), (1.9, 60, 1), (None, 65, None)],
+)
+def test_chosen_note(time_s: float | None, midi: int | None, expected: int | None) -> None:
+    assert page.chosen(NOTES, time_s, midi) == (None if expected is None else NOTES[expected])
+
+
+@pytest.mark.parametrize(
+    ("name", "dims"), [("resnet18", 2), ("resnet18", 1), ("m5_small", 1)], ids=["2-D", "1-D", "waveform"]
+)
+def test_of_labels(recording: Path, tmp_path: Path, name: str, dims: int) -> None:
+    torch.manual_seed(0)
+    front_end = Waveform(RATE) if name == "m5_small" else LogMel(RATE, n_fft=512, hop_length=256, n_mels=32)
+    channels = 32 if dims == 1 and name == "resnet18" else 1
+    widths = {"widths": (8, 8, 8, 8)} if name == "resnet18" else {}
+    backbone = create_backbone(name, dims=dims, in_channels=channels, **widths)
+    model = ClipModel(front_end, backbone, ["no", "yes or no"], window_s=0.8).eval()
+    path = tmp_path / "out" / page.NAME
+    said = page.write_page(recording, model, path, labels=["yes or no"], time_s=1.3)
+    assert re.fullmatch(r"yes or no, \d+ % from 0.8 s on", said)
+    there = {file.name for file in path.parent.iterdir()}
+    assert there == shown(path) | {page.NAME}
+    named = {"yes_or_no.png", "yes_or_no.wav", "yes_or_no.grad_cam.wav", "yes_or_no.occlusion.wav"}
+    named |= {"yes_or_no.guided_backpropagation.wav", "yes_or_no.deconvolution.wav", "maximal.png"}
+    named |= {"maximal.yes_or_no.wav", "kernels.png", "fields.png"}
+    assert named <= there
+    assert ("responses.png" in there) == (name == "m5_small")
+    assert len([one for one in there if re.fullmatch(r"channel_\d+\.png", one)]) == page.N_CHANNELS
+    assert "<h1>a &amp; b.wav: " in path.read_text()
+    samples, rate = soundfile.read(path.parent / "yes_or_no.wav")
+    heard, _ = soundfile.read(recording)
+    assert rate == RATE
+    np.testing.assert_allclose(samples, heard[round(0.8 * RATE) :][: len(samples)], atol=1e-3)
+
+
+def test_what_cannot_be() -> None:
+    model = ClipModel(LogMel(RATE, n_mels=32), create_backbone("resnet18"), ["a", "b"])
+    with pytest.raises(ValueError, match="label is 'c', expected one of a, b, unknown"):
+        page.check(model, ["a", "c"])
+    with pytest.raises(ValueError, match="note is 60, expected none: model hears labels"):
+        page.check(model, [], 60)
+    with pytest.raises(ValueError, match="layer is 'middle', expected one of "):
+        page.check(model, [], None, "middle")
+    with pytest.raises(ValueError, match="label is 'a', expected none: model hears notes"):
+        page.check(NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn", dims=2)), ["a"])
+
+
+def test_no_such_note(recording: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn_small", dims=1, in_channels=32)).eval()
+    with pytest.raises(files.FileError, match="no note 60 is heard in it that could be explained"):
+        page.write_page(recording, model, tmp_path / "out" / page.NAME, midi=60)
+    assert not (tmp_path / "out").exists()
