@@ -349,3 +349,26 @@ def test_highest_bin_must_be_below_half_the_rate() -> None:
         ValueError, match=r"the highest bin is at 7902.1 Hz, expected it and its bandwidth below"
     ):
         Cqt(RATE, fmin=float(midi_to_hz(21)), n_bins=99)
+
+
+@pytest.mark.parametrize("bin", [9, 23, 41])
+def test_a_sine_of_a_bins_frequency_is_loudest_there(front_end: FrontEnd, bin: int) -> None:
+    assert front_end.bins_hz.shape == (front_end.n_bins,)
+    sine = 0.1 * torch.sin(2 * torch.pi * front_end.bins_hz[bin] * torch.arange(RATE) / RATE)
+    assert int(front_end(sine[None])[0, 0, :, front_end(sine[None]).shape[-1] // 2].argmax()) == bin
+
+
+def test_magnitudes_undo_the_logarithm() -> None:
+    waveforms = torch.from_numpy(NOISE[None]).float()
+    stft = Stft(RATE, n_fft=1024, hop_length=256)
+    assert torch.equal(stft.magnitudes(stft(waveforms)), stft(waveforms))
+    power = Stft(RATE, n_fft=1024, hop_length=256, power=2.0)
+    torch.testing.assert_close(power.magnitudes(power(waveforms)), stft(waveforms))
+    arguments = {"sample_rate": RATE, "fmin": 55.0, "n_bins": 60, "max_length": 2046}
+    plain, logarithmic = Cqt(**arguments), Cqt(**arguments, floor=1e-4)
+    torch.testing.assert_close(logarithmic.magnitudes(logarithmic(waveforms)), plain(waveforms))
+    for top_db in (None, 70.0):
+        mel = LogMel(RATE, n_fft=1024, hop_length=256, n_mels=40, top_db=top_db)
+        powers = mel.bank @ power(waveforms)
+        expected = powers.sqrt() if top_db is None else (powers / powers.max()).sqrt()
+        torch.testing.assert_close(mel.magnitudes(mel(waveforms)), expected, atol=1e-4, rtol=1e-3)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DPI = 90
 WIDTH = 9.0  # inches
+STRONG = 0.997  # of a map's cells have less than full colour: a few single ones would leave the others pale
 TICKS_HZ = {100: "100 Hz", 500: "500", 1000: "1 kHz", 2000: "2", 4000: "4", 8000: "8"}
 
 
@@ -174,7 +175,8 @@ def _cover(axes: Axes, map: Tensor, front_end: FrontEnd, start_s: float) -> None
     """Colours over a picture, the stronger the further from 0."""
     import matplotlib
 
-    strength = map / map.abs().max().clamp(min=1e-12)
+    strong = torch.quantile(map.abs().flatten(), STRONG).clamp(min=float(map.abs().max()) / 20 + 1e-12)
+    strength = (map / strong).clamp(-1, 1)
     colours = matplotlib.colormaps["bwr"](0.5 + 0.5 * strength.numpy())
     colours[..., 3] = 0.85 * strength.abs().numpy() ** 0.7
     extent = _extent(map, front_end, start_s)
