@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from audiocnn import audio
 from audiocnn.cli import recordings
 from audiocnn.cli.arguments import UsageError, checked, loaded
 
@@ -17,6 +18,7 @@ def explain(
     time: float | None = None,
     note: int | None = None,
     layer: str = "backbone",
+    among: Path | None = None,
     output: Path | None = None,
     device: str = "cpu",
     overwrite: bool = False,
@@ -38,6 +40,8 @@ def explain(
             loudest note.
         note: the pitch of the note to explain, as a MIDI number.
         layer: whose map is shown, by its name in the network.
+        among: a folder of recordings, in all of which the patches are sought that most excite a channel; by
+            default in the one that is explained.
         output: folder to write to, with the subfolders of the folders searched; without it, what is written
             stands beside the recordings.
         device: what the network runs on, such as cpu or cuda.
@@ -52,10 +56,21 @@ def explain(
 
     with checked():
         page.check(task, label, note, layer)
+    data = audio.find(among) if among else []
 
     def hear(source: Path, targets: dict[str, Path], progress: recordings.Progress) -> str:
-        settings = {"labels": label, "top": top, "time_s": time, "midi": note, "layer": layer}
-        return page.write_page(source, task, targets[PAGE], **settings, progress=progress)
+        return page.write_page(
+            source,
+            task,
+            targets[PAGE],
+            labels=label,
+            top=top,
+            time_s=time,
+            midi=note,
+            layer=layer,
+            among=data,
+            progress=progress,
+        )
 
     suffixes = {PAGE: f".{task.name}.explained/{PAGE}"}
     return recordings.hear(paths, output, suffixes, overwrite, lambda: hear)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DPI = 90
 WIDTH = 9.0  # inches
+LARGEST = 2.5  # inches of a patch's side
 STRONG = 0.997  # of a map's cells have less than full colour: a few single ones would leave the others pale
 TICKS_HZ = {100: "100 Hz", 500: "500", 1000: "1 kHz", 2000: "2", 4000: "4", 8000: "8"}
 
@@ -111,7 +112,8 @@ def draw_responses(gains: Tensor, hz: Tensor) -> Figure:
 def draw_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
     """Crops of pictures side by side, in the same shades of grey."""
     n = max(len(crops), 1)
-    figure, all_axes = _figure(1, n, WIDTH / n + 0.4)
+    side = min(WIDTH / n, LARGEST)
+    figure, all_axes = _figure(1, n, side + 0.4, n * side)
     top = max((float(crop.max()) for crop in crops), default=1.0)
     low = min((float(crop.min()) for crop in crops), default=0.0)
     for i, (axes, crop) in enumerate(zip(all_axes, crops, strict=False)):
@@ -139,11 +141,11 @@ def draw_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[i
     return figure
 
 
-def _figure(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+def _figure(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 

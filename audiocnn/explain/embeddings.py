@@ -28,7 +28,7 @@ def embed(layer: nn.Module, pictures: Iterable[Tensor]) -> Tensor:
         layer: of `upto`.
     """
     with torch.no_grad():
-        return torch.stack([layer(one).flatten(2).mean(2).mean(0) for one in pictures])
+        return torch.stack([layer(one).flatten(2).mean(2).mean(0).cpu() for one in pictures])
 
 
 def onto_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.ndarray:

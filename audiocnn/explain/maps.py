@@ -1,7 +1,8 @@
 """Where in time and frequency a network looked: maps of what speaks for a target, as large as the picture.
 
 Conventions: as network.py. Maps are (batch, bins, frames), above 0 where a cell speaks for the target, below
-where against it. What captum has is captum's; here are the axes, and what its words on hooks would disturb.
+where against it. A target may also be a number for each picture, (batch,). What captum has is captum's; here
+are the axes, and silence where it warns of what it does by design.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from audiocnn.explain.network import Target, layer_of, upto
 BATCH = 32  # pictures in one run of the network
 
 
-def class_activation(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+def class_activation(
+    network: nn.Module, pictures: Tensor, target: Target | Tensor, layer: str = "backbone"
+) -> Tensor:
     """What each cell of a layer's map adds to the score: its activation times the score's gradient there.
 
     Where global pooling and a linear layer follow, the cells of the map sum up to the score less its bias.
@@ -32,7 +35,9 @@ def class_activation(network: nn.Module, pictures: Tensor, target: Target, layer
     return _of_layer(LayerGradientXActivation, network, pictures, target, layer)
 
 
-def channel_shares(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+def channel_shares(
+    network: nn.Module, pictures: Tensor, target: Target | Tensor, layer: str = "backbone"
+) -> Tensor:
     """What each channel of a layer adds to the score: `class_activation`, summed over cells instead.
 
     Shape: -> (batch, channels of the map).
@@ -42,7 +47,9 @@ def channel_shares(network: nn.Module, pictures: Tensor, target: Target, layer: 
     return _added(LayerGradientXActivation, network, pictures, target, layer).flatten(2).sum(2)
 
 
-def grad_cam(network: nn.Module, pictures: Tensor, target: Target, layer: str = "backbone") -> Tensor:
+def grad_cam(
+    network: nn.Module, pictures: Tensor, target: Target | Tensor, layer: str = "backbone"
+) -> Tensor:
     """A layer's channels, each as much as the score's mean gradient in it, where their sum is above 0.
 
     Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
@@ -54,14 +61,14 @@ def grad_cam(network: nn.Module, pictures: Tensor, target: Target, layer: str = 
 
 
 def _of_layer(
-    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target, layer: str
+    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target | Tensor, layer: str
 ) -> Tensor:
     cells = _added(method, network, pictures, target, layer).sum(1, keepdim=True)
     return enlarged(cells, upto(network, layer), pictures)
 
 
 def _added(
-    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target, layer: str
+    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target | Tensor, layer: str
 ) -> Tensor:
     """What captum finds for the cells of a layer's map."""
     with _quiet():
@@ -84,7 +91,7 @@ def enlarged(cells: Tensor, layer: nn.Module, pictures: Tensor) -> Tensor:
 def occlusion(
     network: nn.Module,
     pictures: Tensor,
-    target: Target,
+    target: Target | Tensor,
     window: tuple[int, int] | None = None,
     quiet: float = 0.0,
 ) -> Tensor:
@@ -114,7 +121,7 @@ def occlusion(
     return _plain(found)
 
 
-def guided_backprop(network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+def guided_backprop(network: nn.Module, pictures: Tensor, target: Target | Tensor) -> Tensor:
     """The score's gradient, of which each rectifier passes back what is above 0 and where it was active.
 
     Rectifiers are modules `ReLU`; past other activations goes the plain gradient, as in `deconvolution`.
@@ -125,7 +132,7 @@ def guided_backprop(network: nn.Module, pictures: Tensor, target: Target) -> Ten
     return _backwards(GuidedBackprop, network, pictures, target)
 
 
-def deconvolution(network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+def deconvolution(network: nn.Module, pictures: Tensor, target: Target | Tensor) -> Tensor:
     """The score carried back by a deconvnet: each rectifier passes what is above 0, poolings to their maxima.
 
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 2.1.
@@ -135,7 +142,9 @@ def deconvolution(network: nn.Module, pictures: Tensor, target: Target) -> Tenso
     return _backwards(Deconvolution, network, pictures, target)
 
 
-def _backwards(method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target) -> Tensor:
+def _backwards(
+    method: Callable[..., Any], network: nn.Module, pictures: Tensor, target: Target | Tensor
+) -> Tensor:
     with _quiet():
         found = method(network).attribute(pictures, target).detach()
     return _plain(found)
@@ -165,6 +174,25 @@ def deleted(pictures: Tensor, map: Tensor, part: float = 0.2, quiet: float = 0.0
     kept = torch.ones_like(map).flatten(1).scatter_(1, highest, 0).view_as(map)
     kept = kept if pictures.ndim == 3 else kept.unsqueeze(1)
     return torch.where(kept.bool(), pictures, quiet)
+
+
+def fall(
+    network: nn.Module,
+    pictures: Tensor,
+    targets: Tensor,
+    map: Tensor,
+    part: float = 0.2,
+    quiet: float = 0.0,
+) -> Tensor:
+    """By how much the scores (batch, outputs) of targets fall without the part where a map is highest.
+
+    What a map marks should matter more than as large a part elsewhere: the same map, moved. Many single cells
+    are no measure: without them a picture is like none that a network has seen, wherever they are.
+    Shape: pictures, (batch,) and (batch, bins, frames) -> (batch,).
+    """
+    with torch.no_grad():
+        before, after = network(pictures), network(deleted(pictures, map, part, quiet))
+    return (before - after).gather(1, targets[:, None]).squeeze(1)
 
 
 @contextmanager

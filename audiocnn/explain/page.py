@@ -81,6 +81,7 @@ def write_page(
     time_s: float | None = None,
     midi: int | None = None,
     layer: str = "backbone",
+    among: Sequence[Path] = (),
     progress: Callable[[float], object] | None = None,
 ) -> str:
     """Writes the page and beside it what it shows; gives in words what is explained.
@@ -92,8 +93,9 @@ def write_page(
         time_s: explain what is heard there; by default where each label is likeliest, or the loudest note.
         midi: the note to explain.
         layer: of the network, whose map the class activation and Grad-CAM are of.
+        among: the recordings in which channels' patches are looked for; this one by default.
         progress: told the seconds heard so far.
-    Raises: AudioError when the recording cannot be read; FileError when no such note is heard in it, or the
+    Raises: AudioError when a recording cannot be read; FileError when no such note is heard in it, or the
         page cannot be written; ValueError as `check`.
     """
     check(model, labels, midi, layer)
@@ -107,7 +109,7 @@ def write_page(
     sections = [f"<h1>{html.escape(source.name)}: {html.escape(heard)}</h1>"]
     sections += [f"<p>What {html.escape(model.name)} used, and what it is made of.</p>"]
     done_s = 0.0
-    for title, pieces in _sections(network, model, waveform, excerpts, layer):
+    for title, pieces in _sections(network, model, waveform, excerpts, layer, among or [source]):
         sections.append(f"<h2>{html.escape(title)}</h2>")
         sections += [_written(piece, path.parent, model) for piece in pieces]
         done_s += len(waveform) / model.sample_rate / (len(excerpts) + 3)
@@ -187,15 +189,19 @@ def _seen(model: Model, waveform: Tensor) -> Tensor:
 
 
 def _sections(
-    network: nn.Module, model: Model, waveform: Tensor, excerpts: Sequence[Excerpt], layer: str
+    network: nn.Module,
+    model: Model,
+    waveform: Tensor,
+    excerpts: Sequence[Excerpt],
+    layer: str,
+    among: Sequence[Path],
 ) -> Iterator[tuple[str, Iterator[Piece]]]:
     quiet = float(_seen(model, torch.zeros(model.front_end.reach * 2 + 1)).min())
     for excerpt in excerpts:
         yield f"Why {excerpt.title}", _looked(network, model, excerpt, layer, quiet)
     if isinstance(model, ClipModel) and excerpts:
-        windows = model.windows(waveform)
         yield "What it listens for", _maximal(network, model, excerpts, quiet)
-        yield f"What spoke for {excerpts[0].name}", _channels(network, model, excerpts[0], windows)
+        yield f"What spoke for {excerpts[0].name}", _channels(network, model, excerpts[0], among, quiet)
     yield "What it is made of", _made_of(network, model, waveform, excerpts[0])
 
 
@@ -239,25 +245,37 @@ def _maximised(network: nn.Module, target: Target, like: Tensor, model: Model, q
     return _plain(maximise(network, target, like.shape[1:], highest, lowest))
 
 
-def _channels(network: nn.Module, model: Model, excerpt: Excerpt, windows: Tensor) -> Iterator[Piece]:
-    """The channels that spoke most for a label, by what excites them in the recording.
+def _channels(
+    network: nn.Module, model: ClipModel, excerpt: Excerpt, among: Sequence[Path], quiet: float
+) -> Iterator[Piece]:
+    """The channels that spoke most for a label, by what excites them, found in recordings and from noise.
 
     They are of the last stage whose cells see less than all of a window: so there is something to show.
     """
     size = excerpt.picture.shape[-1]
     seen = {name: axes[-1].size for name, axes in _fields(network, model, excerpt.picture).items()}
     (stage,) = [name for name in seen if seen[name] < size][-1:] or list(seen)[:1]
+    layer = upto(network, stage)
     shares = maps.channel_shares(network, excerpt.picture, excerpt.target, stage)[0]
-    pictures = [_seen(model, window) for window in windows]
     for channel in shares.topk(min(N_CHANNELS, len(shares))).indices.tolist():
-        patches = top_patches(upto(network, stage), pictures, channel)
-        crops = [_plain(pictures[patch.picture])[(..., *patch.crop)] for patch in patches]
+        patches = top_patches(layer, (_seen(model, one) for one in _windows(model, among)), channel)
+        wanted = {patch.picture for patch in patches}
+        windows = {i: one for i, one in enumerate(_windows(model, among)) if i in wanted}
+        crops = [_seen(model, windows[patch.picture])[(..., *patch.crop)] for patch in patches]
+        ideal = _maximised(layer, channel, crops[0], model, quiet)
         names = [f"{patch.activation:.2f}" for patch in patches]
-        caption = f"Channel {channel} of {stage}: what excites it in the recording, and how much."
-        yield Piece(f"channel_{channel}.png", drawing.draw_patches(crops, names), caption)
+        figure = drawing.draw_patches([*map(_plain, crops), ideal], [*names, "from noise"])
+        caption = f"Channel {channel} of {stage}: what excites it, and how much; and what does so the most."
+        yield Piece(f"channel_{channel}.png", figure, caption)
         for i, patch in enumerate(patches):
             sound = hear.cropped(windows[patch.picture], patch.crop, model.front_end)
             yield Piece(f"channel_{channel}.{i}.wav", hear.levelled(sound), names[i])
+
+
+def _windows(model: ClipModel, recordings: Sequence[Path]) -> Iterator[Tensor]:
+    """All windows of recordings, one after the other: (samples,)."""
+    for recording in recordings:
+        yield from model.windows(torch.from_numpy(audio.load(recording, model.sample_rate)))
 
 
 def _made_of(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerpt) -> Iterator[Piece]:

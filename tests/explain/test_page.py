@@ -1,6 +1,7 @@
 """Pages: what is explained of a recording."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from audiocnn import files
 from audiocnn.backbones import create_backbone
 from audiocnn.explain import page
+from audiocnn.explain.maximisation import Readable
 from audiocnn.notes import Note
 from audiocnn.spectrogram import LogMel, Waveform
 from audiocnn.tasks.model import ClipModel, NotesModel
@@ -42,15 +44,20 @@ def test_chosen_note(time_s: float | None, midi: int | None, expected: int | Non
 @pytest.mark.parametrize(
     ("name", "dims"), [("resnet18", 2), ("resnet18", 1), ("m5_small", 1)], ids=["2-D", "1-D", "waveform"]
 )
-def test_of_labels(recording: Path, tmp_path: Path, name: str, dims: int) -> None:
+def test_of_labels(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dims: int
+) -> None:
     torch.manual_seed(0)
+    monkeypatch.setattr(page, "maximise", partial(page.maximise, how=Readable(steps=4)))
     front_end = Waveform(RATE) if name == "m5_small" else LogMel(RATE, n_fft=512, hop_length=256, n_mels=32)
     channels = 32 if dims == 1 and name == "resnet18" else 1
     widths = {"widths": (8, 8, 8, 8)} if name == "resnet18" else {}
     backbone = create_backbone(name, dims=dims, in_channels=channels, **widths)
     model = ClipModel(front_end, backbone, ["no", "yes or no"], window_s=0.8).eval()
     path = tmp_path / "out" / page.NAME
-    said = page.write_page(recording, model, path, labels=["yes or no"], time_s=1.3)
+    other = tmp_path / "other.wav"
+    soundfile.write(other, np.random.default_rng(0).normal(0, 0.1, 2 * RATE), RATE)
+    said = page.write_page(recording, model, path, labels=["yes or no"], time_s=1.3, among=[recording, other])
     assert re.fullmatch(r"yes or no, \d+ % from 0.8 s on", said)
     there = {file.name for file in path.parent.iterdir()}
     assert there == shown(path) | {page.NAME}
