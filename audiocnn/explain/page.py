@@ -7,6 +7,7 @@ page comes last: where it is there, all that it shows is.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "index.html"
-N_CHANNELS = 3  # of the last map that spoke most for the first label
+N_CHANNELS = 3  # those that spoke most for the first label
 NOTE_FRAMES = 16  # to each side of a note's onset that are explained
 NOTE_WINDOW = 9, 6  # bins and frames that occlusion hides of a note's picture
 STYLE = (
@@ -48,7 +49,7 @@ class Excerpt:
 
     Attributes:
         target: the score that is explained.
-        name: of it in the names of files.
+        name: of it.
         title: what is said of it.
         waveform: (samples,).
         picture: with the batch.
@@ -150,7 +151,7 @@ def _of_labels(
         start_s = float(timeline.starts_s[number])
         title = f"{label}, {100 * likelihoods[number]:.0f} % from {start_s:.1f} s on"
         picture = _seen(model, windows[number])
-        excerpts.append(Excerpt(column, _slug(label), title, windows[number], picture, start_s))
+        excerpts.append(Excerpt(column, label, title, windows[number], picture, start_s))
     return said(found.heard) if found.heard else UNKNOWN, excerpts
 
 
@@ -172,7 +173,7 @@ def _of_note(
     target = 0, note.midi - LOWEST_MIDI, (frame - first) // model.backbone.time_stride
     title = f"note {note.midi} at {note.onset_s:.2f} s, {100 * note.confidence:.0f} %"
     start_s = first * model.front_end.frame_s
-    return f"{len(notes)} notes", [Excerpt(target, f"note_{note.midi}", title, piece, picture, start_s)]
+    return f"{len(notes)} notes", [Excerpt(target, f"note {note.midi}", title, piece, picture, start_s)]
 
 
 def chosen(notes: Sequence[Note], time_s: float | None, midi: int | None) -> Note | None:
@@ -217,15 +218,12 @@ def _looked(network: nn.Module, model: Model, excerpt: Excerpt, layer: str, quie
     }
     found = {name: map[0].cpu() for name, map in found.items()}
     figure = drawing.draw_maps(_plain(picture), found, model.front_end, excerpt.start_s)
-    yield Piece(
-        f"{excerpt.name}.png",
-        figure,
-        "Red speaks for it, blue against it; frequency upwards, seconds across.",
-    )
-    yield Piece(f"{excerpt.name}.wav", excerpt.waveform, "the recording")
-    for name, map in found.items():
+    name = _slug(excerpt.name)
+    yield Piece(f"{name}.png", figure, "Red speaks for it, blue against it; frequencies over seconds.")
+    yield Piece(f"{name}.wav", excerpt.waveform, "the recording")
+    for method, map in found.items():
         sound = hear.filtered(excerpt.waveform, maps.share(map[None])[0], model.front_end)
-        yield Piece(f"{excerpt.name}.{_slug(name)}.wav", hear.levelled(sound), f"what {name} lets through")
+        yield Piece(f"{name}.{_slug(method)}.wav", hear.levelled(sound), f"what {method} lets through")
 
 
 def _maximal(network: nn.Module, model: Model, excerpts: Sequence[Excerpt], quiet: float) -> Iterator[Piece]:
@@ -235,7 +233,7 @@ def _maximal(network: nn.Module, model: Model, excerpts: Sequence[Excerpt], quie
     figure = drawing.draw_patches(list(found.values()), list(found))
     yield Piece("maximal.png", figure, "Pictures found from noise that excite each label most.")
     for name, picture in found.items():
-        yield Piece(f"maximal.{name}.wav", hear.sound_of(picture, model.front_end), name)
+        yield Piece(f"maximal.{_slug(name)}.wav", hear.sound_of(picture, model.front_end), name)
 
 
 def _maximised(network: nn.Module, target: Target, like: Tensor, model: Model, quiet: float) -> Tensor:
@@ -289,9 +287,8 @@ def _made_of(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerp
     caption = "The kernels of its first layer: red above 0, blue below."
     yield Piece("kernels.png", drawing.draw_kernels(kernels.as_pictures(weights)), caption)
     if isinstance(model, NotesModel):
-        yield Piece(
-            "fields.png", _field_of_note(model, waveform, excerpt), "What the score of the note sees."
-        )
+        figure = _field_of_note(model, waveform, excerpt)
+        yield Piece("fields.png", figure, "What the score of the note sees.")
         return
     picture, crops = excerpt.picture, {}
     for name, axes in _fields(network, model, picture).items():
@@ -327,7 +324,8 @@ def _plain(picture: Tensor) -> Tensor:
 
 
 def _slug(name: str) -> str:
-    return name.lower().replace(" ", "_").replace("-", "_")
+    """A name of a file for any label."""
+    return re.sub(r"\W+", "_", name.lower())
 
 
 def _written(piece: Piece, folder: Path, model: Model) -> str:

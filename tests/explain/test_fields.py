@@ -27,7 +27,7 @@ def test_who_sees_no_end_sees_all() -> None:
     ("name", "dims", "layer", "cell"),
     [
         ("resnet18", 2, "backbone.stages.1", (7, 11)),
-        ("resnet18", 2, "backbone.stages.2", (0, 9)),
+        ("resnet18", 2, "backbone.stages.2", (0, 9)),  # at the edge
         ("vgg11", 2, "backbone.stages.3", (5, 4)),
         ("resnet18", 1, "backbone.stages.2", (9,)),
         ("m5", 1, "backbone.stages.1", (40,)),

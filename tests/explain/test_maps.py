@@ -198,10 +198,10 @@ def test_why_a_note_is_there() -> None:
     assert abs(frame - 0.5 / model.frame_s) <= 1
     found = {
         "guided": maps.guided_backprop(network, picture, (0, row, frame))[0],
-        "occlusion": maps.occlusion(network, picture, (0, row, frame), (36, 8))[0],
+        "occlusion": maps.occlusion(network, picture, (0, row, frame), (48, 8))[0],
     }
     for name, map in found.items():
         bin, column = (int(i) for i in torch.unravel_index(map.argmax(), map.shape))
-        reach = 36 if name == "occlusion" else 5
+        reach = 48 if name == "occlusion" else 5
         assert abs(float(torch.log2(model.front_end.bins_hz[bin] / 440)) * 36) <= reach, name
         assert abs(column - frame) <= 4, name

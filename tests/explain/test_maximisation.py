@@ -62,7 +62,7 @@ def test_each_regulariser_does_what_it_says(instrument_network) -> None:
 def test_jitter_makes_a_picture_that_may_be_moved(instrument_network) -> None:
     def kept(jitter: int) -> float:
         """The share of the score that is left, in the mean, where the picture is moved a little."""
-        how = Readable(steps=64, blur=0.0, decay=0.0, frequency_penalty=1.0, jitter=jitter)
+        how = Readable(steps=40, blur=0.0, decay=0.0, frequency_penalty=1.0, jitter=jitter)
         picture = maximise(instrument_network, 12, (1, 128, 64), 16.0, how=how)
         moved = torch.cat([picture.roll(move, (2, 3)) for move in [(0, 0), (3, 0), (0, 3), (-3, 2), (2, -3)]])
         with torch.no_grad():
@@ -75,7 +75,7 @@ def test_jitter_makes_a_picture_that_may_be_moved(instrument_network) -> None:
 def test_the_shipped_model_hears_what_it_asked_for(instrument, instrument_network) -> None:
     """The picture of a label has it, and so has the sound of that picture."""
     column = instrument.outputs.index("drums")
-    picture = maximise(instrument_network, column, (1, 128, 94), 16.1, how=Readable(steps=64, rate=0.05))
+    picture = maximise(instrument_network, column, (1, 128, 94), 16.1, how=Readable(steps=48, rate=0.05))
     with torch.no_grad():
         assert instrument_network(picture).sigmoid()[0, column] > 0.9
         sound = sound_of(picture[0, 0], instrument.front_end)
