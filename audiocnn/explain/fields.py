@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,20 +15,29 @@ from torch import Tensor, nn
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.blocks.geometry import ReceptiveField
 from audiocnn.blocks.measure import receptive_field
+from audiocnn.explain.network import Upto
 
 Spans = tuple[slice, ...]
+Fields = tuple[ReceptiveField, ...]
+
+# Network -> layer and shape -> fields: they do not depend on weights, and of a deep network take seconds.
+_measured: WeakKeyDictionary[nn.Module, dict[tuple[str, tuple[int, ...]], Fields]] = WeakKeyDictionary()
 
 
-def measure_fields(network: nn.Module, picture: Tensor) -> tuple[ReceptiveField, ...]:
+def measure_fields(network: nn.Module, picture: Tensor) -> Fields:
     """The receptive field along each axis of a network's map, for pictures of this size; see `upto`.
 
     What gates by whole maps, as squeeze-and-excitation, is left out: it sees all, of everything.
     """
     shape = (1, *picture.shape[1:])
-    with torch.inference_mode(False), torch.enable_grad():
-        return tuple(
-            receptive_field(network, shape, axis, whole_map=False) for axis in range(2 - len(shape), 0)
-        )
+    whole, layer = (network.network, network.layer) if isinstance(network, Upto) else (network, "")
+    known = _measured.setdefault(whole, {})
+    if (layer, shape) not in known:
+        with torch.inference_mode(False), torch.enable_grad():
+            known[layer, shape] = tuple(
+                receptive_field(network, shape, axis, whole_map=False) for axis in range(2 - len(shape), 0)
+            )
+    return known[layer, shape]
 
 
 def span(field: ReceptiveField, cell: int, size: int) -> slice:

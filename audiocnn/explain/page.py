@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import audio, files, listen
-from audiocnn.blocks.geometry import ReceptiveField
 from audiocnn.explain import drawing, hear, kernels, maps
-from audiocnn.explain.fields import measure_fields, spans
+from audiocnn.explain.fields import Fields, measure_fields, spans
 from audiocnn.explain.maximisation import maximise
 from audiocnn.explain.network import Target, layer_of, network_of, upto
 from audiocnn.explain.patches import top_patches
@@ -298,7 +297,7 @@ def _made_of(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerp
     yield Piece("fields.png", figure, "What a cell in the middle of each map sees of the picture.")
 
 
-def _fields(network: nn.Module, model: Model, picture: Tensor) -> dict[str, tuple[ReceptiveField, ...]]:
+def _fields(network: nn.Module, model: Model, picture: Tensor) -> dict[str, Fields]:
     """The receptive fields of each stage's map."""
     names = [f"backbone.stages.{i}" for i in range(len(model.backbone.stages))]
     return {name: measure_fields(upto(network, name), picture) for name in names}

@@ -76,3 +76,11 @@ def test_interpolation() -> None:
     matrix = interpolation(torch.tensor([1.0, 3.0, 4.0]), torch.tensor([0.0, 1.0, 1.5, 3.5, 9.0]))
     known = torch.tensor([10.0, 20.0, 50.0])
     assert (matrix @ known).tolist() == [10, 10, 12.5, 35, 50]
+
+
+def test_fields_are_measured_once_for_each_layer_and_size() -> None:
+    network = nn.Sequential(nn.Conv1d(1, 1, 3), nn.Conv1d(1, 1, 5))
+    picture = torch.zeros(1, 1, 40)
+    found = [measure_fields(upto(network, layer), picture) for layer in ("0", "1", "0")]
+    assert [axes[0].size for axes in found] == [3, 7, 3]
+    assert found[0] is found[2]
