@@ -67,7 +67,10 @@ class AdaIN(nn.Module):
     def forward(
         self, pictures: Tensor, styles: Tensor | Sequence[Tensor], weights: Sequence[float] = (1.0,)
     ) -> Tensor:
-        """Of several styles, each (batch, 3, rows', columns'), a mixture by their weights."""
+        """Of several styles, each (batch, 3, rows', columns'), a mixture by their weights.
+
+        A style of batch 1 is for all pictures.
+        """
         styles = [styles] if isinstance(styles, Tensor) else styles
         content = self.encode(filled(pictures, 2**self.n_halvings))
         mixed = sum(

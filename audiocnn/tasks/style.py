@@ -81,8 +81,10 @@ class StyleTask(Task):
             self.network.backbone.load_state_dict(backbone.state_dict())
         self.content_layers, self.style_layers = layers_of(backbone)
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
-        self._extractor = (extractor.to(self.device),)  # in a tuple, where torch does not look for weights
+        self._extractor = (extractor,)  # in a tuple, where torch does not look for weights
         self.painted = [_picture(Path(path), self.style_size) for path in self.styles]
+        with torch.no_grad():
+            self.aims = [self._statistics(extractor(picture)) for picture in self.painted]
 
     @property
     def backbone(self) -> nn.Module:
@@ -100,16 +102,35 @@ class StyleTask(Task):
         if isinstance(self.network, StyleBank) and self.training and torch.rand(()) < IDENTITY_SHARE:
             return (self.network(shown) - shown).square().mean()
         number = int(torch.randint(len(self.painted), ()))
-        style = self.painted[number].to(shown).expand(len(shown), -1, -1, -1)
+        extractor = self._extractor[0].to(shown)
+        with torch.no_grad():
+            seen = extractor(shown)
         if isinstance(self.network, AdaIN | MetaNet) and self.training and torch.rand(()) < 0.5:
             style = shown.roll(1, 0)
+            aims = [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)]
+        else:
+            style = self.painted[number].to(shown)
+            repeated = (len(shown), -1, -1)
+            aims = [
+                tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one)
+                for one in self.aims[number]
+            ]
         made = self._made(shown, style, number)
-        content, away = self._losses(made, shown, style)
+        maps = extractor(made)
+        content = torch.stack(
+            [content_loss(maps[layer], seen[layer]) for layer in self.content_layers]
+        ).mean()
+        pairs = zip(self._statistics(maps), aims, strict=True)
+        away = torch.stack([self.statistic.distance(*pair) for pair in pairs]).mean()
         loss = self.content_weight * content + self.style_weight * away
         loss = loss + self.tv_weight * total_variation(made)
         values = {f"{stage}/loss": loss, f"{stage}/content": content, f"{stage}/style": away}
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(shown))
         return loss
+
+    def _statistics(self, maps: dict[int, Tensor]) -> list[tuple[Tensor, ...]]:
+        """Of each layer what its style is compared by, for each picture."""
+        return [self.statistic.of(sums(maps[layer])) for layer in self.style_layers]
 
     def _made(self, shown: Tensor, style: Tensor, number: int) -> Tensor:
         if isinstance(self.network, AdaIN | MetaNet):
@@ -118,25 +139,9 @@ class StyleTask(Task):
             return self.network(shown, torch.full((len(shown),), number, device=shown.device))
         return self.network(shown)
 
-    def _losses(self, made: Tensor, shown: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the content and of the style, means over layers and pictures."""
-        (extractor,) = self._extractor
-        maps = extractor(made)
-        with torch.no_grad():
-            aims, styles = extractor(shown), extractor(style)
-        content = [content_loss(maps[layer], aims[layer]) for layer in self.content_layers]
-        away = [
-            self.statistic.distance(
-                self.statistic.of(sums(maps[layer])), self.statistic.of(sums(styles[layer]))
-            )
-            for layer in self.style_layers
-        ]
-        return torch.stack(content).mean(), torch.stack(away).mean()
-
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The pictures in the first style."""
-        style = self.painted[0].to(batch[0]).expand(len(batch[0]), -1, -1, -1)
-        return self._made(batch[0], style, 0)
+        return self._made(batch[0], self.painted[0].to(batch[0]), 0)
 
 
 def _picture(path: Path, size: int) -> Tensor:
