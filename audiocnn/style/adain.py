@@ -40,7 +40,7 @@ class AdaIN(nn.Module):
     Raises: ValueError when the layer is not the first of a block.
 
     Args:
-        backbone: the encoder, which does not learn.
+        backbone: the encoder, which does not learn; it loses the stages after the layer.
         layer: the number of its stage where statistics are exchanged, the first of a block.
     """
 
@@ -50,6 +50,7 @@ class AdaIN(nn.Module):
         if layer not in firsts:
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
         self.backbone, self.layer = backbone.eval().requires_grad_(False), layer
+        self.backbone.stages = self.backbone.stages[: layer + 1]
         self.n_halvings = firsts.index(layer)
         self.decode = _mirrored(backbone, self.n_halvings)
 
@@ -60,9 +61,7 @@ class AdaIN(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """The maps of the layer."""
-        for stage in self.backbone.stages[: self.layer + 1]:
-            pictures = stage(pictures)
-        return pictures
+        return self.backbone(pictures)
 
     def forward(
         self, pictures: Tensor, styles: Tensor | Sequence[Tensor], weights: Sequence[float] = (1.0,)

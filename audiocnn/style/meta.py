@@ -31,7 +31,7 @@ class MetaNet(nn.Module):
     blocks are predicted.
 
     Args:
-        backbone: what sees the style; it does not learn.
+        backbone: what sees the style; it does not learn, and loses the stages after the last that is looked at.
         width: channels of the first maps.
         n_blocks: residual blocks, of two convolutions each.
         n_hidden: numbers that stand for a style.
@@ -42,6 +42,7 @@ class MetaNet(nn.Module):
         self.backbone = backbone.eval().requires_grad_(False)
         self.width, self.n_blocks, self.n_hidden = width, n_blocks, n_hidden
         _, self.layers = layers_of(backbone)
+        self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]
         n_seen = 2 * sum(backbone.stage_channels[layer] for layer in self.layers)
         self.encode, self.decode = encoder(width, 0), decoder(width)
         self.generate = KernelGenerator(width, 3, dims=2, n_embedding=N_EMBEDDING, n_hidden=N_HIDDEN)

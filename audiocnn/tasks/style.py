@@ -78,7 +78,8 @@ class StyleTask(Task):
         """Reads the styles and the network that judges, which is no part of what is trained and saved."""
         backbone = modelfile.load(models.path(self.loss_network), ImageModel).backbone
         if isinstance(self.network, AdaIN | MetaNet):
-            self.network.backbone.load_state_dict(backbone.state_dict())
+            known, kept = backbone.state_dict(), self.network.backbone.state_dict()  # of fewer stages
+            self.network.backbone.load_state_dict({name: known[name] for name in kept})
         self.content_layers, self.style_layers = layers_of(backbone)
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
         self._extractor = (extractor,)  # in a tuple, where torch does not look for weights
