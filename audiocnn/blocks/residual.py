@@ -89,6 +89,7 @@ class ResidualV1(nn.Module):
     Args:
         branch: basic (two 3x3 convolutions) or bottleneck (1x1, 3x3, 1x1; inside a quarter of the channels).
         dilation: of the 3x3 convolutions.
+        padding_mode: what stands beside the map, as `conv` has it.
         squeeze_channels: of the squeeze-and-excitation that ends the branch; none for 0.
         stochastic_depth: probability that the branch is missing in training.
     """
@@ -102,6 +103,7 @@ class ResidualV1(nn.Module):
         branch: str = "basic",
         stride: Size = 1,
         dilation: Size = 1,
+        padding_mode: str = "zeros",
         norm: Norm = "batch",
         act: str = "relu",
         squeeze_channels: int = 0,
@@ -110,8 +112,8 @@ class ResidualV1(nn.Module):
         super().__init__()
         layers = list(_layers(branch, in_channels, out_channels, dims, stride, dilation))
         self.branch = nn.Sequential(
-            *(ConvNormAct(**layer, norm=norm, act=act) for layer in layers[:-1]),
-            ConvNormAct(**layers[-1], norm=norm, act="none"),
+            *(ConvNormAct(**layer, padding_mode=padding_mode, norm=norm, act=act) for layer in layers[:-1]),
+            ConvNormAct(**layers[-1], padding_mode=padding_mode, norm=norm, act="none"),
             *_ending(out_channels, dims, act, squeeze_channels, stochastic_depth),
         )
         if _projects(in_channels, out_channels, dims, stride):

@@ -17,7 +17,10 @@ def encoder(width: int, n_blocks: int) -> nn.Sequential:
         _layer(3, width, 9),
         _layer(width, 2 * width, 3, stride=2),
         _layer(2 * width, 4 * width, 3, stride=2),
-        *(ResidualV1(4 * width, 4 * width, dims=2, norm="instance") for _ in range(n_blocks)),
+        *(
+            ResidualV1(4 * width, 4 * width, dims=2, padding_mode="reflect", norm="instance")
+            for _ in range(n_blocks)
+        ),
     )
 
 
@@ -28,13 +31,13 @@ def decoder(width: int) -> nn.Sequential:
         _layer(4 * width, 2 * width, 3),
         nn.Upsample(scale_factor=2, mode="nearest"),
         _layer(2 * width, width, 3),
-        ConvNormAct(width, 3, 9, dims=2, padding_mode="replicate", norm="none", act="none"),
+        ConvNormAct(width, 3, 9, dims=2, padding_mode="reflect", norm="none", act="none"),
         nn.Sigmoid(),
     )
 
 
 def _layer(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> ConvNormAct:
-    arguments = {"dims": 2, "padding_mode": "replicate", "norm": "instance"}
+    arguments = {"dims": 2, "padding_mode": "reflect", "norm": "instance"}
     return ConvNormAct(in_channels, out_channels, kernel_size, stride=stride, **arguments)
 
 
@@ -44,7 +47,8 @@ class TransferNet(nn.Module):
     Shape: (batch, 3, rows, columns), from 0 to 1 -> the same.
     Source: Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016;
     instance norms: Ulyanov, Vedaldi, Lempitsky, "Instance normalization: the missing ingredient for fast
-    stylization", 2016. Differs: narrower; enlarged by repetition, which leaves no checks; edges go on.
+    stylization", 2016. Differs: narrower; enlarged by repetition, which leaves no checks; mirrored at
+    the edges in all layers, for with zeros a network learns to paint a frame.
 
     Args:
         width: channels of the first maps; the paper's network has 32.

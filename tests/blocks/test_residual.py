@@ -196,3 +196,9 @@ def test_published_parameters(branch: str, depths, reduction: int, parameters: i
                 channels = width
         parts.append(nn.Linear(channels, 1000))
     assert sum(p.numel() for part in parts for p in part.parameters()) == parameters
+
+
+def test_mirrored_edges_leave_an_even_map_even() -> None:
+    block = evaluated(ResidualV1(4, 4, dims=2, padding_mode="reflect"))
+    made = block(torch.rand(1, 4, 1, 1, generator=torch.Generator().manual_seed(0)).expand(1, 4, 6, 9))
+    torch.testing.assert_close(made, made[..., 3:4, 4:5].expand_as(made))
