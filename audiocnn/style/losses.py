@@ -9,7 +9,7 @@ Differs: the papers' losses are not relative.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,9 +53,23 @@ def sums(maps: Tensor, weights: Tensor | float | None = None) -> Sums:
     if weights is None:
         weights = 1 / flat.shape[2]
     if isinstance(weights, Tensor):
-        weighted = flat * weights.flatten(2)
-        return Sums(weighted.sum(2), weighted @ flat.transpose(1, 2))
-    return Sums(flat.sum(2) * weights, flat @ flat.transpose(1, 2) * weights)
+        each = weights.flatten(2)
+        return Sums((flat * each).sum(2), _Products.apply(flat * each.sqrt()))
+    return Sums(flat.sum(2) * weights, _Products.apply(flat) * weights)
+
+
+class _Products(torch.autograd.Function):
+    """flat @ flat.T, whose own gradient holds two gradients as large as the maps, where one does."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        return flat @ flat.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        return (gradient + gradient.transpose(1, 2)).to(flat) @ flat
 
 
 def weights_of(shares: Tensor) -> Tensor:
