@@ -31,7 +31,7 @@ class MetaNet(nn.Module):
     blocks are predicted.
 
     Args:
-        backbone: what sees the style; it does not learn, and loses the stages after the last that is looked at.
+        backbone: what sees the style; it does not learn; it loses the stages not looked at.
         width: channels of the first maps.
         n_blocks: residual blocks, of two convolutions each.
         n_hidden: numbers that stand for a style.

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audiocnn import models, pictures
+from audiocnn import files, models, pictures
 from audiocnn.blocks.arguments import choose
 from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
@@ -33,8 +33,8 @@ class StyleTask(Task):
     and in every other step to give the pictures back; AdaIN and MetaNet all of them, and the batch's other
     pictures.
 
-    Raises: ValueError when there are more or fewer styles than the network has; in `setup` FileError when a
-        file cannot be read.
+    Raises: ValueError when there are more or fewer styles than the network has; FileError, also in `setup`,
+        when a file cannot be read or does not fit.
 
     Args:
         network: what is trained.
@@ -46,6 +46,7 @@ class StyleTask(Task):
         style_weight: of the style's.
         tv_weight: of the total variation.
         statistic: the kind of style: gram, moments or wasserstein.
+        start_from: a model file of a network of the same shape, whose weights training starts from.
 
     learning_rate and weight_decay are those of `Task`.
     """
@@ -62,12 +63,18 @@ class StyleTask(Task):
         statistic: str = "gram",
         learning_rate: float = 3e-3,
         weight_decay: float = 0.0,
+        start_from: str | None = None,
     ) -> None:
         super().__init__()
         if isinstance(network, TransferNet) and len(styles) != 1:
             raise ValueError(f"{len(styles)} styles given, expected one: a TransferNet has no more")
         if isinstance(network, StyleBank) and len(styles) != len(network.styles):
             raise ValueError(f"{len(styles)} styles given, expected {len(network.styles)}, as the bank has")
+        if start_from:
+            start = modelfile.load(start_from, nn.Module)
+            if modelfile.describe(start) != modelfile.describe(network):
+                raise files.FileError(start_from, "holds another network than the one that is to be trained")
+            network.load_state_dict(start.state_dict())
         self.network = network
         self.content_weight, self.style_weight, self.tv_weight = content_weight, style_weight, tv_weight
         self.learning_rate, self.weight_decay = learning_rate, weight_decay

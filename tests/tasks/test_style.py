@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from audiocnn import pictures
 from audiocnn.backbones.vgg import VGG
+from audiocnn.files import FileError
 from audiocnn.pictures import Picture
 from audiocnn.style.adain import AdaIN
 from audiocnn.style.bank import StyleBank
@@ -88,3 +89,12 @@ def test_wrong_numbers_of_styles(files: dict[str, str]) -> None:
         StyleTask(TransferNet(4, 1), [files["stripes"], files["squares"]], files["vgg"])
     with pytest.raises(ValueError, match="1 styles given, expected 2, as the bank has"):
         StyleTask(StyleBank(["a", "b"], 4, 1), [files["stripes"]], files["vgg"])
+
+
+def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
+    start, path = TransferNet(4, 1), str(tmp_path / "start.safetensors")
+    modelfile.save(start, path)
+    again = StyleTask(TransferNet(4, 1), [files["squares"]], files["vgg"], start_from=path)
+    torch.testing.assert_close(again.network.state_dict(), start.state_dict())
+    with pytest.raises(FileError, match="holds another network than the one that is to be trained"):
+        StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
