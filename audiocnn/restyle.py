@@ -117,7 +117,11 @@ def extractor_of(
 
 def _painter(model: str) -> Painter:
     """Raises: ModelError when the model is none that paints, or cannot be read."""
-    network = modelfile.load(models.path(model), nn.Module)
+    path = models.path(model)
+    if not path.exists():
+        known = ", ".join(models.names(models.STYLES))
+        raise modelfile.ModelError(model, f"no such model, expected a file or one of {known}")
+    network = modelfile.load(path, nn.Module)
     if not isinstance(network, Painter):
         raise modelfile.ModelError(model, f"holds {type(network).__name__}, expected a network that paints")
     return network

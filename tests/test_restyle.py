@@ -109,6 +109,11 @@ def test_no_such_backbone() -> None:
         painted(backbone="vgg99")
 
 
+def test_no_such_painter() -> None:
+    with pytest.raises(ModelError, match="night: no such model, expected a file or one of"):
+        restyle.stylize(blobs(0), model="night")
+
+
 @pytest.fixture(scope="module")
 def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of each kind that has learned nothing, and a network of pictures."""

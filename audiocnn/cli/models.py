@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from audiocnn.backbones import Backbone
-    from audiocnn.tasks.model import Model
 
 WIDTH = 100  # columns of the tables where there is no terminal
 
@@ -62,15 +61,18 @@ def list_models(
             raise ValueError(f"classes is {classes}, expected 0 or more")
     from audiocnn.backbones import list_backbones
 
-    shipped = [name for name in models.names() if fnmatch(name, pattern)]
+    listening, painting = (
+        [name for folder in folders for name in models.names(folder) if fnmatch(name, pattern)]
+        for folders in ((models.FOLDER,), (models.PICTURES, models.STYLES))
+    )
     names = sorted(list_backbones(pattern), key=_as_counted)
-    if not shipped and not names:
+    if not listening and not painting and not names:
         raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
     console = tables.console(WIDTH)
     if detail:
-        _print_details(console, shipped, names, sound, classes)
+        _print_details(console, listening, names, sound, classes)
         return 0
-    _print_shipped(shipped)
+    _print_shipped(listening + painting)
     if names:
         _print_networks(console, names, sound, classes, latency=not no_latency)
     return 0
@@ -83,20 +85,26 @@ def _as_counted(name: str) -> list:
 
 def _print_shipped(names: list[str]) -> None:
     """Each with the card that tells what it is good for; not cut to the terminal's width."""
+    from torch import nn
+
     from audiocnn.tasks import modelfile
 
     for name in names:
         path = models.path(name)
-        size_mb, hears = path.stat().st_size / 1e6, _hears(modelfile.load(path))
+        size_mb, hears = path.stat().st_size / 1e6, _hears(modelfile.load(path, nn.Module))
         print(f"{name:16}{size_mb:5.1f} MB  {hears:28}{path.with_suffix('.md')}")
 
 
-def _hears(model: "Model") -> str:
-    from audiocnn.tasks.model import ClipModel
+def _hears(model: "nn.Module") -> str:
+    from audiocnn.style.bank import StyleBank
+    from audiocnn.tasks.model import ClipModel, ImageModel, NotesModel
 
     if isinstance(model, ClipModel):
         return f"{len(model.labels)} labels, {model.window_s:g} s windows"
-    return "notes"
+    if isinstance(model, StyleBank):
+        return f"paints in {len(model.styles)} styles"
+    kinds = {NotesModel: "notes", ImageModel: "sees pictures"}
+    return kinds.get(type(model), "paints")
 
 
 def _print_networks(
