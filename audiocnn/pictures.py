@@ -10,20 +10,24 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from audiocnn import files
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MOST_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of files made to do harm
 WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 QUALITY = 95  # of what is written as JPEG or WebP
+SIDE_INCHES = 3.4  # of a picture among others in a figure
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,21 @@ def with_pixels(picture: Picture, pixels: np.ndarray) -> Picture:
         return replace(picture, pixels=pixels)
     alpha = Image.fromarray(picture.alpha[0]).resize(pixels.shape[:0:-1], Image.Resampling.BICUBIC)
     return replace(picture, pixels=pixels, alpha=np.asarray(alpha)[None].clip(0, 1))
+
+
+def draw(shown: Mapping[str, Picture], columns: int = 4) -> Figure:
+    """A figure with the pictures side by side, each under its name."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows), layout="constrained")
+    every = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in every:
+        axes.axis("off")
+    for axes, (name, picture) in zip(every, shown.items(), strict=False):
+        axes.imshow(picture.pixels.transpose(1, 2, 0))
+        axes.set_title(name, loc="left", fontsize=10)
+    return figure
 
 
 def find(path: str | os.PathLike) -> Iterator[Path]:

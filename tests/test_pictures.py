@@ -138,3 +138,11 @@ def test_find(tmp_path: Path) -> None:
     assert [*pictures.find(tmp_path / "b.png")] == [tmp_path / "b.png"]
     with pytest.raises(files.FileError, match="no such file or folder"):
         [*pictures.find(tmp_path / "none")]
+
+
+def test_draw() -> None:
+    halves = {name: pictures.Picture(np.full((3, 2, 4), level)) for name, level in (("a", 0.0), ("b", 1.0))}
+    figure = pictures.draw(halves, columns=3)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title("left") for axes in shown] == ["a", "b"]
+    assert [np.unique(axes.images[0].get_array()).tolist() for axes in shown] == [[0.0], [1.0]]

@@ -12,7 +12,7 @@ from audiocnn.explain.drawing import (
     draw_patches,
     draw_responses,
 )
-from audiocnn.explain.embeddings import clickable, embed, onto_plane
+from audiocnn.explain.embeddings import clickable, data_url, embed, onto_plane
 from audiocnn.explain.fields import alone, measure_fields, spans
 from audiocnn.explain.hear import cropped, filtered, sound_of
 from audiocnn.explain.kernels import as_pictures, by_peak, first_kernels, frequency_response, linear_weights
@@ -40,6 +40,7 @@ __all__ = [
     "class_activation",
     "clickable",
     "cropped",
+    "data_url",
     "deconvolution",
     "deleted",
     "draw_embeddings",
