@@ -69,3 +69,12 @@ class StyleBank(nn.Module):
         state["bank.weight"] = torch.cat([state["bank.weight"], grown.bank.weight.detach()[-1:]])
         grown.load_state_dict(state)
         return grown
+
+    def learn_from(self, number: int) -> None:
+        """From now on only the kernels of the styles from this number on learn."""
+        self.requires_grad_(False)
+        weight = self.bank.weight.requires_grad_()
+        learns = torch.arange(len(weight)) >= number
+        weight.register_hook(
+            lambda gradient: gradient * learns.view(-1, *[1] * (gradient.ndim - 1)).to(gradient)
+        )

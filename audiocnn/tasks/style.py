@@ -46,7 +46,8 @@ class StyleTask(Task):
         style_weight: of the style's.
         tv_weight: of the total variation.
         statistic: the kind of style: gram, moments or wasserstein.
-        start_from: a model file of a network of the same shape, whose weights training starts from.
+        start_from: a model file of a network of the same shape, whose weights training starts from; or of a
+            StyleBank with the first of the styles: then only the kernels of the others learn.
 
     learning_rate and weight_decay are those of `Task`.
     """
@@ -70,12 +71,8 @@ class StyleTask(Task):
             raise ValueError(f"{len(styles)} styles given, expected one: a TransferNet has no more")
         if isinstance(network, StyleBank) and len(styles) != len(network.styles):
             raise ValueError(f"{len(styles)} styles given, expected {len(network.styles)}, as the bank has")
-        if start_from:
-            start = modelfile.load(start_from, nn.Module)
-            if modelfile.describe(start) != modelfile.describe(network):
-                raise files.FileError(start_from, "holds another network than the one that is to be trained")
-            network.load_state_dict(start.state_dict())
         self.network = network
+        self.n_known = _started(network, start_from) if start_from else 0
         self.content_weight, self.style_weight, self.tv_weight = content_weight, style_weight, tv_weight
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.styles, self.loss_network, self.style_size = [*styles], loss_network, style_size
@@ -107,9 +104,10 @@ class StyleTask(Task):
 
     def step(self, shown: Tensor, stage: str) -> Tensor:
         """The loss of a batch, and of its parts content and style as means over the stage's batches."""
-        if isinstance(self.network, StyleBank) and self.training and torch.rand(()) < IDENTITY_SHARE:
+        whole = isinstance(self.network, StyleBank) and not self.n_known  # encoder and decoder learn too
+        if whole and self.training and torch.rand(()) < IDENTITY_SHARE:
             return (self.network(shown) - shown).square().mean()
-        number = int(torch.randint(len(self.painted), ()))
+        number = int(torch.randint(self.n_known, len(self.painted), ()))
         extractor = self._extractor[0].to(shown)
         with torch.no_grad():
             seen = extractor(shown)
@@ -150,6 +148,31 @@ class StyleTask(Task):
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The pictures in the first style."""
         return self._made(batch[0], self.painted[0].to(batch[0]), 0)
+
+
+def _started(network: nn.Module, path: str) -> int:
+    """Gives a network the weights of a file; of a StyleBank how many styles stay as they are there.
+
+    Raises: FileError when the file cannot be read or holds another network.
+    """
+    start = modelfile.load(path, nn.Module)
+    if not isinstance(start, StyleBank) or not isinstance(network, StyleBank):
+        _copy(start, network, path)
+        return 0
+    new = network.styles[len(start.styles) :]
+    n_known = len(start.styles) if new else 0
+    for style in new:
+        start = start.added(style)
+    _copy(start, network, path)
+    if new:
+        network.learn_from(n_known)
+    return n_known
+
+
+def _copy(start: nn.Module, network: nn.Module, path: str) -> None:
+    if modelfile.describe(start) != modelfile.describe(network):
+        raise files.FileError(path, "holds another network than the one that is to be trained")
+    network.load_state_dict(start.state_dict())
 
 
 def _picture(path: Path, size: int) -> Tensor:

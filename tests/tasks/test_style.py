@@ -52,6 +52,12 @@ def shown(n: int = 16) -> list[tuple[torch.Tensor, int]]:
     return [(one, 0) for one in nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear")]
 
 
+def quiet(folder: Path) -> dict:
+    """Arguments of a loop that tells and keeps nothing."""
+    told = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return told | {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": folder}
+
+
 NETWORKS = {
     "feedforward": (lambda: TransferNet(4, 1), ["stripes"]),
     "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"]),
@@ -66,9 +72,7 @@ def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> No
     network, styles = NETWORKS[name]
     paths = [files[style] for style in styles]
     task = StyleTask(network(), paths, files["vgg"], style_size=32, learning_rate=1e-2)
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    quiet |= {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": tmp_path}
-    loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet)
+    loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet(tmp_path))
     loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False)
     before = loop.callback_metrics["val/style"].item()
     loop.fit(task, DataLoader(shown(), batch_size=8), DataLoader(shown(), batch_size=8))
@@ -98,3 +102,20 @@ def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
     torch.testing.assert_close(again.network.state_dict(), start.state_dict())
     with pytest.raises(FileError, match="holds another network than the one that is to be trained"):
         StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
+
+
+def test_a_style_is_added_to_a_bank(files: dict[str, str], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start, path = StyleBank(["stripes"], 4, 1), str(tmp_path / "start.safetensors")
+    modelfile.save(start, path)
+    batch = torch.stack([one for one, _ in shown(4)])
+    both, styles = StyleBank(["stripes", "squares"], 4, 1), [files["stripes"], files["squares"]]
+    task = StyleTask(both, styles, files["vgg"], style_size=32, learning_rate=1e-1, start_from=path)
+    loop = lightning.Trainer(accelerator="cpu", max_epochs=6, **quiet(tmp_path))
+    loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False)
+    before = loop.callback_metrics["val/style"].item()
+    loop.fit(task, DataLoader(shown(), batch_size=8), DataLoader(shown(), batch_size=8))
+    assert loop.callback_metrics["val/style"].item() < 0.9 * before
+    first = torch.zeros(4, dtype=torch.long)
+    with torch.no_grad():
+        torch.testing.assert_close(both.eval()(batch, first), start.eval()(batch, first), rtol=0, atol=0)
