@@ -4,8 +4,8 @@ Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in t
 `PIECE_S`, each with the instruments that are heard in it for `HEARD_S` or more, by the level of their sound.
 Split rule: as `render`'s, by song, and validation has soundfonts of its own. Half of the excerpts are of one
 instrument alone, some of them of long single notes or a bank's recordings as they are; each instrument is as
-likely. Each instrument of a mix has a soundfont or a bank of recorded notes of its own. Voices come from the
-soundfonts and from `singing`.
+likely. More of such recordings can be asked for. Each instrument of a mix has a soundfont or a bank of
+recorded notes of its own. Voices come from the soundfonts and from `singing`.
 Licence: that of the songs and sounds used, see `render`.
 """
 
@@ -30,6 +30,7 @@ MASKED = 10 ** (-20 / 20)  # nor where it is softer than the mix by so much
 SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
 TAKES_SHARE = 0.5  # of excerpts of one bank
+RESTS_S = (0.8, 3.0)  # the longest between a bank's recordings, where more of them are asked for
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
 SOUNDFONTS_SHARE = 2.0  # of an instrument's sounds, where each of its banks has 1
 LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
@@ -65,10 +66,13 @@ PERCUSSION = {39: 0.08, 54: 0.2, 56: 0.1, 60: 0.2, 61: 0.2, 62: 0.2, 63: 0.2, 64
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One recording to be rendered: where to, of which song, and by what."""
+    """One recording to be rendered: where to, of which song, and by what.
+
+    Without a song it is of a bank's recordings as they are.
+    """
 
     stem: Path
-    song: Path
+    song: Path | None
     seed: tuple[int, ...]
     soundfonts: tuple[Path, ...]
     banks: tuple[Path, ...]
@@ -81,11 +85,7 @@ class Excerpt:
     def run(self) -> None:
         """Renders the recording and what is heard in it."""
         rng = np.random.default_rng(self.seed)
-        reverb = synth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
-        layers = {
-            name: _levelled(_sound(name, part, source, rng, reverb), rng)
-            for name, part, source in arranged(midi.read(self.song), rng, self.soundfonts, self.banks)
-        }
+        layers = {name: _levelled(sound, rng) for name, sound in self._sounds(rng)}
         total = np.sum(list(layers.values()), axis=0)
         path = self.stem.with_name(self.stem.name + ".flac")
         audio.save(path, render.at_some_level(total, rng), SAMPLE_RATE)
@@ -93,11 +93,22 @@ class Excerpt:
         with files.written(self.labels) as partial:
             partial.write_text("\n".join(pieces), encoding="utf-8")
 
+    def _sounds(self, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
+        """Returns the names and sounds of what plays."""
+        if self.song is None:
+            name, source = drawn_bank(rng, self.banks)
+            return [(name, samples.bank(source).takes(EXCERPT_S, rng, float(rng.choice(RESTS_S))))]
+        reverb = synth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
+        return [
+            (name, _sound(name, part, source, rng, reverb))
+            for name, part, source in arranged(midi.read(self.song), rng, self.soundfonts, self.banks)
+        ]
+
     def rows(self) -> list[tuple]:
         """Returns the recording's rows of the manifest."""
-        split = self.stem.parent.name
+        split, group = self.stem.parent.name, (self.song or self.stem).stem
         return [
-            (f"{split}/{self.stem.name}.flac", heard, i * PIECE_S, (i + 1) * PIECE_S, split, self.song.stem)
+            (f"{split}/{self.stem.name}.flac", heard, i * PIECE_S, (i + 1) * PIECE_S, split, group)
             for i, heard in enumerate(self.labels.read_text(encoding="utf-8").split("\n"))
         ]
 
@@ -113,6 +124,7 @@ def prepare(
     seed: int = 0,
     workers: int = 2,
     without: Sequence[Path] = (),
+    takes_hours: float = 0.0,
 ) -> int:
     """Returns the number of recordings rendered to OUT/{train,validation}, and writes OUT/manifest.csv.
 
@@ -131,6 +143,7 @@ def prepare(
         workers: processes.
         without: folders of recordings in which no instrument plays, such as those of `data prepare speech`,
             which train to name none.
+        takes_hours: of train besides: the banks' recordings as they are, each instrument for as long.
 
     Raises:
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
@@ -148,6 +161,9 @@ def prepare(
         for number in range(round(length * 3600 / EXCERPT_S)):
             song = split[name][order[number % len(order)]]
             excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
+    for number in range(round(takes_hours * 3600 / EXCERPT_S) if banks else 0):
+        stem = Path(out, "train", f"takes_{number:05d}")
+        excerpts.append(Excerpt(stem, None, (seed, 2, number), (), tuple(banks)))
     todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
     render.run([excerpt.run for excerpt in todo], workers)
     with files.written(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
@@ -188,6 +204,16 @@ def arranged(
         part = _part(name, parts[order[i % len(parts)]], program, rng, semitones, long_notes)
         arrangement.append((name, part, source))
     return arrangement
+
+
+def drawn_bank(rng: np.random.Generator, banks: Sequence[Path]) -> tuple[str, Path]:
+    """Returns an instrument that has a bank, and one of its banks."""
+    fitting = {
+        name: [bank for bank in banks if recipes.program_of(bank) in programs]
+        for name, programs in INSTRUMENTS.items()
+    }
+    name = str(rng.choice([name for name, chosen in fitting.items() if chosen]))
+    return name, fitting[name][int(rng.integers(len(fitting[name])))]
 
 
 def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]) -> Path:

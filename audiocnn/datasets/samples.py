@@ -170,12 +170,14 @@ class Bank:
             end = max(end, begin + len(sound))
         return _softened(layers[:, :end]), notes
 
-    def takes(self, length_s: float, rng: np.random.Generator) -> np.ndarray:
+    def takes(
+        self, length_s: float, rng: np.random.Generator, longest_rest_s: float = LONGEST_REST_S
+    ) -> np.ndarray:
         """Returns length_s of recordings as they were made, drawn at random, with rests between: 16 kHz."""
         n_samples, sounds = round(length_s * SAMPLE_RATE), []
         while sum(map(len, sounds)) < n_samples:
             sounds.append(_recording(*self.recordings[rng.integers(len(self.recordings))]))
-            sounds.append(np.zeros(round(rng.uniform(0.01, LONGEST_REST_S) * SAMPLE_RATE), np.float32))
+            sounds.append(np.zeros(round(rng.uniform(0.01, longest_rest_s) * SAMPLE_RATE), np.float32))
         return np.concatenate(sounds)[:n_samples]
 
     def _key(self, midi: float, velocity: float) -> np.ndarray:

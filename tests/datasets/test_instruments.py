@@ -135,6 +135,26 @@ def test_prepares_clips_that_say_what_they_are(tmp_path: Path, soundfont: Path) 
         assert bool(row["labels"]) == (np.abs(piece).max() > 0.005)
 
 
+def test_more_recordings_of_banks_come_as_they_are_each_instrument_as_often(tmp_path: Path) -> None:
+    banks = [tmp_path / name for name in ("041-one", "041-two", "069-oboe")]
+    for bank in banks:
+        bank.mkdir()
+        soundfile.write(
+            bank / "A4.wav", np.sin(np.arange(2 * SAMPLE_RATE) * 440 * 2 * np.pi / SAMPLE_RATE), SAMPLE_RATE
+        )
+    drawn = [instruments.drawn_bank(np.random.default_rng(seed), banks) for seed in range(400)]
+    assert 0.4 < np.mean([name == "oboe" for name, _ in drawn]) < 0.6
+    assert {bank for name, bank in drawn if name == "violin"} == set(banks[:2])
+    excerpt = instruments.Excerpt(tmp_path / "train" / "takes_00000", None, (0, 2, 0), (), tuple(banks))
+    excerpt.stem.parent.mkdir()
+    excerpt.run()
+    rows = excerpt.rows()
+    assert [row[2:] for row in rows] == [
+        (3.0 * i, 3.0 * i + 3, "train", "takes_00000") for i in range(round(EXCERPT_S / PIECE_S))
+    ]
+    assert {row[1] for row in rows} <= {"", "violin", "oboe"} and len({row[1] for row in rows} - {""}) == 1
+
+
 def test_recordings_without_an_instrument_are_pieces_without_labels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "speech.wav", np.zeros(7 * SAMPLE_RATE), SAMPLE_RATE)
     rows = instruments.unlabelled(tmp_path / "speech.wav")
