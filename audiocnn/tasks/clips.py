@@ -119,6 +119,14 @@ class ClipTask(ClipModel, Task):
             said.append(logits.sigmoid() if self.several else logits.softmax(1))
         return torch.lerp(targets, torch.stack(said).mean(0), self.taught) if said else targets
 
+    def setup(self, stage: str) -> None:
+        """Raises: ValueError when the data have other labels, or these in another order: those of targets."""
+        theirs = getattr(getattr(self.trainer, "datamodule", None), "labels", None)
+        if theirs and [*theirs] != self.labels:
+            raise ValueError(
+                f"labels of the data are {[*theirs]}, expected the task's in their order, {self.labels}"
+            )
+
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch
         logits = self.head(self.backbone(self.mask(self.roll(self.picture(waveforms)))))

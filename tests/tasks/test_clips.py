@@ -111,6 +111,15 @@ def test_refuses_what_cannot_be(arguments: dict, message: str) -> None:
         GenreTask(LogMel(RATE), create_backbone("lenet5"), labels, **arguments)
 
 
+def test_refuses_data_whose_labels_are_in_another_order() -> None:
+    some = tones(several=False, n=4, seed=0)
+    data = lightning.LightningDataModule.from_datasets(some, some)
+    data.labels = LABELS[::-1]
+    trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(ValueError, match=r"labels of the data are \['high', .* expected .* \['low', "):
+        trainer.fit(tiny(), data)
+
+
 def test_genre_learns_and_knows_what_it_does_not_know() -> None:
     task = fitted(tiny())
     logged = task.trainer.callback_metrics
