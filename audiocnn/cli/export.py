@@ -12,20 +12,30 @@ if TYPE_CHECKING:
 
 
 def export(
-    out: Path, model: str | None = None, config: Path | None = None, ckpt_path: Path | None = None
+    out: Path,
+    model: str | None = None,
+    config: Path | None = None,
+    ckpt_path: Path | None = None,
+    average: str | None = None,
+    share: float = 0.5,
 ) -> int:
     """Writes a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
     The model is one that there is (--model), or what `audiocnn fit` trained (--config and --ckpt_path).
     Checkpoints are read without unpickling code. ONNX of a model of labels hears one window; with several
     labels what is shorter should lie in the middle of silence.
+    Averaged with what its training started from (--average), a model keeps more of what that knew.
 
     Args:
         out: the file to write; its suffix tells the format.
         model: a model's name (see `audiocnn models`) or file.
         config: config of the training.
         ckpt_path: checkpoint of the training.
+        average: a model's name or file, of the same shape: weights between the two are written.
+        share: of the weights of `average`, 0 to 1.
     """
+    if not 0 <= share <= 1:
+        raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
     from audiocnn import listen
@@ -38,6 +48,11 @@ def export(
         task = trained(config, ckpt_path)
     else:
         raise UsageError("give either --model, or --config and --ckpt_path")
+    if average is not None:
+        try:
+            modelfile.average(task, listen.load(average), share)
+        except ValueError as error:
+            raise UsageError(f"average is {average}: {error}") from error
     if out.suffix == ".safetensors":
         modelfile.save(getattr(task, "network", task), out)  # of a StyleTask what it trains
     elif isinstance(task, Model):

@@ -20,6 +20,21 @@ def test_export_a_model_again(run, tmp_path: Path, model: Path) -> None:
     assert (tmp_path / "again.safetensors").read_bytes() == model.read_bytes()
 
 
+def test_export_an_average(run, tmp_path: Path, model: Path, one_tone: Path) -> None:
+    other, out = tmp_path / "other.safetensors", tmp_path / "mean.safetensors"
+    network = modelfile.load(model)
+    with torch.no_grad():
+        for value in network.parameters():
+            value += 1
+    modelfile.save(network, other)
+    done = run("export", out, "--model", model, "--average", other, "--share", "0.25")
+    assert (done.status, done.err) == (0, [])
+    for name, value in modelfile.load(model).named_parameters():
+        torch.testing.assert_close(modelfile.load(out).get_parameter(name), value + 0.25)
+    assert run("export", out, "--model", model, "--average", one_tone).status == 2
+    assert run("export", out, "--model", model, "--average", other, "--share", "2").status == 2
+
+
 @pytest.mark.slow
 def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path) -> None:
     assert run("export", tmp_path / "tones.onnx", "--model", model).status == 0
