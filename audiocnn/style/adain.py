@@ -51,6 +51,9 @@ class AdaIN(nn.Module):
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
         self.backbone, self.layer = backbone.eval().requires_grad_(False), layer
         self.backbone.stages = self.backbone.stages[: layer + 1]
+        for part in self.backbone.modules():
+            if isinstance(part, nn.Conv2d):
+                part.padding_mode = "reflect"  # by zeros the decoder would know where the edges are
         self.n_halvings = firsts.index(layer)
         self.decode = _mirrored(backbone, self.n_halvings)
 
@@ -82,7 +85,7 @@ class AdaIN(nn.Module):
 def _mirrored(backbone: VGG, n_halvings: int) -> nn.Sequential:
     """The encoder backwards: repetitions for poolings, no norms, which would undo what was exchanged."""
     layers: list[nn.Module] = []
-    arguments = {"dims": 2, "padding_mode": "replicate", "norm": "none"}
+    arguments = {"dims": 2, "padding_mode": "reflect", "norm": "none"}
     before = backbone.widths[n_halvings]
     for width, block in zip(
         backbone.widths[:n_halvings][::-1], backbone.kernels[:n_halvings][::-1], strict=True
