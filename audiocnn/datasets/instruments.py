@@ -31,7 +31,6 @@ SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
 TAKES_SHARE = 0.5  # of excerpts of one bank
 RESTS_S = (0.8, 3.0)  # the longest between a bank's recordings, where more of them are asked for
-SEMITONES = 2.0  # by which these are moved at most: no instrument lacks a pitch that others have
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
 SOUNDFONTS_SHARE = 2.0  # of an instrument's sounds, where each of its banks has 1
 LOUDNESS_DB = 4.0  # standard deviation of the parts' levels in a mix
@@ -98,8 +97,7 @@ class Excerpt:
         """Returns the names and sounds of what plays."""
         if self.song is None:
             name, source = drawn_bank(rng, self.banks)
-            longest_rest_s = float(rng.choice(RESTS_S))
-            return [(name, samples.bank(source).takes(EXCERPT_S, rng, longest_rest_s, SEMITONES))]
+            return [(name, samples.bank(source).takes(EXCERPT_S, rng, float(rng.choice(RESTS_S))))]
         reverb = synth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
         return [
             (name, _sound(name, part, source, rng, reverb))
@@ -145,8 +143,7 @@ def prepare(
         workers: processes.
         without: folders of recordings in which no instrument plays, such as those of `data prepare speech`,
             which train to name none.
-        takes_hours: of train besides: recordings of the banks, a little faster or slower, each instrument for
-            as long.
+        takes_hours: of train besides: the banks' recordings as they are, each instrument for as long.
 
     Raises:
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.

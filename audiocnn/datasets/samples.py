@@ -171,22 +171,12 @@ class Bank:
         return _softened(layers[:, :end]), notes
 
     def takes(
-        self,
-        length_s: float,
-        rng: np.random.Generator,
-        longest_rest_s: float = LONGEST_REST_S,
-        semitones: float = 0.0,
+        self, length_s: float, rng: np.random.Generator, longest_rest_s: float = LONGEST_REST_S
     ) -> np.ndarray:
-        """Returns length_s of recordings as they were made, drawn at random, with rests between: 16 kHz.
-
-        Args:
-            semitones: each is played faster or slower, by up to so many.
-        """
+        """Returns length_s of recordings as they were made, drawn at random, with rests between: 16 kHz."""
         n_samples, sounds = round(length_s * SAMPLE_RATE), []
         while sum(map(len, sounds)) < n_samples:
-            sound = _recording(*self.recordings[rng.integers(len(self.recordings))])
-            ratio = 2 ** (rng.uniform(-semitones, semitones) / 12)
-            sounds.append(soxr.resample(sound, ratio, 1.0) if semitones else sound)
+            sounds.append(_recording(*self.recordings[rng.integers(len(self.recordings))]))
             sounds.append(np.zeros(round(rng.uniform(0.01, longest_rest_s) * SAMPLE_RATE), np.float32))
         return np.concatenate(sounds)[:n_samples]
 
