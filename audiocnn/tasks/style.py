@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -170,7 +171,8 @@ def _started(network: nn.Module, path: str) -> int:
 
 
 def _copy(start: nn.Module, network: nn.Module, path: str) -> None:
-    if modelfile.describe(start) != modelfile.describe(network):
+    theirs, mine = (json.dumps(modelfile.describe(one)) for one in (start, network))  # of lists or tuples
+    if theirs != mine:
         raise files.FileError(path, "holds another network than the one that is to be trained")
     network.load_state_dict(start.state_dict())
 

@@ -96,9 +96,10 @@ def test_wrong_numbers_of_styles(files: dict[str, str]) -> None:
 
 
 def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
-    start, path = TransferNet(4, 1), str(tmp_path / "start.safetensors")
+    start, path = AdaIN(vgg(), 1), str(tmp_path / "start.safetensors")
     modelfile.save(start, path)
-    again = StyleTask(TransferNet(4, 1), [files["squares"]], files["vgg"], start_from=path)
+    torch.nn.init.zeros_((network := AdaIN(vgg(), 1)).decode[0][0].weight)
+    again = StyleTask(network, [files["squares"]], files["vgg"], start_from=path)
     torch.testing.assert_close(again.network.state_dict(), start.state_dict())
     with pytest.raises(FileError, match="holds another network than the one that is to be trained"):
         StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
