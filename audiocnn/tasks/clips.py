@@ -16,12 +16,10 @@ from torchmetrics.classification import (
     MultilabelF1Score,
 )
 
-from audiocnn import files
 from audiocnn import labels as labelling
 from audiocnn.augment import MaskPicture, Mixup, Overlay, RollPicture
 from audiocnn.backbones import Backbone
 from audiocnn.spectrogram import FrontEnd
-from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import Task
 from audiocnn.tasks.initialise import load_backbone
 from audiocnn.tasks.model import ClipModel
@@ -39,11 +37,6 @@ class ClipTask(ClipModel, Task):
         roll: moves the pictures while training; not at all when None.
         mix: what mixes the clips of a batch.
         label_smoothing: share of each target that is spread over all outputs.
-        teachers: model files with the same labels and sample rate: what they say of a clip on average, after
-            all augmentation, is learned beside its label. Source: Hinton, Vinyals, Dean, "Distilling the
-            knowledge in a neural network", 2015; the same view for all, and patience: Beyer et al.,
-            "Knowledge distillation: a good teacher is patient and consistent", 2022.
-        taught: the teachers' share of the targets.
         start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
 
     The arguments up to drop are those of `ClipModel`; in `audiocnn fit` the data tell the labels.
@@ -65,8 +58,6 @@ class ClipTask(ClipModel, Task):
         roll: RollPicture | None = None,
         mix: Mixup | Overlay | None = None,
         label_smoothing: float = 0.0,
-        teachers: Sequence[str] = (),
-        taught: float = 0.7,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         start_from: str | None = None,
@@ -75,10 +66,7 @@ class ClipTask(ClipModel, Task):
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
         self.mask, self.roll, self.mix = mask or MaskPicture(), roll or nn.Identity(), mix
-        if not 0 <= taught <= 1:
-            raise ValueError(f"taught is {taught}, expected 0 to 1")
-        self.label_smoothing, self.teachers, self.taught = label_smoothing, [*teachers], taught
-        self._teachers = tuple(self._teacher(path) for path in teachers)  # no part of what is trained
+        self.label_smoothing = label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.metrics = MetricCollection(self.figures(len(self.outputs)), prefix="val/")
         self._heard: list[tuple[Tensor, Tensor]] = []
@@ -102,23 +90,6 @@ class ClipTask(ClipModel, Task):
             return targets
         return torch.cat([targets, 1 - targets.sum(1, keepdim=True).clamp(max=1)], dim=1)
 
-    def _teacher(self, path: str) -> ClipModel:
-        """Raises: FileError when the file cannot be read or its model hears something else."""
-        teacher = modelfile.load(path, ClipModel)
-        theirs, mine = ((model.outputs, model.sample_rate, model.several) for model in (teacher, self))
-        if theirs != mine:
-            raise files.FileError(path, f"labels, rate and kind are {theirs}, expected {mine}")
-        return teacher.eval().requires_grad_(False)
-
-    def as_taught(self, waveforms: Tensor, targets: Tensor) -> Tensor:
-        """Targets of the outputs, (batch, outputs), and what the teachers say, by their share."""
-        said = []
-        for teacher in self._teachers:
-            with torch.no_grad():
-                logits = teacher.to(waveforms.device)(waveforms).float() / teacher.temperature
-            said.append(logits.sigmoid() if self.several else logits.softmax(1))
-        return torch.lerp(targets, torch.stack(said).mean(0), self.taught) if said else targets
-
     def setup(self, stage: str) -> None:
         """Raises: ValueError when the data have other labels, or these in another order: those of targets."""
         theirs = getattr(getattr(self.trainer, "datamodule", None), "labels", None)
@@ -130,7 +101,7 @@ class ClipTask(ClipModel, Task):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch
         logits = self.head(self.backbone(self.mask(self.roll(self.picture(waveforms)))))
-        loss = self.loss(logits.float(), self.as_taught(waveforms, self.of_outputs(targets)))
+        loss = self.loss(logits.float(), self.of_outputs(targets))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
 

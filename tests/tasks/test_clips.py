@@ -1,6 +1,5 @@
 """GenreTask and InstrumentTask: what they are trained as, and what they learn, the unknown included."""
 
-from pathlib import Path
 
 import lightning
 import numpy as np
@@ -10,10 +9,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from audiocnn.augment import MaskPicture, Mixup
 from audiocnn.backbones import create_backbone
-from audiocnn.files import FileError
 from audiocnn.labels import UNKNOWN
 from audiocnn.spectrogram import LogMel, Waveform
-from audiocnn.tasks import modelfile
 from audiocnn.tasks.clips import ClipTask, GenreTask, InstrumentTask
 
 pytestmark = [
@@ -49,7 +46,7 @@ def tones(several: bool, n: int, seed: int) -> TensorDataset:
     return TensorDataset(torch.tensor(waveforms).float(), torch.tensor(targets).float())
 
 
-def fitted(task: ClipTask, epochs: int = 6, train: TensorDataset | None = None) -> ClipTask:
+def fitted(task: ClipTask, epochs: int = 6) -> ClipTask:
     trainer = lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -59,8 +56,8 @@ def fitted(task: ClipTask, epochs: int = 6, train: TensorDataset | None = None) 
         enable_model_summary=False,
         check_val_every_n_epoch=epochs,
     )
-    shown = DataLoader(train or tones(task.several, 192, 0), 16, shuffle=True)
-    trainer.fit(task, shown, DataLoader(tones(task.several, 40, 1), 1))
+    train = DataLoader(tones(task.several, 192, 0), 16, shuffle=True)
+    trainer.fit(task, train, DataLoader(tones(task.several, 40, 1), 1))
     return task.eval()
 
 
@@ -164,21 +161,3 @@ def test_waveform_networks_hear_too() -> None:
 def test_short_clips_of_several_labels_lie_in_silence() -> None:
     shape = tiny(InstrumentTask).windows(torch.ones(2)).nonzero().tolist()
     assert shape == [[0, RATE // 2 - 1], [0, RATE // 2]]
-
-
-def test_learns_from_teachers(tmp_path: Path) -> None:
-    teacher, path = fitted(tiny()), str(tmp_path / "teacher.safetensors")
-    modelfile.save(teacher, path)
-    waveforms, targets = tones(False, 8, 2).tensors
-    task = tiny(teachers=[path, path], taught=0.25)
-    said = (teacher(waveforms) / teacher.temperature).softmax(1)
-    outputs = task.of_outputs(targets)
-    torch.testing.assert_close(task.as_taught(waveforms, outputs), 0.75 * outputs + 0.25 * said)
-
-    # Of the teacher's answers alone a pupil learns the labels, without having seen one.
-    unseen = TensorDataset(tones(False, 192, 0).tensors[0], torch.zeros(192, 3))
-    pupil = fitted(tiny(teachers=[path], taught=1.0), train=unseen)
-    hit = pupil(waveforms).argmax(1) == outputs.argmax(1)
-    assert hit.float().mean() >= 0.75
-    with pytest.raises(FileError, match="labels, rate and kind are"):
-        GenreTask(LogMel(RATE, 256, 128, n_mels=32), create_backbone("resnet_small"), ["a"], teachers=[path])
