@@ -1,19 +1,20 @@
 """What is left of the style's loss when a network has painted in one pass, beside the optimiser's.
 
-    .venv/bin/python tests/bench/painters.py udnie data/cache/paintings/udnie.jpg data/cache/photos
+    .venv/bin/python tests/bench/painters.py paintings/udnie.jpg data/cache/photos udnie style_bank adain
 
-The painter, the picture of a style (for AdaIN and the meta network better one that they have not seen) and
-photographs in a folder of folders, of which those are painted that configs/style_*.yaml do not train on.
-Losses are means over layers and photographs, as `StyleTask` has them.
+The picture of a style; photographs in a folder of folders, of which those are painted that
+configs/style_*.yaml do not train on; and networks that paint. Losses are means over layers and photographs,
+as `StyleTask` has them.
 """
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiocnn import models, pictures, restyle
 from audiocnn.datasets.picture_folder import PictureFolderDataModule
@@ -33,26 +34,17 @@ KNOBS = Knobs(
 )
 
 
-def ways(painter: torch.nn.Module, style: Tensor, name: str) -> dict[str, Callable[[Tensor], Tensor]]:
-    """How photographs (1, 3, rows, columns) are painted; the optimiser looks by the network of the losses."""
-    extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), KNOBS, "cpu")
-
-    def one_pass(content: Tensor) -> Tensor:
-        if isinstance(painter, AdaIN | MetaNet):
-            return painter(content, style)
-        if isinstance(painter, StyleBank):
-            return painter(content, torch.tensor([painter.styles.index(name)]))
-        return painter(content)
-
-    return {
-        "photograph": lambda content: content,
-        "one pass": one_pass,
-        f"{STEPS} steps": lambda content: optimise(content, [Style(style)], extractor, knobs),
-    }
+def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> Tensor:
+    """A photograph, (1, 3, rows, columns), as a network paints it."""
+    if isinstance(painter, AdaIN | MetaNet):
+        return painter(content, style)
+    if isinstance(painter, StyleBank):
+        return painter(content, torch.tensor([painter.styles.index(name)]))
+    return painter(content)
 
 
 @torch.no_grad()
-def losses(extractor: Extractor, layers: tuple[int, ...], content: Tensor, style: Tensor) -> float:
+def loss(extractor: Extractor, layers: tuple[int, ...], content: Tensor, style: Tensor) -> float:
     """How far the style of a picture is from another's."""
     of, distance = STATISTICS["wasserstein"]
     made, aim = extractor(content), extractor(style)
@@ -61,24 +53,28 @@ def losses(extractor: Extractor, layers: tuple[int, ...], content: Tensor, style
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("painter", help="a model file or the name of a shipped one")
     parser.add_argument("style", type=Path)
     parser.add_argument("photographs")
+    parser.add_argument("painters", nargs="+", help="model files or the names of shipped ones")
     parser.add_argument("--number", type=int, default=8, help="of photographs")
     options = parser.parse_args()
     data = PictureFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
-    shown = data.sets["test"].tensors[0][: options.number].float() / 255
+    shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
     style = fitted(torch.from_numpy(pictures.read(options.style).pixels)[None], STYLE_SIDE)
-    painter = modelfile.load(models.path(options.painter), torch.nn.Module)
     extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), KNOBS, "cpu")
-    found = {}
-    for name, paint in ways(painter, style, options.style.stem).items():
-        with torch.inference_mode(name == "one pass"):
-            made = [paint(content[None]) for content in shown]
-        found[name] = mean(losses(extractor, knobs.style_layers, one, style) for one in made)
-        print(f"{name:12} {found[name]:.4f}")
-    print(f"one pass over {STEPS} steps: {found['one pass'] / found[f'{STEPS} steps']:.2f}")
+
+    def left(paint: Callable[[Tensor], Tensor]) -> float:
+        return mean(loss(extractor, knobs.style_layers, paint(content), style) for content in shown)
+
+    steps = left(lambda content: optimise(content, [Style(style)], extractor, knobs))
+    print(f"photographs  {left(lambda content: content):.4f}")
+    print(f"{STEPS} steps    {steps:.4f}")
+    for name in options.painters:
+        painter = modelfile.load(models.path(name), nn.Module)
+        with torch.inference_mode():
+            found = left(partial(one_pass, painter, style=style, name=options.style.stem))
+        print(f"{name:12} {found:.4f}, {found / steps:.2f} times that of {STEPS} steps")
 
 
 if __name__ == "__main__":
