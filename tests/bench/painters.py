@@ -9,6 +9,7 @@ as `StyleTask` has them.
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -27,11 +28,9 @@ from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import Style, fitted, optimise
 from audiocnn.tasks import modelfile
 
-SIDE, STYLE_SIDE = 256, 384  # in training crops of 192, out of pictures as large as the style
+SIDE = 256  # of the photographs
 STEPS = 100
-KNOBS = Knobs(
-    content_weight=0.08, tv_weight=2.0, style_scale=STYLE_SIDE / SIDE, coarsest=SIDE, iterations=STEPS
-)
+KNOBS = Knobs(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
 
 
 def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> Tensor:
@@ -57,12 +56,14 @@ def main() -> None:
     parser.add_argument("photographs")
     parser.add_argument("painters", nargs="+", help="model files or the names of shipped ones")
     parser.add_argument("--number", type=int, default=8, help="of photographs")
+    parser.add_argument("--style_size", type=int, default=384, help="its longer side, as trained with")
     options = parser.parse_args()
     data = PictureFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
     shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
-    style = fitted(torch.from_numpy(pictures.read(options.style).pixels)[None], STYLE_SIDE)
-    extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), KNOBS, "cpu")
+    style = fitted(torch.from_numpy(pictures.read(options.style).pixels)[None], options.style_size)
+    knobs = replace(KNOBS, style_scale=options.style_size / SIDE)
+    extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), knobs, "cpu")
 
     def left(paint: Callable[[Tensor], Tensor]) -> float:
         return mean(loss(extractor, knobs.style_layers, paint(content), style) for content in shown)
