@@ -131,7 +131,7 @@ def draw(shown: Mapping[str, Picture], columns: int = 4) -> Figure:
 
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows), layout="constrained")
-    every = figure.subplots(rows, columns, squeeze=False).flat
+    every = [*figure.subplots(rows, columns, squeeze=False).flat]
     for axes in every:
         axes.axis("off")
     for axes, (name, picture) in zip(every, shown.items(), strict=False):
