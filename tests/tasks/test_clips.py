@@ -1,6 +1,5 @@
 """GenreTask and InstrumentTask: what they are trained as, and what they learn, the unknown included."""
 
-
 import lightning
 import numpy as np
 import pytest
