@@ -1,5 +1,6 @@
 """What the tests of the command line share: running it, and music whose notes are known to the model."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,12 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def program() -> list[str]:
-    """The command line as a process of its own."""
+    """The command line as a process of its own, which heeds Ctrl-C.
+
+    What a shell starts in its background ignores it, and so would what is started from there.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return [sys.executable, "-c", "from audiocnn.cli import main; raise SystemExit(main())"]
 
 
