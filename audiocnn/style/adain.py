@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -40,7 +41,7 @@ class AdaIN(nn.Module):
     Raises: ValueError when the layer is not the first of a block.
 
     Args:
-        backbone: the encoder, which does not learn; it loses the stages after the layer.
+        backbone: the encoder, of which a copy up to the layer is kept; it does not learn.
         layer: the number of its stage where statistics are exchanged, the first of a block.
     """
 
@@ -49,7 +50,7 @@ class AdaIN(nn.Module):
         firsts = [*layers_of(backbone)[1]]
         if layer not in firsts:
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
-        self.backbone, self.layer = backbone.eval().requires_grad_(False), layer
+        self.backbone, self.layer = copy.deepcopy(backbone).eval().requires_grad_(False), layer
         self.backbone.stages = self.backbone.stages[: layer + 1]
         for part in self.backbone.modules():
             if isinstance(part, nn.Conv2d):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -31,7 +32,7 @@ class MetaNet(nn.Module):
     blocks are predicted.
 
     Args:
-        backbone: what sees the style; it does not learn; it loses the stages not looked at.
+        backbone: what sees the style, of which a copy of the stages looked at is kept; it does not learn.
         width: channels of the first maps.
         n_blocks: residual blocks, of two convolutions each.
         n_hidden: numbers that stand for a style.
@@ -39,7 +40,7 @@ class MetaNet(nn.Module):
 
     def __init__(self, backbone: VGG, width: int = 16, n_blocks: int = 3, n_hidden: int = 256) -> None:
         super().__init__()
-        self.backbone = backbone.eval().requires_grad_(False)
+        self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
         self.width, self.n_blocks, self.n_hidden = width, n_blocks, n_hidden
         _, self.layers = layers_of(backbone)
         self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]

@@ -108,3 +108,12 @@ def test_each_style_has_kernels_of_its_own() -> None:
     with torch.no_grad():
         made = network(pictures(16, 16), styles)
         torch.testing.assert_close(network(pictures(16, 16)[1:], styles[1:]), made[1:])
+
+
+def test_a_backbone_given_stays_as_it_is() -> None:
+    backbone, shown = encoder().eval(), pictures(16, 16)
+    with torch.no_grad():
+        before = backbone(shown)
+        AdaIN(backbone, 2)
+        MetaNet(backbone, 4, 1, 8)
+        torch.testing.assert_close(backbone(shown), before, rtol=0, atol=0)
