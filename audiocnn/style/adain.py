@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.style.extract import layers_of
+from audiocnn.style.extract import first_stages, layers_of
 from audiocnn.style.feedforward import cropped, filled
 
 SMALLEST = 1e-5  # deviation of a channel that is the same everywhere
@@ -50,8 +49,7 @@ class AdaIN(nn.Module):
         firsts = [*layers_of(backbone)[1]]
         if layer not in firsts:
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
-        self.backbone, self.layer = copy.deepcopy(backbone).eval().requires_grad_(False), layer
-        self.backbone.stages = self.backbone.stages[: layer + 1]
+        self.backbone, self.layer = first_stages(backbone, layer), layer
         for part in self.backbone.modules():
             if isinstance(part, nn.Conv2d):
                 part.padding_mode = "reflect"  # by zeros the decoder would know where the edges are

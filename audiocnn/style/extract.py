@@ -106,6 +106,13 @@ class Extractor(nn.Module):
         return {layer: maps[layer] for layer in self.layers}
 
 
+def first_stages(backbone: VGG, last: int) -> VGG:
+    """A copy with the stages up to this one, which does not learn."""
+    kept = copy.deepcopy(backbone).eval().requires_grad_(False)
+    kept.stages = kept.stages[: last + 1]
+    return kept
+
+
 @contextmanager
 def _counting(network: nn.Module) -> Iterator[list[int]]:
     """Lists how many numbers each layer puts out while it runs."""

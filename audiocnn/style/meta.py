@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +12,7 @@ from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.dynamic import conv_each
 from audiocnn.blocks.hyper import KernelGenerator
 from audiocnn.blocks.norm import norm
-from audiocnn.style.extract import layers_of
+from audiocnn.style.extract import first_stages, layers_of
 from audiocnn.style.feedforward import STRIDE, cropped, decoder, encoder, filled
 from audiocnn.style.losses import moments, sums
 
@@ -40,10 +39,9 @@ class MetaNet(nn.Module):
 
     def __init__(self, backbone: VGG, width: int = 16, n_blocks: int = 3, n_hidden: int = 256) -> None:
         super().__init__()
-        self.backbone = copy.deepcopy(backbone).eval().requires_grad_(False)
         self.width, self.n_blocks, self.n_hidden = width, n_blocks, n_hidden
         _, self.layers = layers_of(backbone)
-        self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]
+        self.backbone = first_stages(backbone, self.layers[-1])
         n_seen = 2 * sum(backbone.stage_channels[layer] for layer in self.layers)
         self.encode, self.decode = encoder(width, 0), decoder(width)
         self.generate = KernelGenerator(width, 3, dims=2, n_embedding=N_EMBEDDING, n_hidden=N_HIDDEN)

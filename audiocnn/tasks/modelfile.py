@@ -52,6 +52,8 @@ def describe(module: object, kind: type | None = None) -> dict[str, Any]:
 
 
 def _described(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_described(one) for one in value]
     return describe(value) if isinstance(value, nn.Module) or dataclasses.is_dataclass(value) else value
 
 

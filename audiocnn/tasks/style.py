@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,25 +155,18 @@ def _started(network: nn.Module, path: str) -> int:
 
     Raises: FileError when the file cannot be read or holds another network.
     """
-    start = modelfile.load(path, nn.Module)
-    if not isinstance(start, StyleBank) or not isinstance(network, StyleBank):
-        _copy(start, network, path)
-        return 0
-    new = network.styles[len(start.styles) :]
-    n_known = len(start.styles) if new else 0
-    for style in new:
-        start = start.added(style)
-    _copy(start, network, path)
-    if new:
-        network.learn_from(n_known)
-    return n_known
-
-
-def _copy(start: nn.Module, network: nn.Module, path: str) -> None:
-    theirs, mine = (json.dumps(modelfile.describe(one)) for one in (start, network))  # of lists or tuples
-    if theirs != mine:
+    start, n_known = modelfile.load(path, nn.Module), 0
+    if isinstance(start, StyleBank) and isinstance(network, StyleBank):
+        new = network.styles[len(start.styles) :]
+        if new:
+            n_known = len(start.styles)
+            network.learn_from(n_known)
+        for style in new:
+            start = start.added(style)
+    if modelfile.describe(start) != modelfile.describe(network):
         raise files.FileError(path, "holds another network than the one that is to be trained")
     network.load_state_dict(start.state_dict())
+    return n_known
 
 
 def _picture(path: Path, size: int) -> Tensor:
