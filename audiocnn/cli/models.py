@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocnn import models
@@ -61,10 +62,8 @@ def list_models(
             raise ValueError(f"classes is {classes}, expected 0 or more")
     from audiocnn.backbones import list_backbones
 
-    listening, painting = (
-        [name for folder in folders for name in models.names(folder) if fnmatch(name, pattern)]
-        for folders in ((models.FOLDER,), (models.PICTURES, models.STYLES))
-    )
+    listening = _shipped(pattern, models.FOLDER)
+    painting = [] if detail else _shipped(pattern, models.PICTURES, models.STYLES)
     names = sorted(list_backbones(pattern), key=_as_counted)
     if not listening and not painting and not names:
         raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
@@ -76,6 +75,10 @@ def list_models(
     if names:
         _print_networks(console, names, sound, classes, latency=not no_latency)
     return 0
+
+
+def _shipped(pattern: str, *folders: Path) -> list[str]:
+    return [name for folder in folders for name in models.names(folder) if fnmatch(name, pattern)]
 
 
 def _as_counted(name: str) -> list:
