@@ -208,17 +208,19 @@ def arranged(
 
 def drawn_bank(rng: np.random.Generator, banks: Sequence[Path]) -> tuple[str, Path]:
     """Returns an instrument that has a bank, and one of its banks."""
-    fitting = {
-        name: [bank for bank in banks if recipes.program_of(bank) in programs]
-        for name, programs in INSTRUMENTS.items()
-    }
+    fitting = {name: _banks_of(name, banks) for name in INSTRUMENTS}
     name = str(rng.choice([name for name, chosen in fitting.items() if chosen]))
     return name, fitting[name][int(rng.integers(len(fitting[name])))]
 
 
+def _banks_of(name: str, banks: Sequence[Path]) -> list[Path]:
+    """Returns those of an instrument."""
+    return [bank for bank in banks if recipes.program_of(bank) in INSTRUMENTS[name]]
+
+
 def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]) -> Path:
     """Returns one of the banks of an instrument, or a soundfont."""
-    fitting = [bank for bank in banks if recipes.program_of(bank) in INSTRUMENTS[name]]
+    fitting = _banks_of(name, banks)
     if rng.uniform() < len(fitting) / (len(fitting) + SOUNDFONTS_SHARE):
         return fitting[int(rng.integers(len(fitting)))]
     return soundfonts[int(rng.integers(len(soundfonts)))]
