@@ -30,6 +30,7 @@ from audiocnn.tasks import modelfile
 
 SIDE = 256  # of the photographs
 STEPS = 100
+STATISTIC = STATISTICS["wasserstein"]
 KNOBS = Knobs(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
 
 
@@ -43,11 +44,10 @@ def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> T
 
 
 @torch.no_grad()
-def loss(extractor: Extractor, layers: tuple[int, ...], content: Tensor, style: Tensor) -> float:
-    """How far the style of a picture is from another's."""
-    of, distance = STATISTICS["wasserstein"]
-    made, aim = extractor(content), extractor(style)
-    return mean(distance(of(sums(made[i])), of(sums(aim[i]))).item() for i in layers)
+def statistics(extractor: Extractor, layers: tuple[int, ...], picture: Tensor) -> list[tuple[Tensor, ...]]:
+    """What the style of a picture is compared by, layer by layer."""
+    maps = extractor(picture)
+    return [STATISTIC.of(sums(maps[layer])) for layer in layers]
 
 
 def main() -> None:
@@ -65,8 +65,11 @@ def main() -> None:
     knobs = replace(KNOBS, style_scale=options.style_size / SIDE)
     extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), knobs, "cpu")
 
+    aims = statistics(extractor, knobs.style_layers, style)
+
     def left(paint: Callable[[Tensor], Tensor]) -> float:
-        return mean(loss(extractor, knobs.style_layers, paint(content), style) for content in shown)
+        made = [statistics(extractor, knobs.style_layers, paint(content)) for content in shown]
+        return mean(STATISTIC.distance(*pair).item() for one in made for pair in zip(one, aims, strict=True))
 
     steps = left(lambda content: optimise(content, [Style(style)], extractor, knobs))
     print(f"photographs  {left(lambda content: content):.4f}")
