@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from audiocnn import formats, listen
-from audiocnn.cli import main
+from audiocnn.cli import main, training
 from audiocnn.cli.training import CommandLine
 from audiocnn.datasets import cache
 from audiocnn.datasets.clip_loader import ClipsDataModule
@@ -218,6 +218,15 @@ def test_fit_without_a_cache_tells_so(lightning_cli: Path, capsys: pytest.Captur
     fixed = ("--trainer.enable_progress_bar=false", "--trainer.logger=false")
     assert main(["fit", "--config", str(SMOKE), *fixed]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("data/cache/smoke/train: no recording")
+
+
+@pytest.mark.parametrize(("has_half", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_half_precision_only_where_the_processor_has_it(
+    has_half: bool, precision: str, lightning_cli: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "has_half", lambda: has_half)
+    monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(SMOKE)])
+    assert CommandLine(run=False).trainer.precision == precision
 
 
 class Code:

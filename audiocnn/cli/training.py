@@ -30,7 +30,11 @@ def lightning(verb: str, arguments: list[str]) -> int:
 
 
 class CommandLine(LightningCLI):
-    """Lightning's, over our tasks; a task of labels is told those of its data."""
+    """Lightning's, over our tasks; a task of labels is told those of its data.
+
+    Half precision on a processor that has no instructions for it, which would take ten times as long, becomes
+    full precision.
+    """
 
     def __init__(self, **options: Any) -> None:
         modes = {"subclass_mode_model": True, "subclass_mode_data": True}
@@ -39,6 +43,11 @@ class CommandLine(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Puts the labels into the config, which are not linked: links break arguments of create_backbone."""
         config = self.config[self.subcommand] if self.subcommand else self.config
+        trainer = config.trainer
+        on_processor = trainer.accelerator == "cpu" or not torch.accelerator.is_available()
+        if trainer.precision == "bf16-mixed" and on_processor and not has_half():
+            print("precision: 32-true for bf16-mixed, which this processor can't", file=sys.stderr)
+            trainer.precision = "32-true"
         model, data = config.get("model"), config.get("data")
         if not model or "labels" not in model.init_args or model.init_args.labels:
             return
@@ -47,6 +56,11 @@ class CommandLine(LightningCLI):
         module = parser.instantiate_classes(Namespace(data=data))["data"]
         if isinstance(module, ClipsDataModule):
             model.init_args.labels = data.init_args.labels = labels_of(module)
+
+
+def has_half() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def labels_of(data: ClipsDataModule) -> list[str]:
