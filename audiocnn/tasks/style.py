@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,16 @@ from audiocnn.tasks import modelfile
 from audiocnn.tasks.base import Task
 from audiocnn.tasks.model import ImageModel
 
+OfAnyStyle = AdaIN | MetaNet
 IDENTITY_SHARE = 0.5  # of the steps of a StyleBank in which it gives pictures back, as its authors' T = 2
+OTHERS_SHARE = 0.5  # of the steps of a network for any style in which a batch's other pictures are the styles
+
+
+class Known(NamedTuple):
+    """A style: its picture, (1, 3, rows, columns) as bytes, and its statistics, layer by layer."""
+
+    picture: Tensor
+    aims: list[tuple[Tensor, ...]]
 
 
 class StyleTask(Task):
@@ -30,15 +40,16 @@ class StyleTask(Task):
     Batches: pictures (batch, 3, rows, columns), from 0 to 1, and classes that are not looked at. Loss: how
     far what was painted is from the picture in content and from its style in style, as `optimise` has them,
     by the maps of a frozen backbone. A TransferNet learns the one style; a StyleBank one of them at a step,
-    and in every other step to give the pictures back; AdaIN and MetaNet all of them, and the batch's other
-    pictures.
+    and in every other step to give the pictures back; AdaIN and MetaNet all of them, and, where a batch has
+    several pictures, in every other step each in the style of another.
 
     Raises: ValueError when there are more or fewer styles than the network has; FileError, also in `setup`,
         when a file cannot be read or does not fit.
 
     Args:
         network: what is trained.
-        styles: pictures of the styles, in the order of a StyleBank's.
+        styles: pictures of the styles, in the order of a StyleBank's; of AdaIN and MetaNet also folders, of
+            which each step takes one picture. Those seen are kept in memory, about 0.7 MB each.
         loss_network: a model file of a network of pictures, or the name of a shipped one; the backbones of
             AdaIN and MetaNet have its shape and take its weights.
         style_size: longer side of the styles, in pixels.
@@ -81,15 +92,16 @@ class StyleTask(Task):
     def setup(self, stage: str) -> None:
         """Reads the styles and the network that judges, which is no part of what is trained and saved."""
         backbone = modelfile.load(models.path(self.loss_network), ImageModel).backbone
-        if isinstance(self.network, AdaIN | MetaNet):
+        if isinstance(self.network, OfAnyStyle):
             known, kept = backbone.state_dict(), self.network.backbone.state_dict()  # of fewer stages
             self.network.backbone.load_state_dict({name: known[name] for name in kept})
         self.content_layers, self.style_layers = layers_of(backbone)
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
         self._extractor = (extractor,)  # in a tuple, where torch does not look for weights
-        self.painted = [_picture(Path(path), self.style_size) for path in self.styles]
-        with torch.no_grad():
-            self.aims = [self._statistics(extractor(picture)) for picture in self.painted]
+        self.choices = [[*pictures.find(path)] for path in self.styles]
+        self.known: dict[Path, Known] = {}
+        for found in self.choices:
+            self._style(found[0])
 
     @property
     def backbone(self) -> nn.Module:
@@ -107,20 +119,10 @@ class StyleTask(Task):
         whole = isinstance(self.network, StyleBank) and not self.n_known  # encoder and decoder learn too
         if whole and self.training and torch.rand(()) < IDENTITY_SHARE:
             return (self.network(shown) - shown).square().mean()
-        number = int(torch.randint(self.n_known, len(self.painted), ()))
         extractor = self._extractor[0].to(shown)
         with torch.no_grad():
             seen = extractor(shown)
-        if isinstance(self.network, AdaIN | MetaNet) and self.training and torch.rand(()) < 0.5:
-            style = shown.roll(1, 0)
-            aims = [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)]
-        else:
-            style = self.painted[number].to(shown)
-            repeated = (len(shown), -1, -1)
-            aims = [
-                tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one)
-                for one in self.aims[number]
-            ]
+        number, style, aims = self._wanted(shown, seen)
         made = self._made(shown, style, number)
         maps = extractor(made)
         content = torch.stack(
@@ -134,12 +136,39 @@ class StyleTask(Task):
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(shown))
         return loss
 
+    def _wanted(self, shown: Tensor, seen: dict[int, Tensor]) -> tuple[int, Tensor, list[tuple[Tensor, ...]]]:
+        """The number of a style, its picture, and of each layer the statistics that pictures should have."""
+        number = int(torch.randint(self.n_known, len(self.choices), ()))
+        several = isinstance(self.network, OfAnyStyle) and self.training and len(shown) > 1
+        if several and torch.rand(()) < OTHERS_SHARE:
+            return (
+                number,
+                shown.roll(1, 0),
+                [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)],
+            )
+        found = self.choices[number]
+        known = self._style(found[int(torch.randint(len(found), ()))])
+        repeated = (len(shown), -1, -1)
+        aims = [tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one) for one in known.aims]
+        return number, known.picture.to(shown) / 255, aims
+
+    def _style(self, path: Path) -> Known:
+        """A style, read when it is first asked for."""
+        if path not in self.known:
+            read = torch.from_numpy(pictures.read(path).pixels)[None]
+            picture = (fitted(read, self.style_size).clamp(0, 1) * 255).round().byte()
+            extractor = self._extractor[0]
+            with torch.no_grad():
+                aims = self._statistics(extractor(picture.to(extractor.mean) / 255))
+            self.known[path] = Known(picture, aims)
+        return self.known[path]
+
     def _statistics(self, maps: dict[int, Tensor]) -> list[tuple[Tensor, ...]]:
         """Of each layer what its style is compared by, for each picture."""
         return [self.statistic.of(sums(maps[layer])) for layer in self.style_layers]
 
     def _made(self, shown: Tensor, style: Tensor, number: int) -> Tensor:
-        if isinstance(self.network, AdaIN | MetaNet):
+        if isinstance(self.network, OfAnyStyle):
             return self.network(shown, style)
         if isinstance(self.network, StyleBank):
             return self.network(shown, torch.full((len(shown),), number, device=shown.device))
@@ -147,7 +176,7 @@ class StyleTask(Task):
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The pictures in the first style."""
-        return self._made(batch[0], self.painted[0].to(batch[0]), 0)
+        return self._made(batch[0], self._style(self.choices[0][0]).picture.to(batch[0]) / 255, 0)
 
 
 def _started(network: nn.Module, path: str) -> int:
@@ -167,8 +196,3 @@ def _started(network: nn.Module, path: str) -> int:
         raise files.FileError(path, "holds another network than the one that is to be trained")
     network.load_state_dict(start.state_dict())
     return n_known
-
-
-def _picture(path: Path, size: int) -> Tensor:
-    """(1, 3, rows, columns), with its longer side of this size."""
-    return fitted(torch.from_numpy(pictures.read(path).pixels)[None], size)
