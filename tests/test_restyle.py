@@ -122,7 +122,7 @@ def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     backbone = VGG(in_channels=3, kernels=((3,), (3,)), widths=(4, 8), hidden=8, size=1)
     bank = StyleBank(["night", "day"], 4, 1)
     made = {"one": TransferNet(4, 1), "any": AdaIN(backbone, 1), "bank": bank, "vgg": ImageModel(backbone, 2)}
-    made["meta"] = MetaNet(backbone, 4, 1, 8)
+    made["meta"] = MetaNet(backbone, 1, 8)
     for name, network in made.items():
         modelfile.save(network, folder / f"{name}.safetensors")
     return folder

@@ -46,14 +46,7 @@ class AdaIN(nn.Module):
 
     def __init__(self, backbone: VGG, layer: int) -> None:
         super().__init__()
-        firsts = [*layers_of(backbone)[1]]
-        if layer not in firsts:
-            raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
-        self.backbone, self.layer = first_stages(backbone, layer), layer
-        for part in self.backbone.modules():
-            if isinstance(part, nn.Conv2d):
-                part.padding_mode = "reflect"  # by zeros the decoder would know where the edges are
-        self.n_halvings = firsts.index(layer)
+        self.layer, (self.backbone, self.n_halvings) = layer, up_to(backbone, layer)
         self.decode = _mirrored(backbone, self.n_halvings)
 
     def train(self, mode: bool = True) -> AdaIN:
@@ -79,6 +72,21 @@ class AdaIN(nn.Module):
             for style, weight in zip(styles, weights, strict=True)
         )
         return cropped(self.decode(mixed), pictures)
+
+
+def up_to(backbone: VGG, layer: int) -> tuple[VGG, int]:
+    """A copy of the stages up to the first of a block, mirrored at the edges; and how often that halves.
+
+    Raises: ValueError when the layer is not the first of a block.
+    """
+    firsts = [*layers_of(backbone)[1]]
+    if layer not in firsts:
+        raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
+    kept = first_stages(backbone, layer)
+    for part in kept.modules():
+        if isinstance(part, nn.Conv2d):
+            part.padding_mode = "reflect"  # by zeros a decoder would know where the edges are
+    return kept, firsts.index(layer)
 
 
 def _mirrored(backbone: VGG, n_halvings: int) -> nn.Sequential:

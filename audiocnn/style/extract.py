@@ -22,7 +22,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of
 class Extractor(nn.Module):
     """Some maps of a frozen backbone, by the numbers of its stages.
 
-    Its first convolution sees the edges' colours beyond a picture: zeros would darken them.
+    Its first convolution goes on beyond the picture's edges with their colours: zeros would darken them.
 
     Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
     backbone with one input channel sees the luminance; one with others the picture as it is. For one of
@@ -64,7 +64,10 @@ class Extractor(nn.Module):
             maps = self.backbone.features(probe)
         self.numbers = sum(counted) / probe[0, 0].numel()
         self.strides = {layer: side // maps[layer].shape[-1] for layer in self.layers}
-        _go_on(self.backbone)
+        kinds = (nn.Conv1d, nn.Conv2d)
+        first = next((part for part in self.backbone.modules() if isinstance(part, kinds)), None)
+        if first is not None and first.padding_mode == "zeros":
+            first.padding_mode = "replicate"
         self.mean: Tensor
         self.std: Tensor
         self.luma: Tensor
@@ -104,19 +107,10 @@ class Extractor(nn.Module):
 
 
 def first_stages(backbone: VGG, last: int) -> VGG:
-    """A copy with the stages up to this one, which does not learn and sees pictures as an `Extractor`."""
+    """A copy with the stages up to this one, which does not learn."""
     kept = copy.deepcopy(backbone).eval().requires_grad_(False)
     kept.stages = kept.stages[: last + 1]
-    _go_on(kept)
     return kept
-
-
-def _go_on(backbone: Backbone) -> None:
-    """Lets the first convolution see the edges' colours beyond a picture, where it would see zeros."""
-    kinds = (nn.Conv1d, nn.Conv2d)
-    first = next((part for part in backbone.modules() if isinstance(part, kinds)), None)
-    if first is not None and first.padding_mode == "zeros":
-        first.padding_mode = "replicate"
 
 
 @contextmanager

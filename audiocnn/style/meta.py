@@ -1,8 +1,10 @@
-"""A style picture -> the network that paints in it: kernels that a hypernetwork predicts in one pass."""
+"""A style picture -> the network that paints in it, which a hypernetwork predicts in one pass."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -10,71 +12,79 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
-from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.conv import conv
 from audiocnn.blocks.dynamic import conv_each
 from audiocnn.blocks.hyper import KernelGenerator
-from audiocnn.style.extract import first_stages, layers_of
-from audiocnn.style.feedforward import STRIDE, cropped, encoder, filled
+from audiocnn.style.adain import up_to
+from audiocnn.style.extract import layers_of
+from audiocnn.style.feedforward import cropped, filled
 from audiocnn.style.losses import SMALLEST, Sums, gaussian, moments, sums
 
-N_EMBEDDING = 64  # numbers from which a block of a kernel is made
+N_CHANNELS = 16  # in and out of a block of a kernel, where the layers' widths have it as a divisor
+N_EMBEDDING = 64  # numbers from which it is made
 N_DIRECTIONS = 24  # of a layer's channels, along which the hypernetwork is told how they go together
-LEAST_VARIANCE = 1e-6  # of a colour, so that a grey style has a root
+LEAST_VARIANCE = 1e-5  # of maps, relative to the largest: what varies less is not enlarged
+LEAST_COLOUR = 1e-4, 1e-9  # variance of a colour, relative to their mean and at least: grey ones have a root
 
 
 class Predicted(NamedTuple):
     """Of each style what the network that paints in it is made of.
 
-    Shape: blocks of kernels (batch, blocks, width, width, 3, 3); scales and shifts of all norms
-    (batch, 2 * channels); mean (batch, 3) and covariance (batch, 3, 3) of the colours.
+    Shape: mean (batch, channels) and root of the covariance (batch, channels, channels) of the encoder's
+    maps; what is added to the decoder's kernels, in blocks (batch, blocks, n, n, 3, 3); its biases (batch,
+    channels of all layers); mean (batch, 3) and covariance (batch, 3, 3) of the colours.
     """
 
-    blocks: Tensor
-    scales: Tensor
     mean: Tensor
-    covariance: Tensor
+    root: Tensor
+    kernels: Tensor
+    biases: Tensor
+    colour: Tensor
+    colours: Tensor
 
 
 class MetaNet(nn.Module):
     """Pictures in the style of others, by a network made for each from what a backbone sees there.
 
-    The kernels of residual blocks and decoder, the scales of their norms and the colours come from the style;
-    encoder and last layer know none.
+    The encoder's maps get the mean and covariance of the style's; a decoder, whose kernels and biases the
+    style changes, makes a picture of them; and that gets the mean and covariance of the style's colours. What
+    was painted is painted over.
     Shape: (batch, 3, rows, columns), from 0 to 1, and styles (batch, 3, rows', columns') -> as the pictures.
     Source: Shen, Yan, Zeng, "Neural style transfer via meta networks", 2018: means and deviations of VGG's
-    maps, a hidden layer, and from it the filters of the transfer network; scales and shifts: Ghiasi et al.,
-    "Exploring the structure of a real-time, arbitrary neural artistic stylization network", 2017. Differs:
-    kernels are made in blocks by one small shared generator (`blocks.hyper`), for a layer of weights for each
-    filter; the hypernetwork is also told how channels go together; what is painted has the mean and
-    covariance of the style's red, green and blue.
+    maps, a hidden layer, and from it the filters of the transfer network; covariances: Li et al., "Universal
+    style transfer via feature transforms", 2017. Differs: the hypernetwork is also told how channels go
+    together; it predicts changes of kernels, in blocks made by one small shared generator (`blocks.hyper`),
+    for a layer of weights for each filter.
+    Raises: ValueError when the layer is not the first of a block.
 
     Args:
-        backbone: what sees the style, of which a copy of the stages looked at is kept; it does not learn.
-        width: channels of the first maps.
-        n_blocks: residual blocks, of two convolutions each.
+        backbone: the encoder, and what sees the style; a copy up to the layer is kept; it does not learn.
+        layer: the number of its stage that is decoded, the first of a block.
         n_hidden: numbers that stand for a style.
+        n_passes: how often is painted; training learns by the last.
     """
 
-    def __init__(self, backbone: VGG, width: int = 16, n_blocks: int = 3, n_hidden: int = 256) -> None:
+    def __init__(self, backbone: VGG, layer: int, n_hidden: int = 64, n_passes: int = 2) -> None:
         super().__init__()
-        self.width, self.n_blocks, self.n_hidden = width, n_blocks, n_hidden
-        _, self.layers = layers_of(backbone)
-        self.backbone = first_stages(backbone, self.layers[-1])
-        self.encode = encoder(width, 0)
-        self.last = ConvNormAct(width, 3, 9, dims=2, padding_mode="reflect", norm="none", act="none")
-        # Channels out and in of the layers that are predicted, in widths.
-        self.predicted = [*[(4, 4)] * (2 * n_blocks), (2, 4), (1, 2)]
-        self.n_scales = [2 * width * out for out, _ in self.predicted]
-        seen = [backbone.stage_channels[layer] for layer in self.layers]
+        self.layer, self.n_hidden, self.n_passes = layer, n_hidden, n_passes
+        self.backbone, self.n_halvings = up_to(backbone, layer)
+        self.layers = [one for one in layers_of(backbone)[1] if one <= layer]
+        self.widths, self.enlarges = [backbone.widths[self.n_halvings]], []
+        for i in range(self.n_halvings)[::-1]:  # the encoder backwards, repetitions for poolings
+            self.widths += [backbone.widths[i]] * len(backbone.kernels[i])
+            self.enlarges += [True] + [False] * (len(backbone.kernels[i]) - 1)
+        shapes = [(out, into, 3, 3) for into, out in pairwise(self.widths)]
+        self.decode = nn.ParameterList(nn.init.kaiming_normal_(torch.empty(shape)) for shape in shapes)
+        self.last = conv(self.widths[-1], 3, 3, dims=2, padding_mode="reflect")
+        seen = [backbone.stage_channels[one] for one in self.layers]
         self.directions = nn.ParameterList(_orthogonal(min(n, N_DIRECTIONS), n) for n in seen)
         n_seen = sum(2 * n + _n_pairs(min(n, N_DIRECTIONS)) for n in seen) + 3 + _n_pairs(3)
         self.to_hidden = nn.Sequential(nn.LayerNorm(n_seen), nn.Linear(n_seen, n_hidden), nn.ReLU())
-        n_made = sum(out * into for out, into in self.predicted)
-        self.to_embeddings = nn.Linear(n_hidden, n_made * N_EMBEDDING)
-        self.generate = KernelGenerator(width, 3, dims=2, n_embedding=N_EMBEDDING, n_hidden=N_EMBEDDING)
-        self.to_scales = nn.Linear(n_hidden, sum(self.n_scales))
-        nn.init.normal_(self.to_scales.weight, std=0.01)
-        nn.init.zeros_(self.to_scales.bias)
+        n_block = math.gcd(N_CHANNELS, *self.widths)
+        self.generate = KernelGenerator(n_block, 3, dims=2, n_embedding=N_EMBEDDING)
+        self.blocks = [(out // n_block, into // n_block) for into, out in pairwise(self.widths)]
+        self.to_embeddings = _nothing(n_hidden, N_EMBEDDING * sum(out * into for out, into in self.blocks))
+        self.to_biases = _nothing(n_hidden, sum(self.widths[1:]))
 
     def train(self, mode: bool = True) -> MetaNet:
         super().train(mode)
@@ -83,17 +93,18 @@ class MetaNet(nn.Module):
 
     def predict(self, styles: Tensor) -> Predicted:
         """The networks of styles (batch, 3, rows, columns)."""
-        maps = self.backbone.features(filled(styles, self.backbone.time_stride))
+        maps = self.backbone.features(filled(styles, 2**self.n_halvings))
         with torch.autocast(styles.device.type, enabled=False):
-            found = [sums(maps[layer].float()) for layer in self.layers]
-            mean, covariance = gaussian(sums(styles.double()))  # of a grey picture nothing is left in single
-            told = [mean, 10 * _pairs(covariance)]
-            for one, along in zip(found, self.directions, strict=True):
-                told += _told(one, along)
+            colour, colours = gaussian(sums(styles.double()))  # of a grey picture nothing is left in single
+            told = [colour, 10 * _pairs(colours)]
+            for layer, along in zip(self.layers, self.directions, strict=True):
+                told += _told(sums(maps[layer].float()), along)
             hidden = self.to_hidden(torch.cat(told, dim=1).float())
             embeddings = self.to_embeddings(hidden).view(-1, N_EMBEDDING)
-            blocks = self.generate(embeddings / 2).unflatten(0, (len(styles), -1))  # mostly four are summed
-            return Predicted(blocks, self.to_scales(hidden), mean, covariance)
+            kernels = self.generate(embeddings).unflatten(0, (len(styles), -1))
+            mean, covariance = gaussian(sums(maps[self.layer].double()))
+            root = _power(covariance, 0.5)
+            return Predicted(mean, root, kernels, self.to_biases(hidden), colour, colours)
 
     def forward(
         self, pictures: Tensor, styles: Tensor | Sequence[Tensor], weights: Sequence[float] = (1.0,)
@@ -103,57 +114,74 @@ class MetaNet(nn.Module):
         A style of batch 1 is for all pictures.
         """
         styles = [styles] if isinstance(styles, Tensor) else styles
-        shares = [weight / sum(weights) for weight in weights]
         networks = [self.predict(style) for style in styles]
+        shares = [weight / sum(weights) for weight in weights]
         mixed = [
             torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(0)
             for parts in zip(*networks, strict=True)
         ]
         network = Predicted(*(part.expand(len(pictures), *part.shape[1:]) for part in mixed))
-        layers = iter(self._layers(network))
-        maps = self.encode(filled(pictures, STRIDE))
-        for _ in range(self.n_blocks):
-            branch = functional.relu(_convolved(maps, *next(layers)))
-            maps = maps + _convolved(branch, *next(layers))
-        for layer in layers:
-            larger = functional.interpolate(maps, scale_factor=2, mode="nearest")
-            maps = functional.relu(_convolved(larger, *layer))
+        made = pictures
+        with torch.no_grad():
+            for _ in range(self.n_passes - 1):
+                made = self._painted(made, network)
+        return self._painted(made, network)
+
+    def _painted(self, pictures: Tensor, network: Predicted) -> Tensor:
+        maps = _styled(self.backbone(filled(pictures, 2**self.n_halvings)), network.mean, network.root)
+        for kernel, bias, enlarges in zip(*self._layers(network), self.enlarges, strict=True):
+            around = functional.pad(maps, (1, 1, 1, 1), mode="reflect")
+            maps = functional.relu(conv_each(around, kernel, bias, padding=0))
+            if enlarges:
+                maps = functional.interpolate(maps, scale_factor=2, mode="nearest")
         painted = cropped(self.last(maps), pictures)
-        return _coloured(painted, network.mean, network.covariance).to(pictures).clamp(0, 1)
+        return _coloured(painted, network.colour, network.colours).to(pictures).clamp(0, 1)
 
-    def _layers(self, network: Predicted) -> list[tuple[Tensor, Tensor]]:
-        """Kernel (batch, out, in, 3, 3), and scale and shift (batch, 2 * out), of each layer predicted."""
-        blocks = network.blocks.split([out * into for out, into in self.predicted], dim=1)
-        kernels = [
-            # As much is summed in each layer. (batch, out * in, width, width, 3, 3) with width out and in.
-            (4 / into) ** 0.5 * block.unflatten(1, (out, into)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
-            for block, (out, into) in zip(blocks, self.predicted, strict=True)
+    def _layers(self, network: Predicted) -> tuple[list[Tensor], Sequence[Tensor]]:
+        """Kernel (batch, out, in, 3, 3) and bias (batch, out) of each layer of the decoder."""
+        parts = network.kernels.split([out * into for out, into in self.blocks], dim=1)
+        kernels = [  # of parts (batch, out * in, n, n, 3, 3) with n channels out and in
+            common + part.unflatten(1, shape).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+            for common, part, shape in zip(self.decode, parts, self.blocks, strict=True)
         ]
-        return [*zip(kernels, network.scales.split(self.n_scales, dim=1), strict=True)]
+        return kernels, network.biases.split(self.widths[1:], dim=1)
 
 
-def _convolved(maps: Tensor, kernel: Tensor, scales: Tensor) -> Tensor:
-    """Maps through a convolution and an instance norm, those of each picture's own."""
-    around = functional.pad(maps, (1, 1, 1, 1), mode="reflect")
-    made = functional.instance_norm(conv_each(around, kernel, padding=0))
-    scale, shift = scales[..., None, None].chunk(2, dim=1)
-    return made * (1 + scale) + shift
+@torch.no_grad()
+def _styled(maps: Tensor, mean: Tensor, root: Tensor) -> Tensor:
+    """Maps with this mean of their channels and this root of their covariance.
 
-
-def _coloured(maps: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Maps moved and turned linearly, each picture's, so that its channels have this mean and covariance.
-
-    Shape: (batch, channels, rows, columns), (batch, channels), (batch, channels, channels) -> as the maps, in
-    double precision.
+    Shape: (batch, channels, rows, columns), (batch, channels), (batch, channels, channels) -> as the maps.
     """
-    exact = maps.double()
+    exact = maps.flatten(2).double()
     mean_now, covariance_now = gaussian(sums(exact))
-    even = torch.eye(maps.shape[1]).to(exact)
-    size = covariance_now.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-    root_now = torch.linalg.cholesky(covariance_now + (1e-4 * size + LEAST_VARIANCE) * even)
-    root = torch.linalg.cholesky(covariance + LEAST_VARIANCE * even)
-    white = torch.linalg.solve_triangular(root_now, exact.flatten(2) - mean_now[:, :, None], upper=False)
-    return (root @ white + mean[:, :, None]).view_as(maps)
+    turned = root @ _power(covariance_now, -0.5) @ (exact - mean_now[:, :, None])
+    return (turned + mean[:, :, None]).view_as(maps).to(maps)
+
+
+def _power(covariance: Tensor, exponent: float) -> Tensor:
+    """A symmetric power of covariance matrices, (batch, channels, channels), of which none learns."""
+    values, vectors = torch.linalg.eigh(covariance)
+    values = torch.maximum(values, LEAST_VARIANCE * values[:, -1:] + SMALLEST)
+    return vectors * values[:, None] ** exponent @ vectors.transpose(1, 2)
+
+
+def _coloured(painted: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+    """Pictures, in double precision, with this mean and covariance of their colours; what paints them learns.
+
+    Shape: (batch, 3, rows, columns), (batch, 3), (batch, 3, 3) -> as the pictures.
+    """
+    exact = painted.flatten(2).double()
+    mean_now, covariance_now = gaussian(sums(exact))
+    white = torch.linalg.solve_triangular(_root(covariance_now), exact - mean_now[:, :, None], upper=False)
+    return (_root(covariance) @ white + mean[:, :, None]).view_as(painted)
+
+
+def _root(colours: Tensor) -> Tensor:
+    """A triangular root: that by `_power` has no gradient where two values are the same, as of a grey one."""
+    relative, least = LEAST_COLOUR
+    size = relative * colours.diagonal(dim1=1, dim2=2).mean(1) + least
+    return torch.linalg.cholesky(colours + size[:, None, None] * torch.eye(3).to(colours))
 
 
 def _told(found: Sums, directions: Tensor) -> tuple[Tensor, ...]:
@@ -179,3 +207,11 @@ def _n_pairs(n: int) -> int:
 
 def _orthogonal(n: int, n_channels: int) -> nn.Parameter:
     return nn.Parameter(nn.init.orthogonal_(torch.empty(n, n_channels)))
+
+
+def _nothing(n_in: int, n_out: int) -> nn.Linear:
+    """A layer that gives zeros until it learns: at first all styles have the same decoder."""
+    layer = nn.Linear(n_in, n_out)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

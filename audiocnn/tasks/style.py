@@ -49,7 +49,8 @@ class StyleTask(Task):
     Args:
         network: what is trained.
         styles: pictures of the styles, in the order of a StyleBank's; of AdaIN and MetaNet also folders, of
-            which each step takes one picture. Those seen are kept in memory, about 0.7 MB each.
+            which each step takes one picture, and of that a square. Those seen are kept in memory, about
+            0.7 MB each.
         loss_network: a model file of a network of pictures, or the name of a shipped one; the backbones of
             AdaIN and MetaNet have its shape and take its weights.
         style_size: longer side of the styles, in pixels.
@@ -139,18 +140,23 @@ class StyleTask(Task):
     def _wanted(self, shown: Tensor, seen: dict[int, Tensor]) -> tuple[int, Tensor, list[tuple[Tensor, ...]]]:
         """The number of a style, its picture, and of each layer the statistics that pictures should have."""
         number = int(torch.randint(self.n_known, len(self.choices), ()))
-        several = isinstance(self.network, OfAnyStyle) and self.training and len(shown) > 1
-        if several and torch.rand(()) < OTHERS_SHARE:
-            return (
-                number,
-                shown.roll(1, 0),
-                [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)],
-            )
+        of_any = isinstance(self.network, OfAnyStyle) and self.training
+        if of_any and len(shown) > 1 and torch.rand(()) < OTHERS_SHARE:
+            aims = [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)]
+            return number, shown.roll(1, 0), aims
         found = self.choices[number]
-        known = self._style(found[int(torch.randint(len(found), ()))])
+        style, aims = self._style(found[int(torch.randint(len(found), ()))])
+        style = style.to(shown) / 255
+        if of_any:
+            style = _piece(style, shown.shape[-1])
+            with torch.no_grad():
+                aims = self._statistics(self._extractor[0](style))
         repeated = (len(shown), -1, -1)
-        aims = [tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one) for one in known.aims]
-        return number, known.picture.to(shown) / 255, aims
+        return (
+            number,
+            style,
+            [tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one) for one in aims],
+        )
 
     def _style(self, path: Path) -> Known:
         """A style, read when it is first asked for."""
@@ -196,3 +202,12 @@ def _started(network: nn.Module, path: str) -> int:
         raise files.FileError(path, "holds another network than the one that is to be trained")
     network.load_state_dict(start.state_dict())
     return n_known
+
+
+def _piece(picture: Tensor, least: int) -> Tensor:
+    """A square of a picture (1, 3, rows, columns), its side drawn from `least` to all."""
+    rows, columns = picture.shape[2:]
+    most = min(rows, columns)
+    side = int(torch.randint(min(least, most), most + 1, ()))
+    top, left = (int(torch.randint(n - side + 1, ())) for n in (rows, columns))
+    return picture[..., top : top + side, left : left + side]

@@ -132,7 +132,7 @@ def one_pass() -> dict[str, float]:
         "feed-forward": TransferNet(),
         "AdaIN": AdaIN(backbone, 4),
         "StyleBank": StyleBank(["a", "b"]),
-        "meta network": MetaNet(backbone),
+        "meta network": MetaNet(backbone, 4),
     }
     content, style = pictures()
     speeds = {}

@@ -24,7 +24,7 @@ def pictures(*size: int, seed: int = 0) -> Tensor:
 NETWORKS = {
     "feedforward": lambda: TransferNet(4, 1),
     "adain": lambda: AdaIN(encoder(), 4),
-    "meta": lambda: MetaNet(encoder(), 4, 1, 8),
+    "meta": lambda: MetaNet(encoder(), 4, 8),
     "bank": lambda: StyleBank(["a", "b"], 4, 1),
 }
 
@@ -101,34 +101,37 @@ def test_a_style_is_added_and_the_others_stay() -> None:
 
 
 def test_each_style_has_a_network_of_its_own() -> None:
-    network, styles = MetaNet(encoder(), 4, 2, 8), pictures(20, 20)
+    network, styles = MetaNet(encoder(), 4, 8), pictures(20, 20)
+    for layer in (network.to_embeddings, network.to_biases):
+        nn.init.normal_(layer.weight)
     made = network.predict(styles)
-    assert made.blocks.shape == (2, 4 * 16 + 8 + 2, 4, 4, 3, 3)
+    assert made.kernels.shape == (2, 8 + 4 + 2 + 1, 4, 4, 3, 3)  # of 16 to 8, 8 to 8, 8 to 4, 4 to 4
     for both, alone in zip(made, network.predict(styles[1:]), strict=True):
         torch.testing.assert_close(both[1:], alone)
         assert not torch.allclose(both[0], both[1], atol=1e-4)
     with torch.no_grad():
         painted = network(pictures(16, 16), styles)
-        torch.testing.assert_close(network(pictures(16, 16)[1:], styles[1:]), painted[1:])
-        torch.testing.assert_close(network(pictures(16, 16), styles[1:])[1:], painted[1:])
+        close = {"atol": 1e-4, "rtol": 1e-3}
+        torch.testing.assert_close(network(pictures(16, 16)[1:], styles[1:]), painted[1:], **close)
+        torch.testing.assert_close(network(pictures(16, 16), styles[1:])[1:], painted[1:], **close)
         mixed = network(pictures(16, 16), [styles, styles.flip(0)], [2.0, 0.0])
-        torch.testing.assert_close(mixed, painted)
+        torch.testing.assert_close(mixed, painted, **close)
 
 
 def test_what_a_meta_network_paints_has_the_colours_of_the_style() -> None:
     style = 0.5 + 0.1 * torch.randn(1, 3, 20, 20, generator=torch.Generator().manual_seed(2))
     style[:, 2] = 0.3 + 0.5 * style[:, 0]  # blue goes with red
     with torch.no_grad():
-        painted = MetaNet(encoder(), 4, 1, 8)(pictures(32, 32)[:1], style)
+        painted = MetaNet(encoder(), 4, 8)(pictures(32, 32)[:1], style)
     for found, wanted in zip(gaussian(sums(painted)), gaussian(sums(style)), strict=True):
-        torch.testing.assert_close(found, wanted, atol=2e-3, rtol=0.05)  # some are clipped
+        torch.testing.assert_close(found, wanted, atol=5e-3, rtol=0.05)  # some are clipped
 
 
 @pytest.mark.parametrize("colour", [0.0, 0.8, 1.0])
 def test_a_meta_network_paints_in_one_colour(colour: float) -> None:
     style = torch.full((1, 3, 40, 40), colour)
     with torch.no_grad():
-        painted = MetaNet(encoder(), 4, 1, 8)(pictures(32, 32)[:1], style)
+        painted = MetaNet(encoder(), 4, 8)(pictures(32, 32)[:1], style)
     torch.testing.assert_close(painted.mean(), torch.tensor(colour), atol=0.01, rtol=0)
     assert painted.std() < 0.01
 
@@ -138,5 +141,5 @@ def test_a_backbone_given_stays_as_it_is() -> None:
     with torch.no_grad():
         before = backbone(shown)
         AdaIN(backbone, 2)
-        MetaNet(backbone, 4, 1, 8)
+        MetaNet(backbone, 4, 8)
         torch.testing.assert_close(backbone(shown), before, rtol=0, atol=0)

@@ -62,7 +62,7 @@ def quiet(folder: Path) -> dict:
 NETWORKS = {
     "feedforward": (lambda: TransferNet(4, 1), ["stripes"], 0.6),
     "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"], 0.6),
-    "meta": (lambda: MetaNet(vgg(), 4, 1, 16), ["stripes", "squares"], 0.8),
+    "meta": (lambda: MetaNet(vgg(), 2, 16), ["stripes", "squares"], 0.8),
     "bank": (lambda: StyleBank(["stripes", "squares"], 4, 1), ["stripes", "squares"], 0.6),
 }
 
