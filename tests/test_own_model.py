@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
 from audiocnn import listen
 from audiocnn.cli import main
@@ -61,6 +62,11 @@ def test_from_a_folder_to_labels(
     assert main(["fit", "--config", str(CONFIG), "--data.path", "my_music/", *SMALL, *QUIET]) == 0
     checkpoint = "runs/genre_folder/best.ckpt"
     assert main(["export", "my.safetensors", "--config", str(CONFIG), "--ckpt_path", checkpoint]) == 0
+    moved = yaml.safe_load(CONFIG.read_text())
+    moved["model"]["init_args"]["start_from"] = "not here any more.safetensors"
+    Path("moved.yaml").write_text(yaml.safe_dump(moved))
+    assert main(["export", "again.safetensors", "--config", "moved.yaml", "--ckpt_path", checkpoint]) == 0
+    assert Path("again.safetensors").read_bytes() == Path("my.safetensors").read_bytes()
     assert time.process_time() - started_s < 120  # of the processor: under a minute on two cores
     assert listen.load_clips("my.safetensors").labels == sorted(CLASSES)
     assert torch.load(checkpoint, weights_only=True)["labels"] == sorted(CLASSES)

@@ -100,6 +100,7 @@ def _described(config: Path, labels: list[str] | None) -> "nn.Module":
     parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask, StyleTask), "model", required=True)
     try:
         section = {"model": yaml.safe_load(config.read_text())["model"]}
+        section["model"]["init_args"].pop("start_from", None)  # all weights are the checkpoint's
         if labels:
             section["model"]["init_args"]["labels"] = labels
         return parser.instantiate(parser.parse_object(section))["model"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +26,7 @@ IDENTITY_SHARE = 0.5  # of the steps of a StyleBank in which it gives pictures b
 OTHERS_SHARE = 0.5  # of the steps of a network for any style in which a batch's other pictures are the styles
 
 
-class Known(NamedTuple):
-    """A style: its picture, (1, 3, rows, columns) as bytes, and its statistics, layer by layer."""
-
-    picture: Tensor
-    aims: list[tuple[Tensor, ...]]
+Aims = list[tuple[Tensor, ...]]  # statistics, layer by layer
 
 
 class StyleTask(Task):
@@ -49,8 +44,8 @@ class StyleTask(Task):
     Args:
         network: what is trained.
         styles: pictures of the styles, in the order of a StyleBank's; of AdaIN and MetaNet also folders, of
-            which each step takes one picture, and of that a square. Those seen are kept in memory, about
-            0.7 MB each.
+            which each step takes one picture, and of that a square. Those seen are kept in memory,
+            0.3 MB each at 384 pixels.
         loss_network: a model file of a network of pictures, or the name of a shipped one; the backbones of
             AdaIN and MetaNet have its shape and take its weights.
         style_size: longer side of the styles, in pixels.
@@ -100,9 +95,10 @@ class StyleTask(Task):
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
         self._extractor = (extractor,)  # in a tuple, where torch does not look for weights
         self.choices = [[*pictures.find(path)] for path in self.styles]
-        self.known: dict[Path, Known] = {}
+        self.pictures: dict[Path, Tensor] = {}
+        self.aims: dict[Path, Aims] = {}
         for found in self.choices:
-            self._style(found[0])
+            self._picture(found[0])
 
     @property
     def backbone(self) -> nn.Module:
@@ -137,39 +133,36 @@ class StyleTask(Task):
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(shown))
         return loss
 
-    def _wanted(self, shown: Tensor, seen: dict[int, Tensor]) -> tuple[int, Tensor, list[tuple[Tensor, ...]]]:
-        """The number of a style, its picture, and of each layer the statistics that pictures should have."""
+    def _wanted(self, shown: Tensor, seen: dict[int, Tensor]) -> tuple[int, Tensor, Aims]:
+        """The number of a style, its picture, and the statistics that pictures should have."""
         number = int(torch.randint(self.n_known, len(self.choices), ()))
         of_any = isinstance(self.network, OfAnyStyle) and self.training
         if of_any and len(shown) > 1 and torch.rand(()) < OTHERS_SHARE:
             aims = [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)]
             return number, shown.roll(1, 0), aims
         found = self.choices[number]
-        style, aims = self._style(found[int(torch.randint(len(found), ()))])
-        style = style.to(shown) / 255
+        path = found[int(torch.randint(len(found), ()))]
+        style = self._picture(path).to(shown) / 255
         if of_any:
             style = _piece(style, shown.shape[-1])
-            with torch.no_grad():
-                aims = self._statistics(self._extractor[0](style))
+            aims = self._statistics_of(style)
+        else:
+            aims = self.aims[path] = self.aims.get(path) or self._statistics_of(style)
         repeated = (len(shown), -1, -1)
-        return (
-            number,
-            style,
-            [tuple(part.to(shown).expand(repeated[: part.ndim]) for part in one) for one in aims],
-        )
+        return number, style, [tuple(part.expand(repeated[: part.ndim]) for part in one) for one in aims]
 
-    def _style(self, path: Path) -> Known:
-        """A style, read when it is first asked for."""
-        if path not in self.known:
-            read = torch.from_numpy(pictures.read(path).pixels)[None]
-            picture = (fitted(read, self.style_size).clamp(0, 1) * 255).round().byte()
-            extractor = self._extractor[0]
-            with torch.no_grad():
-                aims = self._statistics(extractor(picture.to(extractor.mean) / 255))
-            self.known[path] = Known(picture, aims)
-        return self.known[path]
+    def _picture(self, path: Path) -> Tensor:
+        """(1, 3, rows, columns), bytes; read when it is first asked for."""
+        if path not in self.pictures:
+            read = fitted(torch.from_numpy(pictures.read(path).pixels)[None], self.style_size)
+            self.pictures[path] = (read.clamp(0, 1) * 255).round().byte()
+        return self.pictures[path]
 
-    def _statistics(self, maps: dict[int, Tensor]) -> list[tuple[Tensor, ...]]:
+    @torch.no_grad()
+    def _statistics_of(self, picture: Tensor) -> Aims:
+        return self._statistics(self._extractor[0](picture))
+
+    def _statistics(self, maps: dict[int, Tensor]) -> Aims:
         """Of each layer what its style is compared by, for each picture."""
         return [self.statistic.of(sums(maps[layer])) for layer in self.style_layers]
 
@@ -182,7 +175,7 @@ class StyleTask(Task):
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The pictures in the first style."""
-        return self._made(batch[0], self._style(self.choices[0][0]).picture.to(batch[0]) / 255, 0)
+        return self._made(batch[0], self._picture(self.choices[0][0]).to(batch[0]) / 255, 0)
 
 
 def _started(network: nn.Module, path: str) -> int:

@@ -100,7 +100,7 @@ def test_styles_of_a_folder(files: dict[str, str], tmp_path: Path) -> None:
     task = StyleTask(AdaIN(vgg(), 1), [str(Path(files["stripes"]).parent)], files["vgg"], style_size=32)
     loop = lightning.Trainer(accelerator="cpu", max_epochs=1, **quiet(tmp_path))
     loop.fit(task, DataLoader(shown(), batch_size=1), DataLoader(shown(1)))
-    assert {"squares", "stripes"} <= {path.stem for path in task.known}
+    assert {"squares", "stripes"} <= {path.stem for path in task.pictures}
 
 
 def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
