@@ -53,8 +53,9 @@ class StyleTask(Task):
         style_weight: of the style's.
         tv_weight: of the total variation.
         statistic: the kind of style: gram, moments or wasserstein.
-        start_from: a model file of a network of the same shape, whose weights training starts from; or of a
-            StyleBank with the first of the styles: then only the kernels of the others learn.
+        start_from: a model file or shipped name of a network of the same shape, whose weights training starts
+            from; or of a StyleBank with the first of the styles: then only the kernels of the others learn;
+            or of the AdaIN whose decoder a MetaNet starts with.
 
     learning_rate and weight_decay are those of `Task`.
     """
@@ -183,7 +184,10 @@ def _started(network: nn.Module, path: str) -> int:
 
     Raises: FileError when the file cannot be read or holds another network.
     """
-    start, n_known = modelfile.load(path, nn.Module), 0
+    start, n_known = modelfile.load(models.path(path), nn.Module), 0
+    if isinstance(start, AdaIN) and isinstance(network, MetaNet):
+        network.start_from(start)
+        return n_known
     if isinstance(start, StyleBank) and isinstance(network, StyleBank):
         new = network.styles[len(start.styles) :]
         if new:

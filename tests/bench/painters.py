@@ -2,13 +2,13 @@
 
     .venv/bin/python tests/bench/painters.py paintings/udnie.jpg data/cache/photos udnie style_bank adain
 
-The picture of a style; photographs in a folder of folders, of which those are painted that
-configs/style_*.yaml do not train on; and networks that paint. Losses are means over layers and photographs,
-as `StyleTask` has them.
+The picture of a style, or a folder of such; photographs in a folder of folders, of which those are painted
+that configs/style_*.yaml do not train on; and networks that paint. Losses are means over layers and
+photographs, as `StyleTask` has them.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ STATISTIC = STATISTICS["wasserstein"]
 KNOBS = Knobs(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
 
 
+@torch.inference_mode()
 def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> Tensor:
     """A photograph, (1, 3, rows, columns), as a network paints it."""
     if isinstance(painter, AdaIN | MetaNet):
@@ -61,24 +62,41 @@ def main() -> None:
     data = PictureFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
     shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
-    style = fitted(torch.from_numpy(pictures.read(options.style).pixels)[None], options.style_size)
     knobs = replace(KNOBS, style_scale=options.style_size / SIDE)
     extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), knobs, "cpu")
+    painters = {name: modelfile.load(models.path(name), nn.Module).eval() for name in options.painters}
+    found = []
+    for path in pictures.find(options.style):
+        style = fitted(torch.from_numpy(pictures.read(path).pixels)[None], options.style_size)
+        found.append(left(style, path.stem, shown, painters, extractor, knobs))
+        print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
+    for name in painters:
+        ratios = [losses[name] / losses[f"{STEPS} steps"] for losses in found]
+        print(f"{name}: {mean(ratios):.2f} times what {STEPS} steps leave")
 
+
+def left(
+    style: Tensor,
+    name: str,
+    shown: Sequence[Tensor],
+    painters: Mapping[str, nn.Module],
+    extractor: Extractor,
+    knobs: Knobs,
+) -> dict[str, float]:
+    """A style's loss in photographs as they are, after steps of the optimiser, and by each painter."""
     aims = statistics(extractor, knobs.style_layers, style)
 
-    def left(paint: Callable[[Tensor], Tensor]) -> float:
+    def loss(paint: Callable[[Tensor], Tensor]) -> float:
         made = [statistics(extractor, knobs.style_layers, paint(content)) for content in shown]
         return mean(STATISTIC.distance(*pair).item() for one in made for pair in zip(one, aims, strict=True))
 
-    steps = left(lambda content: optimise(content, [Style(style)], extractor, knobs))
-    print(f"photographs  {left(lambda content: content):.4f}")
-    print(f"{STEPS} steps    {steps:.4f}")
-    for name in options.painters:
-        painter = modelfile.load(models.path(name), nn.Module)
-        with torch.inference_mode():
-            found = left(partial(one_pass, painter, style=style, name=options.style.stem))
-        print(f"{name:12} {found:.4f}, {found / steps:.2f} times that of {STEPS} steps")
+    ways: dict[str, Callable[[Tensor], Tensor]] = {
+        "photographs": lambda content: content,
+        f"{STEPS} steps": lambda content: optimise(content, [Style(style)], extractor, knobs),
+    }
+    for key, painter in painters.items():
+        ways[key] = partial(one_pass, painter, style=style, name=name)
+    return {key: loss(paint) for key, paint in ways.items()}
 
 
 if __name__ == "__main__":

@@ -109,6 +109,10 @@ def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
     torch.nn.init.zeros_((network := AdaIN(vgg(), 1)).decode[0][0].weight)
     again = StyleTask(network, [files["squares"]], files["vgg"], start_from=path)
     torch.testing.assert_close(again.network.state_dict(), start.state_dict())
+    decoded = StyleTask(
+        MetaNet(vgg(), 1, 16), [files["squares"]], files["vgg"], start_from=path
+    ).network.decode
+    torch.testing.assert_close([*decoded], [start.decode[0][0].weight])
     with pytest.raises(FileError, match="holds another network than the one that is to be trained"):
         StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
 
