@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from audiocnn.blocks.global_pool import global_pool
 from audiocnn.blocks.measure import receptive_field
 
+LEAST_CHANNELS = 8  # that oneDNN's strided convolutions of 1 × 1 need in channels_last
+
 
 class Backbone(nn.Module):
     """A convolutional network without its head.
@@ -97,9 +99,21 @@ class Backbone(nn.Module):
 
 def channels_last(network: nn.Module) -> None:
     """Lays the weights of 2-D convolutions out as dense and cheap ones are fastest; their maps follow."""
+    if any(_overruns(layer) for layer in network.modules()):
+        return
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def _overruns(layer: nn.Module) -> bool:
+    """Whether training corrupts memory with this layout on processors without AVX-512: oneDNN's issue 6035."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and max(layer.stride) > 1
+        and layer.in_channels < LEAST_CHANNELS
+    )
 
 
 def dropout_classifier(channels: int, n_classes: int, p: float) -> nn.Sequential:

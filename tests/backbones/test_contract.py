@@ -27,6 +27,8 @@ from audiocnn.backbones import (
     SampleCNN,
     TextCNN,
 )
+from audiocnn.backbones.base import channels_last
+from audiocnn.backbones.resnet import ResNet
 from audiocnn.blocks.measure import count_parameters
 from audiocnn.blocks.norm import NORMS
 from audiocnn.blocks.norm import norm as norm_layer
@@ -304,6 +306,14 @@ def test_any_pool(name: str, dims: int) -> None:
         x = picture(name, backbone, 2 * backbone.time_stride, batch=2)
         for training in (False, True):
             assert backbone.train(training)(x).isfinite().all()
+
+
+@pytest.mark.parametrize(("width", "laid_out"), [(4, False), (8, True)])
+def test_channels_last_but_where_it_corrupts_memory(width: int, laid_out: bool) -> None:
+    backbone = ResNet(depths=(1, 1), widths=(width, 2 * width))  # with a strided 1 × 1 from `width` channels
+    channels_last(backbone)
+    kernels = [p for p in backbone.parameters() if p.ndim == 4 and p.shape[2] > 1 and p.shape[1] > 1]
+    assert {p.is_contiguous(memory_format=torch.channels_last) for p in kernels} == {laid_out}
 
 
 @pytest.mark.slow

@@ -124,13 +124,13 @@ def test_same_pitch_twice_is_one_sound() -> None:
     assert got["onset"]["recall"] == 0.5
 
 
-def test_ten_minutes_in_a_second() -> None:
+def test_ten_minutes_in_seconds() -> None:
     rng = np.random.default_rng(0)
     reference = random_notes(rng, 6000, 600, n_pitches=88)
     evaluate.score(reference[:1], reference[:1])  # imports mir_eval
     start = time.process_time()
     evaluate.score(reference, heard(rng, reference))
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 5  # half a second; minutes if each note looked at all others
 
 
 @pytest.fixture
