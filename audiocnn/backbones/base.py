@@ -107,7 +107,7 @@ def channels_last(network: nn.Module) -> None:
 
 
 def _overruns(layer: nn.Module) -> bool:
-    """Whether training corrupts memory with this layout on processors without AVX-512: oneDNN's issue 6035."""
+    """Whether training corrupts memory with this layout without AVX-512: oneDNN's issue 6035."""
     return (
         isinstance(layer, nn.Conv2d)
         and layer.kernel_size == (1, 1)
