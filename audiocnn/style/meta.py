@@ -130,15 +130,18 @@ class MetaNet(nn.Module):
             for parts in zip(*networks, strict=True)
         ]
         network = Predicted(*(part.expand(len(pictures), *part.shape[1:]) for part in mixed))
+        layers = self._layers(network)
         made = pictures
         with torch.no_grad():
             for _ in range(self.n_passes - 1):
-                made = self._painted(made, network)
-        return self._painted(made, network)
+                made = self._painted(made, network, layers)
+        return self._painted(made, network, layers)
 
-    def _painted(self, pictures: Tensor, network: Predicted) -> Tensor:
+    def _painted(
+        self, pictures: Tensor, network: Predicted, layers: Sequence[tuple[Tensor, Tensor]]
+    ) -> Tensor:
         maps = _styled(self.backbone(filled(pictures, 2**self.n_halvings)), network.mean, network.root)
-        for kernel, bias, enlarges in zip(*self._layers(network), self.enlarges, strict=True):
+        for (kernel, bias), enlarges in zip(layers, self.enlarges, strict=True):
             around = functional.pad(maps, (1, 1, 1, 1), mode="reflect")
             maps = functional.relu(conv_each(around, kernel, bias, padding=0))
             if enlarges:
@@ -146,14 +149,14 @@ class MetaNet(nn.Module):
         painted = cropped(self.last(maps).sigmoid(), pictures)
         return _coloured(painted, network.colour, network.colours).to(pictures).clamp(0, 1)
 
-    def _layers(self, network: Predicted) -> tuple[list[Tensor], Sequence[Tensor]]:
+    def _layers(self, network: Predicted) -> list[tuple[Tensor, Tensor]]:
         """Kernel (batch, out, in, 3, 3) and bias (batch, out) of each layer of the decoder."""
         parts = network.kernels.split([out * into for out, into in self.blocks], dim=1)
         kernels = [  # of parts (batch, out * in, n, n, 3, 3) with n channels out and in
             common + part.unflatten(1, shape).transpose(2, 3).flatten(3, 4).flatten(1, 2)
             for common, part, shape in zip(self.decode, parts, self.blocks, strict=True)
         ]
-        return kernels, network.biases.split(self.widths[1:], dim=1)
+        return [*zip(kernels, network.biases.split(self.widths[1:], dim=1), strict=True)]
 
 
 @torch.no_grad()

@@ -25,7 +25,6 @@ OfAnyStyle = AdaIN | MetaNet
 IDENTITY_SHARE = 0.5  # of the steps of a StyleBank in which it gives pictures back, as its authors' T = 2
 OTHERS_SHARE = 0.5  # of the steps of a network for any style in which a batch's other pictures are the styles
 
-
 Aims = list[tuple[Tensor, ...]]  # statistics, layer by layer
 
 
