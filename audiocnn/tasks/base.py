@@ -28,10 +28,11 @@ class Task(lightning.LightningModule):
         groups = decay_groups(self, self.weight_decay)
         groups = rate_groups(groups, self.backbone, self.learning_rate, self.rate_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
+        n_steps = max(int(self.trainer.estimated_stepping_batches), 3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in groups],
-            total_steps=max(int(self.trainer.estimated_stepping_batches), 2),
-            pct_start=0.1,
+            total_steps=n_steps,
+            pct_start=max(0.1, 2 / n_steps),  # one step to rise at least: by none it would divide
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -106,6 +106,20 @@ def test_learns_to_tell_two_kinds_apart() -> None:
     assert loop.callback_metrics["val/accuracy"] == 1
 
 
+@pytest.mark.parametrize("n_steps", [1, 2, 10, 100])
+def test_the_rate_rises_and_falls_in_any_number_of_steps(n_steps: int) -> None:
+    task = ImageTask(create_backbone("linear"), n_classes=2, learning_rate=1e-2)
+    task._trainer = SimpleNamespace(estimated_stepping_batches=n_steps)
+    configured = task.configure_optimizers()
+    rates = []
+    for _ in range(n_steps):
+        rates.append(configured["optimizer"].param_groups[0]["lr"])
+        configured["optimizer"].step()
+        configured["lr_scheduler"]["scheduler"].step()
+    assert n_steps <= 2 or rates[0] < max(rates) == pytest.approx(1e-2)
+    assert n_steps <= 2 or rates[-1] < 1e-6
+
+
 def test_biases_of_each_place_do_not_decay() -> None:
     task = ImageTask(create_backbone("locally_connected", norm="none"), n_classes=10, weight_decay=0.3)
     task._trainer = SimpleNamespace(estimated_stepping_batches=5)
