@@ -2,7 +2,7 @@
 
 Conventions: maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
 nothing differs, and relative to what is aimed at: so their weights mean the same with every backbone and
-layer.
+layer. Of a batch they are the mean.
 Differs: the papers' losses are not relative.
 """
 
@@ -40,7 +40,7 @@ def content_loss(maps: Tensor, target: Tensor) -> Tensor:
 
     Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016, eq. 1.
     """
-    return relative((maps - target).square().sum(), target.square().sum())
+    return relative(_square(maps - target), _square(target))
 
 
 def sums(maps: Tensor, weights: Tensor | float | None = None) -> Sums:
@@ -102,13 +102,18 @@ def gaussian(sums: Sums) -> tuple[Tensor, Tensor]:
 
 
 def relative(difference: Tensor, size: Tensor) -> Tensor:
-    """A sum of squared differences, relative to the squares of what is aimed at."""
-    return difference / size.clamp(min=SMALLEST)
+    """Sums of squared differences, relative to the squares of what is aimed at, in the mean."""
+    return (difference / size.clamp(min=SMALLEST)).mean()
+
+
+def _square(values: Tensor) -> Tensor:
+    """The sum of squares of each of a batch, (batch,)."""
+    return values.flatten(1).square().sum(1)
 
 
 def _squared(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
-    difference = sum((a - b).square().sum() for a, b in zip(made, aim, strict=True))
-    return relative(torch.as_tensor(difference), torch.as_tensor(sum(b.square().sum() for b in aim)))
+    difference = torch.stack([_square(a - b) for a, b in zip(made, aim, strict=True)])
+    return relative(difference.sum(0), torch.stack([_square(b) for b in aim]).sum(0))
 
 
 def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
@@ -119,12 +124,12 @@ def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
     """
     (mean, covariance), (mean_aim, covariance_aim) = made, aim
     root = _root(covariance_aim)
-    size = covariance_aim.diagonal(dim1=1, dim2=2).sum()
-    least = (EIGENVALUE * size).square().clamp(min=SMALLEST**2)
-    roots = (_eigenvalues(root @ covariance @ root, least).clamp(min=0) + least).sqrt().sum()
-    traces = covariance.diagonal(dim1=1, dim2=2).sum() + size
-    difference = (mean - mean_aim).square().sum() + (traces - 2 * roots).clamp(min=0)
-    return relative(difference, mean_aim.square().sum() + size)
+    size = covariance_aim.diagonal(dim1=1, dim2=2).sum(1)
+    least = (EIGENVALUE * size).square().clamp(min=SMALLEST**2)[:, None]
+    roots = (_eigenvalues(root @ covariance @ root, least).clamp(min=0) + least).sqrt().sum(1)
+    traces = covariance.diagonal(dim1=1, dim2=2).sum(1) + size
+    difference = _square(mean - mean_aim) + (traces - 2 * roots).clamp(min=0)
+    return relative(difference, _square(mean_aim) + size)
 
 
 def _root(symmetric: Tensor) -> Tensor:
@@ -135,13 +140,13 @@ def _root(symmetric: Tensor) -> Tensor:
 
 
 def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
-    """Eigenvalues, those that are equal told apart by up to `spread`.
+    """Eigenvalues, those that are equal told apart by up to `spread`, (batch, 1).
 
     Maps have channels that are 0 everywhere: with many of them LAPACK fails in single precision.
     """
     even = (symmetric + symmetric.transpose(1, 2)).double() / 2
     steps = torch.linspace(0, 1, even.shape[1], dtype=even.dtype, device=even.device)
-    return torch.linalg.eigvalsh(even + (spread * steps).diag()).to(symmetric)
+    return torch.linalg.eigvalsh(even + (spread * steps).diag_embed()).to(symmetric)
 
 
 STATISTICS = {

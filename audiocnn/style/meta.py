@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
-from audiocnn.blocks.conv import ConvNormAct, conv
+from audiocnn.blocks.conv import conv
 from audiocnn.blocks.dynamic import conv_each
 from audiocnn.blocks.hyper import KernelGenerator
-from audiocnn.style.adain import AdaIN, up_to
+from audiocnn.style.adain import up_to
 from audiocnn.style.extract import layers_of
 from audiocnn.style.feedforward import cropped, filled
 from audiocnn.style.losses import SMALLEST, Sums, gaussian, moments, sums
@@ -90,15 +90,6 @@ class MetaNet(nn.Module):
         super().train(mode)
         self.backbone.eval()
         return self
-
-    @torch.no_grad()
-    def start_from(self, other: AdaIN) -> None:
-        """Takes the decoder of a network with the same encoder, as what all styles have in common."""
-        *layers, last = (part[0].state_dict() for part in other.decode if isinstance(part, ConvNormAct))
-        for kernel, layer in zip(self.decode, layers, strict=True):
-            kernel.copy_(layer["weight"])
-        self.to_biases.bias.copy_(torch.cat([layer["bias"] for layer in layers]))
-        self.last.load_state_dict(last)
 
     def predict(self, styles: Tensor) -> Predicted:
         """The networks of styles (batch, 3, rows, columns)."""

@@ -23,7 +23,6 @@ from audiocnn.tasks.model import ImageModel
 
 OfAnyStyle = AdaIN | MetaNet
 IDENTITY_SHARE = 0.5  # of the steps of a StyleBank in which it gives pictures back, as its authors' T = 2
-OTHERS_SHARE = 0.5  # of the steps of a network for any style in which a batch's other pictures are the styles
 
 Aims = list[tuple[Tensor, ...]]  # statistics, layer by layer
 
@@ -34,17 +33,17 @@ class StyleTask(Task):
     Batches: pictures (batch, 3, rows, columns), from 0 to 1, and classes that are not looked at. Loss: how
     far what was painted is from the picture in content and from its style in style, as `optimise` has them,
     by the maps of a frozen backbone. A TransferNet learns the one style; a StyleBank one of them at a step,
-    and in every other step to give the pictures back; AdaIN and MetaNet all of them, and, where a batch has
-    several pictures, in every other step each in the style of another.
+    and in every other step to give the pictures back; AdaIN and MetaNet one of them for each picture.
+    Styles are drawn; to validate they are taken in turn.
 
     Raises: ValueError when there are more or fewer styles than the network has; FileError, also in `setup`,
         when a file cannot be read or does not fit.
 
     Args:
         network: what is trained.
-        styles: pictures of the styles, in the order of a StyleBank's; of AdaIN and MetaNet also folders, of
-            which each step takes one picture, and of that a square. Those seen are kept in memory,
-            0.3 MB each at 384 pixels.
+        styles: pictures of the styles, in the order of a StyleBank's; of AdaIN and MetaNet also folders, each
+            as often as a single picture, and of what is drawn a square. Those seen are kept in memory, 0.3 MB
+            each at 384 pixels.
         loss_network: a model file of a network of pictures, or the name of a shipped one; the backbones of
             AdaIN and MetaNet have its shape and take its weights.
         style_size: longer side of the styles, in pixels.
@@ -53,8 +52,7 @@ class StyleTask(Task):
         tv_weight: of the total variation.
         statistic: the kind of style: gram, moments or wasserstein.
         start_from: a model file or shipped name of a network of the same shape, whose weights training starts
-            from; or of a StyleBank with the first of the styles: then only the kernels of the others learn;
-            or of the AdaIN whose decoder a MetaNet starts with.
+            from; or of a StyleBank with the first of the styles: then only the kernels of the others learn.
 
     learning_rate and weight_decay are those of `Task`.
     """
@@ -106,20 +104,25 @@ class StyleTask(Task):
         return self.network
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch[0], "train")
+        return self.step(batch[0], torch.randint(2**31, (len(batch[0]),)).tolist(), "train")
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch[0], "val")
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        n = len(batch[0])
+        return self.step(batch[0], range(batch_idx * n, (batch_idx + 1) * n), "val")
 
-    def step(self, shown: Tensor, stage: str) -> Tensor:
-        """The loss of a batch, and of its parts content and style as means over the stage's batches."""
+    def step(self, shown: Tensor, turns: Sequence[int], stage: str) -> Tensor:
+        """The loss of a batch, and of its parts content and style as means over the stage's batches.
+
+        Args:
+            turns: numbers that choose a style, for each picture.
+        """
         whole = isinstance(self.network, StyleBank) and not self.n_known  # encoder and decoder learn too
         if whole and self.training and torch.rand(()) < IDENTITY_SHARE:
             return (self.network(shown) - shown).square().mean()
         extractor = self._extractor[0].to(shown)
         with torch.no_grad():
             seen = extractor(shown)
-        number, style, aims = self._wanted(shown, seen)
+        number, style, aims = self._wanted(shown, turns)
         made = self._made(shown, style, number)
         maps = extractor(made)
         content = torch.stack(
@@ -133,23 +136,25 @@ class StyleTask(Task):
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(shown))
         return loss
 
-    def _wanted(self, shown: Tensor, seen: dict[int, Tensor]) -> tuple[int, Tensor, Aims]:
+    def _wanted(self, shown: Tensor, turns: Sequence[int]) -> tuple[int, Tensor, Aims]:
         """The number of a style, its picture, and the statistics that pictures should have."""
-        number = int(torch.randint(self.n_known, len(self.choices), ()))
-        of_any = isinstance(self.network, OfAnyStyle) and self.training
-        if of_any and len(shown) > 1 and torch.rand(()) < OTHERS_SHARE:
-            aims = [tuple(part.roll(1, 0) for part in one) for one in self._statistics(seen)]
-            return number, shown.roll(1, 0), aims
-        found = self.choices[number]
-        path = found[int(torch.randint(len(found), ()))]
+        chosen = [self._choice(turn) for turn in turns]
+        number, path = chosen[0]
+        if isinstance(self.network, OfAnyStyle):
+            styles = [self._picture(one) for _, one in chosen]
+            squares = _squares(styles, shown.shape[-1], drawn=self.training).to(shown) / 255
+            return number, squares, self._statistics_of(squares)
         style = self._picture(path).to(shown) / 255
-        if of_any:
-            style = _piece(style, shown.shape[-1])
-            aims = self._statistics_of(style)
-        else:
-            aims = self.aims[path] = self.aims.get(path) or self._statistics_of(style)
+        aims = self.aims[path] = self.aims.get(path) or self._statistics_of(style)
         repeated = (len(shown), -1, -1)
         return number, style, [tuple(part.expand(repeated[: part.ndim]) for part in one) for one in aims]
+
+    def _choice(self, turn: int) -> tuple[int, Path]:
+        """The number of a style that is learned, and its picture: each in turn, and of a folder each."""
+        n_learned = len(self.choices) - self.n_known
+        number = self.n_known + turn % n_learned
+        found = self.choices[number]
+        return number, found[turn // n_learned % len(found)]
 
     def _picture(self, path: Path) -> Tensor:
         """(1, 3, rows, columns), bytes; read when it is first asked for."""
@@ -184,9 +189,6 @@ def _started(network: nn.Module, path: str) -> int:
     Raises: FileError when the file cannot be read or holds another network.
     """
     start, n_known = modelfile.load(models.path(path), nn.Module), 0
-    if isinstance(start, AdaIN) and isinstance(network, MetaNet):
-        network.start_from(start)
-        return n_known
     if isinstance(start, StyleBank) and isinstance(network, StyleBank):
         new = network.styles[len(start.styles) :]
         if new:
@@ -200,10 +202,18 @@ def _started(network: nn.Module, path: str) -> int:
     return n_known
 
 
-def _piece(picture: Tensor, least: int) -> Tensor:
-    """A square of a picture (1, 3, rows, columns), its side drawn from `least` to all."""
-    rows, columns = picture.shape[2:]
-    most = min(rows, columns)
-    side = int(torch.randint(min(least, most), most + 1, ()))
-    top, left = (int(torch.randint(n - side + 1, ())) for n in (rows, columns))
-    return picture[..., top : top + side, left : left + side]
+def _squares(styles: Sequence[Tensor], least: int, drawn: bool) -> Tensor:
+    """A square of each style (1, 3, rows, columns): (styles, 3, side, side).
+
+    Its side is drawn, from `least` to all of the smallest, and so is its place; else it is the largest in
+    the middle.
+    """
+    side = min(min(style.shape[2:]) for style in styles)
+    if drawn:
+        side = int(torch.randint(min(least, side), side + 1, ()))
+    squares = []
+    for style in styles:
+        free = [n - side for n in style.shape[2:]]
+        top, left = (int(torch.randint(n + 1, ())) if drawn else n // 2 for n in free)
+        squares.append(style[..., top : top + side, left : left + side])
+    return torch.cat(squares)

@@ -50,6 +50,17 @@ def test_wasserstein_is_scipys(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", STATISTICS)
+def test_of_a_batch_the_mean(name: str) -> None:
+    of, distance = STATISTICS[name]
+    made, aims = ([random_maps(seed) for seed in seeds] for seeds in ((1, 2), (3, 5)))
+    alone = [distance(of(sums(one)), of(sums(aim))) for one, aim in zip(made, aims, strict=True)]
+    together = distance(of(sums(torch.cat(made))), of(sums(torch.cat(aims))))
+    torch.testing.assert_close(together, torch.stack(alone).mean())
+    alone = [content_loss(one, aim) for one, aim in zip(made, aims, strict=True)]
+    torch.testing.assert_close(content_loss(torch.cat(made), torch.cat(aims)), torch.stack(alone).mean())
+
+
+@pytest.mark.parametrize("name", STATISTICS)
 def test_nothing_is_nearer_than_the_same(name: str) -> None:
     of, distance = STATISTICS[name]
     aim = of(sums(random_maps(1)))

@@ -103,16 +103,27 @@ def test_styles_of_a_folder(files: dict[str, str], tmp_path: Path) -> None:
     assert {"squares", "stripes"} <= {path.stem for path in task.pictures}
 
 
+def test_each_picture_has_a_style_and_validation_the_same_ones(files: dict[str, str], tmp_path: Path) -> None:
+    paths = [files["stripes"], files["squares"]]
+    task = StyleTask(AdaIN(vgg(), 1), paths, files["vgg"], style_size=32)
+    task.setup("fit")
+    batch, extractor = torch.stack([one for one, _ in shown(2)]), task._extractor[0]
+    _, styles, aims = task._wanted(batch, [1, 0])
+    assert styles.shape == (2, 3, 32, 32)
+    torch.testing.assert_close(styles[1:], task._picture(Path(paths[0])) / 255)
+    maps = extractor(task._picture(Path(paths[1])) / 255)
+    torch.testing.assert_close(aims[0][0][:1], task._statistics(maps)[0][0])
+    loop = lightning.Trainer(accelerator="cpu", **quiet(tmp_path))
+    losses = [loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False) for _ in range(2)]
+    assert losses[0] == losses[1]
+
+
 def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
     start, path = AdaIN(vgg(), 1), str(tmp_path / "start.safetensors")
     modelfile.save(start, path)
     torch.nn.init.zeros_((network := AdaIN(vgg(), 1)).decode[0][0].weight)
     again = StyleTask(network, [files["squares"]], files["vgg"], start_from=path)
     torch.testing.assert_close(again.network.state_dict(), start.state_dict())
-    decoded = StyleTask(
-        MetaNet(vgg(), 1, 16), [files["squares"]], files["vgg"], start_from=path
-    ).network.decode
-    torch.testing.assert_close([*decoded], [start.decode[0][0].weight])
     with pytest.raises(FileError, match="holds another network than the one that is to be trained"):
         StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
 
