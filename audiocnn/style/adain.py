@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,16 +89,22 @@ def up_to(backbone: VGG, layer: int) -> tuple[VGG, int]:
     return kept, firsts.index(layer)
 
 
+def backwards(backbone: VGG, n_halvings: int) -> Iterator[tuple[int, int, bool]]:
+    """The encoder's layers from the last: channels in and out, and whether an enlargement follows."""
+    before = backbone.widths[n_halvings]
+    for i in reversed(range(n_halvings)):
+        for place in range(len(backbone.kernels[i])):
+            yield before, backbone.widths[i], place == 0
+            before = backbone.widths[i]
+
+
 def _mirrored(backbone: VGG, n_halvings: int) -> nn.Sequential:
     """The encoder backwards: repetitions for poolings, no norms, which would undo what was exchanged."""
     layers: list[nn.Module] = []
     arguments = {"dims": 2, "padding_mode": "reflect", "norm": "none"}
-    before = backbone.widths[n_halvings]
-    for width, block in zip(
-        backbone.widths[:n_halvings][::-1], backbone.kernels[:n_halvings][::-1], strict=True
-    ):
-        layers.append(ConvNormAct(before, width, 3, **arguments))
-        layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
-        layers += [ConvNormAct(width, width, 3, **arguments) for _ in block[1:]]
-        before = width
-    return nn.Sequential(*layers, ConvNormAct(before, 3, 3, act="none", **arguments), nn.Sigmoid())
+    for into, out, enlarges in backwards(backbone, n_halvings):
+        layers.append(ConvNormAct(into, out, 3, **arguments))
+        if enlarges:
+            layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+    last = ConvNormAct(backbone.widths[0], 3, 3, act="none", **arguments)
+    return nn.Sequential(*layers, last, nn.Sigmoid())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import conv
 from audiocnn.blocks.dynamic import conv_each
 from audiocnn.blocks.hyper import KernelGenerator
-from audiocnn.style.adain import up_to
+from audiocnn.style.adain import backwards, up_to
 from audiocnn.style.extract import layers_of
 from audiocnn.style.feedforward import cropped, filled
 from audiocnn.style.losses import SMALLEST, Sums, gaussian, moments, sums
@@ -69,22 +68,19 @@ class MetaNet(nn.Module):
         self.layer, self.n_hidden, self.n_passes = layer, n_hidden, n_passes
         self.backbone, self.n_halvings = up_to(backbone, layer)
         self.layers = [one for one in layers_of(backbone)[1] if one <= layer]
-        self.widths, self.enlarges = [backbone.widths[self.n_halvings]], []
-        for i in range(self.n_halvings)[::-1]:  # the encoder backwards, repetitions for poolings
-            self.widths += [backbone.widths[i]] * len(backbone.kernels[i])
-            self.enlarges += [True] + [False] * (len(backbone.kernels[i]) - 1)
-        shapes = [(out, into, 3, 3) for into, out in pairwise(self.widths)]
+        into, self.widths, self.enlarges = zip(*backwards(backbone, self.n_halvings), strict=True)
+        shapes = [(*shape, 3, 3) for shape in zip(self.widths, into, strict=True)]
         self.decode = nn.ParameterList(nn.init.kaiming_normal_(torch.empty(shape)) for shape in shapes)
         self.last = conv(self.widths[-1], 3, 3, dims=2, padding_mode="reflect")
         seen = [backbone.stage_channels[one] for one in self.layers]
         self.directions = nn.ParameterList(_orthogonal(min(n, N_DIRECTIONS), n) for n in seen)
         n_seen = sum(2 * n + _n_pairs(min(n, N_DIRECTIONS)) for n in seen) + 3 + _n_pairs(3)
         self.to_hidden = nn.Sequential(nn.LayerNorm(n_seen), nn.Linear(n_seen, n_hidden), nn.ReLU())
-        n_block = math.gcd(N_CHANNELS, *self.widths)
+        n_block = math.gcd(N_CHANNELS, *into, *self.widths)
         self.generate = KernelGenerator(n_block, 3, dims=2, n_embedding=N_EMBEDDING)
-        self.blocks = [(out // n_block, into // n_block) for into, out in pairwise(self.widths)]
+        self.blocks = [(shape[0] // n_block, shape[1] // n_block) for shape in shapes]
         self.to_embeddings = _nothing(n_hidden, N_EMBEDDING * sum(out * into for out, into in self.blocks))
-        self.to_biases = _nothing(n_hidden, sum(self.widths[1:]))
+        self.to_biases = _nothing(n_hidden, sum(self.widths))
 
     def train(self, mode: bool = True) -> MetaNet:
         super().train(mode)
@@ -147,7 +143,7 @@ class MetaNet(nn.Module):
             common + part.unflatten(1, shape).transpose(2, 3).flatten(3, 4).flatten(1, 2)
             for common, part, shape in zip(self.decode, parts, self.blocks, strict=True)
         ]
-        return [*zip(kernels, network.biases.split(self.widths[1:], dim=1), strict=True)]
+        return [*zip(kernels, network.biases.split(self.widths, dim=1), strict=True)]
 
 
 @torch.no_grad()
