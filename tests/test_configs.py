@@ -126,6 +126,18 @@ STANDS = {
 }
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_keeps_the_last_epoch_beside_the_best(path: Path) -> None:
+    callbacks = yaml.safe_load(path.read_text())["trainer"].get("callbacks", [])
+    kept = [one["init_args"] for one in callbacks if one["class_path"].endswith(".ModelCheckpoint")]
+    if not kept:
+        return  # a table of choices: it is not resumed
+    best, last = kept
+    assert best["monitor"] and best["dirpath"] == last["dirpath"]
+    wanted = {"filename": "last", "save_on_train_epoch_end": True, "enable_version_counter": False}
+    assert last == {"dirpath": best["dirpath"], **wanted}
+
+
 def melody(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Tones that fade, now and then three at once: samples, and rows of onset_s, offset_s, midi, velocity."""
     rng, onset_s, rows = np.random.default_rng(seed), 0.3, []

@@ -16,9 +16,10 @@ from audiocnn.tasks.base import Task
 def lightning(verb: str, arguments: list[str]) -> int:
     """Runs Lightning's verb with its arguments.
 
-    A config has the sections trainer, model and data. `--ckpt_path last` goes on from the last checkpoint of
-    the config's ModelCheckpoint, and begins anew where there is none: the same command trains and, after a
-    kill, resumes. The config that a run used is written among its logs.
+    A config has the sections trainer, model and data. `--ckpt_path last` goes on from last.ckpt, which a
+    ModelCheckpoint of the config writes after each epoch (Lightning's `save_last` writes it only when the
+    best is), and begins anew where there is none: the same command trains and, after a kill, resumes. The
+    config that a run used is written among its logs.
     """
     sys.argv = ["audiocnn", verb, *arguments]  # where it reads them: it warns of any other way
     try:
