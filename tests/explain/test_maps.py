@@ -174,7 +174,7 @@ def test_what_a_map_marks_matters(method, name: str, pictures: Tensor) -> None:
     """
     network = network_of(listen.load_clips(name))  # both see pictures of the same kind
     generator = torch.Generator().manual_seed(0)
-    pictures = pictures[:8, ..., :69]
+    pictures = pictures[:16, ..., :69]
     with torch.no_grad():
         targets = network(pictures).argmax(1)
     map = method(network, pictures, targets)
