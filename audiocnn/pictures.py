@@ -63,7 +63,8 @@ def read(path: str | os.PathLike) -> Picture:
     except UnidentifiedImageError as error:
         raise files.FileError(path, f"no picture, expected one of {', '.join(SUFFIXES)}") from error
     except Image.DecompressionBombError as error:
-        raise files.FileError(path, "more pixels than can be read") from error
+        told = str(error).partition(",")[0]  # how many pixels it has, and the most that Pillow reads
+        raise files.FileError(path, f"more pixels than can be read: {told}") from error
     except OSError as error:
         raise files.FileError(path, error.strerror or error) from error
     except (ValueError, SyntaxError) as error:  # as Pillow says of damaged files
