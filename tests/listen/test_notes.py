@@ -193,15 +193,13 @@ def test_fused_net_gives_the_same_scores(task: NotesModel, music: np.ndarray) ->
         assert torch.equal(tensor, before[name])
 
 
+MEL = LogMel(RATE, 512, 64, n_mels=40)
 STRIDED = {"depths": (1, 1), "widths": (8, 12), "norm": "batch"}
 NETWORKS = {
-    "strided": (LogMel(RATE, 512, 64, n_mels=40), {"name": "resnet_small", **STRIDED}),
-    "strided, 1-D": (
-        LogMel(RATE, 512, 64, n_mels=40),
-        {"name": "resnet_small", "dims": 1, "in_channels": 40, **STRIDED},
-    ),
+    "strided": (MEL, {"name": "resnet_small", **STRIDED}),
+    "strided, 1-D": (MEL, {"name": "resnet_small", "dims": 1, "in_channels": 40, **STRIDED}),
     "waveform": (Waveform(RATE), {"name": "resnet_small", "dims": 1, "in_channels": 1, **STRIDED}),
-    "looks at all": (LogMel(RATE, 512, 64, n_mels=40), {"name": "resnet_small", "squeeze": 4, **STRIDED}),
+    "looks at all": (MEL, {"name": "resnet_small", "squeeze": 4, **STRIDED}),
 }
 
 
