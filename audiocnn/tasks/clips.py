@@ -126,6 +126,8 @@ class ClipTask(ClipModel, Task):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["labels"] = self.labels  # they may come from the data, of which the config does not tell
+        # Weight averaging would save a mean of temperatures, not the one fitted to the mean weights.
+        checkpoint["state_dict"]["temperature"] = self.temperature.clone()
 
     def of_recording(self, logits: Tensor) -> Tensor:
         """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""

@@ -1,9 +1,12 @@
 """GenreTask and InstrumentTask: what they are trained as, and what they learn, the unknown included."""
 
+from pathlib import Path
+
 import lightning
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, LambdaCallback
 from torch.utils.data import DataLoader, TensorDataset
 
 from audiocnn.augment import MaskPicture, Mixup
@@ -45,8 +48,8 @@ def tones(several: bool, n: int, seed: int) -> TensorDataset:
     return TensorDataset(torch.tensor(waveforms).float(), torch.tensor(targets).float())
 
 
-def fitted(task: ClipTask, epochs: int = 6) -> ClipTask:
-    trainer = lightning.Trainer(
+def quiet(epochs: int, **arguments) -> lightning.Trainer:
+    return lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
         logger=False,
@@ -54,9 +57,17 @@ def fitted(task: ClipTask, epochs: int = 6) -> ClipTask:
         enable_progress_bar=False,
         enable_model_summary=False,
         check_val_every_n_epoch=epochs,
+        **arguments,
     )
+
+
+def validation(several: bool) -> DataLoader:
+    return DataLoader(tones(several, 40, 1), 1)
+
+
+def fitted(task: ClipTask, epochs: int = 6, **arguments) -> ClipTask:
     train = DataLoader(tones(task.several, 192, 0), 16, shuffle=True)
-    trainer.fit(task, train, DataLoader(tones(task.several, 40, 1), 1))
+    quiet(epochs, **arguments).fit(task, train, validation(task.several))
     return task.eval()
 
 
@@ -143,6 +154,18 @@ def test_probabilities_are_calibrated_after_validation_and_stay_with_the_weights
     other = tiny()
     other.load_state_dict(task.state_dict())
     assert other.temperature == temperature
+
+
+def test_the_temperature_of_a_checkpoint_is_that_of_averaged_weights(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    saves = LambdaCallback(on_validation_end=lambda trainer, task: trainer.save_checkpoint(path))
+    fitted(tiny(mix=Mixup(0.5)), epochs=2, callbacks=[EMAWeightAveraging(decay=0.9), saves])
+    state = torch.load(path, weights_only=False)["state_dict"]
+    saved = tiny()
+    saved.load_state_dict(state)
+    quiet(1).validate(saved, validation(saved.several), verbose=False)
+    assert state["temperature"] != 1
+    torch.testing.assert_close(saved.temperature, state["temperature"])
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
