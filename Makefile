@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	@ls build/demo/$(basename $(notdir $(RECORDING))).*
 
 test: $(INSTALLED)
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(INSTALLED)
 	.venv/bin/ruff check .
