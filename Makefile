@@ -10,6 +10,7 @@ demo: $(INSTALLED)
 	@echo "From $(RECORDING):"
 	@ls build/demo/$(basename $(notdir $(RECORDING))).*
 
+# Two processes of one thread each, a core for each: half of the time that one process of two threads takes.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
