@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from audiocnn import explain
     from audiocnn.backbones import create_backbone, list_backbones
-    from audiocnn.listen import classify, load, transcribe
-    from audiocnn.resound import stylize_sound
-    from audiocnn.restyle import stylize
+    from audiocnn.inference.classify import classify
+    from audiocnn.inference.transcribe import transcribe
+    from audiocnn.models.load import load
+    from audiocnn.style.images import stylize
+    from audiocnn.style.sounds import stylize_sound
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,13 +29,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "classify": "audiocnn.listen",
+    "classify": "audiocnn.inference.classify",
     "create_backbone": "audiocnn.backbones",
     "list_backbones": "audiocnn.backbones",
-    "load": "audiocnn.listen",
-    "stylize": "audiocnn.restyle",
-    "stylize_sound": "audiocnn.resound",
-    "transcribe": "audiocnn.listen",
+    "load": "audiocnn.models.load",
+    "stylize": "audiocnn.style.images",
+    "stylize_sound": "audiocnn.style.sounds",
+    "transcribe": "audiocnn.inference.transcribe",
 }
 
 

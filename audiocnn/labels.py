@@ -1,7 +1,7 @@
 """Labels: from logits to probabilities that mean what they say, and to an honest "unknown".
 
 Place in the flow: scores -> labels. Conventions: logits, probabilities and targets are arrays whose last
-axis is the outputs; `several` says whether a clip may have several labels (each output by itself, a sigmoid)
+axis is the outputs; `multi_label` says whether a clip may have several labels (each output by itself, a sigmoid)
 or has one of them (a softmax over the labels and, last, UNKNOWN).
 """
 
@@ -38,27 +38,27 @@ class Labelled:
     probability: float
 
 
-def outputs(labels: list[str], several: bool) -> list[str]:
+def outputs(labels: list[str], multi_label: bool) -> list[str]:
     """The names of a model's outputs."""
-    return list(labels) if several else [*labels, UNKNOWN]
+    return list(labels) if multi_label else [*labels, UNKNOWN]
 
 
-def probabilities(logits: np.ndarray, temperature: float, several: bool) -> np.ndarray:
+def probabilities(logits: np.ndarray, temperature: float, multi_label: bool) -> np.ndarray:
     """The probability of each output: the higher the temperature, the less sure.
 
     Source: Guo et al., "On calibration of modern neural networks", 2017, equation 9.
     """
     scaled = np.asarray(logits, float) / temperature
-    return expit(scaled) if several else softmax(scaled, axis=-1)
+    return expit(scaled) if multi_label else softmax(scaled, axis=-1)
 
 
-def of_recording(windows: np.ndarray, several: bool) -> np.ndarray:
+def of_recording(windows: np.ndarray, multi_label: bool) -> np.ndarray:
     """The probabilities of a recording, (outputs,), from those of its windows, (windows, outputs).
 
     With one label their mean. With several, the mean of the highest quarter of each: an instrument may
     rest most of the time.
     """
-    if not several:
+    if not multi_label:
         return windows.mean(axis=0)
     n_highest = max(1, round(LOUDEST_SHARE * len(windows)))
     return np.sort(windows, axis=0)[-n_highest:].mean(axis=0)
@@ -70,13 +70,13 @@ def ranked(names: list[str], values: np.ndarray) -> list[Labelled]:
     return [Labelled(names[i], float(values[i])) for i in order if names[i] != UNKNOWN]
 
 
-def heard(names: list[str], values: np.ndarray, several: bool, threshold: float) -> list[Labelled]:
+def heard(names: list[str], values: np.ndarray, multi_label: bool, threshold: float) -> list[Labelled]:
     """What there is to say: the likeliest label, or with several all that reach the threshold.
 
     Nothing where it is unknown: where that is likeliest, or of several none reaches the threshold.
     """
     labelled = ranked(names, values)
-    if several:
+    if multi_label:
         return [one for one in labelled if one.probability >= threshold]
     return [] if names[int(values.argmax())] == UNKNOWN else labelled[:1]
 
@@ -86,7 +86,7 @@ def said(labelled: Sequence[Labelled]) -> str:
     return ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in labelled) or UNKNOWN
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray, several: bool) -> float:
+def fit_temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> float:
     """The temperature at which the targets are likeliest.
 
     Shape: both (examples, outputs), targets 0 to 1.
@@ -97,7 +97,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, several: bool) -> f
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
-        if several:
+        if multi_label:
             return float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
         return float(-np.mean(np.sum(targets * log_softmax(scaled, axis=-1), axis=-1)))
 
@@ -129,14 +129,16 @@ class Reliability:
         return float(np.average(np.abs(self.confidence - self.accuracy), weights=self.count))
 
 
-def reliability(values: np.ndarray, targets: np.ndarray, several: bool, n_bins: int = N_BINS) -> Reliability:
+def reliability(
+    values: np.ndarray, targets: np.ndarray, multi_label: bool, n_bins: int = N_BINS
+) -> Reliability:
     """How far the probabilities of recordings can be trusted.
 
     With one label it is the likeliest answer that is judged, with several every yes and no.
     Shape: both (recordings, outputs), targets 0 or 1.
     """
     values, targets = np.asarray(values, float), np.asarray(targets, float)
-    if several:
+    if multi_label:
         confidence, right = values.ravel(), targets.ravel()
     else:
         best = values.argmax(axis=1)

@@ -22,7 +22,7 @@ EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to i
 NEIGHBOURHOOD = 1  # frames on each side of a peak that are not higher; decoding looks this far ahead
 REFRACTORY = 3  # frames from an onset to the next one of the same pitch, at least
 RISE = 2  # frames from an onset to the end of its note, at least: its frame score may still be rising
-SWELL = 6  # frames for which a pitch must sound to be taken for a note that had no onset
+ONSETLESS = 6  # frames for which a pitch must sound to be taken for a note that had no onset
 OUTSIDE = -1.0  # stands for the scores before the first and after the last frame: below any score
 BEND_STEP_S = 0.02  # between two values of Note.bend
 MAX_BEND = 1.0  # semitones
@@ -46,14 +46,14 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Decoding:
+class DecodingOptions:
     """The knobs of `decode`, with the same names in Python, in the CLI and in a model file.
 
     Args:
         onset_threshold: lowest onset score that starts a note.
         frame_threshold: a note ends where its frame score falls below this.
         offset_threshold: lowest offset score that ends a note although its frame score has not fallen yet.
-        swell_threshold: a note without an onset starts where its frame score stays above this; 1: never.
+        onsetless_threshold: a note without an onset starts where its frame score stays above this; 1: never.
         minimum_note_ms: shorter notes are dropped.
         lowest_pitch: lowest MIDI pitch kept.
         highest_pitch: highest MIDI pitch kept.
@@ -62,13 +62,13 @@ class Decoding:
     onset_threshold: float = 0.4
     frame_threshold: float = 0.4
     offset_threshold: float = 0.5
-    swell_threshold: float = 1.0
+    onsetless_threshold: float = 1.0
     minimum_note_ms: float = 30.0
     lowest_pitch: int = LOWEST_MIDI
     highest_pitch: int = LOWEST_MIDI + N_PITCHES - 1
 
     def __post_init__(self) -> None:
-        for name in ("onset_threshold", "frame_threshold", "offset_threshold", "swell_threshold"):
+        for name in ("onset_threshold", "frame_threshold", "offset_threshold", "onsetless_threshold"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"{name} is {value}, expected more than 0 and at most 1")
@@ -125,7 +125,7 @@ def _add_triangle(row: np.ndarray, position: float) -> slice:
     return covered
 
 
-def decode(scores: Scores, frame_s: float, decoding: Decoding | None = None) -> list[Note]:
+def decode(scores: Scores, frame_s: float, decoding: DecodingOptions | None = None) -> list[Note]:
     """Notes in the order of their onsets, read from scores (pitches, frames) named as in `encode`.
 
     A note starts at each peak of its onset score, or where it swells without. It ends at the earliest of:
@@ -141,7 +141,7 @@ def order(note: Note) -> tuple[float, int]:
 
 
 @dataclass
-class _Open:
+class _ActiveNote:
     """A note whose end has not been heard: its first frame, the first that may end it, what is known."""
 
     frame: int
@@ -158,10 +158,10 @@ class NoteDecoder:
     It looks NEIGHBOURHOOD frames ahead.
     """
 
-    def __init__(self, frame_s: float, decoding: Decoding | None = None) -> None:
+    def __init__(self, frame_s: float, decoding: DecodingOptions | None = None) -> None:
         self.frame_s = frame_s
-        self.decoding = decoding or Decoding()
-        self._open: dict[int, _Open] = {}
+        self.decoding = decoding or DecodingOptions()
+        self._open: dict[int, _ActiveNote] = {}
         self._ended: dict[int, int] = {}  # frame in which the last note of a row ended
         self._high: np.ndarray | int = 0  # for how many frames, up to the last one read, each row has sounded
         self._start = -NEIGHBOURHOOD  # frame number of the first column of _held
@@ -204,27 +204,27 @@ class NoteDecoder:
         onsets = _peaks(scores["onset"], self.decoding.onset_threshold)
         offsets = _peaks(scores["offset"], self.decoding.offset_threshold)
         silent = scores["frame"][:, inner] < self.decoding.frame_threshold
-        swells = self._swells(scores["frame"][:, inner])
-        busy = {*self._open, *np.flatnonzero((onsets | swells).any(axis=1)).tolist()}
+        onsetless = self._onsetless(scores["frame"][:, inner])
+        busy = {*self._open, *np.flatnonzero((onsets | onsetless).any(axis=1)).tolist()}
         notes: list[Note] = []
         for row in sorted(busy):
-            notes += self._read_row(row, scores, onsets[row], swells[row], offsets[row], silent[row])
+            notes += self._read_row(row, scores, onsets[row], onsetless[row], offsets[row], silent[row])
         return self._kept(notes)
 
-    def _swells(self, frame: np.ndarray) -> np.ndarray:
-        """Which frames complete SWELL frames above the threshold, as booleans."""
+    def _onsetless(self, frame: np.ndarray) -> np.ndarray:
+        """Which frames complete ONSETLESS frames above the threshold, as booleans."""
         lengths = np.empty(frame.shape, int)
-        for column, high in enumerate((frame > self.decoding.swell_threshold).T):
+        for column, high in enumerate((frame > self.decoding.onsetless_threshold).T):
             self._high = (self._high + 1) * high
             lengths[:, column] = self._high
-        return lengths == SWELL
+        return lengths == ONSETLESS
 
     def _read_row(
         self,
         row: int,
         scores: Scores,
         onsets: np.ndarray,
-        swells: np.ndarray,
+        onsetless: np.ndarray,
         offsets: np.ndarray,
         silent: np.ndarray,
     ) -> list[Note]:
@@ -233,7 +233,7 @@ class NoteDecoder:
         ends = np.flatnonzero(offsets | silent)
         begun = 0  # inner frame from which the open note's bend is still to be read
         notes = []
-        for frame in [*sorted(strokes | set(np.flatnonzero(swells).tolist())), len(onsets)]:
+        for frame in [*sorted(strokes | set(np.flatnonzero(onsetless).tolist())), len(onsets)]:
             if row in self._open:
                 end = ends[np.searchsorted(ends, self._open[row].earliest_end - first) :][:1]
                 if len(end) and end[0] < frame:
@@ -246,8 +246,8 @@ class NoteDecoder:
                     self._bend(row, scores, slice(begun, frame))
             if frame in strokes:
                 self._open[row], begun = self._begin(row, scores, frame), frame
-            elif frame < len(onsets) and self._may_swell(row, first + frame):
-                self._open[row], begun = self._swell(row, scores, frame), frame
+            elif frame < len(onsets) and self._may_begin_onsetless(row, first + frame):
+                self._open[row], begun = self._begin_onsetless(row, scores, frame), frame
         return notes
 
     def _apart(self, row: int, starts: np.ndarray) -> list[int]:
@@ -261,10 +261,10 @@ class NoteDecoder:
                 last = start
         return kept
 
-    def _begin(self, row: int, scores: Scores, start: int) -> _Open:
+    def _begin(self, row: int, scores: Scores, start: int) -> _ActiveNote:
         onset = scores["onset"][row]
         frame = self._start + NEIGHBOURHOOD + start
-        return _Open(
+        return _ActiveNote(
             frame=frame,
             earliest_end=frame + RISE,
             onset_s=max(float(frame + _shift(onset, start)) * self.frame_s, 0.0),
@@ -273,21 +273,21 @@ class NoteDecoder:
             bend=[],
         )
 
-    def _may_swell(self, row: int, frame: int) -> bool:
-        """Whether no note has sounded in the row in the SWELL frames up to this one."""
-        return row not in self._open and self._ended.get(row, 0) <= frame - SWELL + 1
+    def _may_begin_onsetless(self, row: int, frame: int) -> bool:
+        """Whether no note has sounded in the row in the ONSETLESS frames up to this one."""
+        return row not in self._open and self._ended.get(row, 0) <= frame - ONSETLESS + 1
 
-    def _swell(self, row: int, scores: Scores, frame: int) -> _Open:
-        """A note that has sounded for SWELL frames up to this one."""
+    def _begin_onsetless(self, row: int, scores: Scores, frame: int) -> _ActiveNote:
+        """A note that has sounded for ONSETLESS frames up to this one."""
         here = frame + NEIGHBOURHOOD
-        start = self._start + here - SWELL + 1
-        return _Open(
+        start = self._start + here - ONSETLESS + 1
+        return _ActiveNote(
             frame=start,
-            earliest_end=start + SWELL,
+            earliest_end=start + ONSETLESS,
             onset_s=max(start * self.frame_s, 0.0),
             velocity=int(np.clip(round(float(scores["velocity"][row, here]) * 127), 1, 127)),
             confidence=float(min(scores["frame"][row, here], 1)),
-            bend=[np.full(SWELL - 1, scores["bend"][row, here])] if "bend" in scores else [],
+            bend=[np.full(ONSETLESS - 1, scores["bend"][row, here])] if "bend" in scores else [],
         )
 
     def _bend(self, row: int, scores: Scores, frames: slice) -> None:
@@ -317,12 +317,12 @@ class NoteDecoder:
         )
 
     def _kept(self, notes: list[Note]) -> list[Note]:
-        knobs = self.decoding
+        options = self.decoding
         return [
             note
             for note in notes
-            if knobs.lowest_pitch <= note.midi <= knobs.highest_pitch
-            and (note.offset_s - note.onset_s) * 1000 >= knobs.minimum_note_ms
+            if options.lowest_pitch <= note.midi <= options.highest_pitch
+            and (note.offset_s - note.onset_s) * 1000 >= options.minimum_note_ms
         ]
 
 

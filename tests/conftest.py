@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from audiocnn import audio
+from audiocnn.models.file import write_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,32 +54,33 @@ TONES_HZ = {"low": 220, "middle": 440, "high": 1760}
 @pytest.fixture(scope="session")
 def one_tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model made by hand that tells which of `TONES_HZ` sounds, at most one, in windows of a second."""
-    return _tones(tmp_path_factory.mktemp("models") / "one.safetensors", several=False)
+    return _tones(tmp_path_factory.mktemp("models") / "one.safetensors", multi_label=False)
 
 
 @pytest.fixture(scope="session")
 def many_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of several at once."""
-    return _tones(tmp_path_factory.mktemp("models") / "many.safetensors", several=True)
+    return _tones(tmp_path_factory.mktemp("models") / "many.safetensors", multi_label=True)
 
 
 @pytest.fixture(scope="session")
 def alto(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `one_tone`, with other names for the same tones."""
     path = tmp_path_factory.mktemp("models") / "alto.safetensors"
-    return _tones(path, several=False, labels=("bass", "alto", "treble"))
+    return _tones(path, multi_label=False, labels=("bass", "alto", "treble"))
 
 
-def _tones(path: Path, several: bool, labels: Sequence[str] = tuple(TONES_HZ)) -> Path:
+def _tones(path: Path, multi_label: bool, labels: Sequence[str] = tuple(TONES_HZ)) -> Path:
     import torch
 
     from audiocnn.backbones import DilatedNet
-    from audiocnn.spectrogram import LogMel
-    from audiocnn.tasks import modelfile
-    from audiocnn.tasks.model import ClipModel
+    from audiocnn.frontends.mel import LogMel
+
+    pass
+    from audiocnn.models.clips import ClipModel
 
     front_end = LogMel(16_000, n_fft=1024, hop_length=320, n_mels=40)
-    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), labels, several, 1.0)
+    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), labels, multi_label, 1.0)
     stem, norm, *_ = model.backbone.stages[0]
     with torch.no_grad():
         stem.weight.zero_()
@@ -86,11 +88,11 @@ def _tones(path: Path, several: bool, labels: Sequence[str] = tuple(TONES_HZ)) -
             stem.weight[channel, band, 1] = 1
         norm.bias.fill_(6.0)  # a tone has a level of 2, noise of -3, silence of -14
         own = torch.eye(3)
-        model.head.project.weight[:3] = own if several else 2 * own - 1
-        model.head.project.bias[:3] = -8.0 if several else 0.0
-        if not several:
+        model.head.project.weight[:3] = own if multi_label else 2 * own - 1
+        model.head.project.bias[:3] = -8.0 if multi_label else 0.0
+        if not multi_label:
             model.head.project.weight[3], model.head.project.bias[3] = 0.0, 4.0
-    modelfile.save(model, path)
+    write_model(model, path)
     return path
 
 

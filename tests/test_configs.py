@@ -13,22 +13,23 @@ import pytest
 import torch
 import yaml
 
-from audiocnn import formats, listen
+import audiocnn
+from audiocnn import formats
 from audiocnn.cli import main, training
 from audiocnn.cli.training import CommandLine
-from audiocnn.datasets import cache
-from audiocnn.datasets.clip_loader import ClipsDataModule
-from audiocnn.datasets.picture_folder import PictureFolderDataModule
-from audiocnn.datasets.recordings import NotesDataModule
-from audiocnn.style.adain import AdaIN
-from audiocnn.style.meta import MetaNet
-from audiocnn.tasks import modelfile
-from audiocnn.tasks.autoencoder import AutoencoderTask
-from audiocnn.tasks.clips import ClipTask
-from audiocnn.tasks.contrastive import ContrastiveTask
-from audiocnn.tasks.image import ImageTask
-from audiocnn.tasks.notes import NotesTask
-from audiocnn.tasks.style import StyleTask
+from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.datasets.images.folder import ImageFolderDataModule
+from audiocnn.datasets.notes import cache
+from audiocnn.datasets.notes.loader import NotesDataModule
+from audiocnn.models.file import read_model
+from audiocnn.style.painters.adain import AdaIN
+from audiocnn.style.painters.meta import MetaNet
+from audiocnn.training.autoencoder import AutoencoderTask
+from audiocnn.training.clips import ClipTask
+from audiocnn.training.contrastive import ContrastiveTask
+from audiocnn.training.image import ImageTask
+from audiocnn.training.notes import NotesTask
+from audiocnn.training.style import StyleTask
 
 ROOT = Path(__file__).parents[1]
 # Those of `audiocnn fit`; searches and sweeps have tests of their own.
@@ -83,19 +84,19 @@ def notes_stand(task: NotesTask, data: NotesDataModule) -> None:
 
 
 def image_stands(task: ImageTask, data: lightning.LightningDataModule) -> None:
-    if isinstance(data, PictureFolderDataModule):  # whose pictures are not here
+    if isinstance(data, ImageFolderDataModule):  # whose images are not here
         assert task(torch.zeros(2, 3, data.size, data.size)).shape == (2, task.n_classes)
         return
     data.setup()
-    pictures, classes = next(iter(data.val_dataloader()))
-    assert task(pictures).shape == (len(pictures), task.n_classes)
+    images, classes = next(iter(data.val_dataloader()))
+    assert task(images).shape == (len(images), task.n_classes)
     assert classes.max() < task.n_classes
 
 
 def autoencoder_stands(task: AutoencoderTask, data: lightning.LightningDataModule) -> None:
     data.setup()
-    pictures, _ = next(iter(data.val_dataloader()))
-    assert task(pictures).shape == pictures.shape
+    images, _ = next(iter(data.val_dataloader()))
+    assert task(images).shape == images.shape
 
 
 def clips_stand(task: ClipTask, data: ClipsDataModule) -> None:
@@ -110,7 +111,7 @@ def contrastive_stands(task: ContrastiveTask, data: ClipsDataModule) -> None:
     assert task(torch.zeros(2, data.cropping.n_samples // 2)).shape == (2, 256)
 
 
-def style_stands(task: StyleTask, data: PictureFolderDataModule) -> None:
+def style_stands(task: StyleTask, data: ImageFolderDataModule) -> None:
     shown = torch.rand(1, 3, data.size, data.size)
     made = task.network(shown, shown) if isinstance(task.network, AdaIN | MetaNet) else task.network(shown)
     assert made.shape == shown.shape
@@ -200,7 +201,7 @@ def test_trains_resumes_exports_and_transcribes(
 
     last, out = runs / "last.ckpt", lightning_cli / "tones.safetensors"
     assert main(["export", str(out), "--config", str(SMOKE), "--ckpt_path", str(last)]) == 0
-    task, trained = modelfile.load(out), torch.load(last, weights_only=True)
+    task, trained = read_model(out), torch.load(last, weights_only=True)
     assert trained["global_step"] == 80
     for name, tensor in trained["state_dict"].items():
         assert torch.equal(task.state_dict()[name], tensor), name
@@ -213,7 +214,7 @@ def test_trains_resumes_exports_and_transcribes(
     assert main(["transcribe", str(tones / "validation"), "--model", str(out), "--formats", "csv"]) == 0
     recording = tones / "validation" / "three.wav"
     heard = formats.read(recording.with_suffix(".csv"))
-    assert heard == listen.transcribe(recording, task).notes
+    assert heard == audiocnn.transcribe(recording, task).notes
     n_played = len(np.loadtxt(recording.with_suffix(".tsv"), skiprows=1))
     assert len(heard) == pytest.approx(n_played, rel=0.3)
     assert json.loads(report.read_text())["mean"]["onset"]["f1"] > 0.8

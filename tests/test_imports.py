@@ -11,42 +11,55 @@ import pytest
 import audiocnn
 
 PACKAGE = Path(audiocnn.__file__).parent
-EVERYONE_MAY = {"files"}
+EVERYONE_MAY = {"files", "units"}
 MAY_IMPORT = {
-    "__init__": {"backbones", "explain", "listen", "restyle", "resound"},
+    "__init__": {"backbones", "explain", "inference", "models", "style"},
     "units": set(),
     "files": set(),
-    "models": set(),
     "blocks": set(),
-    "audio": {"units"},
-    "pictures": set(),
-    "spectrogram": {"units"},
-    "augment": {"units"},
-    "labels": {"units"},
-    "notes": {"units"},
+    "audio": set(),
+    "images": set(),
+    "plots": set(),
+    "frontends": set(),
+    "augment": set(),
+    "labels": set(),
+    "notes": set(),
+    "midi": {"notes"},
     "backbones": {"blocks"},
-    "heads": {"blocks"},
-    "formats": {"units", "audio", "labels", "notes"},
-    "datasets": {"units", "audio", "pictures", "labels", "notes", "augment"},
-    "tasks": {
-        "blocks",
-        "spectrogram",
-        "augment",
+    "models": {"frontends", "backbones", "blocks", "notes", "labels", "style"},
+    "formats": {"notes", "labels", "audio", "midi", "plots"},
+    "inference": {"audio", "images", "blocks", "models", "formats", "notes", "labels"},
+    "style": {"audio", "images", "frontends", "backbones", "blocks", "models"},
+    "synthesis": {"audio", "midi", "notes", "augment", "datasets"},
+    "datasets": {"audio", "images", "midi", "notes", "labels", "augment"},
+    "training": {
+        "models",
+        "frontends",
         "backbones",
-        "heads",
+        "blocks",
+        "augment",
+        "audio",
+        "images",
+        "notes",
+        "labels",
+        "plots",
+        "style",
+        "inference",
+        "evaluate",
+    },
+    "evaluate": {"inference", "models", "datasets", "audio", "midi", "notes", "labels", "formats", "plots"},
+    "explain": {
+        "audio",
+        "images",
+        "models",
+        "inference",
+        "frontends",
+        "backbones",
+        "blocks",
         "labels",
         "notes",
-        "style",
-        "pictures",
-        "models",
+        "plots",
     },
-    "style": {"backbones", "blocks", "spectrogram"},
-    "restyle": {"pictures", "blocks", "backbones", "style", "tasks", "models"},
-    "resound": {"audio", "backbones", "restyle", "style"},
-    "explain": {"audio", "backbones", "blocks", "labels", "listen", "notes", "spectrogram", "style", "tasks"},
-    "listen": {"audio", "blocks", "formats", "tasks", "labels", "notes", "models"},
-    "search": set(),
-    "evaluate": {"units", "audio", "labels", "notes", "formats", "datasets", "tasks", "listen"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
@@ -55,7 +68,7 @@ HEAVY = {"torch", "torchaudio", "lightning", "librosa", "matplotlib"}
 
 
 def part_of(source: Path) -> str:
-    """The row of the table that a file belongs to: "tasks" for audiocnn/tasks/notes.py."""
+    """The row of the table that a file belongs to: "training" for audiocnn/training/notes.py."""
     return source.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -75,13 +88,13 @@ def imported_parts(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "parts"),
     [
-        ("import audiocnn.tasks.notes", {"tasks"}),
+        ("import audiocnn.training.notes", {"training"}),
         ("import audiocnn", set()),
         ("from audiocnn import audio, files as f, __version__", {"audio", "files"}),
-        ("from audiocnn.tasks.notes import NotesTask", {"tasks"}),
+        ("from audiocnn.training.notes import NotesTask", {"training"}),
         ("def f():\n    from audiocnn.datasets import maps", {"datasets"}),
-        ("if TYPE_CHECKING:\n    from audiocnn.listen import load", {"listen"}),
-        ("import torch\nfrom audiocnnish.tasks import x", set()),
+        ("if TYPE_CHECKING:\n    from audiocnn.models.load import load", {"models"}),
+        ("import torch\nfrom audiocnnish.training import x", set()),
     ],
 )
 def test_imports_are_found(code: str, parts: set[str]) -> None:
@@ -95,8 +108,8 @@ def test_table(source: Path) -> None:
     assert imported_parts(source.read_text()) <= MAY_IMPORT[part] | EVERYONE_MAY | {part}
 
 
-@pytest.mark.parametrize(("start", "other"), [("tasks", "datasets"), ("datasets", "tasks")])
-def test_tasks_and_datasets_never_reach_each_other(start: str, other: str) -> None:
+@pytest.mark.parametrize(("start", "other"), [("datasets", "training")])
+def test_training_and_datasets_never_reach_each_other(start: str, other: str) -> None:
     graph: dict[str, set[str]] = {}
     for source in SOURCES:
         graph.setdefault(part_of(source), set()).update(imported_parts(source.read_text()))

@@ -7,8 +7,8 @@ from audiocnn.notes import (
     BEND_STEP_S,
     LOWEST_MIDI,
     N_PITCHES,
-    SWELL,
-    Decoding,
+    ONSETLESS,
+    DecodingOptions,
     Note,
     NoteDecoder,
     decode,
@@ -192,8 +192,8 @@ def test_thresholds() -> None:
         onset=[0, 0.6, 0, 0, 0, 0, 0.9, 0, 0, 0, 0], frame=[0, 0.7, 0.7, 0.5, 0.5, 0.1, 0.9, 0.9, 0.2, 0, 0]
     )
 
-    def spans(**knobs: float) -> list[tuple[float, float]]:
-        return [(note.onset_s, note.offset_s) for note in decode(arrays, 1.0, Decoding(**knobs))]
+    def spans(**options: float) -> list[tuple[float, float]]:
+        return [(note.onset_s, note.offset_s) for note in decode(arrays, 1.0, DecodingOptions(**options))]
 
     assert spans() == [(1, 5), (6, 8)]
     assert spans(onset_threshold=0.61) == [(6, 8)]
@@ -204,19 +204,19 @@ def test_thresholds() -> None:
 @pytest.mark.parametrize(("minimum_note_ms", "kept"), [(0, [2, 4]), (19, [2, 4]), (21, [4]), (41, [])])
 def test_minimum_note_length(minimum_note_ms: float, kept: list[int]) -> None:
     arrays = scores(onset=[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0], frame=[0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0])
-    found = decode(arrays, 0.01, Decoding(minimum_note_ms=minimum_note_ms))
+    found = decode(arrays, 0.01, DecodingOptions(minimum_note_ms=minimum_note_ms))
     assert [round((note.offset_s - note.onset_s) / 0.01) for note in found] == kept
 
 
 def test_pitch_limits() -> None:
     arrays = encode([Note(1, 8, midi) for midi in (21, 59, 60, 61, 108)], 12, 1.0)
-    found = decode(arrays, 1.0, Decoding(lowest_pitch=59, highest_pitch=60))
+    found = decode(arrays, 1.0, DecodingOptions(lowest_pitch=59, highest_pitch=60))
     assert [note.midi for note in found] == [59, 60]
     assert [note.midi for note in decode(arrays, 1.0)] == [21, 59, 60, 61, 108]
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"onset_threshold": 0.0}, "onset_threshold is 0.0, expected more than 0 and at most 1"),
         ({"frame_threshold": 1.5}, "frame_threshold is 1.5, expected more than 0 and at most 1"),
@@ -226,9 +226,9 @@ def test_pitch_limits() -> None:
         ({"highest_pitch": 128}, "pitches are 21 to 128, expected a range within 0 to 127"),
     ],
 )
-def test_knobs_out_of_range(knobs: dict, message: str) -> None:
+def test_knobs_out_of_range(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Decoding(**knobs)
+        DecodingOptions(**options)
 
 
 # Each against the other
@@ -322,19 +322,19 @@ def test_notes_come_as_soon_as_their_end_is_known() -> None:
 
 
 def test_swells_without_onset() -> None:
-    """A pitch that sounds for SWELL frames is a note from the first of them, if it is asked for."""
+    """A pitch that sounds for ONSETLESS frames is a note from the first of them, if it is asked for."""
     scores = {
         name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
     }
     scores["frame"][39, 10:30] = 0.9
     scores["velocity"][39] = 0.5
     assert decode(scores, 0.01) == []
-    (note,) = decode(scores, 0.01, Decoding(swell_threshold=0.8))
+    (note,) = decode(scores, 0.01, DecodingOptions(onsetless_threshold=0.8))
     assert (note.midi, note.velocity) == (60, 64)
     assert note.confidence == pytest.approx(0.9)
     assert (note.onset_s, note.offset_s) == pytest.approx((0.10, 0.30))
-    scores["frame"][39, 10 + SWELL - 1 :] = 0
-    assert decode(scores, 0.01, Decoding(swell_threshold=0.8)) == []
+    scores["frame"][39, 10 + ONSETLESS - 1 :] = 0
+    assert decode(scores, 0.01, DecodingOptions(onsetless_threshold=0.8)) == []
 
 
 def test_what_rings_on_after_an_offset_is_no_new_note() -> None:
@@ -344,7 +344,7 @@ def test_what_rings_on_after_an_offset_is_no_new_note() -> None:
     scores["frame"][39, 5:35] = 0.9
     scores["onset"][39, 5] = 0.9
     scores["offset"][39, 15] = 0.9
-    (note,) = decode(scores, 0.01, Decoding(swell_threshold=0.8))
+    (note,) = decode(scores, 0.01, DecodingOptions(onsetless_threshold=0.8))
     assert note.offset_s == pytest.approx(0.15)
 
 
@@ -356,7 +356,7 @@ def test_swells_are_the_same_in_pieces(seed: int) -> None:
         name: np.clip(np.cumsum(rng.normal(0, 0.15, (N_PITCHES, 300)), axis=1) % 2 - 0.5, 0, 1).astype("f4")
         for name in names
     }
-    decoding = Decoding(onset_threshold=0.8, swell_threshold=0.6)
+    decoding = DecodingOptions(onset_threshold=0.8, onsetless_threshold=0.6)
     whole = decode(scores, 0.032, decoding)
     decoder, notes, start = NoteDecoder(0.032, decoding), [], 0
     while start < 300:
@@ -365,4 +365,4 @@ def test_swells_are_the_same_in_pieces(seed: int) -> None:
         start = end
     notes += decoder.flush()
     assert sorted(notes, key=lambda note: (note.onset_s, note.midi)) == whole
-    assert len(whole) > len(decode(scores, 0.032, Decoding(onset_threshold=0.8)))
+    assert len(whole) > len(decode(scores, 0.032, DecodingOptions(onset_threshold=0.8)))

@@ -11,8 +11,8 @@ import soundfile
 import torch
 import yaml
 
-from audiocnn import listen
 from audiocnn.cli import main
+from audiocnn.models.load import load_clips
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "genre_folder.yaml"
@@ -68,7 +68,7 @@ def test_from_a_folder_to_labels(
     assert main(["export", "again.safetensors", "--config", "moved.yaml", "--ckpt_path", checkpoint]) == 0
     assert Path("again.safetensors").read_bytes() == Path("my.safetensors").read_bytes()
     assert time.process_time() - started_s < 120  # of the processor: under a minute on two cores
-    assert listen.load_clips("my.safetensors").labels == sorted(CLASSES)
+    assert load_clips("my.safetensors").labels == sorted(CLASSES)
     assert torch.load(checkpoint, weights_only=True)["labels"] == sorted(CLASSES)
 
     capsys.readouterr()

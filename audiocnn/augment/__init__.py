@@ -1,12 +1,12 @@
-"""Augmentation: of waveforms in the loader's workers, of pictures and batches on the model's device.
+"""Augmentation: of waveforms in the loader's workers, of spectrograms and batches on the model's device.
 
 Conventions: a waveform is float32 (samples,), and what changes it draws from the numpy generator that it is
 given, so that a seed repeats an example exactly; what changes tensors draws from torch's generator.
 """
 
-from audiocnn.augment.distraction import distraction, gliding_voice, noise_bursts
 from audiocnn.augment.mixing import Mixup, Overlay
-from audiocnn.augment.picture import MaskPicture, RollPicture
+from audiocnn.augment.negative import gliding_voice, negative_example, noise_bursts
+from audiocnn.augment.spectrogram import RandomShift, SpecAugment
 from audiocnn.augment.variants import MASTERED, Augment, average_variants
 from audiocnn.augment.waveform import (
     RandomClip,
@@ -24,19 +24,19 @@ from audiocnn.augment.waveform import (
 __all__ = [
     "MASTERED",
     "Augment",
-    "MaskPicture",
     "Mixup",
     "Overlay",
     "RandomClip",
     "RandomRecording",
-    "RollPicture",
+    "RandomShift",
+    "SpecAugment",
     "add_noise",
     "average_variants",
     "coloured_noise",
     "crop",
-    "distraction",
     "equaliser",
     "gliding_voice",
+    "negative_example",
     "noise_bursts",
     "one_pole",
     "room",

@@ -87,7 +87,7 @@ class AlexNet(SurroundedNet):
         )
 
 
-# Small pictures leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
+# Small images leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
 ALEXNETS: dict[str, dict[str, Any]] = {
     "alexnet": {},
     "alexnet_small": {

@@ -1,7 +1,7 @@
-"""The contract of every backbone: a picture or waveform in, feature maps out.
+"""The contract of every backbone: a image or waveform in, feature maps out.
 
 Conventions: maps are (batch, channels, frames) for dims=1, (batch, channels, bins, frames) for dims=2; for
-dims=1 the bins of a picture are its channels. A family is a file: a class, and a table of its members.
+dims=1 the bins of a image are its channels. A family is a file: a class, and a table of its members.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Backbone(nn.Module):
         return self.features(x)[-1]
 
     def map_rows(self, n_bins: int) -> int | None:
-        """Rows of the last map of pictures with so many bins; None for dims=1."""
+        """Rows of the last map of images with so many bins; None for dims=1."""
         if self.dims == 1:
             return None
         before = self.training

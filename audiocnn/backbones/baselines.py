@@ -1,4 +1,4 @@
-"""Baselines: what is to be learned from a picture without any convolution."""
+"""Baselines: what is to be learned from a image without any convolution."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from audiocnn.blocks.arguments import Size, per_axis
 
 
 class Perceptron(Backbone):
-    """The picture as it is; a perceptron over all of its cells, at a fixed size, is its classifier.
+    """The image as it is; a perceptron over all of its cells, at a fixed size, is its classifier.
 
     Shape: (batch, in_channels, ..., frames) -> the same.
     Source: Rosenblatt, "The perceptron", 1958; with hidden layers: Rumelhart, Hinton, Williams, "Learning
     representations by back-propagating errors", 1986.
 
     Args:
-        size: cells along each axis to which the classifier brings a picture, by means.
+        size: cells along each axis to which the classifier brings a image, by means.
         hidden: channels of the classifier's hidden layers; without any it is linear.
         drop: probability that a hidden value is missing in training.
     """

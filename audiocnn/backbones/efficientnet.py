@@ -7,13 +7,7 @@ from typing import Any
 from torch import nn
 
 from audiocnn.backbones.base import Backbone, dropout_classifier
-from audiocnn.backbones.inverted import (
-    Row,
-    norm_with,
-    scaled,
-    scaled_rows,
-    trunk_stages,
-)
+from audiocnn.backbones.inverted import Row, norm_with, scaled, scaled_rows, trunk_stages
 
 ROWS = (
     Row(1, 16, 1, 1, 3, squeeze=4),

@@ -1,4 +1,4 @@
-"""Networks over a log-frequency picture whose kernels reach harmonic intervals.
+"""Networks over a log-frequency image whose kernels reach harmonic intervals.
 
 HarmonicNet works at one pace; HarmonicUNet has a slow middle, where the same work costs a quarter and each
 cell sees four frames: there most of the channels are.
@@ -46,7 +46,7 @@ class HarmonicNet(Backbone):
 
     Args:
         channels: width of every map.
-        n_pitches: rows of the output, from the lowest semitone of the picture.
+        n_pitches: rows of the output, from the lowest semitone of the image.
         bins_per_semitone: an odd number of bins.
         harmonics: multiples of a pitch's frequency stacked at its row.
         dilations: of the two convolutions of each block, each in (semitones, frames).
@@ -83,7 +83,7 @@ class HarmonicNet(Backbone):
         """Each pitch's harmonics as channels.
 
         Shape: (batch, 1, bins, frames) -> (batch, harmonics * bins_per_semitone, n_pitches, frames); zeros
-        where a harmonic lies outside the picture.
+        where a harmonic lies outside the image.
         """
         batch, _, bins, frames = x.shape
         n_rows = bins // self.bins_per_semitone
@@ -153,7 +153,8 @@ class HarmonicUNet(HarmonicNet):
             nn.Conv2d(channels, middle_channels, **window), nn.BatchNorm2d(middle_channels), nn.ReLU()
         )
         self.middle_stages = nn.ModuleList(
-            _block(middle_channels, *dilations, Residual(Together(middle_channels))) for dilations in middle
+            _block(middle_channels, *dilations, Residual(PitchContext(middle_channels)))
+            for dilations in middle
         )
         self.up = nn.Sequential(
             nn.ConvTranspose2d(middle_channels, channels, **window), nn.BatchNorm2d(channels)
@@ -178,7 +179,7 @@ class HarmonicUNet(HarmonicNet):
         return maps
 
 
-class Together(nn.Module):
+class PitchContext(nn.Module):
     """What all pitches do together, for each of them: mean and maximum over pitch, two convolutions in time.
 
     Shape: (batch, channels, pitches, frames) -> (batch, channels, 1, frames); 0 at the start.

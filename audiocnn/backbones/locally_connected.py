@@ -19,7 +19,7 @@ from audiocnn.blocks.pool import pool as pool_layer
 class LocallyConnectedNet(Backbone):
     """Locally connected layers with a pooling by 2 between them, over windows of a fixed size.
 
-    A picture of that size is one window, and no weight is shared. Larger ones are cut into windows, at whose
+    A image of that size is one window, and no weight is shared. Larger ones are cut into windows, at whose
     edges the weights begin anew and which do not hear each other; the last is filled up with zeros.
     Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / stride)) with a stride
     of 2 for each width but the first.

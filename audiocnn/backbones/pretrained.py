@@ -70,7 +70,7 @@ def load_torchvision(
 
     Layer by layer in their order, as their names differ; within a layer by name. Where the backbone has not 3
     input channels, each has the sum of the first convolution's weights over RGB, divided by their number: a
-    grey picture in all of them has the maps that it has as RGB.
+    grey image in all of them has the maps that it has as RGB.
     Raises: ValueError when a layer or a tensor's shape differs, with its name and both: nothing is copied.
 
     Args:

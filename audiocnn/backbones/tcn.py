@@ -83,7 +83,7 @@ class LastFrame(nn.Module):
         return x[..., -1].flatten(2).mean(dim=2) if x.ndim > 3 else x[..., -1]
 
 
-# Sizes of the authors' code: for polyphonic music, and for pictures read as a row of 784 pixels.
+# Sizes of the authors' code: for polyphonic music, and for images read as a row of 784 pixels.
 TCNS: dict[str, dict[str, Any]] = {
     "tcn": {},
     "tcn_small": {"channels": (25,) * 8, "kernel_size": 7, "drop": 0.05},

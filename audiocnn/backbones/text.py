@@ -1,7 +1,7 @@
 """Networks over sequences of tokens: words, notes, chords.
 
 Conventions: a token is a number below in_channels, the size of the vocabulary. The input is (batch, frames)
-of tokens, or (batch, in_channels, frames) of how likely each token is, as a picture in 1-D; one-hot, both are
+of tokens, or (batch, in_channels, frames) of how likely each token is, as a image in 1-D; one-hot, both are
 the same.
 """
 

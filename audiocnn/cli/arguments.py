@@ -25,10 +25,15 @@ from typing import (
 
 import docstring_parser
 
-from audiocnn.notes import Decoding
+import audiocnn
+from audiocnn.inference.classify import check_alike
+from audiocnn.models.load import fused, load_clips, load_notes
+from audiocnn.notes import DecodingOptions
 
 if TYPE_CHECKING:
-    from audiocnn.tasks.model import ClipModel, Model, NotesModel
+    from audiocnn.models.base import Model
+    from audiocnn.models.clips import ClipModel
+    from audiocnn.models.notes import NotesModel
 
 
 class Group(NamedTuple):
@@ -44,7 +49,9 @@ class UsageError(Exception):
 
 
 # The model has its own defaults.
-DecodingKnobs = Annotated[float, Group(Decoding, "how notes are read (defaults: the model's own)", False)]
+DecodingArguments = Annotated[
+    float, Group(DecodingOptions, "how notes are read (defaults: the model's own)", False)
+]
 
 
 @contextmanager
@@ -135,17 +142,17 @@ def _kind(kind: Any) -> dict[str, Any]:
     return {"type": kind, "metavar": metavar} if metavar else {"type": kind}
 
 
-def task_of(model: str, device: str, knobs: dict[str, float]) -> tuple["NotesModel", Decoding]:
+def task_of(model: str, device: str, options: dict[str, float]) -> tuple["NotesModel", DecodingOptions]:
     """The model that `model` names, on its device, and how its notes are read.
 
     Raises: FileError when the model cannot be read; UsageError when device or knobs cannot be.
     """
-    from audiocnn import listen  # 2 s
+    pass  # 2 s
 
     with _there(device):
-        task = listen.load_notes(model, device)
+        task = load_notes(model, device)
     with checked():
-        return task, dataclasses.replace(task.decoding, **knobs)
+        return task, dataclasses.replace(task.decoding, **options)
 
 
 def loaded(model: str, device: str) -> "Model":
@@ -153,10 +160,10 @@ def loaded(model: str, device: str) -> "Model":
 
     Raises: FileError when it cannot be read; UsageError when the device cannot be.
     """
-    from audiocnn import listen  # 2 s
+    pass  # 2 s
 
     with _there(device):
-        return listen.load(model, device)
+        return audiocnn.load(model, device)
 
 
 def classifiers(models: Sequence[str], device: str) -> list["ClipModel"]:
@@ -179,17 +186,17 @@ def questions(models: Sequence[str], device: str) -> dict[str, list["ClipModel"]
 
 
 def _loaded(models: Sequence[str], device: str) -> list["ClipModel"]:
-    from audiocnn import listen  # 2 s
+    pass  # 2 s
 
     with _there(device):
-        return [listen.fused(listen.load_clips(model, device)) for model in models]  # once for all files
+        return [fused(load_clips(model, device)) for model in models]  # once for all files
 
 
 def _alike(models: list["ClipModel"]) -> list["ClipModel"]:
-    from audiocnn import listen
+    pass
 
     with checked():
-        listen.check_alike(models)
+        check_alike(models)
     return models
 
 

@@ -4,8 +4,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import audiocnn
 from audiocnn import files
 from audiocnn.cli.arguments import UsageError
+from audiocnn.models.file import average_weights, write_model
+from audiocnn.models.onnx import export_onnx
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,25 +41,25 @@ def export(
         raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
-    from audiocnn import listen
-    from audiocnn.tasks import modelfile, onnxfile
-    from audiocnn.tasks.model import Model
+    pass
+    pass
+    from audiocnn.models.base import Model
 
     if model is not None and config is None and ckpt_path is None:
-        task: nn.Module = listen.load(model)
+        task: nn.Module = audiocnn.load(model)
     elif model is None and config is not None and ckpt_path is not None:
         task = trained(config, ckpt_path)
     else:
         raise UsageError("give either --model, or --config and --ckpt_path")
     if average is not None:
         try:
-            modelfile.average(task, listen.load(average), share)
+            average_weights(task, audiocnn.load(average), share)
         except ValueError as error:
             raise UsageError(f"average is {average}: {error}") from error
     if out.suffix == ".safetensors":
-        modelfile.save(getattr(task, "network", task), out)  # of a StyleTask what it trains
+        write_model(getattr(task, "network", task), out)  # of a StyleTask what it trains
     elif isinstance(task, Model):
-        onnxfile.save(task, out)
+        export_onnx(task, out)
     else:
         raise UsageError(f"out is {out}, expected a .safetensors file: ONNX is for what listens")
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
@@ -91,10 +94,10 @@ def _described(config: Path, labels: list[str] | None) -> "nn.Module":
     import jsonargparse
     import yaml
 
-    from audiocnn.tasks.clips import ClipTask
-    from audiocnn.tasks.image import ImageTask
-    from audiocnn.tasks.notes import NotesTask
-    from audiocnn.tasks.style import StyleTask
+    from audiocnn.training.clips import ClipTask
+    from audiocnn.training.image import ImageTask
+    from audiocnn.training.notes import NotesTask
+    from audiocnn.training.style import StyleTask
 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask, StyleTask), "model", required=True)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocnn import models
 from audiocnn.cli import tables
 from audiocnn.cli.arguments import UsageError, checked
 from audiocnn.cli.networks import RUNS, WAVEFORM_HZ, Costs, Input, latency_ms, measured
+from audiocnn.models import weights
+from audiocnn.models.file import read_model
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def list_models(
         pattern: of names, such as 'resnet*'.
         detail: tells every layer, with the shape of its output (after the batch of 1) and its own costs.
         dims: 1 or 2, instead of each network's own.
-        in_channels: channels of the spectrogram, such as 3 for pictures in colour.
+        in_channels: channels of the spectrogram, such as 3 for images in colour.
         bins: of the spectrogram.
         frames: of the spectrogram.
         hop_ms: milliseconds from frame to frame.
@@ -62,8 +62,8 @@ def list_models(
             raise ValueError(f"classes is {classes}, expected 0 or more")
     from audiocnn.backbones import list_backbones
 
-    listening = _shipped(pattern, models.FOLDER)
-    painting = [] if detail else _shipped(pattern, models.PICTURES, models.STYLES)
+    listening = _shipped(pattern, "notes", "labels")
+    painting = [] if detail else _shipped(pattern, "images", "style")
     names = sorted(list_backbones(pattern), key=_as_counted)
     if not listening and not painting and not names:
         raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
@@ -77,8 +77,8 @@ def list_models(
     return 0
 
 
-def _shipped(pattern: str, *folders: Path) -> list[str]:
-    return [name for folder in folders for name in models.names(folder) if fnmatch(name, pattern)]
+def _shipped(pattern: str, *kinds: str) -> list[str]:
+    return [name for kind in kinds for name in weights.names(kind) if fnmatch(name, pattern)]
 
 
 def _as_counted(name: str) -> list:
@@ -90,17 +90,19 @@ def _print_shipped(names: list[str]) -> None:
     """Each with the card that tells what it is good for; not cut to the terminal's width."""
     from torch import nn
 
-    from audiocnn.tasks import modelfile
+    pass
 
     for name in names:
-        path = models.path(name)
-        size_mb, hears = path.stat().st_size / 1e6, _hears(modelfile.load(path, nn.Module))
+        path = weights.path(name)
+        size_mb, hears = path.stat().st_size / 1e6, _hears(read_model(path, nn.Module))
         print(f"{name:16}{size_mb:5.1f} MB  {hears:28}{path.with_suffix('.md')}")
 
 
 def _hears(model: "nn.Module") -> str:
-    from audiocnn.style.bank import StyleBank
-    from audiocnn.tasks.model import ClipModel, ImageModel, NotesModel
+    from audiocnn.models.clips import ClipModel
+    from audiocnn.models.image import ImageModel
+    from audiocnn.models.notes import NotesModel
+    from audiocnn.style.painters.bank import StyleBank
 
     if isinstance(model, ClipModel):
         return f"{len(model.labels)} labels, {model.window_s:g} s windows"
@@ -176,11 +178,11 @@ def _counted(number: float) -> str:
 def _print_details(
     console: "Console", shipped: list[str], names: list[str], sound: Input, classes: int
 ) -> None:
-    from audiocnn.tasks import modelfile
-    from audiocnn.tasks.model import ClipModel
+    pass
+    from audiocnn.models.clips import ClipModel
 
     for name in shipped:
-        model = modelfile.load(models.path(name))
+        model = read_model(weights.path(name))
         n_samples = round(sound.frames * sound.hop_ms * model.sample_rate / 1000)
         hop_ms = 1000 * model.front_end.frame_s
         # Front ends look at where they are: they do not run on shapes alone.

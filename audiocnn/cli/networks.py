@@ -18,7 +18,7 @@ OTHER_INPUTS = ("waveform", "text")  # families that no spectrogram is for: thei
 
 @dataclass(frozen=True)
 class Input:
-    """What networks are shown: the same stretch of sound to all, as a picture or as a waveform."""
+    """What networks are shown: the same stretch of sound to all, as a image or as a waveform."""
 
     dims: int | None
     in_channels: int

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn import files
-from audiocnn.search import Candidate, Cells, History, Space, best, draw, evolve
+from audiocnn.training.search import Candidate, Cells, History, Space, best, draw, evolve
 
 
 def with_cells(fit: dict[str, Any], cells: Cells, **trainer: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
     from lightning import LightningDataModule
     from lightning.pytorch.cli import LightningCLI
 
-    from audiocnn.tasks.base import Task
+    from audiocnn.training.base import Task
 
     with _quiet():
         try:

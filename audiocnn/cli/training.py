@@ -9,8 +9,8 @@ from lightning import LightningDataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningCLI
 
-from audiocnn.datasets.clip_loader import ClipsDataModule
-from audiocnn.tasks.base import Task
+from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.training.base import Task
 
 
 def lightning(verb: str, arguments: list[str]) -> int:

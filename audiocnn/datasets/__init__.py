@@ -1,1 +1,1 @@
-"""Data sets: folders of sound with notes, labels or pictures, read for training."""
+"""Data sets: folders of sound with notes, labels or images, read for training."""

@@ -1,13 +1,13 @@
 """What models hear against what is right -> figures: notes by mir_eval's, labels by scikit-learn's."""
 
-from audiocnn.evaluate.clips import Answers, ClipReport, evaluate_clips
+from audiocnn.evaluate.clips import ClipReport, Predictions, evaluate_clips
 from audiocnn.evaluate.notes import MEASURES, Report, Score, evaluate_folder, match, pairs, score
 from audiocnn.evaluate.page import classes_table, figures_table, write
 
 __all__ = [
     "MEASURES",
-    "Answers",
     "ClipReport",
+    "Predictions",
     "Report",
     "Score",
     "classes_table",

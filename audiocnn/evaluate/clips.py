@@ -22,17 +22,18 @@ from typing import Any
 
 import numpy as np
 
-from audiocnn import audio, files, listen
+import audiocnn
+from audiocnn import audio, files
 from audiocnn import labels as labelling
-from audiocnn.datasets.clips import Clip
+from audiocnn.datasets.clips.sources import Clip
 from audiocnn.labels import FAMILIES, UNKNOWN
-from audiocnn.tasks.model import ClipModel
+from audiocnn.models.clips import ClipModel
 
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What was heard in clips, or in recordings, beside what is right.
 
     Attributes:
@@ -46,13 +47,13 @@ class Answers:
     outputs: list[str]
     targets: np.ndarray
     values: np.ndarray
-    several: bool
+    multi_label: bool
     threshold: float
 
     @property
     def answers(self) -> np.ndarray:
         """The column of each clip's answer, (clips,)."""
-        if not self.several:
+        if not self.multi_label:
             return self.values.argmax(axis=1)
         labels = self.values[:, :-1]
         return np.where(labels.max(axis=1) < self.threshold, labels.shape[1], labels.argmax(axis=1))
@@ -66,7 +67,7 @@ class Answers:
     def heard(self) -> np.ndarray:
         """What is said of each clip, 0 or 1, (clips, outputs)."""
         heard = np.eye(len(self.outputs), dtype=int)[self.answers]
-        if self.several:
+        if self.multi_label:
             heard[:, :-1] |= self.values[:, :-1] >= self.threshold
         return heard
 
@@ -78,8 +79,8 @@ class Answers:
     @property
     def reliability(self) -> labelling.Reliability:
         """How far the probabilities can be trusted."""
-        judged = slice(None, -1 if self.several else None)
-        return labelling.reliability(self.values[:, judged], self.targets[:, judged], self.several)
+        judged = slice(None, -1 if self.multi_label else None)
+        return labelling.reliability(self.values[:, judged], self.targets[:, judged], self.multi_label)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -155,8 +156,8 @@ class ClipReport:
     """
 
     models: list[str]
-    clips: Answers
-    recordings: Answers | None
+    clips: Predictions
+    recordings: Predictions | None
     failed: dict[str, str]
 
 
@@ -219,7 +220,7 @@ def _values(clip: Clip, waveform: np.ndarray, models: Sequence[ClipModel], devic
     if not len(samples):
         end_s = len(waveform) / rate
         raise files.FileError(clip.path, f"start is {clip.start_s} s, expected less than its end, {end_s} s")
-    return listen.classify((samples, rate), models, device=device).values
+    return audiocnn.classify((samples, rate), models, device=device).values
 
 
 def _name(path: Path, folder: str | Path) -> str:
@@ -236,11 +237,11 @@ def _clip_name(clip: Clip, folder: str | Path) -> str:
 
 def answers(
     names: list[str], labels: list[tuple[str, ...]], values: list[np.ndarray], model: ClipModel
-) -> Answers:
+) -> Predictions:
     """What a model's probabilities of some clips, (outputs,) each, say beside their labels."""
-    outputs, rows = labelling.outputs(model.labels, several=False), np.array(values)
-    if model.several:
+    outputs, rows = labelling.outputs(model.labels, multi_label=False), np.array(values)
+    if model.multi_label:
         rows = np.column_stack([rows, 1 - rows.max(axis=1)])
     wanted = [one or (UNKNOWN,) for one in labels]
     targets = np.array([[int(output in one) for output in outputs] for one in wanted])
-    return Answers(names, outputs, targets, rows, model.several, model.threshold)
+    return Predictions(names, outputs, targets, rows, model.multi_label, model.threshold)

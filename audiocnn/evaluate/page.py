@@ -1,4 +1,4 @@
-"""A report on labels -> a folder: results.json, two pictures, and report.md that shows it all."""
+"""A report on labels -> a folder: results.json, two plots, and report.md that shows it all."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn import files
-from audiocnn.evaluate import pictures
-from audiocnn.evaluate.clips import Answers, ClipReport
+from audiocnn.evaluate import plots
+from audiocnn.evaluate.clips import ClipReport, Predictions
 from audiocnn.labels import Labelled, said
 
 N_WORST = 10
@@ -27,15 +27,15 @@ def write(report: ClipReport, folder: Path) -> None:
     """Writes the whole report. Raises: FileError when the folder cannot be written to."""
     names, counts = report.clips.confusion
     if names:
-        pictures.write_confusion(names, report.clips.outputs, counts, folder / "confusion.png")
-    pictures.write_calibration(report.clips.reliability, folder / "calibration.png")
+        plots.write_confusion(names, report.clips.outputs, counts, folder / "confusion.png")
+    plots.write_calibration(report.clips.reliability, folder / "calibration.png")
     with files.written(folder / "results.json") as partial:
         partial.write_text(json.dumps(document(report), indent=1) + "\n", encoding="utf-8")
     with files.written(folder / "report.md") as partial:
         partial.write_text("\n".join(page(report)), encoding="utf-8")
 
 
-def parts(report: ClipReport) -> dict[str, Answers]:
+def parts(report: ClipReport) -> dict[str, Predictions]:
     """The clips and, where there are any, the recordings, by these names."""
     return {"clips": report.clips} | ({"recordings": report.recordings} if report.recordings else {})
 
@@ -52,7 +52,7 @@ def document(report: ClipReport) -> dict[str, Any]:
     }
 
 
-def _results(part: Answers) -> Iterable[dict[str, Any]]:
+def _results(part: Predictions) -> Iterable[dict[str, Any]]:
     for i, name in enumerate(part.names):
         yield {
             "name": name,

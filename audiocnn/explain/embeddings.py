@@ -19,7 +19,7 @@ SIDE, MARGIN, RADIUS = 480, 24, 7  # of the clickable plane, in pixels
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")  # Paul Tol's bright
 
 
-def embed(layer: nn.Module, pictures: Iterable[Tensor]) -> Tensor:
+def embed(layer: nn.Module, spectrograms: Iterable[Tensor]) -> Tensor:
     """The mean of each channel of a layer's map over a recording: how the network hears it.
 
     Shape: of each recording (windows, channels, ..., frames) -> (recordings, channels of the map).
@@ -28,7 +28,7 @@ def embed(layer: nn.Module, pictures: Iterable[Tensor]) -> Tensor:
         layer: of `upto`.
     """
     with torch.no_grad():
-        return torch.stack([layer(one).flatten(2).mean(2).mean(0).cpu() for one in pictures])
+        return torch.stack([layer(one).flatten(2).mean(2).mean(0).cpu() for one in spectrograms])
 
 
 def onto_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.ndarray:

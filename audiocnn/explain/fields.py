@@ -1,4 +1,4 @@
-"""Receptive fields: which cells of the picture a cell of a map sees, as crops of the picture.
+"""Receptive fields: which cells of the spectrogram a cell of a map sees, as crops of the spectrogram.
 
 Conventions: cells count from 0 along each axis after the channels; a span is a slice of one axis.
 """
@@ -24,12 +24,12 @@ Fields = tuple[ReceptiveField, ...]
 _measured: WeakKeyDictionary[nn.Module, dict[tuple[str, tuple[int, ...]], Fields]] = WeakKeyDictionary()
 
 
-def measure_fields(network: nn.Module, picture: Tensor) -> Fields:
-    """The receptive field along each axis of a network's map, for pictures of this size; see `upto`.
+def measure_fields(network: nn.Module, spectrogram: Tensor) -> Fields:
+    """The receptive field along each axis of a network's map, for spectrograms of this size; see `upto`.
 
     What gates by whole maps, as squeeze-and-excitation, is left out: it sees all, of everything.
     """
-    shape = (1, *picture.shape[1:])
+    shape = (1, *spectrogram.shape[1:])
     whole, layer = (network.network, network.layer) if isinstance(network, Upto) else (network, "")
     known = _measured.setdefault(whole, {})
     if (layer, shape) not in known:
@@ -48,9 +48,9 @@ def span(field: ReceptiveField, cell: int, size: int) -> slice:
     return slice(min(max(math.ceil(middle - reach), 0), size - 1), min(math.floor(middle + reach) + 1, size))
 
 
-def spans(axes: Sequence[ReceptiveField], cell: Sequence[int], picture: Tensor) -> Spans:
-    """The crop of a picture that a cell of the map sees: `picture[..., *spans]`."""
-    sizes = picture.shape[2:]
+def spans(axes: Sequence[ReceptiveField], cell: Sequence[int], spectrogram: Tensor) -> Spans:
+    """The crop of a spectrogram that a cell of the map sees: `spectrogram[..., *spans]`."""
+    sizes = spectrogram.shape[2:]
     return tuple(span(field, i, size) for field, i, size in zip(axes, cell, sizes, strict=True))
 
 
@@ -64,17 +64,17 @@ def alone(crop: Spans, axes: Sequence[ReceptiveField], grid: int = 1) -> Spans:
     return tuple(slice(one.start // n * n, one.stop) for one, n in zip(crop, steps, strict=True))
 
 
-def centres(network: nn.Module, cells: Tensor, picture: Tensor) -> list[Tensor]:
-    """Where the cells of a network's map lie in the picture: in the middle of what they see, for each axis.
+def centres(network: nn.Module, cells: Tensor, spectrogram: Tensor) -> list[Tensor]:
+    """Where the cells of a network's map lie in the spectrogram: in the middle of what they see, for each axis.
 
     The rows of a HarmonicNet are pitches: they see harmonics far above, and lie at their own frequency.
     """
     harmonic = next((part for part in network.modules() if isinstance(part, HarmonicNet)), None)
     if harmonic is None:
-        axes = zip(measure_fields(network, picture), cells.shape[2:], picture.shape[2:], strict=True)
+        axes = zip(measure_fields(network, spectrogram), cells.shape[2:], spectrogram.shape[2:], strict=True)
         return [_positions(field, n_cells, size) for field, n_cells, size in axes]
     rows, columns = (torch.arange(n) for n in cells.shape[2:])
-    pace = round(picture.shape[-1] / len(columns))
+    pace = round(spectrogram.shape[-1] / len(columns))
     n_bins = harmonic.bins_per_semitone
     return [n_bins * rows + n_bins // 2, pace * columns + (pace - 1) / 2]
 

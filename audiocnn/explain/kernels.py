@@ -1,4 +1,4 @@
-"""What the first layer looks for: its kernels as pictures, and the frequencies that 1-D ones pass."""
+"""What the first layer looks for: its kernels as spectrograms, and the frequencies that 1-D ones pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def first_kernels(network: nn.Module) -> Tensor:
     return first_convolution(network).weight.detach()
 
 
-def as_pictures(kernels: Tensor) -> Tensor:
+def as_spectrograms(kernels: Tensor) -> Tensor:
     """Kernels to look at: of one channel as they are; of several in 2-D, their channels from the bottom up.
 
     There the channels stand for frequencies, as harmonics do, and what a kernel spans in bins is summed.
@@ -46,12 +46,12 @@ def by_peak(gains: Tensor) -> Tensor:
 
 
 def linear_weights(network: nn.Module, size: tuple[int, ...]) -> Tensor:
-    """The picture that each output of a linear classifier looks for, such as the baseline `linear`'s.
+    """The spectrogram that each output of a linear classifier looks for, such as the baseline `linear`'s.
 
     Shape: (outputs, channels, *size).
 
     Args:
-        size: cells along each axis that the classifier brings pictures to.
+        size: cells along each axis that the classifier brings spectrograms to.
     Raises: ValueError when the network has more than one linear layer, or none, or one of another size.
     """
     layers = [part for part in network.modules() if isinstance(part, nn.Linear)]

@@ -1,6 +1,6 @@
-"""The picture that most excites a channel or class, found from noise by ascent.
+"""The spectrogram that most excites a channel or class, found from noise by ascent.
 
-Conventions: as network.py. Without regularisers such a picture is noise to us, however sure the network is;
+Conventions: as network.py. Without regularisers such a spectrogram is noise to us, however sure the network is;
 what makes it readable is what `Readable` says.
 """
 
@@ -18,7 +18,7 @@ from audiocnn.explain.network import Target
 
 @dataclass(frozen=True)
 class Readable:
-    """How a maximising picture is found and kept readable.
+    """How a maximising spectrogram is found and kept readable.
 
     Source: Olah, Mordvintsev, Schubert, "Feature visualization", Distill, 2017: jitter, blur, and ascent on a
     spectrum; Yosinski et al., "Understanding neural networks through deep visualization", 2015: decay.
@@ -26,10 +26,10 @@ class Readable:
     Args:
         steps: of ascent.
         rate: how far a step goes.
-        jitter: cells by which the picture is moved at most, along each axis, anew in each step.
-        blur: standard deviation in cells of a blur through which the network sees the picture.
-        decay: what a picture that is loud everywhere would cost, as a share of the score.
-        frequency_penalty: 0 lets all details of the picture grow equally fast, 1 those of half the size half
+        jitter: cells by which the spectrogram is moved at most, along each axis, anew in each step.
+        blur: standard deviation in cells of a blur through which the network sees the spectrogram.
+        decay: what a spectrogram that is loud everywhere would cost, as a share of the score.
+        frequency_penalty: 0 lets all details of the spectrogram grow equally fast, 1 those of half the size half
             as fast, and so on.
         seed: of the noise and the jitter.
     """
@@ -51,13 +51,13 @@ def maximise(
     lowest: float = 0.0,
     how: Readable = Readable(),
 ) -> Tensor:
-    """The picture that most excites a target: a class, or with `upto` a channel, everywhere or in one cell.
+    """The spectrogram that most excites a target: a class, or with `upto` a channel, everywhere or in one cell.
 
     Shape: (1, *shape).
 
     Args:
-        shape: of the picture without the batch: (channels, bins, frames), or (bins, frames) for dims=1.
-        highest: the value of a picture's loudest cells.
+        shape: of the spectrogram without the batch: (channels, bins, frames), or (bins, frames) for dims=1.
+        highest: the value of a spectrogram's loudest cells.
         lowest: that of silence; of a waveform, -highest.
     """
     generator = torch.Generator().manual_seed(how.seed)
@@ -108,7 +108,7 @@ def blurred(cells: Tensor, deviation: float, axes: Sequence[int]) -> Tensor:
 
 
 def _scale(size: Sequence[int], penalty: float) -> Tensor:
-    """What each wave of a picture is multiplied by: its length to this power; 1 in the mean of squares."""
+    """What each wave of a spectrogram is multiplied by: its length to this power; 1 in the mean of squares."""
     waves = [torch.fft.fftfreq(n) for n in size[:-1]] + [torch.fft.rfftfreq(size[-1])]
     squares = torch.stack(torch.meshgrid(*[wave.square() for wave in waves], indexing="ij")).sum(0)
     scale = squares.sqrt().clamp(min=1 / max(size)) ** -penalty  # the mean is as long as the longest

@@ -1,6 +1,6 @@
-"""What is explained: a network from pictures to scores, and each of its layers as a network of its own.
+"""What is explained: a network from spectrograms to scores, and each of its layers as a network of its own.
 
-Conventions of all that explains: a network takes pictures, (batch, channels, bins, frames) for dims=2 or
+Conventions of all that explains: a network takes spectrograms, (batch, channels, bins, frames) for dims=2 or
 (batch, bins, frames) for dims=1, in evaluation mode. A target says which of its scores is explained: a number
 for scores (batch, outputs), and one for each further axis where there are more, as (output, pitch, frame) of
 notes or (channel, row, frame) of a map. A layer goes by its name in the network: `backbone`, whose map the
@@ -18,7 +18,7 @@ Target = int | tuple[int, ...]
 
 
 def network_of(model: nn.Module) -> nn.Sequential:
-    """A model without its front end: `backbone`, from pictures to maps, and `head`, from maps to scores.
+    """A model without its front end: `backbone`, from spectrograms to maps, and `head`, from maps to scores.
 
     The layers are the model's own.
     """
@@ -37,7 +37,7 @@ def upto(network: nn.Module, layer: str) -> Upto:
 class Upto(nn.Module):
     """What `upto` gives.
 
-    Shape: pictures -> (batch, channels, ..., frames).
+    Shape: spectrograms -> (batch, channels, ..., frames).
     """
 
     def __init__(self, network: nn.Module, layer: str) -> None:
@@ -46,7 +46,7 @@ class Upto(nn.Module):
         layer_of(network, layer)
         self.training = network.training
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, spectrograms: Tensor) -> Tensor:
         maps: list[Tensor] = []
 
         def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -55,7 +55,7 @@ class Upto(nn.Module):
 
         hook = layer_of(self.network, self.layer).register_forward_hook(stop)
         try:
-            self.network(pictures)
+            self.network(spectrograms)
         except _Reached:
             pass
         finally:
@@ -77,7 +77,7 @@ def layer_of(network: nn.Module, layer: str) -> nn.Module:
 
 
 def first_convolution(network: nn.Module) -> nn.Conv1d | nn.Conv2d:
-    """The layer that sees the picture itself. Raises: ValueError when there is no convolution."""
+    """The layer that sees the spectrogram itself. Raises: ValueError when there is no convolution."""
     for part in network.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d):
             return part

@@ -1,4 +1,4 @@
-"""A recording and a model -> a page that explains what the model made of it: HTML, with pictures and sounds.
+"""A recording and a model -> a page that explains what the model made of it: HTML, with spectrograms and sounds.
 
 A model of labels is explained by the window in which each label was likeliest, one of notes by a note. The
 page comes last: where it is there, all that it shows is.
@@ -17,16 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audiocnn import audio, files, listen
-from audiocnn.explain import drawing, hear, kernels, maps
+import audiocnn
+from audiocnn import audio, files
+from audiocnn.explain import kernels, plots, saliency, sonify
 from audiocnn.explain.fields import Fields, measure_fields, spans
 from audiocnn.explain.maximisation import maximise
 from audiocnn.explain.network import Target, layer_of, network_of, upto
 from audiocnn.explain.patches import top_patches
+from audiocnn.frontends.waveform import Waveform
 from audiocnn.labels import UNKNOWN, said
+from audiocnn.models.base import Model
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.notes import NotesModel
 from audiocnn.notes import LOWEST_MIDI, Note
-from audiocnn.spectrogram import Waveform
-from audiocnn.tasks.model import ClipModel, Model, NotesModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 NAME = "index.html"
 N_CHANNELS = 3  # those that spoke most for the first label
 NOTE_FRAMES = 16  # to each side of a note's onset that are explained
-NOTE_WINDOW = 9, 6  # bins and frames that occlusion hides of a note's picture
+NOTE_WINDOW = 9, 6  # bins and frames that occlusion hides of a note's spectrogram
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
     "img{max-width:100%}figure{margin:0 0 1em}figcaption{color:#555}"
@@ -51,7 +54,7 @@ class Excerpt:
         name: of it.
         title: what is said of it.
         waveform: (samples,).
-        picture: with the batch.
+        spectrogram: with the batch.
         start_s: where it begins in the recording.
     """
 
@@ -59,7 +62,7 @@ class Excerpt:
     name: str
     title: str
     waveform: Tensor
-    picture: Tensor
+    spectrogram: Tensor
     start_s: float
 
 
@@ -138,7 +141,7 @@ def _of_labels(
     source: Path, model: ClipModel, waveform: Tensor, labels: Sequence[str], top: int, time_s: float | None
 ) -> tuple[str, list[Excerpt]]:
     """What is heard, and each label's window."""
-    found = listen.classify(source, model, device=str(model.device))
+    found = audiocnn.classify(source, model, device=str(model.device))
     timeline = found.timeline
     windows = model.windows(waveform)
     middles_s = timeline.starts_s + timeline.window_s / 2
@@ -149,16 +152,16 @@ def _of_labels(
         number = int(likelihoods.argmax() if time_s is None else np.abs(middles_s - time_s).argmin())
         start_s = float(timeline.starts_s[number])
         title = f"{label}, {100 * likelihoods[number]:.0f} % from {start_s:.1f} s on"
-        picture = _seen(model, windows[number])
-        excerpts.append(Excerpt(column, label, title, windows[number], picture, start_s))
+        spectrogram = _seen(model, windows[number])
+        excerpts.append(Excerpt(column, label, title, windows[number], spectrogram, start_s))
     return said(found.heard) if found.heard else UNKNOWN, excerpts
 
 
 def _of_note(
     source: Path, model: NotesModel, waveform: Tensor, time_s: float | None, midi: int | None
 ) -> tuple[str, list[Excerpt]]:
-    """How many notes are heard, and the picture around the onset of the one that is asked for."""
-    notes = listen.transcribe(source, model, device=str(model.device)).notes
+    """How many notes are heard, and the spectrogram around the onset of the one that is asked for."""
+    notes = audiocnn.transcribe(source, model, device=str(model.device)).notes
     note = chosen(notes, time_s, midi)
     if note is None:
         asked = "note" if midi is None else f"note {midi}"
@@ -167,12 +170,12 @@ def _of_note(
     grid = model.backbone.time_grid
     frame = round(note.onset_s / model.front_end.frame_s)
     first = max(frame - NOTE_FRAMES, 0) // grid * grid
-    picture = _seen(model, waveform)[..., first : frame + NOTE_FRAMES]
+    spectrogram = _seen(model, waveform)[..., first : frame + NOTE_FRAMES]
     piece = waveform[first * hop : (frame + NOTE_FRAMES) * hop]
     target = 0, note.midi - LOWEST_MIDI, (frame - first) // model.backbone.time_stride
     title = f"note {note.midi} at {note.onset_s:.2f} s, {100 * note.confidence:.0f} %"
     start_s = first * model.front_end.frame_s
-    return f"{len(notes)} notes", [Excerpt(target, f"note {note.midi}", title, piece, picture, start_s)]
+    return f"{len(notes)} notes", [Excerpt(target, f"note {note.midi}", title, piece, spectrogram, start_s)]
 
 
 def chosen(notes: Sequence[Note], time_s: float | None, midi: int | None) -> Note | None:
@@ -185,7 +188,7 @@ def chosen(notes: Sequence[Note], time_s: float | None, midi: int | None) -> Not
 
 def _seen(model: Model, waveform: Tensor) -> Tensor:
     with torch.no_grad():
-        return model.picture(waveform[None].to(model.device))
+        return model.spectrogram(waveform[None].to(model.device))
 
 
 def _sections(
@@ -206,37 +209,37 @@ def _sections(
 
 
 def _looked(network: nn.Module, model: Model, excerpt: Excerpt, layer: str, quiet: float) -> Iterator[Piece]:
-    picture, target = excerpt.picture, excerpt.target
+    spectrogram, target = excerpt.spectrogram, excerpt.target
     window = NOTE_WINDOW if isinstance(model, NotesModel) else None
     found = {
-        "class activation": maps.class_activation(network, picture, target, layer),
-        "Grad-CAM": maps.grad_cam(network, picture, target, layer),
-        "occlusion": maps.occlusion(network, picture, target, window, quiet),
-        "guided backpropagation": maps.guided_backprop(network, picture, target),
-        "deconvolution": maps.deconvolution(network, picture, target),
+        "class activation": saliency.class_activation(network, spectrogram, target, layer),
+        "Grad-CAM": saliency.grad_cam(network, spectrogram, target, layer),
+        "occlusion": saliency.occlusion(network, spectrogram, target, window, quiet),
+        "guided backpropagation": saliency.guided_backprop(network, spectrogram, target),
+        "deconvolution": saliency.deconvolution(network, spectrogram, target),
     }
     found = {name: map[0].cpu() for name, map in found.items()}
-    figure = drawing.draw_maps(_plain(picture), found, model.front_end, excerpt.start_s)
+    figure = plots.draw_maps(_plain(spectrogram), found, model.front_end, excerpt.start_s)
     name = _slug(excerpt.name)
     yield Piece(f"{name}.png", figure, "Red speaks for it, blue against it; frequencies over seconds.")
     yield Piece(f"{name}.wav", excerpt.waveform, "the recording")
     for method, map in found.items():
-        sound = hear.filtered(excerpt.waveform, maps.share(map[None])[0], model.front_end)
-        yield Piece(f"{name}.{_slug(method)}.wav", hear.levelled(sound), f"what {method} lets through")
+        sound = sonify.filtered(excerpt.waveform, saliency.share(map[None])[0], model.front_end)
+        yield Piece(f"{name}.{_slug(method)}.wav", sonify.levelled(sound), f"what {method} lets through")
 
 
 def _maximal(network: nn.Module, model: Model, excerpts: Sequence[Excerpt], quiet: float) -> Iterator[Piece]:
     found = {}
     for excerpt in excerpts:
-        found[excerpt.name] = _maximised(network, excerpt.target, excerpt.picture, model, quiet)
-    figure = drawing.draw_patches(list(found.values()), list(found))
+        found[excerpt.name] = _maximised(network, excerpt.target, excerpt.spectrogram, model, quiet)
+    figure = plots.draw_patches(list(found.values()), list(found))
     yield Piece("maximal.png", figure, "Pictures found from noise that excite each label most.")
-    for name, picture in found.items():
-        yield Piece(f"maximal.{_slug(name)}.wav", hear.sound_of(picture, model.front_end), name)
+    for name, spectrogram in found.items():
+        yield Piece(f"maximal.{_slug(name)}.wav", sonify.sound_of(spectrogram, model.front_end), name)
 
 
 def _maximised(network: nn.Module, target: Target, like: Tensor, model: Model, quiet: float) -> Tensor:
-    """The picture that most excites a target, as large and loud as another one: (bins, frames)."""
+    """The spectrogram that most excites a target, as large and loud as another one: (bins, frames)."""
     highest = float(like.max())
     lowest = -highest if isinstance(model.front_end, Waveform) else quiet
     return _plain(maximise(network, target, like.shape[1:], highest, lowest))
@@ -249,24 +252,24 @@ def _channels(
 
     They are of the last stage whose cells see less than all of a window: so there is something to show.
     """
-    size = excerpt.picture.shape[-1]
-    seen = {name: axes[-1].size for name, axes in _fields(network, model, excerpt.picture).items()}
+    size = excerpt.spectrogram.shape[-1]
+    seen = {name: axes[-1].size for name, axes in _fields(network, model, excerpt.spectrogram).items()}
     (stage,) = [name for name in seen if seen[name] < size][-1:] or list(seen)[:1]
     layer = upto(network, stage)
-    shares = maps.channel_shares(network, excerpt.picture, excerpt.target, stage)[0]
+    shares = saliency.channel_shares(network, excerpt.spectrogram, excerpt.target, stage)[0]
     for channel in shares.topk(min(N_CHANNELS, len(shares))).indices.tolist():
         patches = top_patches(layer, (_seen(model, one) for one in _windows(model, among)), channel)
-        wanted = {patch.picture for patch in patches}
+        wanted = {patch.spectrogram for patch in patches}
         windows = {i: one for i, one in enumerate(_windows(model, among)) if i in wanted}
-        crops = [_seen(model, windows[patch.picture])[(..., *patch.crop)] for patch in patches]
+        crops = [_seen(model, windows[patch.spectrogram])[(..., *patch.crop)] for patch in patches]
         ideal = _maximised(layer, channel, crops[0], model, quiet)
         names = [f"{patch.activation:.2f}" for patch in patches]
-        figure = drawing.draw_patches([*map(_plain, crops), ideal], [*names, "from noise"])
+        figure = plots.draw_patches([*map(_plain, crops), ideal], [*names, "from noise"])
         caption = f"Channel {channel} of {stage}: what excites it, and how much; and what does so the most."
         yield Piece(f"channel_{channel}.png", figure, caption)
         for i, patch in enumerate(patches):
-            sound = hear.cropped(windows[patch.picture], patch.crop, model.front_end)
-            yield Piece(f"channel_{channel}.{i}.wav", hear.levelled(sound), names[i])
+            sound = sonify.cropped(windows[patch.spectrogram], patch.crop, model.front_end)
+            yield Piece(f"channel_{channel}.{i}.wav", sonify.levelled(sound), names[i])
 
 
 def _windows(model: ClipModel, recordings: Sequence[Path]) -> Iterator[Tensor]:
@@ -281,45 +284,47 @@ def _made_of(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerp
         gains, hz = kernels.frequency_response(weights, model.sample_rate)
         order = kernels.by_peak(gains)
         weights = weights[order]
-        figure = drawing.draw_responses(gains[order].sum(1), hz)
+        figure = plots.draw_responses(gains[order].sum(1), hz)
         yield Piece("responses.png", figure, "What its first filters pass.")
     caption = "The kernels of its first layer: red above 0, blue below."
-    yield Piece("kernels.png", drawing.draw_kernels(kernels.as_pictures(weights)), caption)
+    yield Piece("kernels.png", plots.draw_kernels(kernels.as_spectrograms(weights)), caption)
     if isinstance(model, NotesModel):
         figure = _field_of_note(model, waveform, excerpt)
         yield Piece("fields.png", figure, "What the score of the note sees.")
         return
-    picture, crops = excerpt.picture, {}
-    for name, axes in _fields(network, model, picture).items():
-        middle = [int(size / 2 // field.stride) for size, field in zip(picture.shape[2:], axes, strict=True)]
-        crops[name] = spans(axes, middle, picture)
-    figure = drawing.draw_fields(_plain(picture), crops, model.front_end, excerpt.start_s)
+    spectrogram, crops = excerpt.spectrogram, {}
+    for name, axes in _fields(network, model, spectrogram).items():
+        middle = [
+            int(size / 2 // field.stride) for size, field in zip(spectrogram.shape[2:], axes, strict=True)
+        ]
+        crops[name] = spans(axes, middle, spectrogram)
+    figure = plots.draw_fields(_plain(spectrogram), crops, model.front_end, excerpt.start_s)
     yield Piece("fields.png", figure, "What a cell in the middle of each map sees of the picture.")
 
 
-def _fields(network: nn.Module, model: Model, picture: Tensor) -> dict[str, Fields]:
+def _fields(network: nn.Module, model: Model, spectrogram: Tensor) -> dict[str, Fields]:
     """The receptive fields of each stage's map."""
     names = [f"backbone.stages.{i}" for i in range(len(model.backbone.stages))]
-    return {name: measure_fields(upto(network, name), picture) for name in names}
+    return {name: measure_fields(upto(network, name), spectrogram) for name in names}
 
 
 def _field_of_note(model: NotesModel, waveform: Tensor, excerpt: Excerpt) -> Figure:
-    """What a note's score sees of all the picture: by the backbone's word, as it is long to measure."""
-    picture = _plain(_seen(model, waveform))
-    n_frames, frame_s = picture.shape[1], model.front_end.frame_s
+    """What a note's score sees of all the spectrogram: by the backbone's word, as it is long to measure."""
+    spectrogram = _plain(_seen(model, waveform))
+    n_frames, frame_s = spectrogram.shape[1], model.front_end.frame_s
     _, _, cell = cast(tuple[int, int, int], excerpt.target)
     frame = round(excerpt.start_s / frame_s) + cell * model.backbone.time_stride
     reach = int(min(model.backbone.receptive_field // 2, n_frames))
     seen = slice(max(frame - reach, 0), min(frame + reach + 1, n_frames))
     first = max(seen.start - NOTE_FRAMES, 0)
     crop = {excerpt.name: (slice(seen.start - first, seen.stop - first),)}
-    shown = picture[:, first : seen.stop + NOTE_FRAMES]
-    return drawing.draw_fields(shown, crop, model.front_end, first * frame_s)
+    shown = spectrogram[:, first : seen.stop + NOTE_FRAMES]
+    return plots.draw_fields(shown, crop, model.front_end, first * frame_s)
 
 
-def _plain(picture: Tensor) -> Tensor:
+def _plain(spectrogram: Tensor) -> Tensor:
     """Without batch and channel: (bins, frames)."""
-    return picture.detach().cpu().reshape(picture.shape[-2:])
+    return spectrogram.detach().cpu().reshape(spectrogram.shape[-2:])
 
 
 def _slug(name: str) -> str:

@@ -16,34 +16,34 @@ class Patch(NamedTuple):
 
     Attributes:
         activation: how much.
-        picture: the number of the picture in the data set.
+        spectrogram: the number of the spectrogram in the data set.
         cell: of the layer's map.
-        crop: what that cell sees: `picture[..., *crop]`.
+        crop: what that cell sees: `spectrogram[..., *crop]`.
     """
 
     activation: float
-    picture: int
+    spectrogram: int
     cell: tuple[int, ...]
     crop: Spans
 
 
-def top_patches(layer: nn.Module, pictures: Iterable[Tensor], channel: int, n: int = 9) -> list[Patch]:
-    """The patches that most excite a layer's channel, the most exciting first; of a picture at most one.
+def top_patches(layer: nn.Module, spectrograms: Iterable[Tensor], channel: int, n: int = 9) -> list[Patch]:
+    """The patches that most excite a layer's channel, the most exciting first; of a spectrogram at most one.
 
-    Shape: of each picture (1, channels, bins, frames), or (1, bins, frames) for dims=1; of any length.
+    Shape: of each spectrogram (1, channels, bins, frames), or (1, bins, frames) for dims=1; of any length.
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.
 
     Args:
         layer: of `upto`.
-        pictures: of the data set; they are seen one after the other, so it may be larger than memory.
+        spectrograms: of the data set; they are seen one after the other, so it may be larger than memory.
     """
     best: list[Patch] = []
     axes = None
-    for number, picture in enumerate(pictures):
+    for number, spectrogram in enumerate(spectrograms):
         with torch.no_grad():
-            cells = layer(picture)[0, channel]
-        axes = axes or measure_fields(layer, picture)
+            cells = layer(spectrogram)[0, channel]
+        axes = axes or measure_fields(layer, spectrogram)
         cell = tuple(int(i) for i in torch.unravel_index(cells.argmax(), cells.shape))
-        best.append(Patch(float(cells[cell]), number, cell, spans(axes, cell, picture)))
+        best.append(Patch(float(cells[cell]), number, cell, spans(axes, cell, spectrogram)))
         best = sorted(best, key=lambda patch: -patch.activation)[:n]
     return best

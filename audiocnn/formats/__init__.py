@@ -1,6 +1,6 @@
 """Notes <-> files, labels -> files: one family of formats in each module, all behind `read` and `WRITERS`.
 
-Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a picture, sound, and raw scores -> NPZ;
+Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a plot, sound, and raw scores -> NPZ;
 and the first one of an evaluation, a file of reference notes -> notes. Times are seconds from the start of
 the recording. A file stands whole at its path or not at all.
 """
@@ -17,7 +17,7 @@ from audiocnn.formats import labels
 from audiocnn.formats.arrays import write_npz
 from audiocnn.formats.documents import read_jams, read_json, write_jams, write_json
 from audiocnn.formats.midi import read_midi, write_midi
-from audiocnn.formats.picture import write_png
+from audiocnn.formats.piano_roll import write_png
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise

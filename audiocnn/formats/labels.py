@@ -1,4 +1,4 @@
-"""Labels -> JSON, CSV, and a picture of their probabilities along time under the spectrogram."""
+"""Labels -> JSON, CSV, and a plot of their probabilities along time under the spectrogram."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ TILT_DB = 2  # an octave: music has less at the top
 COLUMNS = 1200  # of the spectrogram, at most
 SHORTEST_HOP = 160  # samples: 10 ms
 DYNAMIC_RANGE_DB = 60
-N_SHOWN = 12  # labels in a picture, those that are likeliest at some time
+N_SHOWN = 12  # labels in a plot, those that are likeliest at some time
 N_TOLD = 5  # and in its title
 
 
@@ -60,7 +60,7 @@ def write_csv(result: Any, path: str | os.PathLike) -> None:
 
 
 def write_png(result: Any, path: str | os.PathLike) -> None:
-    """Writes a picture: the spectrogram, and under it how likely each label is along time.
+    """Writes a plot: the spectrogram, and under it how likely each label is along time.
 
     Raises:
         files.FileError: the recording is not known, or cannot be read again.

@@ -1,4 +1,4 @@
-"""A styled picture and its content -> the styled picture with colours of the content.
+"""A styled image and its content -> the styled image with colours of the content.
 
 Conventions: as `optimise`. Colour spaces and histograms are scikit-image's.
 """
@@ -19,23 +19,23 @@ def keep_luminance(made: Tensor, content: Tensor) -> Tensor:
     """
     from skimage.color import lab2rgb, rgb2lab
 
-    lightness, colours = (rgb2lab(_cells(picture)) for picture in (made, content))
-    return _picture(lab2rgb(np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)), made)
+    lightness, colours = (rgb2lab(_cells(image)) for image in (made, content))
+    return _image(lab2rgb(np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)), made)
 
 
 def match_histogram(made: Tensor, content: Tensor) -> Tensor:
     """What was made, with as much of each red, green and blue as the content has."""
     from skimage.exposure import match_histograms
 
-    return _picture(match_histograms(_cells(made), _cells(content), channel_axis=-1), made)
+    return _image(match_histograms(_cells(made), _cells(content), channel_axis=-1), made)
 
 
-def _cells(picture: Tensor) -> np.ndarray:
+def _cells(image: Tensor) -> np.ndarray:
     """(1, 3, rows, columns) -> (rows, columns, 3)."""
-    return picture[0].permute(1, 2, 0).cpu().numpy()
+    return image[0].permute(1, 2, 0).cpu().numpy()
 
 
-def _picture(cells: np.ndarray, like: Tensor) -> Tensor:
+def _image(cells: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(cells).permute(2, 0, 1)[None].to(like).clamp(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""A picture -> the maps of a backbone that style transfer compares."""
+"""A image -> the maps of a backbone that style transfer compares."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of
 class Extractor(nn.Module):
     """Some maps of a frozen backbone, by the numbers of its stages.
 
-    Its first convolution goes on beyond the picture's edges with their colours: zeros would darken them.
+    Its first convolution goes on beyond the image's edges with their colours: zeros would darken them.
 
     Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
-    backbone with one input channel sees the luminance; one with others the picture as it is. For one of
+    backbone with one input channel sees the luminance; one with others the image as it is. For one of
     dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its maps have one row.
     Raises: ValueError when the backbone has no such stages.
 
     Attributes:
         strides: pixels for each cell of a map, by number.
         numbers: that all layers put out for each pixel (each column of pixels with dims=1).
-        grid: of the pixels where a piece of a picture may begin for its maps to be those of the whole.
+        grid: of the pixels where a piece of a image may begin for its maps to be those of the whole.
 
     Args:
         layers: the numbers of stages; of negative ones those counted from the last.
-        mean: of the pictures that the backbone was trained on, each of its input channels.
+        mean: of the images that the backbone was trained on, each of its input channels.
         std: their deviation.
     """
 
@@ -77,15 +77,15 @@ class Extractor(nn.Module):
 
     @property
     def least(self) -> int:
-        """Cells along each axis that a picture must have, so that the last map has more than one."""
+        """Cells along each axis that a image must have, so that the last map has more than one."""
         return 2 * self.strides[self.layers[-1]]
 
     def cut(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Of rows and columns those that pieces of a picture divide: not rows that are channels."""
+        """Of rows and columns those that pieces of a image divide: not rows that are channels."""
         return tuple(size)[-self.backbone.dims :]
 
     def map_size(self, size: Sequence[int], layer: int) -> tuple[int, ...]:
-        """Rows and columns of a layer's map of a picture with this size."""
+        """Rows and columns of a layer's map of a image with this size."""
         rows, columns = (-(-n // self.strides[layer]) for n in size)
         return (1 if self.backbone.dims == 1 else rows), columns
 
@@ -95,14 +95,14 @@ class Extractor(nn.Module):
         stride = self.backbone.time_stride
         return self.backbone.measured_field(self.backbone, stride)
 
-    def forward(self, picture: Tensor) -> dict[int, Tensor]:
-        if self.backbone.in_channels == 1 and picture.shape[1] == 3:
-            picture = (picture * self.luma).sum(1, keepdim=True)
-        picture = (picture - self.mean) / self.std
+    def forward(self, image: Tensor) -> dict[int, Tensor]:
+        if self.backbone.in_channels == 1 and image.shape[1] == 3:
+            image = (image * self.luma).sum(1, keepdim=True)
+        image = (image - self.mean) / self.std
         if self.backbone.dims == 2:
-            maps = self.backbone.features(picture)
+            maps = self.backbone.features(image)
         else:
-            maps = [one.unsqueeze(2) for one in self.backbone.features(picture.flatten(1, 2))]
+            maps = [one.unsqueeze(2) for one in self.backbone.features(image.flatten(1, 2))]
         return {layer: maps[layer] for layer in self.layers}
 
 

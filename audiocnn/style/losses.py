@@ -1,4 +1,4 @@
-"""Maps of two pictures -> how far these differ: in content by the maps, in style by their statistics.
+"""Maps of two images -> how far these differ: in content by the maps, in style by their statistics.
 
 Conventions: maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
 nothing differs, and relative to what is aimed at: so their weights mean the same with every backbone and
@@ -19,7 +19,7 @@ EIGENVALUE = 1e-6  # added to those whose root is taken, relative to the covaria
 
 
 class Sums(NamedTuple):
-    """What styles are made of: means over positions, which those of a picture's parts add up to.
+    """What styles are made of: means over positions, which those of a image's parts add up to.
 
     Shape: of each channel (batch, channels), of the products of each two (batch, channels, channels).
     """
@@ -156,12 +156,12 @@ STATISTICS = {
 }
 
 
-def total_variation(picture: Tensor) -> Tensor:
-    """The mean square of the differences of neighbours along each axis: small where a picture is smooth.
+def total_variation(image: Tensor) -> Tensor:
+    """The mean square of the differences of neighbours along each axis: small where a image is smooth.
 
     Shape: (batch, channels, ..., columns) -> ().
     Source: Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015,
     section 3, with beta 2. Differs: a mean, whatever the size.
     """
-    axes = range(2, picture.ndim)
-    return torch.stack([picture.diff(dim=axis).square().mean() for axis in axes]).sum()
+    axes = range(2, image.ndim)
+    return torch.stack([image.diff(dim=axis).square().mean() for axis in axes]).sum()

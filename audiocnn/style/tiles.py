@@ -1,7 +1,7 @@
-"""A picture too big for memory -> pieces whose maps, cut, are those of the whole picture.
+"""A image too big for memory -> pieces whose maps, cut, are those of the whole image.
 
 Conventions: a piece is a core and what lies around it, as far as a cell of the deepest map sees; at the
-picture's own edge nothing lies around. Places are in pixels; a map of stride s has a cell for every s.
+image's own edge nothing lies around. Places are in pixels; a map of stride s has a cell for every s.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Span(NamedTuple):
     outer_end: int | None
 
     def place(self, stride: int) -> slice:
-        """The core in a map of the whole picture."""
+        """The core in a map of the whole image."""
         return slice(self.begin // stride, self.end and self.end // stride)
 
     def within(self, stride: int) -> slice:
@@ -41,14 +41,14 @@ class Span(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A piece of a picture: one span of its rows, one of its columns."""
+    """A piece of a image: one span of its rows, one of its columns."""
 
     rows: Span
     columns: Span
 
-    def piece(self, picture: Tensor) -> Tensor:
+    def piece(self, image: Tensor) -> Tensor:
         """The piece of (..., rows, columns), a view."""
-        return picture[
+        return image[
             ...,
             self.rows.outer_begin : self.rows.outer_end,
             self.columns.outer_begin : self.columns.outer_end,
@@ -59,7 +59,7 @@ class Tile(NamedTuple):
         return map_of_piece[..., self.rows.within(stride), self.columns.within(stride)]
 
     def place(self, whole_map: Tensor, stride: int) -> Tensor:
-        """What the core has of a map of the whole picture."""
+        """What the core has of a map of the whole image."""
         return whole_map[..., self.rows.place(stride), self.columns.place(stride)]
 
 
@@ -68,7 +68,7 @@ WHOLE = Tile(EDGE_TO_EDGE, EDGE_TO_EDGE)
 
 
 class Plan(NamedTuple):
-    """How a picture is painted: in tiles with sides of so many pixels, in about so many bytes of memory."""
+    """How a image is painted: in tiles with sides of so many pixels, in about so many bytes of memory."""
 
     size: tuple[int, ...]
     tiles: list[Tile]
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
 
 
 def plan(extractor: Extractor, size: Sequence[int], side: int = 0) -> Plan:
-    """The tiles of a picture with this size.
+    """The tiles of a image with this size.
 
     Args:
         size: rows and columns.
@@ -124,10 +124,10 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 
 
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
-    """About how many bytes a step holds: outputs of all layers for a tile, and the picture several times."""
+    """About how many bytes a step holds: outputs of all layers for a tile, and the image several times."""
     outputs = extractor.numbers * math.prod(min(n, side) for n in extractor.cut(size))
-    pictures = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
-    return round(NUMBER_BYTES * (KEPT * outputs + pictures))
+    images = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
+    return round(NUMBER_BYTES * (KEPT * outputs + images))
 
 
 def _free() -> float:
@@ -135,7 +135,7 @@ def _free() -> float:
 
 
 def assembled(pieces: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
-    """The map of a whole picture from the cores of its tiles, which come row by row."""
+    """The map of a whole image from the cores of its tiles, which come row by row."""
     n_columns = sum(tile.rows == tiles[0].rows for tile in tiles)
     bands = [torch.cat([*pieces[i : i + n_columns]], dim=-1) for i in range(0, len(pieces), n_columns)]
     return torch.cat(bands, dim=-2)

@@ -33,8 +33,8 @@ from audiocnn.blocks.measure import count_parameters
 from audiocnn.blocks.norm import NORMS
 from audiocnn.blocks.norm import norm as norm_layer
 from audiocnn.blocks.pool import POOLS
-from audiocnn.tasks import onnxfile
-from audiocnn.tasks.modelfile import describe, rebuild
+from audiocnn.models import onnx
+from audiocnn.models.file import describe, rebuild
 
 MOST_PARAMETERS = 1_000_000  # of a small member
 
@@ -46,7 +46,7 @@ class Sample:
     Attributes:
         arguments: that make it small.
         in_channels: those that it can have, of 1, 3 and 5.
-        bins: of its pictures; 0 where it takes any.
+        bins: of its images; 0 where it takes any.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -133,7 +133,7 @@ def named(name: str, argument: str) -> bool:
     return parameter is not None and isinstance(parameter.default, str)
 
 
-def picture(
+def image(
     name: str, backbone: Backbone, n_frames: int, bins: int | None = None, batch: int = 1, device: str = "cpu"
 ) -> Tensor:
     """Random numbers from 0.5 to 1.5: (batch, in_channels, ..., n_frames)."""
@@ -169,7 +169,7 @@ def test_maps_have_their_channels_and_frames(name: str, dims: int) -> None:
     """On the meta device, for one frame more than its stride."""
     backbone = shapes_of(name, dims)
     n_frames = backbone.time_stride + 1
-    maps = backbone.features(picture(name, backbone, n_frames, batch=2, device="meta"))
+    maps = backbone.features(image(name, backbone, n_frames, batch=2, device="meta"))
     assert backbone.dims == dims
     assert [m.shape[:2] for m in maps] == [(2, channels) for channels in backbone.stage_channels]
     assert {m.ndim for m in maps} == {2 + dims}
@@ -207,7 +207,7 @@ def test_any_input_from_one_stride_on(name: str, dims: int) -> None:
     backbone = create(name, dims)
     stride = backbone.time_stride
     for n_frames in (stride, stride + 1, 2 * stride + 3):
-        x = picture(name, backbone, n_frames)
+        x = image(name, backbone, n_frames)
         with torch.no_grad():
             maps = backbone.features(x)
             torch.testing.assert_close(backbone(x), maps[-1])
@@ -221,7 +221,7 @@ def test_any_channels(name: str, dims: int) -> None:
         with torch.device("meta"):
             backbone = create(name, dims, in_channels)
         assert backbone.in_channels == in_channels
-        x = picture(name, backbone, 2 * backbone.time_stride, device="meta")
+        x = image(name, backbone, 2 * backbone.time_stride, device="meta")
         assert backbone(x).shape[1] == backbone.out_channels
 
 
@@ -240,7 +240,7 @@ def test_receptive_field(name: str, dims: int) -> None:
     each = backbone.time_grid // stride
     first = each * math.ceil((reach + 1) / backbone.time_grid)
     n_frames = (first + each) * stride + reach
-    faint = 1e-9 * picture(name, backbone, n_frames, bins=stride)  # where no activation has its ceiling
+    faint = 1e-9 * image(name, backbone, n_frames, bins=stride)  # where no activation has its ceiling
     x = faint.double().requires_grad_()
     maps, reaches = backbone(x), []
     for i in range(first, first + each):
@@ -265,7 +265,7 @@ def test_pieces_have_the_maps_of_the_whole(name: str, dims: int) -> None:
         return
     stride, grid, reach = backbone.time_stride, backbone.time_grid, backbone.receptive_field // 2
     start = 2 * grid
-    x = picture(name, backbone, start + reach + 3 * grid, bins=stride)
+    x = image(name, backbone, start + reach + 3 * grid, bins=stride)
     with torch.no_grad():
         whole, piece = backbone(x)[..., start // stride :], backbone(x[..., start:])
     unheard = math.ceil(reach / stride)
@@ -277,7 +277,7 @@ def test_pieces_have_the_maps_of_the_whole(name: str, dims: int) -> None:
 @computed
 def test_gradient_reaches_every_parameter(name: str, dims: int) -> None:
     backbone = create(name, dims).train()
-    x = picture(name, backbone, max(2 * backbone.time_stride, 32), batch=2).requires_grad_()
+    x = image(name, backbone, max(2 * backbone.time_stride, 32), batch=2).requires_grad_()
     backbone(x).square().sum().backward()
     tensors = [("x", x), *backbone.named_parameters()]
     unreached = [name for name, tensor in tensors if tensor.grad is None or not tensor.grad.any()]
@@ -290,7 +290,7 @@ def test_any_norm(name: str, dims: int) -> None:
         backbone = create(name, dims, norm=norm).train()
         kinds = {type(module) for module in backbone.modules()} & _classes_of_norms(dims)
         assert kinds == ({type(norm_layer(norm, 1, dims=dims))} if norm != "none" else set())
-        x = picture(name, backbone, 2 * backbone.time_stride, batch=2)
+        x = image(name, backbone, 2 * backbone.time_stride, batch=2)
         assert backbone(x).isfinite().all()
 
 
@@ -303,7 +303,7 @@ def test_any_pool(name: str, dims: int) -> None:
     for pool in ("max", "average", "stochastic"):
         backbone = create(name, dims, pool=pool)
         assert any(type(module) is POOLS[pool] for module in backbone.modules())
-        x = picture(name, backbone, 2 * backbone.time_stride, batch=2)
+        x = image(name, backbone, 2 * backbone.time_stride, batch=2)
         for training in (False, True):
             assert backbone.train(training)(x).isfinite().all()
 
@@ -322,8 +322,8 @@ def test_onnx_gives_the_same_map(name: str, dims: int) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     backbone = create(name, dims)
-    x = picture(name, backbone, 2 * backbone.time_stride + 1)
-    with onnxfile._quiet():
+    x = image(name, backbone, 2 * backbone.time_stride + 1)
+    with onnx._quiet():
         program = torch.onnx.export(
             backbone, (x,), dynamo=True, input_names=["picture"], verbose=False, optimize=False
         )

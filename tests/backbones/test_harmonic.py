@@ -12,7 +12,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.blocks.measure import count_macs, count_parameters
 
-BINS = 3 * 98  # of the default picture
+BINS = 3 * 98  # of the default image
 
 # Small networks: (name, arguments, receptive field)
 SMALL: list[tuple[str, dict[str, Any], int]] = [
@@ -73,14 +73,14 @@ def create(name: str, **arguments: Any) -> Backbone:
     return backbone
 
 
-def pictures(bins: int, n_frames: int, batch: int = 1) -> Tensor:
+def images(bins: int, n_frames: int, batch: int = 1) -> Tensor:
     return torch.rand(batch, 1, bins, n_frames, generator=torch.Generator().manual_seed(1))
 
 
 def heard(backbone: Backbone, bins: int) -> int:
-    """How many frames away, on both sides, the picture reaches a frame of the map: by gradient."""
+    """How many frames away, on both sides, the image reaches a frame of the map: by gradient."""
     first = backbone.receptive_field
-    x = pictures(bins, 2 * first + backbone.time_grid).requires_grad_()
+    x = images(bins, 2 * first + backbone.time_grid).requires_grad_()
     maps, reaches = backbone(x), []
     for frame in range(first, first + backbone.time_grid):
         (gradient,) = torch.autograd.grad(maps[..., frame].sum(), x, retain_graph=True)
@@ -111,7 +111,7 @@ def test_receptive_field_by_default(name: str, arguments: dict[str, Any]) -> Non
 def test_maps(name: str, arguments: dict[str, Any], receptive_field: int) -> None:
     """A row a pitch, and a column a frame, or in the middle of HarmonicUNet one for several."""
     backbone = create(name, **arguments)
-    maps = backbone.features(pictures(3 * 48, 23, batch=2))
+    maps = backbone.features(images(3 * 48, 23, batch=2))
     assert (backbone.dims, backbone.in_channels, backbone.time_stride) == (2, 1, 1)
     assert [m.shape[:-1] for m in maps] == [(2, channels, 30) for channels in backbone.stage_channels]
     assert {m.shape[-1] for m in maps} == {23, math.ceil(23 / backbone.time_grid)}
@@ -139,11 +139,11 @@ def test_harmonics_stand_at_their_pitch() -> None:
     stacked = net.stack(x)[0, :, :, 0]
     assert stacked.shape == (12, 4)
     assert stacked[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 37, 38, 39, 58, 59, 60]
-    # Below the picture lies nothing, and for pitch 3 the third harmonic lies above it.
+    # Below the image lies nothing, and for pitch 3 the third harmonic lies above it.
     assert stacked[:, 3].tolist() == [0, 0, 0, 10, 11, 12, 46, 47, 48, 0, 0, 0]
 
 
-def test_subharmonic_within_the_picture() -> None:
+def test_subharmonic_within_the_image() -> None:
     net = HarmonicNet(channels=1, n_pitches=14, bins_per_semitone=1, harmonics=(0.5, 1))
     stacked = net.stack(torch.arange(1.0, 15).reshape(1, 1, 14, 1))[0, :, :, 0]
     assert stacked.tolist() == [[0.0] * 12 + [1.0, 2.0], [float(i) for i in range(1, 15)]]

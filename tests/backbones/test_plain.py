@@ -152,7 +152,7 @@ def test_places_have_weights_of_their_own() -> None:
 
 
 def test_windows_do_not_hear_each_other() -> None:
-    """A picture of several windows has the maps of each, beside each other; the last filled up with zeros."""
+    """A image of several windows has the maps of each, beside each other; the last filled up with zeros."""
     net = create_backbone("locally_connected", size=(8, 4)).eval()
     x = noise(2, 1, 16, 10)
     filled = functional.pad(x, (0, 2))

@@ -24,7 +24,7 @@ from torch import nn
 from audiocnn import files
 from audiocnn.blocks.measure import count_macs, count_parameters
 
-WAVEFORM = {"class_path": "audiocnn.spectrogram.Waveform", "init_args": {"sample_rate": 16000}}
+WAVEFORM = {"class_path": "audiocnn.frontends.waveform.Waveform", "init_args": {"sample_rate": 16000}}
 # Masks are bands of bins, which samples lack.
 UNMASKED = {"class_path": "audiocnn.augment.MaskPicture", "init_args": {"p": 0.0}}
 # What is compared -> the network, by its name and arguments; waveform networks have no other front end.
@@ -68,7 +68,7 @@ def trained(choice: str, seed: int) -> dict[str, float]:
     network = nn.Sequential(model.backbone, model.head)
     window = torch.zeros(1, model.n_window)
     with torch.inference_mode():
-        shape = tuple(model.picture(window).shape)
+        shape = tuple(model.image(window).shape)
         torch.set_num_threads(1)
         model(window)
         began_s = time.process_time()

@@ -18,7 +18,8 @@ import peer
 from rich.console import Console
 from rich.table import Table
 
-from audiocnn import audio, evaluate, formats, listen
+import audiocnn
+from audiocnn import audio, evaluate, formats
 from audiocnn.notes import Note
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -50,8 +51,8 @@ def _is_kept(recording: Path) -> bool:
 
 def our_transcribe(model: str) -> Transcribe:
     """A model as such a function."""
-    task = listen.load(model)
-    return lambda recording: listen.transcribe(recording, task).notes
+    task = audiocnn.load(model)
+    return lambda recording: audiocnn.transcribe(recording, task).notes
 
 
 def print_scores(folder: Path, listeners: dict[str, Transcribe]) -> None:

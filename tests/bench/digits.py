@@ -31,7 +31,7 @@ from audiocnn.cli.training import CommandLine
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 BASELINES = ("linear", "mlp", "locally_connected", "lenet5")
-# Arguments that differ from a network's own: this one has to know the pictures' size.
+# Arguments that differ from a network's own: this one has to know the images' size.
 ARGUMENTS: dict[str, dict[str, Any]] = {"locally_connected": {"size": 32}}
 QUIET = {"logger": False, "callbacks": [], "enable_checkpointing": False, "enable_progress_bar": False}
 PER_CLASS, FEW_EPOCHS = 10, 100  # about as many steps as the whole data set's epochs take
@@ -58,7 +58,7 @@ def of_config(config: dict[str, Any]) -> CommandLine:
 
 
 def accuracies(cli: CommandLine) -> tuple[float, float, float]:
-    """Trains: percent of the validation and of the test pictures, and seconds of processor time."""
+    """Trains: percent of the validation and of the test images, and seconds of processor time."""
     began_s = time.process_time()
     cli.trainer.fit(cli.model, cli.datamodule)
     seconds = time.process_time() - began_s
@@ -67,8 +67,8 @@ def accuracies(cli: CommandLine) -> tuple[float, float, float]:
     return 100 * validation, 100 * tested["test/accuracy"], seconds
 
 
-def of_pictures() -> list[str]:
-    """The small members of all families that see pictures."""
+def of_images() -> list[str]:
+    """The small members of all families that see images."""
     return [name for name in list_backbones("*_small") if create_backbone(name).dims == 2]
 
 
@@ -110,7 +110,7 @@ def starts(folder: Path) -> dict[str, dict[str, Any]]:
     cli = of_config(config)
     cli.trainer.fit(cli.model, cli.datamodule)
     cli.trainer.save_checkpoint(folder / "encoder.ckpt")
-    made = "audiocnn.tasks.initialise.Initialise"
+    made = "audiocnn.training.callbacks.initialise.Initialise"
     unlabelled = read("digits.yaml")["data"]
     filters = {
         method: {"class_path": f"{made}Filters", "init_args": {"method": method, "data": unlabelled}}
@@ -162,13 +162,13 @@ def table(title: str, head: list[str], rows: Iterator[list[str]], console: Conso
 
 PAGE = """# What the networks score on digits
 
-Made by `make digits`, on {threads} thread(s) of 2 CPU cores. The data: audiocnn/datasets/images.py.
+Made by `make digits`, on {threads} thread(s) of 2 CPU cores. The data: audiocnn/datasets/images/digits.py.
 
 ## The small networks
 
 Each is `audiocnn fit --config configs/digits.yaml --model.backbone.name NAME`: {epochs} epochs of the
-training pictures at 32 × 32, shifted by chance. Scores are those of the last epoch, in percent. One test
-picture is 0.28: differences below 1 say little. Seconds are processor time of the training, validations
+training images at 32 × 32, shifted by chance. Scores are those of the last epoch, in percent. One test
+image is 0.28: differences below 1 say little. Seconds are processor time of the training, validations
 included. With more than the name:
 
 {different}
@@ -180,10 +180,10 @@ mnasnet_small and mobilenet_small have half of the published blocks. With all of
 
 ## Other starts, {per_class} labels a class
 
-`lenet5` on {per_class} training pictures of each class, {few_epochs} epochs of them, otherwise as above;
-{seeds} seeds, the labelled pictures the same in all. Filters and the autoencoder
-(configs/digits_autoencoder.yaml, trained once) also look at the other training pictures, without labels.
-The starts are those of audiocnn/tasks/initialise.py.
+`lenet5` on {per_class} training images of each class, {few_epochs} epochs of them, otherwise as above;
+{seeds} seeds, the labelled images the same in all. Filters and the autoencoder
+(configs/digits_autoencoder.yaml, trained once) also look at the other training images, without labels.
+The starts are those of audiocnn/training/callbacks/initialise.py.
 
 {starts}
 """
@@ -199,7 +199,7 @@ def quiet() -> None:
 def main() -> None:
     """Prints the tables and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=[*BASELINES, *of_pictures()])
+    parser.add_argument("--networks", nargs="+", default=[*BASELINES, *of_images()])
     parser.add_argument("--seeds", type=int, default=5, help="of each start")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "digits.md")
     arguments = parser.parse_args()

@@ -17,11 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from audiocnn import audio, listen
+import audiocnn
+from audiocnn import audio
 from audiocnn.augment import average_variants
-from audiocnn.datasets import layouts
-from audiocnn.datasets.clips import Clip
-from audiocnn.tasks.model import ClipModel
+from audiocnn.datasets.clips import layouts
+from audiocnn.datasets.clips.sources import Clip
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.load import load_clips
 
 SAMPLE_RATE = 22_050
 MINUTES = 5
@@ -55,7 +57,7 @@ def accuracies(clips: list[Clip], model: ClipModel) -> tuple[float, float]:
     heard = [clip for clip in clips if clip.split == "validation"]
 
     def said(waveforms: torch.Tensor) -> torch.Tensor:
-        values = listen.classify((waveforms[0].numpy(), model.sample_rate), model).values
+        values = audiocnn.classify((waveforms[0].numpy(), model.sample_rate), model).values
         return torch.from_numpy(values)[None]
 
     for clip in heard:
@@ -69,9 +71,9 @@ def accuracies(clips: list[Clip], model: ClipModel) -> tuple[float, float]:
 def speed(model: ClipModel) -> float:
     """Seconds of sound that a model hears in a second, once it is loaded."""
     sound = 0.1 * np.random.default_rng(0).standard_normal(MINUTES * 60 * SAMPLE_RATE).astype(np.float32)
-    listen.classify((sound[:SAMPLE_RATE], SAMPLE_RATE), model)
+    audiocnn.classify((sound[:SAMPLE_RATE], SAMPLE_RATE), model)
     began_s = time.perf_counter()
-    listen.classify((sound, SAMPLE_RATE), model)
+    audiocnn.classify((sound, SAMPLE_RATE), model)
     return MINUTES * 60 / (time.perf_counter() - began_s)
 
 
@@ -82,7 +84,7 @@ def main() -> None:
     parser.add_argument("--model", default="genre")
     arguments = parser.parse_args()
     clips = [clip for clip in layouts.read(arguments.folder) if clip.path.stat().st_size]
-    model = listen.load_clips(arguments.model)
+    model = load_clips(arguments.model)
     plain, varied = accuracies(clips, model)
     print(f"MFCC statistics, support vector machine: {baseline(clips):.1f} %")
     print(f"{model.name}: {plain:.1f} %, mean of {N_VARIANTS} variants {varied:.1f} %")

@@ -20,8 +20,8 @@ from torch import nn
 
 from audiocnn import audio, create_backbone
 from audiocnn.augment import RandomRecording
-from audiocnn.datasets.clip_loader import ClipsDataModule
-from audiocnn.spectrogram import LogMel
+from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.frontends.mel import LogMel
 
 RATE, CLIP_S, N_CLIPS, N_CLASSES = 22_050, 10, 40, 10
 BAR = 0.10  # of a step

@@ -10,8 +10,10 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from audiocnn import audio, listen
-from audiocnn.tasks.notes import NotesTask
+import audiocnn
+from audiocnn import audio
+from audiocnn.inference.transcribe import StreamingTranscriber
+from audiocnn.training.notes import NotesTask
 
 LOOK_AHEAD_S = 0.1
 COUNTED_S = 20  # of sound whose multiplications are counted: long enough that the edges do not matter
@@ -24,9 +26,9 @@ def macs_per_s(task: NotesTask) -> dict[str, float]:
     """
     waveform = torch.zeros(1, COUNTED_S * task.sample_rate)
     with torch.no_grad(), FlopCounterMode(display=False) as front_end:
-        picture = task.picture(waveform)
+        spectrogram = task.spectrogram(waveform)
     with torch.no_grad(), FlopCounterMode(display=False) as network:
-        task.head(task.backbone(picture))
+        task.head(task.backbone(spectrogram))
     return {
         "front_end_macs_per_s": front_end.get_total_flops() / 2 / COUNTED_S,
         "network_macs_per_s": network.get_total_flops() / 2 / COUNTED_S,
@@ -35,7 +37,7 @@ def macs_per_s(task: NotesTask) -> dict[str, float]:
 
 def live(task: NotesTask, recording: str) -> dict[str, float]:
     """Seconds of computing for a second of audio that comes a frame at a time, with little look-ahead."""
-    listener = listen.Listener(task, look_ahead_s=LOOK_AHEAD_S)
+    listener = StreamingTranscriber(task, look_ahead_s=LOOK_AHEAD_S)
     samples = audio.load(recording, task.sample_rate)
     began_s = time.perf_counter()
     for start in range(0, len(samples), listener.hop_length):
@@ -45,13 +47,13 @@ def live(task: NotesTask, recording: str) -> dict[str, float]:
     return {
         "live_s_per_s": computed_s * task.sample_rate / len(samples),
         "live_latency_s": listener.latency_s,
-        "latency_s": listen.Listener(task).latency_s,
+        "latency_s": StreamingTranscriber(task).latency_s,
     }
 
 
 def main() -> None:
     """Prints the figures."""
-    task = listen.load(sys.argv[1])
+    task = audiocnn.load(sys.argv[1])
     parameters = sum(parameter.numel() for parameter in task.parameters())
     print(json.dumps({"parameters": parameters, **macs_per_s(task), **live(task, sys.argv[2])}))
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/bench/painters.py paintings/udnie.jpg data/cache/photos udnie style_bank adain
 
-The picture of a style, or a folder of such; photographs in a folder of folders, of which those are painted
+The image of a style, or a folder of such; photographs in a folder of folders, of which those are painted
 that configs/style_*.yaml do not train on; and networks that paint. Losses are means over layers and
 photographs, as `StyleTask` has them.
 """
@@ -17,21 +17,23 @@ from statistics import mean
 import torch
 from torch import Tensor, nn
 
-from audiocnn import models, pictures, restyle
-from audiocnn.datasets.picture_folder import PictureFolderDataModule
-from audiocnn.style.adain import AdaIN
-from audiocnn.style.bank import StyleBank
+from audiocnn import images
+from audiocnn.datasets.images.folder import ImageFolderDataModule
+from audiocnn.models import weights
+from audiocnn.models.file import read_model
 from audiocnn.style.extract import Extractor
-from audiocnn.style.knobs import Knobs
+from audiocnn.style.images import extractor_of, network_of
 from audiocnn.style.losses import STATISTICS, sums
-from audiocnn.style.meta import MetaNet
 from audiocnn.style.optimise import Style, fitted, optimise
-from audiocnn.tasks import modelfile
+from audiocnn.style.options import StyleOptions
+from audiocnn.style.painters.adain import AdaIN
+from audiocnn.style.painters.bank import StyleBank
+from audiocnn.style.painters.meta import MetaNet
 
 SIDE = 256  # of the photographs
 STEPS = 100
 STATISTIC = STATISTICS["wasserstein"]
-KNOBS = Knobs(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
+KNOBS = StyleOptions(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
 
 
 @torch.inference_mode()
@@ -45,9 +47,9 @@ def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> T
 
 
 @torch.no_grad()
-def statistics(extractor: Extractor, layers: tuple[int, ...], picture: Tensor) -> list[tuple[Tensor, ...]]:
-    """What the style of a picture is compared by, layer by layer."""
-    maps = extractor(picture)
+def statistics(extractor: Extractor, layers: tuple[int, ...], image: Tensor) -> list[tuple[Tensor, ...]]:
+    """What the style of a image is compared by, layer by layer."""
+    maps = extractor(image)
     return [STATISTIC.of(sums(maps[layer])) for layer in layers]
 
 
@@ -59,16 +61,16 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=8, help="of photographs")
     parser.add_argument("--style_size", type=int, default=384, help="its longer side, as trained with")
     options = parser.parse_args()
-    data = PictureFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
+    data = ImageFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
     shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
-    knobs = replace(KNOBS, style_scale=options.style_size / SIDE)
-    extractor, knobs = restyle.extractor_of(*restyle.network_of("vgg"), knobs, "cpu")
-    painters = {name: modelfile.load(models.path(name), nn.Module).eval() for name in options.painters}
+    options = replace(KNOBS, style_scale=options.style_size / SIDE)
+    extractor, options = extractor_of(*network_of("vgg"), options, "cpu")
+    painters = {name: read_model(weights.path(name), nn.Module).eval() for name in options.painters}
     found = []
-    for path in pictures.find(options.style):
-        style = fitted(torch.from_numpy(pictures.read(path).pixels)[None], options.style_size)
-        found.append(left(style, path.stem, shown, painters, extractor, knobs))
+    for path in images.find(options.style):
+        style = fitted(torch.from_numpy(images.read(path).pixels)[None], options.style_size)
+        found.append(left(style, path.stem, shown, painters, extractor, options))
         print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
     for name in painters:
         ratios = [losses[name] / losses[f"{STEPS} steps"] for losses in found]
@@ -81,18 +83,18 @@ def left(
     shown: Sequence[Tensor],
     painters: Mapping[str, nn.Module],
     extractor: Extractor,
-    knobs: Knobs,
+    options: StyleOptions,
 ) -> dict[str, float]:
     """A style's loss in photographs as they are, after steps of the optimiser, and by each painter."""
-    aims = statistics(extractor, knobs.style_layers, style)
+    aims = statistics(extractor, options.style_layers, style)
 
     def loss(paint: Callable[[Tensor], Tensor]) -> float:
-        made = [statistics(extractor, knobs.style_layers, paint(content)) for content in shown]
+        made = [statistics(extractor, options.style_layers, paint(content)) for content in shown]
         return mean(STATISTIC.distance(*pair).item() for one in made for pair in zip(one, aims, strict=True))
 
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "photographs": lambda content: content,
-        f"{STEPS} steps": lambda content: optimise(content, [Style(style)], extractor, knobs),
+        f"{STEPS} steps": lambda content: optimise(content, [Style(style)], extractor, options),
     }
     for key, painter in painters.items():
         ways[key] = partial(one_pass, painter, style=style, name=name)

@@ -4,8 +4,8 @@
     .venv/bin/python tests/bench/style.py     # this alone, some minutes on an idle machine
 
 The plain loop is Gatys et al.'s, written directly with torch: the same layers, Gram matrices, Adam on the
-pixels. Each run is a fresh process on pictures of noise, its memory what the loop adds to what stood before;
-runs alternate, and a figure is the median. Networks that paint in one pass: pictures a second.
+pixels. Each run is a fresh process on images of noise, its memory what the loop adds to what stood before;
+runs alternate, and a figure is the median. Networks that paint in one pass: images a second.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LAYERS = (0, 2, 4, 8, 12)
 CONTENT = 8
 
 
-def pictures() -> tuple[Tensor, Tensor]:
+def images() -> tuple[Tensor, Tensor]:
     """Content and style."""
     generator = torch.Generator().manual_seed(0)
     content, style = torch.rand(2, 1, 3, SIDE, SIDE, generator=generator)
@@ -39,28 +39,28 @@ def pictures() -> tuple[Tensor, Tensor]:
 
 def network():
     """VGG-19 of half the width, as `restyle` has it."""
-    from audiocnn import restyle
+    from audiocnn.style.images import network_of
 
     torch.manual_seed(0)
-    return restyle.network_of("random")[0].eval().requires_grad_(False)
+    return network_of("random")[0].eval().requires_grad_(False)
 
 
 def ours() -> Callable[[], None]:
     """A step of `optimise`'s."""
     from audiocnn.style.extract import Extractor
-    from audiocnn.style.knobs import Knobs
     from audiocnn.style.optimise import Style, _aims
+    from audiocnn.style.options import StyleOptions
 
-    content, style = pictures()
-    knobs = Knobs(content_layers=(CONTENT,), style_layers=LAYERS, statistic="gram", tile=SIDE)
-    aims = _aims(content, [Style(style)], Extractor(network(), LAYERS, (0.5,), (0.25,)), knobs)
-    picture = content.clone()
-    optimiser = torch.optim.Adam([picture], lr=knobs.learning_rate)
+    content, style = images()
+    options = StyleOptions(content_layers=(CONTENT,), style_layers=LAYERS, statistic="gram", tile=SIDE)
+    aims = _aims(content, [Style(style)], Extractor(network(), LAYERS, (0.5,), (0.25,)), options)
+    image = content.clone()
+    optimiser = torch.optim.Adam([image], lr=options.learning_rate)
 
     def step() -> None:
-        _, picture.grad = aims.loss_and_gradient(picture)
+        _, image.grad = aims.loss_and_gradient(image)
         optimiser.step()
-        picture.clamp_(0, 1)
+        image.clamp_(0, 1)
 
     return step
 
@@ -68,10 +68,10 @@ def ours() -> Callable[[], None]:
 def plain() -> Callable[[], None]:
     """A step of the loop that tutorials show."""
     vgg = network()
-    content, style = pictures()
+    content, style = images()
 
-    def maps(picture: Tensor) -> list[Tensor]:
-        found, x = [], (picture - 0.5) / 0.25
+    def maps(image: Tensor) -> list[Tensor]:
+        found, x = [], (image - 0.5) / 0.25
         for stage in vgg.stages[: LAYERS[-1] + 1]:
             x = stage(x)
             found.append(x)
@@ -84,19 +84,19 @@ def plain() -> Callable[[], None]:
     with torch.no_grad():
         aim = maps(content)[CONTENT]
         grams = [gram(maps(style)[layer]) for layer in LAYERS]
-    picture = content.clone().requires_grad_()
-    optimiser = torch.optim.Adam([picture], lr=0.02)
+    image = content.clone().requires_grad_()
+    optimiser = torch.optim.Adam([image], lr=0.02)
 
     def step() -> None:
         optimiser.zero_grad()
-        found = maps(picture)
+        found = maps(image)
         loss = 0.05 * (found[CONTENT] - aim).square().mean()
         for layer, wanted in zip(LAYERS, grams, strict=True):
             loss = loss + (gram(found[layer]) - wanted).square().mean()
-        smooth = picture.diff(dim=2).square().mean() + picture.diff(dim=3).square().mean()
+        smooth = image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
         (loss + 0.5 * smooth).backward()
         optimiser.step()
-        picture.data.clamp_(0, 1)
+        image.data.clamp_(0, 1)
 
     return step
 
@@ -120,12 +120,12 @@ def run(name: str) -> dict[str, float]:
 
 
 def one_pass() -> dict[str, float]:
-    """Pictures of `SIDE` a second, by kind of network, with the widths of configs/style_*.yaml."""
+    """Images of `SIDE` a second, by kind of network, with the widths of configs/style_*.yaml."""
     from audiocnn.backbones.vgg import VGG
-    from audiocnn.style.adain import AdaIN
-    from audiocnn.style.bank import StyleBank
-    from audiocnn.style.feedforward import TransferNet
-    from audiocnn.style.meta import MetaNet
+    from audiocnn.style.painters.adain import AdaIN
+    from audiocnn.style.painters.bank import StyleBank
+    from audiocnn.style.painters.feedforward import TransferNet
+    from audiocnn.style.painters.meta import MetaNet
 
     backbone = VGG(in_channels=3, kernels=((3, 3),) * 4, widths=(32, 64, 128, 256), norm="batch")
     networks = {
@@ -134,7 +134,7 @@ def one_pass() -> dict[str, float]:
         "StyleBank": StyleBank(["a", "b"]),
         "meta network": MetaNet(backbone, 4),
     }
-    content, style = pictures()
+    content, style = images()
     speeds = {}
     for name, painter in networks.items():
         painter.eval()

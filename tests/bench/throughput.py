@@ -143,15 +143,15 @@ def pair(name: str) -> tuple[nn.Module, nn.Module]:
     return both
 
 
-def inference(network: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+def inference(network: nn.Module, spectrograms: Tensor, labels: Tensor) -> None:
     """A run forward."""
     with torch.inference_mode():
-        network(pictures)
+        network(spectrograms)
 
 
-def training(network: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+def training(network: nn.Module, spectrograms: Tensor, labels: Tensor) -> None:
     """A run forward, one backward, and a step of SGD."""
-    functional.cross_entropy(network(pictures), labels).backward()
+    functional.cross_entropy(network(spectrograms), labels).backward()
     with torch.no_grad():
         for weights in network.parameters():
             weights.sub_(weights.grad, alpha=1e-4)

@@ -39,7 +39,7 @@ def with_weight(module: nn.Module, weight: Tensor, bias: float = 0.0) -> nn.Modu
     return module
 
 
-def test_worked_picture() -> None:
+def test_worked_image() -> None:
     module = with_weight(conv(1, 1, 3, dims=2, padding="valid"), KERNEL)
     assert module(PICTURE)[0, 0].tolist() == CONVOLVED
     assert conv_as_matmul(PICTURE, KERNEL, padding="valid")[0, 0].tolist() == CONVOLVED

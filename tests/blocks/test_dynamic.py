@@ -8,13 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.dynamic import (
-    ConvBank,
-    DynamicConv,
-    DynamicLocalFilter,
-    conv_each,
-    filter_locally,
-)
+from audiocnn.blocks.dynamic import ConvBank, DynamicConv, DynamicLocalFilter, conv_each, filter_locally
 from audiocnn.blocks.fixed import box
 from audiocnn.blocks.geometry import ReceptiveField
 from audiocnn.blocks.hyper import HyperConv, KernelGenerator

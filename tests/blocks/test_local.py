@@ -45,7 +45,7 @@ def test_worked_series() -> None:
     assert module(x)[0, 0].tolist() == [1 + 20 + 0.5, 30 + 400, 500 + 6000 - 0.5]
 
 
-def test_worked_picture() -> None:
+def test_worked_image() -> None:
     """Each position doubles its own cell of the kernel."""
     module = LocallyConnected(1, 1, 2, 3, dims=2, padding="valid", bias=False)
     module.weight.data = 2 * torch.eye(4)[:, None]

@@ -8,13 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.blocks.conv import conv
-from audiocnn.blocks.separable import (
-    DepthwiseSeparable,
-    SpatiallySeparable,
-    depthwise,
-    factorise,
-    pointwise,
-)
+from audiocnn.blocks.separable import DepthwiseSeparable, SpatiallySeparable, depthwise, factorise, pointwise
 
 SOBEL = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
 LAPLACE = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])

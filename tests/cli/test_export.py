@@ -8,8 +8,9 @@ import onnxruntime
 import pytest
 import torch
 
-from audiocnn import listen
-from audiocnn.tasks import modelfile
+import audiocnn
+from audiocnn.models.file import read_model, write_model
+from audiocnn.models.load import load_clips
 
 RATE = 16_000
 
@@ -22,15 +23,15 @@ def test_export_a_model_again(run, tmp_path: Path, model: Path) -> None:
 
 def test_export_an_average(run, tmp_path: Path, model: Path, one_tone: Path) -> None:
     other, out = tmp_path / "other.safetensors", tmp_path / "mean.safetensors"
-    network = modelfile.load(model)
+    network = read_model(model)
     with torch.no_grad():
         for value in network.parameters():
             value += 1
-    modelfile.save(network, other)
+    write_model(network, other)
     done = run("export", out, "--model", model, "--average", other, "--share", "0.25")
     assert (done.status, done.err) == (0, [])
-    for name, value in modelfile.load(model).named_parameters():
-        torch.testing.assert_close(modelfile.load(out).get_parameter(name), value + 0.25)
+    for name, value in read_model(model).named_parameters():
+        torch.testing.assert_close(read_model(out).get_parameter(name), value + 0.25)
     assert run("export", out, "--model", model, "--average", one_tone).status == 2
     assert run("export", out, "--model", model, "--average", other, "--share", "2").status == 2
 
@@ -42,7 +43,7 @@ def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path)
     session = onnxruntime.InferenceSession(tmp_path / "tones.onnx", providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata == {"sample_rate": "16000", "hop_length": "512"}
-    task, music = modelfile.load(model), sound(duration_s=6).astype(np.float32)
+    task, music = read_model(model), sound(duration_s=6).astype(np.float32)
     for n_samples in (1, 511, 512, 20_000, 96_000):
         waveform = music[None, :n_samples]
         with torch.inference_mode():
@@ -69,9 +70,9 @@ def test_onnx_gives_the_probabilities_of_torch(
     assert metadata == {"sample_rate": "16000", "window_s": "1.0"}
     for n_samples in (1, 777, RATE):
         waveform = tone("middle", duration_s=1)[None, :n_samples]
-        window = listen.load_clips(path).windows(torch.from_numpy(waveform[0]))
+        window = load_clips(path).windows(torch.from_numpy(waveform[0]))
         (got,) = session.run(["probabilities"], {"waveform": window.numpy()})
-        wanted = listen.classify((waveform[0], RATE), path).timeline.probabilities
+        wanted = audiocnn.classify((waveform[0], RATE), path).timeline.probabilities
         assert got.shape == (1, len(names))
         np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert names[got[0].argmax()] == "middle"
@@ -80,7 +81,7 @@ def test_onnx_gives_the_probabilities_of_torch(
 def test_export_without_the_onnx_extra(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
-    monkeypatch.setattr("audiocnn.tasks.onnxfile.find_spec", lambda name: None)
+    monkeypatch.setattr("audiocnn.models.onnx.find_spec", lambda name: None)
     done = run("export", tmp_path / "m.onnx", "--model", model)
     assert done.status == 1
     assert done.err == [f"{tmp_path}/m.onnx: needs onnx and onnxscript: pip install 'audiocnn[onnx]'"]

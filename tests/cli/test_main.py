@@ -11,9 +11,9 @@ import torch
 import audiocnn
 from audiocnn.backbones import HarmonicNet
 from audiocnn.cli import VERBS
-from audiocnn.spectrogram import Cqt
-from audiocnn.tasks import modelfile
-from audiocnn.tasks.model import NotesModel
+from audiocnn.frontends.cqt import Cqt
+from audiocnn.models.file import describe, read_model
+from audiocnn.models.notes import NotesModel
 
 
 def tone_model() -> NotesModel:
@@ -34,8 +34,8 @@ def tone_model() -> NotesModel:
 
 def test_golden_model_is_the_one_made_by_hand(model: Path) -> None:
     """A model file of format version 1: later versions read it too."""
-    made, read = tone_model(), modelfile.load(model)
-    assert json.dumps(modelfile.describe(read)) == json.dumps(modelfile.describe(made, NotesModel))
+    made, read = tone_model(), read_model(model)
+    assert json.dumps(describe(read)) == json.dumps(describe(made, NotesModel))
     for name, tensor in made.state_dict().items():
         assert torch.equal(read.state_dict()[name], tensor), name
 

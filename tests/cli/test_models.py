@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from audiocnn import models
 from audiocnn.backbones import FAMILIES
 from audiocnn.blocks.measure import count_macs
 from audiocnn.cli import networks
 from audiocnn.cli.models import WIDTH, _as_counted, _counted
+from audiocnn.models import weights
 
 SECOND = networks.Input(dims=None, in_channels=1, bins=294, frames=32, hop_ms=32.0)
 
@@ -18,21 +18,23 @@ SECOND = networks.Input(dims=None, in_channels=1, bins=294, frames=32, hop_ms=32
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> Path:
     """A folder with the one model that is shipped."""
-    monkeypatch.setattr(models, "FOLDER", tmp_path)
-    (tmp_path / "notes-piano.safetensors").write_bytes(model.read_bytes())
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes-piano.safetensors").write_bytes(model.read_bytes())
     return tmp_path
 
 
 def test_shipped_models_are_listed(run, shipped: Path) -> None:
-    line = f"notes-piano       0.0 MB  notes                       {shipped}/notes-piano.md"
+    line = f"notes-piano       0.0 MB  notes                       {shipped}/notes/notes-piano.md"
     assert run("models", "notes*").out == [line]
     done = run("models", "lenet5", "--no_latency")
     assert line not in done.out  # its name does not match
 
 
 def test_a_model_of_labels(run, shipped: Path, one_tone: Path) -> None:
-    (shipped / "genre.safetensors").write_bytes(one_tone.read_bytes())
-    line = f"genre             0.0 MB  3 labels, 1 s windows       {shipped}/genre.md"
+    (shipped / "labels").mkdir()
+    (shipped / "labels" / "genre.safetensors").write_bytes(one_tone.read_bytes())
+    line = f"genre             0.0 MB  3 labels, 1 s windows       {shipped}/labels/genre.md"
     assert run("models", "genre").out == [line]
     done = run("models", "genre", "--detail")
     assert done.out[0] == "genre on 16384"
@@ -56,8 +58,8 @@ def test_table(run, shipped: Path) -> None:
 
 
 def test_published_figures(run, shipped: Path) -> None:
-    picture = ["--in_channels", 3, "--bins", 224, "--frames", 224, "--classes", 1000]
-    done = run("models", "resnet18", *picture, "--no_latency")
+    image = ["--in_channels", 3, "--bins", 224, "--frames", 224, "--classes", 1000]
+    done = run("models", "resnet18", *image, "--no_latency")
     assert "Networks with a classifier of 1000 classes, each on 7.17 s of sound:" in done.out
     assert done.out[-1].split()[1:6] == ["2", "3x224x224", "11,689,512", "1.81", "G"]
 

@@ -12,8 +12,8 @@ import yaml
 from lightning.pytorch.cli import LightningCLI
 
 from audiocnn.cli import search
-from audiocnn.search import Cells, Space
-from audiocnn.tasks.base import Task
+from audiocnn.training.base import Task
+from audiocnn.training.search import Cells, Space
 
 CONFIG = Path(__file__).parents[2] / "configs" / "search_digits.yaml"
 pytestmark = [
@@ -24,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """The search of the config with smaller networks, fewer pictures and less of everything."""
+    """The search of the config with smaller networks, fewer images and less of everything."""
     config = yaml.safe_load(CONFIG.read_text())
     config |= {"output": str(tmp_path / "found"), "candidates": 3, "population": 2, "sample": 1, "epochs": 1}
     config["space"]["nodes"] = 1

@@ -9,25 +9,26 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiocnn import evaluate, files, listen
-from audiocnn.datasets.clips import Clip
-from audiocnn.evaluate import Answers
+from audiocnn import evaluate, files
+from audiocnn.datasets.clips.sources import Clip
+from audiocnn.evaluate import Predictions
+from audiocnn.models.load import load_clips
 
 RATE = 16_000
-ONE = Answers(
+ONE = Predictions(
     names=["a", "b", "c", "d"],
     outputs=["jazz", "rock", "pop", "unknown"],
     targets=np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
     values=np.array([[0.7, 0.1, 0.1, 0.1], [0.2, 0.6, 0.1, 0.1], [0.1, 0.8, 0, 0.1], [0.1, 0.1, 0.1, 0.7]]),
-    several=False,
+    multi_label=False,
     threshold=0.5,
 )
-SEVERAL = Answers(
+SEVERAL = Predictions(
     names=["a", "b", "c", "d"],
     outputs=["piano", "violin", "unknown"],
     targets=np.array([[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
     values=np.array([[0.9, 0.6, 0.1], [0.8, 0.7, 0.2], [0.1, 0.4, 0.6], [0.2, 0.1, 0.8]]),
-    several=True,
+    multi_label=True,
     threshold=0.5,
 )
 
@@ -70,12 +71,12 @@ def test_several_labels_by_hand() -> None:
 
 def test_families_of_instruments_by_hand() -> None:
     """A cello for a violin is right, a trumpet is not; what is faint counts, what has no label does not."""
-    clips = Answers(
+    clips = Predictions(
         names=["a", "b", "c", "d"],
         outputs=["cello", "trumpet", "violin", "unknown"],
         targets=np.array([[0, 0, 1, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
         values=np.array([[0.9, 0.6, 0.1, 0.1], [0.2, 0.7, 0.1, 0.3], [0.1, 0.3, 0.2, 0.7], [0, 0, 0, 1]]),
-        several=True,
+        multi_label=True,
         threshold=0.5,
     )
     assert clips.figures["family"] == pytest.approx(2 / 3)
@@ -125,7 +126,7 @@ def clips(album: Path) -> list[Clip]:
 
 def test_clips_and_recordings(album: Path, one_tone: Path) -> None:
     told: list[Path] = []
-    model = listen.load_clips(one_tone)
+    model = load_clips(one_tone)
     report = evaluate.evaluate_clips(clips(album), [model], album, progress=told.append)
     assert [path.name for path in told] == ["low.wav", "high.wav", "none.wav", "both.wav"]
     assert report.clips.names == [
@@ -145,14 +146,14 @@ def test_clips_and_recordings(album: Path, one_tone: Path) -> None:
 
 def test_groups(album: Path, one_tone: Path) -> None:
     grouped = [replace(clip, group="take 1") for clip in clips(album)[:2]]
-    report = evaluate.evaluate_clips(grouped, [listen.load_clips(one_tone)], album)
+    report = evaluate.evaluate_clips(grouped, [load_clips(one_tone)], album)
     assert report.recordings is not None
     assert report.recordings.names == ["take 1"]
     np.testing.assert_allclose(report.recordings.values[0], [0.5, 0, 0.5, 0], atol=1e-3)
 
 
 def test_several_labels(album: Path, many_tones: Path) -> None:
-    report = evaluate.evaluate_clips(clips(album), [listen.load_clips(many_tones)], album)
+    report = evaluate.evaluate_clips(clips(album), [load_clips(many_tones)], album)
     assert report.clips.outputs == ["low", "middle", "high", "unknown"]
     assert report.clips.figures["accuracy"] == pytest.approx(5 / 6)
     np.testing.assert_allclose(report.clips.values[0], [1, 0, 0, 0], atol=2e-3)
@@ -160,7 +161,7 @@ def test_several_labels(album: Path, many_tones: Path) -> None:
 
 def test_failures(album: Path, tmp_path: Path, one_tone: Path) -> None:
     (tmp_path / "bad.wav").write_text("la la la\n" * 1000)
-    models = [listen.load_clips(one_tone)]
+    models = [load_clips(one_tone)]
     broken, late = Clip(tmp_path / "bad.wav", ("low",)), Clip(album / "low.wav", ("low",), 5.0)
     report = evaluate.evaluate_clips([broken, late, *clips(album)[1:]], models, album)
     assert len(report.clips.names) == 5
@@ -173,7 +174,7 @@ def test_failures(album: Path, tmp_path: Path, one_tone: Path) -> None:
 
 
 def test_page(album: Path, one_tone: Path, tmp_path: Path) -> None:
-    report = evaluate.evaluate_clips(clips(album), [listen.load_clips(one_tone)], album)
+    report = evaluate.evaluate_clips(clips(album), [load_clips(one_tone)], album)
     evaluate.write(report, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("calibration.png", "confusion.png", "report.md", "results.json"),
@@ -194,6 +195,6 @@ def test_page(album: Path, one_tone: Path, tmp_path: Path) -> None:
     assert "| high.wav | low | high 100 % |" in lines
     for name in ("confusion", "calibration"):
         assert any(f"]({name}.png)" in line for line in lines)
-        picture = matplotlib.image.imread(tmp_path / f"{name}.png")
-        assert picture.shape[0] > 200 and picture.shape[1] > 400
-        assert picture[..., :3].min() < 0.3 and picture[..., :3].max() == 1  # dark on white
+        plot = matplotlib.image.imread(tmp_path / f"{name}.png")
+        assert plot.shape[0] > 200 and plot.shape[1] > 400
+        assert plot[..., :3].min() < 0.3 and plot[..., :3].max() == 1  # dark on white

@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from audiocnn import audio, listen
+from audiocnn import audio
 from audiocnn.explain.network import network_of
-from audiocnn.tasks.model import ClipModel
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.load import load_clips
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
 
 @pytest.fixture
 def linear() -> nn.Sequential:
-    """Its map is the picture; its two scores are the mean of the whole, and that of the upper half."""
+    """Its map is the spectrogram; its two scores are the mean of the whole, and that of the upper half."""
 
     class Upper(nn.Module):
         def forward(self, maps: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def linear() -> nn.Sequential:
 @pytest.fixture(scope="session")
 def instrument() -> ClipModel:
     """The shipped model."""
-    model = listen.load_clips("instrument")
+    model = load_clips("instrument")
     return model
 
 
@@ -38,10 +39,10 @@ def instrument_network(instrument: ClipModel) -> nn.Sequential:
 
 
 @pytest.fixture(scope="session")
-def pictures(instrument: ClipModel) -> Tensor:
+def spectrograms(instrument: ClipModel) -> Tensor:
     """Windows of both examples, (windows, 1, bins, frames)."""
     found = []
     for name in ("greensleeves_flute_guitar", "menuet_piano"):
         waveform = torch.from_numpy(audio.load(EXAMPLES / f"{name}.flac", instrument.sample_rate))
-        found.append(instrument.picture(instrument.windows(waveform)))
+        found.append(instrument.spectrogram(instrument.windows(waveform)))
     return torch.cat(found)[::4]

@@ -40,34 +40,34 @@ def test_a_crop_fed_alone_has_the_very_activation(name: str, dims: int, layer: s
     network = nn.Sequential()
     network.add_module("backbone", create_backbone(name, dims=dims, in_channels=channels).eval())
     size = (80, 96) if dims == 2 else (4000 if name == "m5" else 96,)
-    picture = torch.randn(1, channels, *size)
+    spectrogram = torch.randn(1, channels, *size)
     part = upto(network, layer)
-    axes = measure_fields(part, picture)
-    crop = spans(axes, cell, picture)
+    axes = measure_fields(part, spectrogram)
+    crop = spans(axes, cell, spectrogram)
     assert all(0 <= one.start < one.stop <= n for one, n in zip(crop, size, strict=True))
     fed = alone(crop, axes)
     begins = [one.start // int(field.stride) for one, field in zip(fed, axes, strict=True)]
     inner = tuple(i - begin for i, begin in zip(cell, begins, strict=True))
     with torch.no_grad():
-        expected = part(picture)[(0, slice(None), *cell)]
-        torch.testing.assert_close(part(picture[(..., *fed)])[(0, slice(None), *inner)], expected)
+        expected = part(spectrogram)[(0, slice(None), *cell)]
+        torch.testing.assert_close(part(spectrogram[(..., *fed)])[(0, slice(None), *inner)], expected)
         # and nothing beyond the crop matters, while its first and last cells do
-        elsewhere = torch.randn_like(picture)
-        elsewhere[(..., *crop)] = picture[(..., *crop)]
+        elsewhere = torch.randn_like(spectrogram)
+        elsewhere[(..., *crop)] = spectrogram[(..., *crop)]
         torch.testing.assert_close(part(elsewhere)[(0, slice(None), *cell)], expected)
 
 
 def test_cells_lie_in_the_middle_of_what_they_see() -> None:
     network = nn.Conv2d(1, 1, 3, stride=2, padding=1)
-    picture = torch.zeros(1, 1, 8, 12)
-    found = centres(network, network(picture), picture)
+    spectrogram = torch.zeros(1, 1, 8, 12)
+    found = centres(network, network(spectrogram), spectrogram)
     assert [axis.tolist() for axis in found] == [[0, 2, 4, 6], [0, 2, 4, 6, 8, 10]]
 
 
 def test_rows_of_pitches_lie_at_their_frequency() -> None:
     backbone = create_backbone("harmonic_unet")
-    picture = torch.zeros(1, 1, 294, 24)
-    rows, frames = centres(backbone, torch.zeros(1, 1, 88, 6), picture)
+    spectrogram = torch.zeros(1, 1, 294, 24)
+    rows, frames = centres(backbone, torch.zeros(1, 1, 88, 6), spectrogram)
     assert rows[:3].tolist() == [1, 4, 7]
     assert frames.tolist() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5]
 
@@ -80,7 +80,7 @@ def test_interpolation() -> None:
 
 def test_fields_are_measured_once_for_each_layer_and_size() -> None:
     network = nn.Sequential(nn.Conv1d(1, 1, 3), nn.Conv1d(1, 1, 5))
-    picture = torch.zeros(1, 1, 40)
-    found = [measure_fields(upto(network, layer), picture) for layer in ("0", "1", "0")]
+    spectrogram = torch.zeros(1, 1, 40)
+    found = [measure_fields(upto(network, layer), spectrogram) for layer in ("0", "1", "0")]
     assert [axes[0].size for axes in found] == [3, 7, 3]
     assert found[0] is found[2]

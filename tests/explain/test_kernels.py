@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from audiocnn.backbones import create_backbone
-from audiocnn.explain.kernels import as_pictures, by_peak, first_kernels, frequency_response, linear_weights
+from audiocnn.explain.kernels import (
+    as_spectrograms,
+    by_peak,
+    first_kernels,
+    frequency_response,
+    linear_weights,
+)
 
 
 def test_first_kernels(instrument, instrument_network) -> None:
@@ -30,22 +36,22 @@ def test_frequency_response_of_known_filters() -> None:
     assert by_peak(gains).tolist() == [0, 2, 1]
 
 
-def test_as_pictures() -> None:
-    assert as_pictures(torch.zeros(5, 3, 7)).shape == (5, 3, 7)
-    assert as_pictures(torch.zeros(5, 1, 2, 7)).shape == (5, 2, 7)
-    assert torch.equal(as_pictures(torch.ones(5, 30, 3, 4)), 3 * torch.ones(5, 30, 4))
+def test_as_spectrograms() -> None:
+    assert as_spectrograms(torch.zeros(5, 3, 7)).shape == (5, 3, 7)
+    assert as_spectrograms(torch.zeros(5, 1, 2, 7)).shape == (5, 2, 7)
+    assert torch.equal(as_spectrograms(torch.ones(5, 30, 3, 4)), 3 * torch.ones(5, 30, 4))
 
 
 def test_weights_of_the_linear_baseline() -> None:
-    """The score of a picture is its product with them, but for the bias."""
+    """The score of a spectrogram is its product with them, but for the bias."""
     backbone = create_backbone("linear", size=(6, 4))
     head = backbone.classifier(3).eval()
     weights = linear_weights(nn.Sequential(backbone, head), (6, 4))
     assert weights.shape == (3, 1, 6, 4)
-    picture = torch.randn(1, 1, 6, 4)
+    spectrogram = torch.randn(1, 1, 6, 4)
     with torch.no_grad():
-        scores = head(picture)[0] - head(torch.zeros_like(picture))[0]
-    torch.testing.assert_close((weights * picture).sum((1, 2, 3)), scores)
+        scores = head(spectrogram)[0] - head(torch.zeros_like(spectrogram))[0]
+    torch.testing.assert_close((weights * spectrogram).sum((1, 2, 3)), scores)
 
 
 def test_no_linear_baseline() -> None:

@@ -1,4 +1,4 @@
-"""Pictures that excite most, and what keeps them readable."""
+"""Spectrograms that excite most, and what keeps them readable."""
 
 from dataclasses import replace
 
@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from audiocnn.explain.hear import sound_of
 from audiocnn.explain.maximisation import Readable, blurred, excitement, maximise
+from audiocnn.explain.sonify import sound_of
 
 FAST = Readable(steps=96, rate=0.1)
 
 
-def roughness(picture: torch.Tensor) -> float:
+def roughness(spectrogram: torch.Tensor) -> float:
     """How much neighbours differ, beside how much all cells do."""
-    return float(picture.diff(dim=-1).square().mean() / picture.var())
+    return float(spectrogram.diff(dim=-1).square().mean() / spectrogram.var())
 
 
 @pytest.fixture
@@ -34,23 +34,23 @@ def bars() -> nn.Module:
 
 
 def test_what_excites_grows(bars: nn.Module) -> None:
-    picture = maximise(bars, 0, (1, 16, 20), 10.0, how=replace(FAST, jitter=0))
-    assert picture.shape == (1, 1, 16, 20)
-    assert picture.min() >= 0 and picture.max() <= 10
-    assert picture[0, 0, 4:8].mean() > 8
-    assert picture[0, 0, 10:].mean() < 1
+    spectrogram = maximise(bars, 0, (1, 16, 20), 10.0, how=replace(FAST, jitter=0))
+    assert spectrogram.shape == (1, 1, 16, 20)
+    assert spectrogram.min() >= 0 and spectrogram.max() <= 10
+    assert spectrogram[0, 0, 4:8].mean() > 8
+    assert spectrogram[0, 0, 10:].mean() < 1
 
 
-def test_the_same_seed_gives_the_same_picture(bars: nn.Module) -> None:
+def test_the_same_seed_gives_the_same_spectrogram(bars: nn.Module) -> None:
     first, again = (maximise(bars, 0, (1, 16, 20), 10.0, how=FAST) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, maximise(bars, 0, (1, 16, 20), 10.0, how=replace(FAST, seed=1)))
 
 
 def test_each_regulariser_does_what_it_says(instrument_network) -> None:
-    def made(**knobs) -> torch.Tensor:
+    def made(**options) -> torch.Tensor:
         plain = {"jitter": 0, "blur": 0.0, "decay": 0.0, "frequency_penalty": 0.0}
-        how = Readable(steps=32, rate=0.05, **(plain | knobs))
+        how = Readable(steps=32, rate=0.05, **(plain | options))
         return maximise(instrument_network, 12, (1, 128, 64), 16.0, how=how)
 
     smooth, plain = made(frequency_penalty=1.5), made()
@@ -59,12 +59,14 @@ def test_each_regulariser_does_what_it_says(instrument_network) -> None:
     assert roughness(made(frequency_penalty=1.0, blur=1.5)) < 0.7 * roughness(made(frequency_penalty=1.0))
 
 
-def test_jitter_makes_a_picture_that_may_be_moved(instrument_network) -> None:
+def test_jitter_makes_a_spectrogram_that_may_be_moved(instrument_network) -> None:
     def kept(jitter: int) -> float:
-        """The share of the score that is left, in the mean, where the picture is moved a little."""
+        """The share of the score that is left, in the mean, where the spectrogram is moved a little."""
         how = Readable(steps=40, blur=0.0, decay=0.0, frequency_penalty=1.0, jitter=jitter)
-        picture = maximise(instrument_network, 12, (1, 128, 64), 16.0, how=how)
-        moved = torch.cat([picture.roll(move, (2, 3)) for move in [(0, 0), (3, 0), (0, 3), (-3, 2), (2, -3)]])
+        spectrogram = maximise(instrument_network, 12, (1, 128, 64), 16.0, how=how)
+        moved = torch.cat(
+            [spectrogram.roll(move, (2, 3)) for move in [(0, 0), (3, 0), (0, 3), (-3, 2), (2, -3)]]
+        )
         with torch.no_grad():
             score, *others = instrument_network(moved)[:, 12].tolist()
         return sum(others) / len(others) / score
@@ -73,12 +75,12 @@ def test_jitter_makes_a_picture_that_may_be_moved(instrument_network) -> None:
 
 
 def test_the_shipped_model_hears_what_it_asked_for(instrument, instrument_network) -> None:
-    """The picture of a label has it, and so has the sound of that picture."""
+    """The spectrogram of a label has it, and so has the sound of that spectrogram."""
     column = instrument.outputs.index("drums")
-    picture = maximise(instrument_network, column, (1, 128, 94), 16.1, how=Readable(steps=48, rate=0.05))
+    spectrogram = maximise(instrument_network, column, (1, 128, 94), 16.1, how=Readable(steps=48, rate=0.05))
     with torch.no_grad():
-        assert instrument_network(picture).sigmoid()[0, column] > 0.9
-        sound = sound_of(picture[0, 0], instrument.front_end)
+        assert instrument_network(spectrogram).sigmoid()[0, column] > 0.9
+        sound = sound_of(spectrogram[0, 0], instrument.front_end)
         assert instrument(sound[None]).sigmoid()[0, column] > 0.9
 
 

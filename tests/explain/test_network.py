@@ -7,19 +7,19 @@ from torch import nn
 from audiocnn.explain.network import layer_of, network_of, randomised, upto
 
 
-def test_the_scores_are_those_of_the_model(instrument, pictures) -> None:
+def test_the_scores_are_those_of_the_model(instrument, spectrograms) -> None:
     network = network_of(instrument)
     waveform = torch.sin(torch.arange(48_000) / 9)[None]
     with torch.no_grad():
-        assert torch.equal(network(instrument.picture(waveform)), instrument(waveform))
+        assert torch.equal(network(instrument.spectrogram(waveform)), instrument(waveform))
     assert not network.training
 
 
-def test_a_layer_by_its_name(instrument, instrument_network, pictures) -> None:
-    maps = instrument.backbone.features(pictures[:1])
+def test_a_layer_by_its_name(instrument, instrument_network, spectrograms) -> None:
+    maps = instrument.backbone.features(spectrograms[:1])
     for i, expected in enumerate(maps):
-        assert torch.equal(upto(instrument_network, f"backbone.stages.{i}")(pictures[:1]), expected)
-    assert torch.equal(upto(instrument_network, "backbone")(pictures[:1]), maps[-1])
+        assert torch.equal(upto(instrument_network, f"backbone.stages.{i}")(spectrograms[:1]), expected)
+    assert torch.equal(upto(instrument_network, "backbone")(spectrograms[:1]), maps[-1])
 
 
 def test_what_follows_a_layer_does_not_run() -> None:

@@ -13,9 +13,11 @@ from audiocnn import files
 from audiocnn.backbones import create_backbone
 from audiocnn.explain import page
 from audiocnn.explain.maximisation import Readable
+from audiocnn.frontends.mel import LogMel
+from audiocnn.frontends.waveform import Waveform
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.notes import NotesModel
 from audiocnn.notes import Note
-from audiocnn.spectrogram import LogMel, Waveform
-from audiocnn.tasks.model import ClipModel, NotesModel
 
 RATE = 8000
 NOTES = [Note(0.5, 1.0, 60, 40), Note(1.5, 2.0, 60, 90), Note(2.0, 2.5, 64, 90, 0.5)]

@@ -1,4 +1,4 @@
-"""Labels as a picture: sound and labels stand where they belong. (JSON and CSV: tests/cli.)"""
+"""Labels as a plot: sound and labels stand where they belong. (JSON and CSV: tests/cli.)"""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiocnn import files, listen
+import audiocnn
+from audiocnn import files
 from audiocnn.formats import labels
 
 RATE = 16_000
@@ -37,13 +38,13 @@ def test_spectrogram_of_the_shortest(tmp_path: Path, n_samples: int) -> None:
     assert labels.spectrogram(tmp_path / "short.wav").shape[0] == labels.N_ROWS
 
 
-def test_picture(song: Path, one_tone: Path, tmp_path: Path) -> None:
-    heard = listen.classify(song, one_tone)
+def test_plot(song: Path, one_tone: Path, tmp_path: Path) -> None:
+    heard = audiocnn.classify(song, one_tone)
     heard.to_png(tmp_path / "song.png")
-    picture = matplotlib.image.imread(tmp_path / "song.png")[..., :3]
-    height, width, _ = picture.shape
+    plot = matplotlib.image.imread(tmp_path / "song.png")[..., :3]
+    height, width, _ = plot.shape
     assert (width, height) == (1200, round(100 * (3 + 0.28 * 4)))
-    blue = (picture[..., 2] - picture[..., 0]) > 0.35  # a label that is sure
+    blue = (plot[..., 2] - plot[..., 0]) > 0.35  # a label that is sure
     rows, columns = np.nonzero(blue)
     assert rows.min() > 0.6 * height
     # Three labels are sure at some time, a row each: low, then unknown in one window, then high.
@@ -56,8 +57,8 @@ def test_picture(song: Path, one_tone: Path, tmp_path: Path) -> None:
     assert low.max() < middle < high.min()
 
 
-def test_picture_needs_the_recording(one_tone: Path, tmp_path: Path, tone) -> None:
-    heard = listen.classify((tone("low"), RATE), one_tone)
+def test_plot_needs_the_recording(one_tone: Path, tmp_path: Path, tone) -> None:
+    heard = audiocnn.classify((tone("low"), RATE), one_tone)
     with pytest.raises(files.FileError, match=r"x\.png: needs the recording"):
         heard.to_png(tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []

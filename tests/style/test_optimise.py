@@ -9,14 +9,14 @@ from torch import Tensor
 from audiocnn.backbones import create_backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.style.extract import LUMA, Extractor, layers_of
-from audiocnn.style.knobs import Knobs
 from audiocnn.style.optimise import Step, Style, fitted, optimise, scales
+from audiocnn.style.options import StyleOptions
 
 SIZE = (64, 64)
-KNOBS = Knobs(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
+KNOBS = StyleOptions(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
 
 
-def picture(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
+def image(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
     """Noise that is smooth: blobs of colour."""
     coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
@@ -34,10 +34,10 @@ def extractor() -> Extractor:
     return Extractor(backbone, (0, 1, 2, 3), (0.5,), (0.25,))
 
 
-def painted(extractor: Extractor, styles: list[Style] | None = None, **knobs) -> tuple[Tensor, list[Step]]:
+def painted(extractor: Extractor, styles: list[Style] | None = None, **options) -> tuple[Tensor, list[Step]]:
     steps: list[Step] = []
     made = optimise(
-        picture(0), styles or [Style(stripes())], extractor, replace(KNOBS, **knobs), steps.append
+        image(0), styles or [Style(stripes())], extractor, replace(KNOBS, **options), steps.append
     )
     return made, steps
 
@@ -54,10 +54,10 @@ def test_the_loss_falls(extractor: Extractor, optimiser: str, statistic: str) ->
 
 def test_without_style_the_content_stays(extractor: Extractor) -> None:
     made, _ = painted(extractor, style_weight=0.0, tv_weight=0.0)
-    torch.testing.assert_close(made, picture(0), atol=0.01, rtol=0)
+    torch.testing.assert_close(made, image(0), atol=0.01, rtol=0)
 
 
-def test_the_same_seed_gives_the_same_picture(extractor: Extractor) -> None:
+def test_the_same_seed_gives_the_same_image(extractor: Extractor) -> None:
     first, again, other = (painted(extractor, start="noise", seed=seed)[0] for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
@@ -66,12 +66,12 @@ def test_outside_its_mask_the_content_stays(extractor: Extractor) -> None:
     mask = torch.zeros(1, 1, *SIZE)
     mask[..., :32] = 1
     made, _ = painted(extractor, [Style(stripes(), 1.0, mask)], learning_rate=0.05)
-    assert (made - picture(0))[..., 32:].abs().max() <= 1 / 255
-    assert (made - picture(0))[..., :32].abs().mean() > 0.05
+    assert (made - image(0))[..., 32:].abs().max() <= 1 / 255
+    assert (made - image(0))[..., :32].abs().mean() > 0.05
 
 
 def test_two_styles_share_by_their_weights(extractor: Extractor) -> None:
-    styles = [stripes(), picture(5)]
+    styles = [stripes(), image(5)]
     alone = painted(extractor, [Style(styles[0])])[0]
     both = painted(extractor, [Style(styles[0], 3.0), Style(styles[1], 0.0)])[0]
     torch.testing.assert_close(both, alone)
@@ -96,8 +96,8 @@ def test_any_backbone(name: str) -> None:
     torch.manual_seed(0)
     backbone = create_backbone(name, in_channels=1, dims=2)
     content, style = layers_of(backbone)
-    knobs = Knobs(content_layers=content, style_layers=style, iterations=3)
-    made = optimise(picture(0), [Style(stripes())], Extractor(backbone, [*content, *style]), knobs)
+    options = StyleOptions(content_layers=content, style_layers=style, iterations=3)
+    made = optimise(image(0), [Style(stripes())], Extractor(backbone, [*content, *style]), options)
     assert made.shape == (1, 3, *SIZE) and made.isfinite().all()
 
 
@@ -107,13 +107,13 @@ def test_layers_of_vgg_are_those_of_the_paper() -> None:
 
 def test_one_channel_sees_the_luminance() -> None:
     backbone = VGG(in_channels=1, kernels=((3,),), widths=(4,))
-    x = picture(0)
+    x = image(0)
     grey = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     made, expected = Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0]
     torch.testing.assert_close(made[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
-def test_a_picture_of_one_colour_has_maps_without_edges() -> None:
+def test_a_image_of_one_colour_has_maps_without_edges() -> None:
     backbone = VGG(in_channels=3, kernels=((3,),), widths=(4,))
     made = Extractor(backbone, (0,))(torch.full((1, 3, 8, 8), 0.7))[0]
     torch.testing.assert_close(made, made[..., :1, :1].expand_as(made))
@@ -136,12 +136,12 @@ def test_rows_are_channels_of_one_dimension() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"tv_weight": -1.0}, "tv_weight is -1.0, expected 0 or more"),
         ({"iterations": 0}, "iterations is 0, expected more than 0"),
     ],
 )
-def test_wrong_knobs(knobs: dict, message: str) -> None:
+def test_wrong_knobs(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Knobs(**knobs)
+        StyleOptions(**options)

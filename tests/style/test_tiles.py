@@ -1,4 +1,4 @@
-"""Tiles: they cover a picture once, their maps are those of the whole, and so is what is painted in them."""
+"""Tiles: they cover a image once, their maps are those of the whole, and so is what is painted in them."""
 
 from dataclasses import replace
 
@@ -10,15 +10,17 @@ from audiocnn.backbones import create_backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.style import tiles
 from audiocnn.style.extract import Extractor
-from audiocnn.style.knobs import Knobs
 from audiocnn.style.optimise import Style, optimise
+from audiocnn.style.options import StyleOptions
 from audiocnn.style.tiles import assembled, plan
 
 SIZE = (90, 131)
-KNOBS = Knobs(content_layers=(3,), style_layers=(0, 1, 3), coarsest=999, iterations=3, learning_rate=0.1)
+KNOBS = StyleOptions(
+    content_layers=(3,), style_layers=(0, 1, 3), coarsest=999, iterations=3, learning_rate=0.1
+)
 
 
-def picture(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
+def image(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
     return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
@@ -29,7 +31,7 @@ def extractor() -> Extractor:
     return Extractor(backbone, (0, 1, 3))
 
 
-def test_cores_cover_the_picture_once(extractor: Extractor) -> None:
+def test_cores_cover_the_image_once(extractor: Extractor) -> None:
     made = plan(extractor, SIZE, 64)
     assert len(made.tiles) > 4 and made.side == 64 and made.size == SIZE
     covered = torch.zeros(1, *SIZE)
@@ -40,7 +42,7 @@ def test_cores_cover_the_picture_once(extractor: Extractor) -> None:
 
 
 def test_maps_of_tiles_are_those_of_the_whole(extractor: Extractor) -> None:
-    shown, made = picture(0), plan(extractor, SIZE, 64)
+    shown, made = image(0), plan(extractor, SIZE, 64)
     whole = extractor(shown)
     pieces = [extractor(tile.piece(shown)) for tile in made.tiles]
     for layer, stride in extractor.strides.items():
@@ -53,14 +55,14 @@ def test_maps_of_tiles_are_those_of_the_whole(extractor: Extractor) -> None:
 def test_tiles_are_painted_as_the_whole(extractor: Extractor, statistic: str, masked: bool) -> None:
     mask = torch.zeros(1, 1, *SIZE)
     mask[..., :70] = 1
-    styles = [Style(picture(1), 1.0, mask if masked else None), Style(picture(2, (70, 50)))]
+    styles = [Style(image(1), 1.0, mask if masked else None), Style(image(2, (70, 50)))]
     if masked:
-        styles[1] = Style(styles[1].picture, 1.0, 1 - mask)
+        styles[1] = Style(styles[1].image, 1.0, 1 - mask)
     whole, tiled = (
-        optimise(picture(0), styles, extractor, replace(KNOBS, statistic=statistic, tile=side))
+        optimise(image(0), styles, extractor, replace(KNOBS, statistic=statistic, tile=side))
         for side in (999, 64)
     )
-    assert (whole - picture(0)).abs().mean() > 0.02
+    assert (whole - image(0)).abs().mean() > 0.02
     torch.testing.assert_close(tiled, whole, atol=1 / 255, rtol=0)
 
 

@@ -1,0 +1,126 @@
+"""Parts to train on, validate and test with, such that no part knows another's recordings.
+
+Place in the flow: clips, with or without a split -> each with one. What belongs together stays together: the
+clips of a group (an artist, a recording), and those of one file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from audiocnn.datasets.clips.sources import Clip
+
+N_NAMED = 5  # in a message
+
+
+def split(
+    clips: list[Clip],
+    validation: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    by: Literal["group", "random"] = "group",
+    leaky: bool = False,
+) -> list[Clip]:
+    """The clips, in their order, each with its split.
+
+    A split that the clips come with is kept; where it has no validation, that is cut from its train.
+    Otherwise the parts have the same share of each label, as nearly as whole groups allow.
+
+    Args:
+        validation: share of the clips.
+        test: share of the clips.
+        by: "random" divides groups too.
+        leaky: allow what makes scores better than they are: groups or files that lie on both sides.
+
+    Raises: ValueError when some clips have a split and others none; when a group or file would lie on both
+        sides, or a given split be thrown away, and `leaky` does not ask for it.
+    """
+    if validation < 0 or test < 0 or validation + test >= 1:
+        raise ValueError(
+            f"validation and test are {validation} and {test}, expected shares, below 1 together"
+        )
+    if by == "random":
+        return _random(clips, validation, test, seed, leaky)
+    parts = _by_group(clips, validation, test, seed)
+    if not leaky and (both := leaks(parts)):
+        raise ValueError(f"train shares with validation or test {_named(both)}; leaky=true allows it")
+    return parts
+
+
+def _by_group(clips: list[Clip], validation: float, test: float, seed: int) -> list[Clip]:
+    given = {clip.split for clip in clips}
+    if None in given and len(given) > 1:
+        n = sum(clip.split is None for clip in clips)
+        raise ValueError(f"{n} of {len(clips)} clips have no split, expected all or none to have one")
+    if given == {None}:
+        return _cut(clips, {"validation": validation, "test": test}, seed)
+    if "validation" in given or "train" not in given:
+        return clips
+    train = iter(_cut([clip for clip in clips if clip.split == "train"], {"validation": validation}, seed))
+    return [next(train) if clip.split == "train" else clip for clip in clips]
+
+
+def leaks(clips: list[Clip]) -> list[str]:
+    """The groups and files that have clips both in train and in validation or test, sorted."""
+    sides = defaultdict(set)
+    for clip in clips:
+        for name in filter(None, (clip.group and f"group {clip.group}", str(clip.path))):
+            sides[name].add(clip.split == "train")
+    return sorted(name for name, both in sides.items() if len(both) > 1)
+
+
+def _random(clips: list[Clip], validation: float, test: float, seed: int, leaky: bool) -> list[Clip]:
+    """Every clip on its own, whatever it belongs to."""
+    if not leaky and any(clip.split for clip in clips):
+        raise ValueError("these clips come with a split, expected by='group'; leaky=true allows by='random'")
+    sizes = Counter(_unit(clip) for clip in clips)
+    together = sorted(unit for unit, n in sizes.items() if n > 1)
+    if not leaky and together:
+        raise ValueError(f"by='random' would divide {_named(together)}; leaky=true allows it")
+    alone = [replace(clip, group=str(number), split=None) for number, clip in enumerate(clips)]
+    parts = _cut(alone, {"validation": validation, "test": test}, seed)
+    return [replace(clip, split=part.split) for clip, part in zip(clips, parts, strict=True)]
+
+
+def _cut(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Clip]:
+    """Each unit goes where its labels are needed most, the largest units first.
+
+    Source: Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", 2011. Differs:
+    units of several clips; the order is by size, not by the rarest label.
+    """
+    labels = {
+        label: column for column, label in enumerate(sorted({x for clip in clips for x in clip.labels}))
+    }
+    units: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(labels) + 1))
+    for clip in clips:
+        units[_unit(clip)][[labels[label] for label in clip.labels]] += 1
+        units[_unit(clip)][-1] += 1  # the clips themselves, so that those without a label count
+    shares = {"train": 1 - sum(held_out.values()), **held_out}
+    shares = {part: share for part, share in shares.items() if share > 0}
+    # (parts, labels): what each part is still to get.
+    wanted = np.outer(list(shares.values()), sum(units.values()))
+    lacking = wanted.copy()
+    names = sorted(units)
+    names = [names[i] for i in np.random.RandomState(seed).permutation(len(names))]
+    split_of = {}
+    for name in sorted(names, key=lambda name: -units[name][-1]):
+        counts = units[name]
+        need = (lacking / wanted) @ counts
+        part = max(range(len(shares)), key=lambda part: (round(need[part], 9), lacking[part, -1]))
+        lacking[part] -= counts
+        split_of[name] = list(shares)[part]
+    return [replace(clip, split=split_of[_unit(clip)]) for clip in clips]
+
+
+def _unit(clip: Clip) -> str:
+    """What is not divided: the group, where it is known, else the file."""
+    return str(clip.path) if clip.group is None else f"group {clip.group}"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return ", ".join(names[:N_NAMED]) + more

@@ -1,0 +1,118 @@
+"""Cqt: the constant-Q transform."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from audiocnn.frontends.base import FrontEnd
+
+
+class Cqt(FrontEnd):
+    """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop.
+
+    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives m = a / 2 in its bin,
+    or log(1 + m / floor): 0 in silence, so that zeros around a spectrogram are silence too.
+
+    Args:
+        fmin: centre of the lowest bin, in Hz.
+        max_length: the longest window, in samples; bins that ask for a longer one get this, so that low notes
+            are located in time (at the price of their width in frequency). None: constant Q throughout.
+        floor: the magnitude at which the logarithm sets in; None: no logarithm.
+    Raises: ValueError when the highest bin lies above half the sample rate.
+    Source: Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and
+    bandwidths as librosa.filters.wavelet.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        hop_length: int = 512,
+        fmin: float = 32.70319566257483,
+        n_bins: int = 84,
+        bins_per_octave: int = 12,
+        max_length: int | None = None,
+        floor: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.hop_length, self.n_bins, self.floor = sample_rate, hop_length, n_bins, floor
+        self.fmin, self.bins_per_octave, self.max_length = fmin, bins_per_octave, max_length
+        frequencies = fmin * 2 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
+        step = 2 ** (2 / bins_per_octave)
+        quality = (step + 1) / (step - 1)
+        self.bins_hz = frequencies.float()
+        if float(frequencies[-1]) * (1 + 0.5 * 1.50018310546875 / quality) > sample_rate / 2:
+            raise ValueError(
+                f"the highest bin is at {float(frequencies[-1]):.1f} Hz, expected it and its bandwidth below "
+                f"{sample_rate / 2} Hz"
+            )
+        lengths = quality * sample_rate / frequencies
+        if max_length is not None:
+            lengths = lengths.clamp(max=max_length)
+        self.reach = 0
+        self._groups = _octaves(lengths, hop_length)
+        for index, (first, last, reach_hops) in enumerate(self._groups):
+            kernels = _wavelets(frequencies[first:last], lengths[first:last], sample_rate)
+            kernels = _centred(kernels, reach_hops * hop_length)
+            self.register_buffer(f"kernels_{index}", _as_hops(kernels, hop_length), persistent=False)
+            self.reach = max(self.reach, reach_hops * hop_length)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        n_frames = 1 + waveforms.shape[-1] // self.hop_length
+        padded = functional.pad(
+            waveforms, (self.reach, (n_frames - 1) * self.hop_length + self.reach - waveforms.shape[-1])
+        )
+        # One row a position within the hop: a convolution over hops, with hop_length channels and stride 1.
+        hops = padded.unflatten(-1, (-1, self.hop_length)).transpose(1, 2)
+        margin = self.reach // self.hop_length
+        parts = []
+        for index, (_, _, reach_hops) in enumerate(self._groups):
+            inner = hops[..., margin - reach_hops : hops.shape[-1] - margin + reach_hops]
+            parts.append(functional.conv1d(inner, getattr(self, f"kernels_{index}")))
+        real, imaginary = (
+            torch.cat(halves, dim=1) for halves in zip(*(part.chunk(2, 1) for part in parts), strict=True)
+        )
+        magnitudes = torch.sqrt(real.square() + imaginary.square() + 1e-20)
+        if self.floor is not None:
+            magnitudes = torch.log1p(magnitudes / self.floor)
+        return magnitudes.unsqueeze(1)
+
+    def magnitudes(self, spectrograms: Tensor) -> Tensor:
+        return spectrograms if self.floor is None else torch.expm1(spectrograms).clamp(min=0) * self.floor
+
+
+def _octaves(lengths: Tensor, hop_length: int) -> list[tuple[int, int, int]]:
+    """Runs of bins (first, last + 1, half window in hops) whose windows fit the same number of hops."""
+    reaches = [math.ceil((length / 2 + 1) / hop_length) for length in lengths.tolist()]
+    starts = [i for i, reach in enumerate(reaches) if i == 0 or reach != reaches[i - 1]]
+    return [
+        (first, last, reaches[first]) for first, last in zip(starts, [*starts[1:], len(reaches)], strict=True)
+    ]
+
+
+def _wavelets(frequencies: Tensor, lengths: Tensor, sample_rate: int) -> list[Tensor]:
+    """One complex wavelet a bin: a Hann window that sums to 1 times a phasor, phase 0 at its centre."""
+    wavelets = []
+    for frequency, length in zip(frequencies.tolist(), lengths.tolist(), strict=True):
+        positions = torch.arange(-length // 2, length // 2, dtype=torch.float64)
+        window = torch.hann_window(len(positions), dtype=torch.float64)
+        phasor = torch.exp(2j * math.pi * frequency / sample_rate * positions)
+        wavelets.append(phasor * window / window.sum())
+    return wavelets
+
+
+def _centred(wavelets: list[Tensor], reach: int) -> Tensor:
+    """Shape: (2 * bins, 2 * reach): real parts, then imaginary parts, the middle of each at index `reach`."""
+    kernels = torch.zeros(len(wavelets), 2 * reach, dtype=torch.complex128)
+    for row, wavelet in zip(kernels, wavelets, strict=True):
+        start = reach - len(wavelet) // 2
+        row[start : start + len(wavelet)] = wavelet
+    return torch.cat([kernels.real, kernels.imag]).float()
+
+
+def _as_hops(kernels: Tensor, hop_length: int) -> Tensor:
+    """Shape: (rows, samples) -> (rows, hop_length, hops)."""
+    return kernels.unflatten(-1, (-1, hop_length)).transpose(1, 2).contiguous()

@@ -1,0 +1,103 @@
+"""LogMel: logarithms of mel-band powers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.stft import Stft
+
+
+class LogMel(FrontEnd):
+    """Natural logarithms of mel-band powers m, Slaney's scale and area normalisation as librosa's default.
+
+    log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the loudest cell: then a spectrogram
+    is the same at any level, and 0 in silence, as zeros around it are. Its pieces have other loudest cells:
+    this is for windows that are heard whole.
+    Shape: (batch, samples) -> (batch, 1, n_mels, frames).
+
+    Args:
+        fmin: lower edge of the lowest band, in Hz.
+        fmax: upper edge of the highest band, in Hz; half the sample rate when None.
+        floor: power added before the logarithm; with top_db the least f.
+        top_db: range of what is told apart below the loudest cell; None: the floor is fixed.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        floor: float = 1e-6,
+        top_db: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
+        self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
+        self.n_fft, self.n_mels, self.n_bins, self.floor = n_fft, n_mels, n_mels, floor
+        self.fmin, self.fmax, self.top_db = fmin, fmax, top_db
+        self.bins_hz = mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
+        bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
+        self.register_buffer("bank", bank, persistent=False)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        powers = self.bank @ self.stft(waveforms)
+        if self.top_db is None:
+            return torch.log(powers + self.floor)
+        loudest = powers.amax(dim=(-2, -1), keepdim=True)
+        return torch.log1p(powers / (loudest * 10 ** (-self.top_db / 10)).clamp(min=self.floor))
+
+    def magnitudes(self, spectrograms: Tensor) -> Tensor:
+        if self.top_db is None:
+            powers = torch.exp(spectrograms) - self.floor
+        else:
+            powers = torch.expm1(spectrograms)
+            powers = powers / powers.amax(dim=(-2, -1), keepdim=True).clamp(min=self.floor)
+        return powers.clamp(min=0).sqrt()  # the bands have unit area: powers for each Hz
+
+
+def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Tensor:
+    """Triangular mel filters of unit area.
+
+    Shape: (n_mels, 1 + n_fft // 2).
+    Source: Slaney, "Auditory Toolbox", 1998: linear below 1000 Hz, logarithmic above.
+    """
+    edges = mel_edges(n_mels, fmin, fmax)
+    bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
+    lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
+    triangles = torch.minimum(rising, falling).clamp(min=0)
+    return (triangles * 2 / (upper - lower)).float()
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> Tensor:
+    """Where the filters' triangles begin and end, in Hz: each has its top where the next begins.
+
+    Shape: (n_mels + 2,).
+    """
+    mels = torch.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2, dtype=torch.float64)
+    return _mel_to_hz(mels)
+
+
+_MEL_STEP_HZ = 200 / 3  # below the knee a mel is 66.7 Hz
+_MEL_KNEE_HZ = 1000.0
+_MEL_LOG_STEP = math.log(6.4) / 27  # above the knee 27 mels are a factor of 6.4
+
+
+def _hz_to_mel(frequency: float) -> float:
+    if frequency < _MEL_KNEE_HZ:
+        return frequency / _MEL_STEP_HZ
+    return _MEL_KNEE_HZ / _MEL_STEP_HZ + math.log(frequency / _MEL_KNEE_HZ) / _MEL_LOG_STEP
+
+
+def _mel_to_hz(mels: Tensor) -> Tensor:
+    knee = _MEL_KNEE_HZ / _MEL_STEP_HZ
+    return torch.where(
+        mels < knee, mels * _MEL_STEP_HZ, _MEL_KNEE_HZ * torch.exp(_MEL_LOG_STEP * (mels - knee))
+    )

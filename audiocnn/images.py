@@ -1,0 +1,159 @@
+"""Image files -> pixels, and back. Beside `audio`, for style transfer.
+
+Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the own profile of the file,
+which is kept; images in CMYK become sRGB by theirs. Of a image that moves the first frame is read. Pillow
+reads and writes the files.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+from PIL import ImageCms, ImageOps, UnidentifiedImageError
+
+from audiocnn import files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of files made to do harm
+WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+QUALITY = 95  # of what is written as JPEG or WebP
+SIDE_INCHES = 3.4  # of a image among others in a figure
+
+
+@dataclass(frozen=True)
+class Image:
+    """A image: its pixels, how opaque each is, (1, rows, columns), None where all are, and its profile."""
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    profile: bytes | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+
+def read(path: str | os.PathLike) -> Image:
+    """The image in a file, upright as its EXIF data say.
+
+    Raises: FileError when there is none, it is damaged, or has more than `MOST_PIXELS`.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # told below
+            image = PIL.Image.open(path)
+        with image:
+            rows, columns = image.height, image.width
+            if rows * columns > MOST_PIXELS:
+                most = MOST_PIXELS // 1_000_000
+                raise files.FileError(path, f"has {columns} × {rows} pixels, expected at most {most} million")
+            return _image(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise files.FileError(path, f"no picture, expected one of {', '.join(SUFFIXES)}") from error
+    except PIL.Image.DecompressionBombError as error:
+        told = str(error).partition(",")[0]  # how many pixels it has, and the most that Pillow reads
+        raise files.FileError(path, f"more pixels than can be read: {told}") from error
+    except OSError as error:
+        raise files.FileError(path, error.strerror or error) from error
+    except (ValueError, SyntaxError) as error:  # as Pillow says of damaged files
+        raise files.FileError(path, f"damaged: {error}") from error
+
+
+def _image(image: PIL.Image.Image) -> Image:
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        levels = np.asarray(image, np.float32)
+        highest = 65535 if image.mode.startswith("I") else max(float(levels.max(initial=0)), 1.0)
+        return Image(np.repeat((levels / highest).clip(0, 1)[None], 3, axis=0), profile=profile)
+    if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+        image, profile = _rgb(image, profile), None
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"), np.float32)[None] / 255
+    levels = np.asarray(image.convert("RGB"), np.float32) / 255
+    return Image(np.ascontiguousarray(levels.transpose(2, 0, 1)), alpha, profile)
+
+
+def _rgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
+    """The image in sRGB, by its profile where it has one that fits."""
+    if profile is not None:
+        try:
+            theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            made = ImageCms.profileToProfile(image, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return made or image.convert("RGB")
+        except ImageCms.PyCMSError:
+            pass
+    return image.convert("RGB")
+
+
+def write(image: Image, path: str | os.PathLike) -> None:
+    """Writes a image as the suffix says, with its profile; opaque where the format knows nothing else.
+
+    Raises: FileError when the suffix is none of `SUFFIXES`, or the system refuses.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise files.FileError(path, f"suffix is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    levels = [image.pixels]
+    if image.alpha is not None and path.suffix.lower() not in WITHOUT_ALPHA:
+        levels.append(image.alpha)
+    cells = (np.concatenate(levels).clip(0, 1) * 255).round().astype(np.uint8)
+    settings: dict[str, Any] = {"icc_profile": image.profile} if image.profile else {}
+    if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        settings["quality"] = QUALITY
+    with files.written(path) as partial:
+        PIL.Image.fromarray(cells.transpose(1, 2, 0)).save(partial, **settings)
+
+
+def with_pixels(image: Image, pixels: np.ndarray) -> Image:
+    """The same image with other pixels; what is transparent is resized with them."""
+    if image.alpha is None or pixels.shape[1:] == image.size:
+        return replace(image, pixels=pixels)
+    alpha = PIL.Image.fromarray(image.alpha[0]).resize(pixels.shape[:0:-1], PIL.Image.Resampling.BICUBIC)
+    return replace(image, pixels=pixels, alpha=np.asarray(alpha)[None].clip(0, 1))
+
+
+def draw(shown: Mapping[str, Image], columns: int = 4) -> Figure:
+    """A figure with the images side by side, each under its name."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows), layout="constrained")
+    every = [*figure.subplots(rows, columns, squeeze=False).flat]
+    for axes in every:
+        axes.axis("off")
+    for axes, (name, image) in zip(every, shown.items(), strict=False):
+        axes.imshow(image.pixels.transpose(1, 2, 0))
+        axes.set_title(name, loc="left", fontsize=10)
+    return figure
+
+
+def find(path: str | os.PathLike) -> Iterator[Path]:
+    """The image itself, or all images in a folder, sorted.
+
+    Raises: FileError when there is nothing at the path, or no image in the folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if not path.exists():
+            raise files.FileError(path, "no such file or folder")
+        yield path
+        return
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+    if not found:
+        raise files.FileError(path, f"no pictures in it, expected some of {', '.join(SUFFIXES)}")
+    yield from found

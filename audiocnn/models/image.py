@@ -1,0 +1,29 @@
+"""ImageModel: images to the logits of classes."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from audiocnn.backbones.base import Backbone, channels_last
+
+
+class ImageModel(nn.Module):
+    """Which class a image is of, by a backbone and the head that it was published with.
+
+    Shape: (batch, channels, rows, columns), from 0 to 1 -> logits (batch, n_classes).
+    Raises: ValueError when n_classes is below 2.
+
+    Args:
+        backbone: images to maps.
+    """
+
+    def __init__(self, backbone: Backbone, n_classes: int) -> None:
+        super().__init__()
+        if n_classes < 2:
+            raise ValueError(f"n_classes is {n_classes}, expected at least 2")
+        self.backbone, self.n_classes = backbone, n_classes
+        channels_last(backbone)
+        self.head = backbone.classifier(n_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.backbone(images))

@@ -1,0 +1,52 @@
+"""NotesModel: waveforms to the scores of notes."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.frontends.base import FrontEnd
+from audiocnn.models.base import Model
+from audiocnn.models.heads import NotesHead
+from audiocnn.notes import N_PITCHES, DecodingOptions
+
+
+class NotesModel(Model):
+    """Which notes sound when.
+
+    Shape: (batch, samples) -> logits (batch, outputs, pitches, frames), a frame of them for each cell of the
+    backbone.
+
+    Args:
+        front_end: waveforms to spectrograms; its sample rate is the model's.
+        backbone: spectrograms to maps.
+        decoding: how notes are read from the scores; saved with the model.
+        bend: whether pitch bend is among the outputs.
+    """
+
+    head: NotesHead
+
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        backbone: Backbone,
+        decoding: DecodingOptions | None = None,
+        bend: bool = False,
+    ) -> None:
+        super().__init__(front_end, backbone)
+        self.decoding, self.bend = decoding or DecodingOptions(), bend
+        self.head = NotesHead(backbone.out_channels, backbone.map_rows(front_end.n_bins), N_PITCHES, bend)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame of the scores to the next."""
+        return self.front_end.hop_length * self.backbone.time_stride
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame of the scores to the next."""
+        return self.hop_length / self.sample_rate
+
+    def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""
+        return self.head.scores(self(waveforms))

@@ -1,0 +1,1 @@
+"""MIDI -> recordings with notes: soundfonts, samples, voices."""

@@ -1,0 +1,178 @@
+"""MIDI files -> a cache of rendered 16 kHz recordings with their exact notes.
+
+Rate: 16 kHz mono, from the program `fluidsynth` (`synth`) and from recordings of single notes (`samples`).
+Count: excerpts of at most `EXCERPT_S`, as many as would fill the hours asked for.
+Split rule: by song, one in `VALIDATION_SHARE` by a checksum of its name is validation. Validation is
+rendered with soundfonts of its own where some are given, and then never with recordings of notes. Seed, split
+and index decide everything about a recording: it comes out the same in any order and number of processes.
+Labels: onset as in the MIDI, slow attacks too; offset where key and pedal are up, at the next onset of the
+same pitch, or where a sound other than a piano's has died away before.
+Licence: that of the songs and sounds used: POP909 MIT, Nottingham GPLv3, FluidR3 and MuseScore General
+MIT, TimGM6mb GPL, Salamander CC BY 3.0, Discord SFZ GM Bank CC0 and CC BY.
+"""
+
+import shutil
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.progress import track
+
+from audiocnn import midi
+from audiocnn.datasets.notes import cache
+from audiocnn.synthesis import fluidsynth, recipes, sampler
+
+EXCERPT_S = 70.0
+VALIDATION_SHARE = 20  # one song in so many
+SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other takes, Nottingham's single parts
+PEAK_DB = (-12.0, -1.0)  # of a recording, drawn evenly
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording to be rendered: where to, from which song, and what may be drawn for it."""
+
+    stem: Path
+    song: Path
+    seed: tuple[int, ...]
+    programs: Literal["piano", "any"]
+    soundfonts: tuple[Path, ...]
+    banks: tuple[Path, ...]
+
+    def run(self) -> None:
+        """Renders the recording and writes it to the cache."""
+        rng = np.random.default_rng(self.seed)
+        choices = self.programs, self.soundfonts, self.banks
+        recipe = recipes.draw(midi.read(self.song), rng, *choices, EXCERPT_S)
+        waveform, notes = sound(recipe)
+        cache.write(self.stem, at_some_level(waveform, rng), notes)
+
+
+def prepare(
+    midi_folder: Path,
+    out: Path,
+    programs: Literal["piano", "any"] = "piano",
+    soundfonts: Sequence[Path] = (),
+    validation_soundfonts: Sequence[Path] = (),
+    banks: Sequence[Path] = (),
+    hours: float = 8.0,
+    validation_hours: float = 1 / 3,
+    seed: int = 0,
+    workers: int = 2,
+) -> int:
+    """Returns the number of recordings rendered to OUT/{train,validation}; those already there are skipped.
+
+    Args:
+        midi_folder: songs, found recursively.
+        out: the cache.
+        programs: "piano" plays every part on one piano, "any" each part on a pitched instrument of its own.
+        soundfonts: General MIDI soundfonts (.sf2, .sf3).
+        validation_soundfonts: kept for validation; without them validation uses the others.
+        banks: of recorded notes, see `samples`; with "any" the names of .sfz banks begin with their General
+            MIDI program, counted from 1, as in `025-Acoustic Guitar.sfz`.
+        hours: of train.
+        validation_hours: of validation.
+        seed: of everything drawn.
+        workers: processes.
+
+    Raises:
+        synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
+        ValueError: no songs or no soundfonts.
+    """
+    check(soundfonts)
+    train = tuple(soundfonts), tuple(banks)
+    held_out = (tuple(validation_soundfonts), ()) if validation_soundfonts else train
+    split = split_by_song(songs(Path(midi_folder)))
+    jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
+    jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
+    todo = [job for job in jobs if not cache.exists(job.stem)]
+    run([job.run for job in todo], workers)
+    return len(todo)
+
+
+def run(jobs: Sequence[Callable[[], None]], workers: int) -> None:
+    """Runs jobs in processes, and tells how far it is."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        for future in track(as_completed(futures), "rendering", total=len(jobs), disable=not jobs):
+            future.result()
+
+
+def check(soundfonts: Sequence[Path]) -> None:
+    """Raises RenderError without FluidSynth, ValueError without soundfonts."""
+    if not shutil.which("fluidsynth"):
+        raise fluidsynth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
+    if not soundfonts:
+        raise ValueError("no soundfonts given")
+
+
+def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:
+    """Returns the jobs of one split: its songs in a drawn order, again and again until there are enough."""
+    count = round(hours * 3600 / EXCERPT_S)
+    if count and not paths:
+        raise ValueError(f"no songs for {folder.name}")
+    seeds = (seed, zlib.crc32(folder.name.encode()))
+    order = np.random.default_rng(seeds).permutation(len(paths))
+    chosen = [paths[order[index % len(paths)]] for index in range(count)]
+    stems = [folder / f"{index:05d}_{song.stem}" for index, song in enumerate(chosen)]
+    jobs = enumerate(zip(stems, chosen, strict=True))
+    return [Job(stem, song, (*seeds, index), *choices) for index, (stem, song) in jobs]
+
+
+def songs(folder: Path) -> list[Path]:
+    """Returns the MIDI files under a folder, sorted, without other takes and single parts of the same song.
+
+    Raises:
+        ValueError: there are none.
+    """
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi")]
+    found = [path for path in found if not set(path.relative_to(folder).parts) & set(SKIPPED_FOLDERS)]
+    if not found:
+        raise ValueError(f"{folder}: no MIDI files")
+    return sorted(found)
+
+
+def split_by_song(paths: list[Path]) -> dict[str, list[Path]]:
+    """Returns the songs of "train" and of "validation"."""
+    held_out = [zlib.crc32(path.stem.encode()) % VALIDATION_SHARE == 0 for path in paths]
+    return {
+        "train": [path for path, held in zip(paths, held_out, strict=True) if not held],
+        "validation": [path for path, held in zip(paths, held_out, strict=True) if held],
+    }
+
+
+def sound(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the sound of a recipe at 16 kHz and its notes as they are heard, (notes, 4)."""
+    layers, tables = [], []
+    if recipe.parts:
+        layers.append(fluidsynth.synthesise(list(recipe.parts), recipe.soundfont, recipe.reverb))
+    for part in recipe.parts:
+        if not part.is_drum:
+            notes = midi.sustain(part.notes, part.pedal)
+            if part.program not in recipes.PIANOS:
+                notes = fluidsynth.heard(notes, fluidsynth.audible_s(recipe.soundfont, part.program))
+            tables.append(notes)
+    for path, part in recipe.sampled:
+        waveform, notes = sampler.bank(path).play(midi.sustain(part.notes, part.pedal), *recipe.touch)
+        layers.append(waveform)
+        tables.append(notes)
+    return mixed(layers), midi.merge(tables)
+
+
+def at_some_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns the waveform with its peak drawn from `PEAK_DB`."""
+    peak = 10 ** (rng.uniform(*PEAK_DB) / 20)
+    return waveform * np.float32(peak / max(np.abs(waveform).max(), 1e-9))
+
+
+def mixed(layers: list[np.ndarray]) -> np.ndarray:
+    """Returns the sum of the layers, each brought to the same peak."""
+    total = np.zeros(max(map(len, layers)), np.float32)
+    for layer in layers:
+        total[: len(layer)] += layer / max(np.abs(layer).max(), 1e-9)
+    return total

@@ -1,1 +1,0 @@
-"""LightningModules: a front end, a backbone and a head, trained and asked together."""

@@ -1,0 +1,1 @@
+"""Training: LightningModules around the models, and their callbacks."""

@@ -1,0 +1,119 @@
+"""AutoencoderTask: images without labels -> a backbone that can tell what they hold."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiocnn.backbones import Backbone
+from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.conv import conv_transpose
+from audiocnn.blocks.norm import norm
+from audiocnn.training.base import Task
+
+
+class MirrorDecoder(nn.Module):
+    """A backbone backwards: a transposed convolution for each of its stages, to the map before that stage.
+
+    Kernels just cover their stride, but at least three cells; all but the last are followed by batch norm and
+    a rectifier. What strides make too much is cut off at the end of an axis, what they lack is zeros.
+    Shape: (batch, backbone.out_channels, ..., frames) -> (batch, backbone.in_channels, *size).
+
+    Args:
+        size: of the images: a number for all axes, or one for each.
+    """
+
+    def __init__(self, backbone: Backbone, size: Size) -> None:
+        super().__init__()
+        dims = backbone.dims
+        self.sizes = [per_axis(size, dims, "size"), *_map_sizes(backbone, per_axis(size, dims, "size"))]
+        channels = (backbone.in_channels, *backbone.stage_channels)
+        self.stages = nn.ModuleList()
+        for i in reversed(range(len(self.sizes) - 1)):
+            stride = tuple(-(-n // m) for n, m in zip(self.sizes[i], self.sizes[i + 1], strict=True))
+            kernel = tuple(max(2 * step - 1, 3) for step in stride)
+            grow = conv_transpose(channels[i + 1], channels[i], kernel, dims=dims, stride=stride, bias=i == 0)
+            rest = [norm("batch", channels[i], dims=dims), nn.ReLU()] if i else []
+            self.stages.append(nn.Sequential(grow, *rest))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage, size in zip(self.stages, reversed(self.sizes[:-1]), strict=True):
+            x = _sized(stage(x), size)
+        return x
+
+
+class AutoencoderTask(Task):
+    """A backbone whose last map, read by a decoder, has to give back images of which it sees but a part.
+
+    Without hiding, a map with more numbers than the image could just pass it on. Loss: the squared error
+    over all cells. `start_from` of other tasks takes the backbone from this one's checkpoints.
+    Shape: (batch, channels, *size) -> the same.
+    Raises: ValueError when `hidden` is not from 0 to below 1.
+    Source: Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", 2011;
+    hiding: Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008.
+    Differs: all layers at once, strides undone by transposed convolutions.
+
+    Args:
+        backbone: the encoder.
+        size: of the images: a number for all axes, or one for each.
+        hidden: share of a training image's cells that are 0 for the encoder.
+
+    learning_rate and weight_decay are those of `Task`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        size: int | tuple[int, ...],
+        hidden: float = 0.5,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        if not 0 <= hidden < 1:
+            raise ValueError(f"hidden is {hidden}, expected from 0 to below 1")
+        self.backbone, self.size, self.hidden = backbone, size, hidden
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.decoder = MirrorDecoder(backbone, size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.decoder(self.backbone(images))
+
+    def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
+        """The loss of a batch, whose classes are not looked at."""
+        images = batch[0]
+        shown = images
+        if self.training:
+            shown = images * (torch.rand_like(images) >= self.hidden)
+        loss = functional.mse_loss(self(shown), images)
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(images))
+        return loss
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "train")
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "test")
+
+    def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The images as they come back."""
+        return self(batch[0])
+
+
+def _map_sizes(backbone: Backbone, size: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The size of each map that `features` gives of images with this size."""
+    training = backbone.training
+    with torch.no_grad():
+        maps = backbone.eval().features(torch.zeros(1, backbone.in_channels, *size))
+    backbone.train(training)
+    return [tuple(stage_map.shape[2:]) for stage_map in maps]
+
+
+def _sized(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The map cut, or filled up with zeros, at the end of each axis to this size."""
+    missing = [n - m for n, m in zip(size, x.shape[2:], strict=True)]
+    return functional.pad(x, [side for n in reversed(missing) for side in (0, n)]) if any(missing) else x

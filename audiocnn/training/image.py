@@ -1,0 +1,69 @@
+"""ImageTask: which class a image is of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from audiocnn.backbones import Backbone
+from audiocnn.models.image import ImageModel
+from audiocnn.training.base import Task
+from audiocnn.training.callbacks.initialise import load_backbone
+
+
+class ImageTask(ImageModel, Task):
+    """The training of an ImageModel, by cross-entropy.
+
+    Shape: (batch, channels, rows, columns) -> logits (batch, n_classes).
+    Raises: ValueError when n_classes is below 2 or label_smoothing not within 0 and 1.
+
+    Args:
+        backbone: in a config by its class, or by name: class_path audiocnn.create_backbone, init_args
+            {name: resnet_small}.
+        label_smoothing: share of each target that is spread over all classes.
+        start_from: a Lightning checkpoint of any task, whose backbone's weights training starts from.
+
+    learning_rate and weight_decay are those of `Task`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        n_classes: int,
+        label_smoothing: float = 0.0,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        start_from: str | None = None,
+    ) -> None:
+        super().__init__(backbone, n_classes)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 to 1")
+        self.label_smoothing = label_smoothing
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        if start_from:
+            load_backbone(backbone, start_from)
+
+    def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
+        """The loss of a batch; it and the accuracy are logged as means over the stage's images."""
+        images, classes = batch
+        logits = self(images)
+        loss = functional.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
+        accuracy = multiclass_accuracy(logits, classes, num_classes=self.n_classes, average="micro")
+        values = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(classes))
+        return loss
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "train")
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "test")
+
+    def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The probability of each class, (batch, n_classes)."""
+        return torch.softmax(self(batch[0]), dim=1)

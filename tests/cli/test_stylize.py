@@ -1,0 +1,94 @@
+"""`audiocnn stylize`: what is written where, what stays, and what is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiocnn import images
+
+FAST = ("--size", 64, "--iterations", 2, "--coarsest", 64)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Two images, one of them in a folder, and a style beside them."""
+    rng = np.random.default_rng(0)
+    for name in ("album/cat.png", "album/deep/dog.jpg", "night.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        images.write(images.Image(rng.uniform(size=(3, 64, 64)).astype(np.float32)), tmp_path / name)
+    return tmp_path
+
+
+def test_beside_the_image(run, album: Path) -> None:
+    done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
+    target = album / "album/cat.night.png"
+    told = f"{album}/album/cat.png: 64 × 64 pixels, in one piece, about 0.0 GB of memory"
+    assert (done.status, done.out) == (0, [told, f"{album}/album/cat.png -> {target}"])
+    assert images.read(target).size == (64, 64)
+    again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
+    assert again.out == [f"{album}/album/cat.png: done already, see {target}"]
+
+
+def test_a_folder_and_a_bad_image(run, album: Path) -> None:
+    (album / "album/bad.png").write_text("la la la")
+    out = album / "out"
+    done = run("stylize", album / "album", "--style", album / "night.png", "--output", out, *FAST)
+    assert done.status == 1
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
+        "cat.night.png",
+        "deep/dog.night.jpg",
+    ]
+    assert len(done.err) == 1 and done.err[0].startswith(f"{album}/album/bad.png: no picture")
+
+
+def test_images_on_the_way(run, album: Path) -> None:
+    target = album / "made.png"
+    command = ("stylize", album / "album/cat.png", "--style", album / "night.png", "--output", target)
+    assert run(*command, *FAST, "--every", 1).status == 0
+    assert sorted(path.name for path in album.glob("made*")) == ["made.0001.png", "made.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--iterations", 0], "iterations is 0, expected more than 0"),
+        (["--weights", 1, 2], "2 weights given, expected 1, one for each style"),
+        (["--start", "chaos"], "argument --start: invalid choice: 'chaos'"),
+    ],
+)
+def test_wrong_arguments(run, album: Path, arguments: list, reason: str) -> None:
+    done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *arguments)
+    assert (done.status, done.out, len(done.err)) == (2, [], 1)
+    assert done.err[0].startswith(f"audiocnn stylize: {reason}")
+
+
+def test_without_a_style(run, album: Path) -> None:
+    done = run("stylize", album / "album/cat.png")
+    assert done.status == 2
+    assert done.err[0].startswith(
+        "audiocnn stylize: no --style given, expected a picture or sound, or several"
+    )
+
+
+def test_a_style_that_is_missing(run, album: Path) -> None:
+    done = run("stylize", album / "album/cat.png", "--style", album / "none.png")
+    assert (done.status, done.err) == (1, [f"{album}/none.png: No such file or directory"])
+
+
+def test_sounds(run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, n_channels in (("song.wav", 2), ("rain.flac", 1)):
+        soundfile.write(tmp_path / name, 0.1 * rng.standard_normal((8000, n_channels)), 16_000)
+    command = ("stylize", tmp_path / "song.wav", "--style", tmp_path / "rain.flac", "--iterations", "3")
+    target = tmp_path / "song.rain.wav"
+    done = run(*command)
+    assert (done.status, done.out) == (0, [f"{tmp_path}/song.wav -> {target}"])
+    info = soundfile.info(target)
+    assert (info.samplerate, info.channels, info.frames) == (16_000, 2, 8000)
+    refused = run(*command, "--overwrite", "--masks", tmp_path / "song.wav")
+    assert refused.status == 2 and "masks are given, expected none: sounds have no regions" in refused.err[0]
+    (tmp_path / "song.wav").write_bytes(b"text")
+    broken = run(*command, "--overwrite")
+    assert broken.status == 1 and broken.err[0].startswith(f"{tmp_path}/song.wav: no audio")

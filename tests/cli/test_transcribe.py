@@ -1,0 +1,193 @@
+"""`audiocnn transcribe`: which files are heard, what is written where, and what stays."""
+
+import inspect
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+
+import audiocnn
+from audiocnn import formats
+from audiocnn.cli import transcribe
+from audiocnn.inference.transcribe import Transcription
+
+RATE = 16_000
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_one_name_and_one_default_in_python_and_here(model: Path) -> None:
+    here = inspect.signature(transcribe.transcribe).parameters
+    for there in (audiocnn.transcribe, Transcription.to_midi):
+        shared = set(here) & set(inspect.signature(there).parameters)
+        assert shared >= (
+            {"model", "whole", "batch_size", "device"} if there is audiocnn.transcribe else {"tempo"}
+        )
+        for name in shared - {"options"}:
+            assert here[name].default == inspect.signature(there).parameters[name].default, name
+    assert set(get_args(transcribe.Format)) == set(formats.WRITERS)
+
+
+def test_hears_the_notes_and_tells_so(run, music: Path, model: Path, assert_is_the_music) -> None:
+    done = run("transcribe", music / "song.wav", "--model", model, "--formats", "csv")
+    assert (done.status, done.err) == (0, [])
+    assert done.out == [f"{music}/song.wav: 5 notes -> {music}/song.csv"]
+    assert_is_the_music(formats.read(music / "song.csv"))
+
+
+def test_every_format(run, music: Path, model: Path, assert_is_the_music) -> None:
+    original = (music / "song.wav").read_bytes()
+    done = run("transcribe", music, "--model", model, "--formats", *formats.WRITERS)
+    assert (done.status, done.err) == (0, [])
+    assert names(music) == sorted(
+        ["song.wav", "song.notes.wav"] + [f"song.{name}" for name in formats.WRITERS if name != "wav"]
+    )
+    assert (music / "song.wav").read_bytes() == original
+    for name in ("mid", "csv", "json", "jams"):
+        assert_is_the_music(formats.read(music / f"song.{name}"))
+    assert soundfile.info(music / "song.notes.wav").duration == pytest.approx(4.0)
+    with np.load(music / "song.npz") as scores:
+        assert scores["onset"].shape == (88, 126)
+    # What this wrote is no recording to be heard next time.
+    assert run("transcribe", music, "--model", model).out == [
+        f"{music}/song.wav: done already, see {music}/song.mid"
+    ]
+
+
+def test_what_is_there_stays_unless_told(run, music: Path, model: Path, assert_is_the_music) -> None:
+    (music / "song.mid").write_text("precious")
+    command = ("transcribe", music, "--model", model, "--formats", "mid", "csv")
+    assert run(*command).out == [f"{music}/song.wav: 5 notes -> {music}/song.csv"]
+    assert run(*command).out == [f"{music}/song.wav: done already, see {music}/song.mid {music}/song.csv"]
+    assert (music / "song.mid").read_text() == "precious"
+    assert run(*command, "--overwrite").status == 0
+    assert_is_the_music(formats.read(music / "song.mid"))
+
+
+def test_folders_in_folders_out(run, tmp_path: Path, sound, model: Path) -> None:
+    for name in ("in/a.wav", "in/live/b.flac", "in/live/.hidden/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / name, sound(), RATE)
+    done = run("transcribe", tmp_path / "in", "--model", model, "--output", tmp_path / "out" / "notes")
+    assert done.status == 0
+    assert len(done.out) == 2
+    assert names(tmp_path / "out") == ["notes/a.mid", "notes/live/b.mid"]
+
+
+def test_two_recordings_of_one_name_in_a_folder(
+    run, music: Path, sound, model: Path, assert_is_the_music
+) -> None:
+    soundfile.write(music / "song.flac", sound([(1, 2, 69)]), RATE)
+    assert run("transcribe", music, "--model", model, "--formats", "csv").status == 0
+    assert names(music) == ["song.flac", "song.flac.csv", "song.wav", "song.wav.csv"]
+    assert len(formats.read(music / "song.flac.csv")) == 1
+    assert_is_the_music(formats.read(music / "song.wav.csv"))
+
+
+def test_two_recordings_for_one_place(run, music: Path, sound, model: Path, assert_is_the_music) -> None:
+    (music / "other").mkdir()
+    soundfile.write(music / "other" / "song.wav", sound([(1, 2, 69)]), RATE)
+    files = [music / "song.wav", music / "other" / "song.wav"]
+    done = run("transcribe", *files, "--model", model, "--formats", "csv", "--output", music / "out")
+    assert done.status == 1
+    stem = music / "out" / "song.wav"
+    assert done.err == [f"{files[1]}: its files would be written where those of {files[0]} are, to {stem}.*"]
+    assert_is_the_music(formats.read(music / "out" / "song.wav.csv"))
+
+
+def test_a_recording_named_twice_is_heard_once(run, music: Path, model: Path) -> None:
+    done = run("transcribe", music, music / "song.wav", "--model", model)
+    assert (done.status, len(done.out)) == (0, 1)
+
+
+def test_knobs(run, music: Path, model: Path) -> None:
+    command = ("transcribe", music, "--model", model, "--formats", "csv", "--overwrite")
+    run(*command, "--lowest_pitch", 70, "--highest_pitch", 76)
+    assert [note.midi for note in formats.read(music / "song.csv")] == [76, 72]
+    assert run(*command, "--onset_threshold", 1.0).out == [f"{music}/song.wav: 0 notes -> {music}/song.csv"]
+    run(*command, "--minimum_note_ms", 600)
+    assert [note.midi for note in formats.read(music / "song.csv")] == [76, 72]
+
+
+def test_tempo_and_quantise(run, music: Path, model: Path, assert_is_the_music) -> None:
+    command = ("transcribe", music, "--model", model, "--overwrite")
+    run(*command, "--tempo", 100)
+    assert_is_the_music(formats.read(music / "song.mid"))
+    assert pretty_midi.PrettyMIDI(str(music / "song.mid")).get_tempo_changes()[1] == pytest.approx([100])
+    run(*command, "--tempo", 100, "--quantise")
+    sixteenths = np.array([note.onset_s for note in formats.read(music / "song.mid")]) / 0.15
+    np.testing.assert_allclose(sixteenths, np.round(sixteenths), atol=1e-3)
+    run(*command)
+    _, tempi = pretty_midi.PrettyMIDI(str(music / "song.mid")).get_tempo_changes()
+    assert tempi == pytest.approx(
+        [formats.estimate_tempo(audiocnn.transcribe(music / "song.wav", model).notes)]
+    )
+
+
+def test_whole_and_in_blocks(run, music: Path, model: Path) -> None:
+    tables = []
+    for how in ([], ["--whole"], ["--batch_size", 2]):
+        run("transcribe", music, "--model", model, "--formats", "csv", "--overwrite", *how)
+        tables.append((music / "song.csv").read_bytes())
+    assert tables[0] == tables[1] == tables[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--formats", "mp3"], "argument --formats: invalid choice: 'mp3'"),
+        (["--tempo", "fast"], "argument --tempo: invalid float value: 'fast'"),
+        (["--tempo", 0], "tempo is 0.0, expected 4 to 1000"),
+        (["--batch_size", 0], "batch_size is 0, expected 1 or more"),
+        (["--onset_threshold", 2], "onset_threshold is 2.0, expected more than 0 and at most 1"),
+        (["--lowest_pitch", 90, "--highest_pitch", 80], "pitches are 90 to 80"),
+        (["--device", "abacus"], "device is 'abacus': "),
+        (["--quantize"], "unrecognized arguments: --quantize"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line(
+    run, music: Path, arguments: list, reason: str, model: Path
+) -> None:
+    done = run("transcribe", music, "--model", model, *arguments)
+    assert (done.status, len(done.err)) == (2, 1)
+    assert done.err[0].startswith(f"audiocnn transcribe: {reason}")
+    assert names(music) == ["song.wav"]
+
+
+def test_a_bar_where_there_is_a_terminal(
+    run, music: Path, monkeypatch: pytest.MonkeyPatch, model: Path
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's word for: take this for a terminal
+    done = run("transcribe", music, "--model", model)
+    assert done.status == 0
+    assert any("song.wav" in line and "100%" in line for line in done.err)
+
+
+@pytest.mark.slow
+def test_interrupted_transcribe_leaves_whole_files_only(
+    tmp_path: Path, sound, model: Path, assert_is_the_music, program: list[str]
+) -> None:
+    for number in range(30):
+        soundfile.write(tmp_path / f"{number:02}.wav", sound(duration_s=20), RATE)
+    command = [*program, "transcribe"]
+    options = [str(tmp_path), "--model", str(model), "--formats", "json", "png"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, *options], **pipes) as process:
+        process.stdout.readline()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == b"interrupted\n"
+    written = [path for path in tmp_path.iterdir() if path.suffix != ".wav"]
+    assert 2 <= len(written) < 60
+    assert not [path for path in written if path.name.startswith(".")]
+    for path in tmp_path.glob("*.json"):
+        assert_is_the_music(formats.read(path))

@@ -1,0 +1,56 @@
+"""What a report finds in files that were made with each fault."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiocnn import audio
+from audiocnn.datasets.clips.inspection import inspect, listen
+from audiocnn.datasets.clips.sources import Clip
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def music(examples: Path) -> np.ndarray:
+    return audio.load(examples / "menuet_piano.flac", RATE)[: 8 * RATE]
+
+
+def test_a_sound(tmp_path: Path) -> None:
+    waveform = np.zeros(4000)
+    waveform[1000:1100] = 1.0
+    soundfile.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+    sound = listen(tmp_path / "a.wav")
+    assert (sound.duration_s, sound.sample_rate, sound.peak, sound.clipped) == (0.25, RATE, 1.0, 0.025)
+
+
+def test_report(music: np.ndarray, tmp_path: Path) -> None:
+    loud = np.clip(50 * music[::-1], -1, 1)
+    made = {"a.wav": music, "b.ogg": music[3 * RATE :], "c.wav": loud, "d.wav": np.zeros(RATE), "e.wav": loud}
+    for name, waveform in made.items():
+        audio.save(tmp_path / name, waveform, RATE)
+    (tmp_path / "f.wav").write_text("no sound")
+    parts = {
+        "a.wav": "train",
+        "b.ogg": "test",
+        "c.wav": "train",
+        "d.wav": "train",
+        "e.wav": "train",
+        "f.wav": "test",
+    }
+    clips = [Clip(tmp_path / name, ("x",), split=part) for name, part in parts.items()]
+    clips.append(Clip(tmp_path / "d.wav", ("x",), split="test"))
+    report = inspect(clips)
+    path = {name[0]: str(tmp_path / name) for name in parts}
+    assert set(report.sounds) == {path[name] for name in "abcde"}
+    assert list(report.broken) == [path["f"]]
+    assert "f.wav: no audio that libsndfile can read" in report.broken[path["f"]]
+    assert report.silent == [path["d"]]
+    assert report.clipped == [path["c"], path["e"]]
+    assert report.leaks == [path["d"]]
+    assert [pair[:2] for pair in report.duplicates] == [(path["c"], path["e"]), (path["a"], path["b"])]
+    assert [pair[:2] for pair in report.across] == [(path["a"], path["b"])]
+    assert not report.sound
+    assert inspect(clips[:1]).sound

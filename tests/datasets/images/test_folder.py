@@ -1,0 +1,82 @@
+"""Folders of images: what is read, how it is split, and what moves in training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from audiocnn.datasets.images.folder import ImageFolderDataModule, cut, read
+from audiocnn.files import FileError
+
+COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten images of each class, as wide as high or twice as wide."""
+    for name, colour in COLOURS.items():
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            Image.new("RGB", (16 + 16 * (i % 2), 16), colour).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_the_middle_square_is_read(tmp_path: Path) -> None:
+    cells = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
+    Image.fromarray(cells).save(tmp_path / "wide.png")
+    images = read([tmp_path / "wide.png"], 4)
+    assert images.dtype == torch.uint8
+    assert torch.equal(images[0], torch.from_numpy(cells[:, 2:6].transpose(2, 0, 1)))
+
+
+def test_other_sizes_are_resized(folder: Path) -> None:
+    images = read([folder / "red" / "0.png", folder / "red" / "1.png"], 8)
+    assert images.shape == (2, 3, 8, 8)
+    assert images[:, 0].unique().tolist() == [255] and images[:, 1:].unique().tolist() == [0]
+
+
+def test_a_cut_is_a_piece_of_the_image_with_mirrored_edges() -> None:
+    torch.manual_seed(0)
+    ramp = torch.arange(8.0).expand(64, 1, 8, 8)
+    moved = cut(ramp, 2)
+    assert moved.shape == ramp.shape
+    rows = {tuple(row.tolist()) for row in moved[:, 0, 0]}
+    pieces = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
+    assert rows == {*pieces, *(piece[::-1] for piece in pieces)}
+    assert {tuple(row.tolist()) for row in cut(ramp, 0)[:, 0, 0]} == {(*range(8),), (*range(7, -1, -1),)}
+
+
+def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
+    data = ImageFolderDataModule(str(folder), size=8, batch_size=4, shift=1, validation=0.2)
+    data.setup()
+    assert data.classes == ["blue", "red"]
+    assert {part: len(one) for part, one in data.sets.items()} == {"train": 12, "validation": 4, "test": 4}
+    for loader in (data.val_dataloader(), data.test_dataloader(), data.train_dataloader()):
+        for batch in loader:
+            shown, classes = data.on_after_batch_transfer(batch, 0)
+            assert shown.shape == (4, 3, 8, 8) and shown.dtype == torch.float32
+            assert torch.equal(shown[:, 0].mean((1, 2)), classes.float())  # red is the second class
+            assert torch.equal(shown[:, 2].mean((1, 2)), 1 - classes.float())
+
+
+def test_a_test_folder_is_what_is_tested(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    parts = tmp_path_factory.mktemp("parts")
+    for part in ("train", "test"):
+        (parts / part).symlink_to(folder)
+    data = ImageFolderDataModule(str(parts), size=8, shift=1, validation=0.2)
+    data.setup()
+    assert {part: len(one) for part, one in data.sets.items()} == {"train": 16, "validation": 4, "test": 20}
+
+
+def test_wrong_arguments(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="shift is 32, expected 0 or more and less than size, 32"):
+        ImageFolderDataModule(str(folder), shift=32)
+    with pytest.raises(ValueError, match=r"validation is 0\.5, expected between 0 and 0\.5"):
+        ImageFolderDataModule(str(folder), validation=0.5)
+    with pytest.raises(ValueError, match="blue: no folders in it, expected one for each class"):
+        ImageFolderDataModule(str(folder / "blue")).setup()
+    (folder / "red" / "0.png").write_bytes(b"text")
+    with pytest.raises(FileError, match=r"0\.png: no picture"):
+        ImageFolderDataModule(str(folder)).setup()

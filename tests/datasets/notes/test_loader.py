@@ -1,0 +1,196 @@
+"""From a prepared cache to batches: labels stand where the sound is, and examples repeat with their seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiocnn.augment import RandomRecording
+from audiocnn.datasets.notes import cache
+from audiocnn.datasets.notes.loader import (
+    Framing,
+    NotesDataModule,
+    Openings,
+    Recording,
+    Segments,
+    read_cache,
+    segment_notes,
+)
+from audiocnn.notes import Note, decode
+from audiocnn.units import hz_to_midi, midi_to_hz
+
+RATE, HOP = cache.SAMPLE_RATE, 512
+AS_IT_IS = RandomRecording(room_p=0, equaliser_p=0, noise_p=0, saturation_p=0)
+
+
+def song(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """One decaying tone after the other, half a second each, and their notes as rows."""
+    rng = np.random.default_rng(seed)
+    waveform, rows = np.zeros(round(duration_s * RATE), np.float32), []
+    for start_s in np.arange(0.2, duration_s - 0.5, 0.5):
+        onset = round((start_s + rng.uniform(0, 0.1)) * RATE)
+        midi, velocity = int(rng.integers(48, 84)), int(rng.integers(40, 120))
+        times_s = np.arange(round(0.35 * RATE)) / RATE
+        tone = np.sin(2 * np.pi * float(midi_to_hz(midi)) * times_s) * np.exp(-8 * times_s)
+        waveform[onset : onset + len(tone)] = velocity / 127 * tone
+        rows.append((onset / RATE, onset / RATE + 0.35, midi, velocity))
+    return waveform, np.array(rows)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A cache of two training recordings and one to validate on."""
+    folder = tmp_path_factory.mktemp("cache")
+    for name, seed, duration_s in (("train/a", 0, 6.0), ("train/b", 1, 2.0), ("validation/c.d", 2, 3.0)):
+        cache.write(folder / name, *song(seed, duration_s))
+    return folder
+
+
+def segments(folder: Path, n_frames: int = 80, **arguments) -> Segments:
+    return Segments(read_cache(folder / "train"), Framing(RATE, HOP), n_frames, 20, AS_IT_IS, **arguments)
+
+
+def same(one: tuple, other: tuple) -> bool:
+    return torch.equal(one[0], other[0]) and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
+
+
+def test_read_cache(folder: Path) -> None:
+    a, b = read_cache(folder / "train")
+    assert (a.path.name, a.sample_rate, a.n_samples) == ("a.wav", RATE, 6 * RATE)
+    assert b.n_samples == 2 * RATE
+    np.testing.assert_allclose(a.notes, song(0, 6.0)[1], atol=1e-6)
+    (c,) = read_cache(folder / "validation")
+    assert c.path.name == "c.d.wav"
+
+
+def test_recordings_are_silent_outside(folder: Path) -> None:
+    recording, (waveform, _) = read_cache(folder / "train")[0], song(0, 6.0)
+    np.testing.assert_allclose(recording.read(1000, 5000), waveform[1000:6000], atol=1e-4)
+    around = recording.read(-100, 6 * RATE + 300)
+    assert not around[:100].any()
+    assert not around[-200:].any()
+    np.testing.assert_allclose(around[100:-200], waveform, atol=1e-4)
+    assert not recording.read(7 * RATE, 10).any()
+
+
+def test_items_repeat_and_differ(folder: Path) -> None:
+    dataset = segments(folder, seed=3)
+    first = dataset[4]
+    assert same(first, segments(folder, seed=3)[4])
+    assert not same(first, dataset[5])
+    assert not same(first, segments(folder, seed=4)[4])
+    dataset.epoch = 1
+    assert not same(first, dataset[4])
+    dataset.epoch = 0
+    assert same(first, dataset[4])
+
+
+def test_shapes(folder: Path) -> None:
+    dataset = segments(folder, n_frames=50)
+    waveform, targets = dataset[0]
+    assert len(dataset) == 20
+    assert waveform.shape == (49 * HOP,)  # whose front end gives 50 frames
+    assert waveform.dtype == torch.float32
+    assert {name: target.shape for name, target in targets.items()} == dict.fromkeys(
+        ("onset", "frame", "offset", "velocity", "bend"), (88, 50)
+    )
+
+
+@pytest.mark.parametrize("transpose", [0, 5])
+def test_labels_stand_where_the_sound_is(folder: Path, transpose: int) -> None:
+    """In each segment, at every labelled onset the sound rises, and has the labelled pitch, bend included."""
+    dataset = segments(folder, transpose=transpose, transpose_p=1.0, detune_cents=40.0)
+    heard = 0
+    for index in range(6):
+        waveform, targets = dataset[index]
+        notes = decode({name: target.numpy() for name, target in targets.items()}, HOP / RATE)
+        for note in notes:
+            if note.onset_s > 0.15 and note.onset_s < 80 * HOP / RATE - 0.3:
+                assert abs(rise_s(waveform.numpy(), note.onset_s) - note.onset_s) < 0.004
+                pitch = pitch_of(waveform.numpy(), note.onset_s)
+                assert pitch == pytest.approx(note.midi + note.bend[0], abs=0.1)
+                heard += 1
+    assert heard > 10
+
+
+def rise_s(waveform: np.ndarray, onset_s: float) -> float:
+    """When the sound first reaches a twentieth of its peak within 80 ms of a time."""
+    start = round((onset_s - 0.08) * RATE)
+    level = np.abs(waveform[start : start + round(0.16 * RATE)])
+    return (start + np.flatnonzero(level > level[-800:].max() / 8)[0]) / RATE
+
+
+def pitch_of(waveform: np.ndarray, onset_s: float) -> float:
+    start = round((onset_s + 0.01) * RATE)
+    tone = waveform[start : start + 4000]
+    spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone)), 1 << 17))
+    return float(hz_to_midi(spectrum.argmax() * RATE / (1 << 17)))
+
+
+def test_transposition_is_within_its_limits(folder: Path) -> None:
+    original = set(read_cache(folder / "train")[0].notes[:, 2].astype(int))
+    dataset = segments(folder, transpose=0, detune_cents=10.0)
+    dataset.weights = np.array([1.0, 0.0])
+    for index in range(5):
+        targets = dataset[index][1]
+        assert set((targets["frame"].any(dim=1)).nonzero().flatten().tolist()) <= {m - 21 for m in original}
+        assert targets["bend"].abs().max() <= 0.1 + 0.08  # the speed is rounded by up to 8 cents
+
+
+def test_longer_recordings_are_drawn_more_often(folder: Path) -> None:
+    assert segments(folder).weights.tolist() == [0.75, 0.25]
+
+
+def test_segment_notes() -> None:
+    """Played at 1.25 times the speed from second 2, the second that begins at 3 s is heard after 0.8 s."""
+    rows = np.array([(1.0, 1.9, 60, 50), (1.5, 2.5, 61, 60), (3.0, 4.0, 62, 70), (4.5, 5.0, 63, 80)])
+    recording = Recording(Path("x.wav"), RATE, 6 * RATE, rows)
+    notes = segment_notes(recording, start_s=2.0, speed=1.25, semitones=4, bend=-0.1, duration_s=2.0)
+    assert notes == [
+        Note(pytest.approx(-0.4), pytest.approx(0.4), 65, 60, 1.0, (-0.1,)),
+        Note(pytest.approx(0.8), pytest.approx(1.6), 66, 70, 1.0, (-0.1,)),
+    ]
+
+
+def test_openings(folder: Path) -> None:
+    recordings = read_cache(folder / "train")
+    opening, whole = Openings(recordings, 3.0)[0], Openings(recordings, 3.0)[1]
+    assert len(opening[0]) == 3 * RATE
+    np.testing.assert_array_equal(opening[0].numpy(), recordings[0].read(0, 3 * RATE))
+    assert (opening[1][:, 0] < 3).all()
+    assert len(opening[1]) == (recordings[0].notes[:, 0] < 3).sum()
+    assert len(whole[0]) == 2 * RATE  # the recording is no longer
+    np.testing.assert_array_equal(whole[1].numpy(), recordings[1].notes)
+
+
+def test_batches(folder: Path) -> None:
+    data = NotesDataModule([str(folder)], n_frames=30, segments=6, batch_size=3, validation_s=1.0, workers=0)
+    data.setup()
+    batches = list(data.train_dataloader())
+    assert len(batches) == 2
+    waveforms, targets = batches[0]
+    assert waveforms.shape == (3, 29 * HOP)
+    assert targets["onset"].shape == (3, 88, 30)
+    ((waveform, rows),) = data.val_dataloader()
+    assert waveform.shape == (1, RATE)
+    assert rows.shape[0::2] == (1, 4)
+
+
+def test_two_caches_and_another_validation(folder: Path) -> None:
+    data = NotesDataModule([str(folder), str(folder)], validation=[str(folder)])
+    data.setup()
+    assert len(data.train_set.recordings) == 4
+    assert len(data.val_set) == 1
+
+
+def test_wrong_rate_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.wav: sample rate is 16000 Hz, expected 22050 Hz"):
+        NotesDataModule([str(folder)], sample_rate=22050).setup()
+
+
+def test_folder_without_recordings(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "lonely.tsv").write_text("onset_s\toffset_s\tmidi\tvelocity\n")
+    with pytest.raises(FileNotFoundError, match=r"train: no recording, expected NAME.wav beside NAME.tsv"):
+        NotesDataModule([str(tmp_path)]).setup()

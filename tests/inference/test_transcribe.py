@@ -1,0 +1,401 @@
+"""Listening: the same scores and notes whole, in blocks and live; soon enough; from files and arrays."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import audiocnn
+from audiocnn import audio, create_backbone, formats
+from audiocnn.audio import AudioError
+from audiocnn.backbones.harmonic import HarmonicUNet
+from audiocnn.files import FileError
+from audiocnn.frontends.cqt import Cqt
+from audiocnn.frontends.mel import LogMel
+from audiocnn.frontends.waveform import Waveform
+from audiocnn.inference.transcribe import StreamingTranscriber, transcribe
+from audiocnn.models.file import ModelError, write_model
+from audiocnn.models.load import fused, load
+from audiocnn.models.notes import NotesModel
+from audiocnn.notes import DecodingOptions, Note
+
+RATE, HOP = 8000, 256
+FRAME_S = HOP / RATE  # 32 ms
+REACH_S = 2 * FRAME_S  # half of the front end's longest window, in whole frames
+POOL = 3  # frames to a cell of the network's middle
+CONTEXT = 1 + (1 + 1) + POOL * (1 + 2 + 2 + 1 + 2) + (POOL - 1) + (1 + 1)  # frames seen to each side
+EAGER = DecodingOptions(onset_threshold=0.35, frame_threshold=0.5)  # finds more notes
+NETWORK = {
+    "channels": 8,
+    "middle_channels": 12,
+    "pool": POOL,
+    "harmonics": (1, 2, 3),
+    "before": (((12, 1), (1, 1)),),
+    "middle": (((7, 1), (12, 2)), ((12, 2), (1, 1))),
+    "after": (((1, 1), (12, 1)),),
+}
+
+
+@pytest.fixture(scope="module")
+def music() -> np.ndarray:
+    """Three minutes and a bit of tones and noise that come and go."""
+    rng = np.random.default_rng(0)
+    n_samples = 180 * RATE + 123
+    times_s = np.arange(n_samples) / RATE
+    waveform = 0.02 * rng.standard_normal(n_samples)
+    for frequency in rng.uniform(60, 2000, 8):
+        onsetless = np.abs(np.sin(np.pi * times_s * rng.uniform(0.3, 3)))
+        waveform += 0.1 * onsetless**4 * np.sin(2 * np.pi * frequency * times_s)
+    return waveform.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def task(music: np.ndarray) -> NotesModel:
+    """A net of random weights whose scores vary as a trained one's: a few of them pass the thresholds."""
+    torch.manual_seed(1)  # one with which notes of many pitches are found
+    front_end = Cqt(RATE, HOP, fmin=26.9755, n_bins=252, bins_per_octave=36, max_length=1022, floor=1e-4)
+    decoding = DecodingOptions(onset_threshold=0.5, frame_threshold=0.5, offset_threshold=0.5)
+    backbone = HarmonicUNet(**NETWORK)
+    task = NotesModel(front_end, backbone, decoding).eval()
+    for module in task.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
+            nn.init.normal_(module.running_mean, 0, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    nn.init.normal_(task.backbone.pitch_bias, 0, 0.1)
+    with torch.no_grad():
+        logits = task(torch.from_numpy(music[: 10 * RATE])[None])[0].flatten(1)
+        shares = torch.tensor([0.996, 0.8, 0.995, 0.5])  # of onset, frame, offset and velocity below one half
+        for output, share in enumerate(shares):
+            scale = 0.7 / logits[output].std()
+            task.head.project.weight[output] *= scale
+            task.head.project.bias[output] = -scale * (logits[output] + 4).quantile(share)
+    return task
+
+
+def sorted_notes(notes: list[Note]) -> list[Note]:
+    return sorted(notes, key=lambda note: (note.onset_s, note.midi))
+
+
+def hear(listener: StreamingTranscriber, waveform: np.ndarray, sizes) -> list[Note]:
+    """The notes of a waveform that comes in arrays of these sizes."""
+    notes, start = [], 0
+    while start < len(waveform):
+        size = next(sizes)
+        notes += listener.push(waveform[start : start + size])
+        start += size
+    return sorted_notes(notes + listener.flush())
+
+
+def always(size: int):
+    while True:
+        yield size
+
+
+def at_random(lowest: int, highest: int, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    while True:
+        yield int(rng.integers(lowest, highest))
+
+
+def assert_same_scores(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    assert ours.keys() == theirs.keys() == {"onset", "frame", "offset", "velocity"}
+    for name, score in ours.items():
+        np.testing.assert_allclose(score, theirs[name], rtol=0, atol=1e-5)
+
+
+def assert_same_notes(ours: list[Note], theirs: list[Note]) -> None:
+    assert [(note.midi, note.velocity) for note in ours] == [(note.midi, note.velocity) for note in theirs]
+    for name in ("onset_s", "offset_s", "confidence"):
+        times = [getattr(note, name) for note in ours], [getattr(note, name) for note in theirs]
+        np.testing.assert_allclose(*times, rtol=0, atol=1e-5 if name == "confidence" else 1e-6)
+
+
+@pytest.fixture(scope="module")
+def whole(task: NotesModel, music: np.ndarray) -> tuple[dict[str, np.ndarray], list[Note]]:
+    """Scores and notes of all of the music at once."""
+    listener = StreamingTranscriber(task, block_s=None, keep_scores=True)
+    notes = hear(listener, music, always(len(music)))
+    return listener.scores, notes
+
+
+# The same, however the sound comes
+
+
+def test_whole_is_what_the_task_says(task: NotesModel, music: np.ndarray, whole) -> None:
+    with torch.inference_mode():
+        scores = {
+            name: score[0].numpy() for name, score in task.scores(torch.from_numpy(music)[None]).items()
+        }
+    assert_same_scores(whole[0], scores)
+    assert whole[0]["onset"].shape == (88, 1 + len(music) // HOP)
+    assert 100 < len(whole[1]) < 3000
+    assert len({note.midi for note in whole[1]}) > 20
+    assert len({note.velocity for note in whole[1]}) > 10
+
+
+@pytest.mark.parametrize(
+    ("block_s", "sizes"),
+    [(1.3, always(777)), (7.77, at_random(1, 50_000)), (20.0, always(10**9)), (0.9, at_random(1, 6000))],
+    ids=["live", "odd", "blocks", "short"],
+)
+def test_blocks_and_live_are_the_whole(
+    task: NotesModel, music: np.ndarray, whole, block_s: float, sizes
+) -> None:
+    listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
+    notes = hear(listener, music, sizes)
+    assert_same_scores(listener.scores, whole[0])
+    assert_same_notes(notes, whole[1])
+
+
+@pytest.mark.parametrize("n_samples", [1, 24, HOP - 1, HOP, 5 * HOP, 40 * HOP + 7])
+def test_short_sounds(task: NotesModel, music: np.ndarray, n_samples: int) -> None:
+    scores = {}
+    for block_s in (None, 0.1, 20.0):
+        listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
+        hear(listener, music[:n_samples], always(100))
+        scores[block_s] = listener.scores
+        assert scores[block_s]["frame"].shape == (88, 1 + n_samples // HOP)
+    assert_same_scores(scores[0.1], scores[None])
+    assert_same_scores(scores[20.0], scores[None])
+
+
+def test_nothing_gives_nothing(task: NotesModel) -> None:
+    listener = StreamingTranscriber(task, keep_scores=True)
+    assert listener.push(np.zeros(0, np.float32)) == []
+    assert listener.flush() == []
+    assert listener.scores == {}
+    assert listener.sounding == []
+
+
+def test_memory_stays_bounded(task: NotesModel, music: np.ndarray) -> None:
+    """What is kept is a block, what the network sees around it, and one push."""
+    listener = StreamingTranscriber(task, block_s=2.0)
+    most = 0
+    for start in range(0, 60 * RATE, 1000):
+        listener.push(music[start : start + 1000])
+        most = max(most, len(listener._samples))
+    assert most <= 2 * RATE + 2 * (CONTEXT + 3) * HOP + 1000
+    assert listener.scores == {}
+
+
+def test_fused_net_gives_the_same_scores(task: NotesModel, music: np.ndarray) -> None:
+    waveform = torch.from_numpy(music[: 10 * RATE])[None]
+    before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
+    quick = fused(task)
+    assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in quick.modules())
+    with torch.inference_mode():
+        for name, score in quick.scores(waveform).items():
+            torch.testing.assert_close(score, task.scores(waveform)[name], rtol=0, atol=2e-6)
+    for name, tensor in task.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+MEL = LogMel(RATE, 512, 64, n_mels=40)
+STRIDED = {"depths": (1, 1), "widths": (8, 12), "norm": "batch"}
+NETWORKS = {
+    "strided": (MEL, {"name": "resnet_small", **STRIDED}),
+    "strided, 1-D": (MEL, {"name": "resnet_small", "dims": 1, "in_channels": 40, **STRIDED}),
+    "waveform": (Waveform(RATE), {"name": "resnet_small", "dims": 1, "in_channels": 1, **STRIDED}),
+    "looks at all": (MEL, {"name": "resnet_small", "squeeze": 4, **STRIDED}),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_whose_frames_are_cells(network: str, music: np.ndarray) -> None:
+    """Networks with strides, over bins, channels or samples, hear the same in pieces too."""
+    torch.manual_seed(0)
+    front_end, arguments = NETWORKS[network]
+    task = NotesModel(front_end, create_backbone(**arguments)).eval()
+    for module in task.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.3)
+    assert task.hop_length == front_end.hop_length * 8
+    waveform = music[: 5 * RATE + 77]
+    heard = []
+    for block_s, sizes in ((None, always(10**9)), (0.5, at_random(1, 6000)), (0.01, always(2001))):
+        listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
+        hear(listener, waveform, sizes)
+        heard.append(listener.scores)
+        assert (listener.latency_s == np.inf) == (network == "looks at all")
+    with torch.inference_mode():
+        scores = {k: s[0].numpy() for k, s in task.scores(torch.from_numpy(waveform)[None]).items()}
+    assert scores["frame"].shape == (88, 1 + len(waveform) // task.hop_length)
+    assert scores["frame"].std(axis=1).min() > 1e-5
+    for others in heard:
+        assert_same_scores(others, scores)
+
+
+# Soon enough
+
+
+def test_latency(task: NotesModel) -> None:
+    """Half a window, the frames that the network looks ahead, and the one that the decoder does."""
+    assert StreamingTranscriber(task).latency_s == pytest.approx(REACH_S + (CONTEXT + 1) * FRAME_S)
+    assert StreamingTranscriber(task, look_ahead_s=0.1).latency_s == pytest.approx(REACH_S + FRAME_S)  # 96 ms
+    assert StreamingTranscriber(task, look_ahead_s=0.2).latency_s == pytest.approx(REACH_S + 4 * FRAME_S)
+    assert StreamingTranscriber(task, look_ahead_s=0.192).latency_s == pytest.approx(0.192)
+    assert StreamingTranscriber(task, look_ahead_s=99).latency_s == StreamingTranscriber(task).latency_s
+
+
+def test_look_ahead_that_is_too_short(task: NotesModel) -> None:
+    with pytest.raises(ValueError, match=r"look_ahead_s is 0.09, expected at least this model's 0.096"):
+        StreamingTranscriber(task, look_ahead_s=0.09)
+
+
+def test_low_latency_does_not_depend_on_the_arrays(task: NotesModel, music: np.ndarray) -> None:
+    heard = []
+    for sizes in (always(HOP), at_random(1, 3000), always(10**6)):
+        listener = StreamingTranscriber(task, EAGER, look_ahead_s=0.1, keep_scores=True)
+        heard.append((hear(listener, music[: 4 * RATE], sizes), listener.scores))
+    assert len(heard[0][0]) > 5
+    for notes, scores in heard[1:]:
+        assert_same_scores(scores, heard[0][1])
+        assert_same_notes(notes, heard[0][0])
+
+
+def test_full_look_ahead_is_the_whole(task: NotesModel, music: np.ndarray, whole) -> None:
+    listener = StreamingTranscriber(task, look_ahead_s=5.0, keep_scores=True)
+    listener.push(music[: 4 * RATE])
+    answered = listener.scores
+    n_frames = answered["onset"].shape[1]
+    assert n_frames == 4 * RATE // HOP - 2 - CONTEXT + 1
+    assert_same_scores(answered, {name: score[:, :n_frames] for name, score in whole[0].items()})
+
+
+@pytest.mark.parametrize("look_ahead_s", [0.1, 0.3])
+def test_notes_are_told_in_time(task: NotesModel, music: np.ndarray, look_ahead_s: float) -> None:
+    """In arrays of 10 ms, each onset is told after the latency, give or take half a frame, never later."""
+    listener, told_s = StreamingTranscriber(task, EAGER, look_ahead_s=look_ahead_s), {}
+    for start in range(0, 4 * RATE, 80):
+        for note in listener.push(music[start : start + 80]) + listener.sounding:
+            told_s.setdefault((note.onset_s, note.midi), (start + 80) / RATE)
+    assert len(told_s) > 5
+    delays_s = [told - onset_s for (onset_s, _), told in told_s.items()]
+    assert max(delays_s) <= listener.latency_s + FRAME_S / 2 + 0.01
+    assert min(delays_s) >= listener.latency_s - FRAME_S / 2 - 1e-6
+
+
+def test_frames_hear_nothing_beyond_the_look_ahead(task: NotesModel, music: np.ndarray) -> None:
+    listener = StreamingTranscriber(task, look_ahead_s=0.1, keep_scores=True)
+    listener.push(music[: 2 * RATE])
+    early = listener.scores
+    assert early["onset"].shape[1] == 2 * RATE // HOP - 2 + 1
+    listener.push(np.ones(RATE, np.float32))
+    assert_same_scores(
+        early, {name: score[:, : early[name].shape[1]] for name, score in listener.scores.items()}
+    )
+
+
+# Files and arrays
+
+
+@pytest.fixture(scope="module")
+def song(music: np.ndarray, tmp_path_factory) -> Path:
+    """A stereo file of 45 s at another rate."""
+    path = tmp_path_factory.mktemp("songs") / "song.flac"
+    resampler = audio.Resampler(RATE, 22_050)
+    mono = np.concatenate([resampler.push(music[: 45 * RATE]), resampler.flush()])
+    audio.save(path, np.stack([mono, 0.5 * mono]), 22_050)
+    return path
+
+
+def test_file_is_its_array(task: NotesModel, song: Path) -> None:
+    from_file = transcribe(song, task, keep_scores=True)
+    assert len(from_file.notes) > 30
+    assert from_file.source == song
+    assert from_file.duration_s == pytest.approx(45, abs=1e-3)
+    assert from_file.frame_s == FRAME_S
+    assert from_file.notes == sorted_notes(from_file.notes)
+    samples = audio.load(song, 22_050)
+    from_array = transcribe((samples, 22_050), task, keep_scores=True)
+    assert from_array.source is None
+    assert_same_scores(from_array.scores, from_file.scores)
+    assert_same_notes(from_array.notes, from_file.notes)
+    assert_same_notes(transcribe((np.stack([2 * samples, 0 * samples]), 22_050), task).notes, from_file.notes)
+
+
+def test_whole_and_batches_of_blocks(task: NotesModel, song: Path) -> None:
+    in_blocks = transcribe(song, task)
+    assert in_blocks.scores == {}
+    assert_same_notes(transcribe(song, task, whole=True).notes, in_blocks.notes)
+    assert_same_notes(transcribe(str(song), task, batch_size=2).notes, in_blocks.notes)
+
+
+def test_progress(task: NotesModel, song: Path) -> None:
+    told = []
+    transcription = transcribe(song, task, progress=told.append)
+    assert told == sorted(told)
+    assert len(told) > 1
+    assert told[-1] == transcription.duration_s
+
+
+def test_knobs(task: NotesModel, music: np.ndarray) -> None:
+    sound = (music[: 20 * RATE], RATE)
+    every = transcribe(sound, task).notes
+    strict = transcribe(sound, task, onset_threshold=0.55, lowest_pitch=50).notes
+    assert 0 < len(strict) < len(every)
+    assert min(note.confidence for note in strict) >= 0.55
+    assert min(note.midi for note in strict) >= 50
+    decoding = replace(task.decoding, onset_threshold=0.55, lowest_pitch=70)
+    assert transcribe(sound, task, decoding=decoding, lowest_pitch=50).notes == strict
+    with pytest.raises(TypeError, match="unexpected keyword argument 'onset_treshold'"):
+        transcribe(sound, task, onset_treshold=0.6)
+    with pytest.raises(ValueError, match="onset_threshold is 0, expected more than 0 and at most 1"):
+        transcribe(sound, task, onset_threshold=0)
+
+
+@pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1, 1), (24, 1), (HOP, 2)])
+def test_next_to_no_sound(task: NotesModel, n_samples: int, n_frames: int) -> None:
+    transcription = transcribe((np.zeros(n_samples, np.float32), RATE), task, keep_scores=True)
+    assert transcription.duration_s == n_samples / RATE
+    assert all(score.shape == (88, n_frames) for score in transcription.scores.values())
+    assert bool(transcription.scores) == bool(n_frames)
+    assert n_frames or transcription.notes == []
+
+
+def test_missing_file(task: NotesModel, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"nowhere\.wav: No such file or directory"):
+        transcribe(tmp_path / "nowhere.wav", task)
+
+
+def test_models_by_name_and_path(task: NotesModel, music: np.ndarray, tmp_path: Path) -> None:
+    path, sound = tmp_path / "mine.safetensors", (music[: 10 * RATE], RATE)
+    write_model(task, path)
+    expected = transcribe(sound, task).notes
+    assert_same_notes(transcribe(sound, load(path)).notes, expected)
+    assert_same_notes(audiocnn.transcribe(sound, str(path)).notes, expected)
+    with pytest.raises(ModelError, match=r"notes-organ: no such model, expected a file or one of"):
+        load("notes-organ")
+    with pytest.raises(ModelError, match=r"none\.safetensors: No such file"):
+        load(tmp_path / "none.safetensors")
+
+
+def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -> None:
+    transcription = transcribe(song, task, keep_scores=True)
+    transcription.to_midi(tmp_path / "x.mid", tempo=90.0)
+    transcription.to_csv(tmp_path / "x.csv")
+    transcription.to_json(tmp_path / "x.json")
+    transcription.to_jams(tmp_path / "x.jams")
+    transcription.to_npz(tmp_path / "x.npz")
+    for name in ("x.mid", "x.csv", "x.json", "x.jams"):
+        notes = formats.read(tmp_path / name)
+        assert sorted(note.midi for note in notes) == sorted(note.midi for note in transcription.notes)
+        onsets = [note.onset_s for note in sorted_notes(notes)]
+        np.testing.assert_allclose(onsets, [note.onset_s for note in transcription.notes], atol=0.002)
+    with np.load(tmp_path / "x.npz") as arrays:
+        np.testing.assert_array_equal(arrays["onset"], transcription.scores["onset"])
+
+
+def test_spectrograms_need_the_audio_file(task: NotesModel, tmp_path: Path) -> None:
+    transcription = transcribe((np.zeros(RATE, np.float32), RATE), task)
+    with pytest.raises(
+        FileError, match=r"x\.png: needs the recording, which this transcription does not hold"
+    ):
+        transcription.to_png(tmp_path / "x.png")
+    with pytest.raises(FileError, match=r"x\.wav: needs the recording"):
+        transcription.to_wav(tmp_path / "x.wav")

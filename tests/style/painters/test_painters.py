@@ -1,0 +1,145 @@
+"""Networks that paint in one pass: any size, the statistics that they exchange, styles that do not touch."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from audiocnn.backbones.vgg import VGG
+from audiocnn.style.losses import gaussian, sums
+from audiocnn.style.painters.adain import AdaIN, adain, moments_of
+from audiocnn.style.painters.bank import StyleBank
+from audiocnn.style.painters.feedforward import TransferNet
+from audiocnn.style.painters.meta import MetaNet
+
+
+def encoder() -> VGG:
+    torch.manual_seed(0)
+    return VGG(in_channels=3, kernels=((3, 3), (3, 3), (3,)), widths=(4, 8, 16), norm="batch", pool="average")
+
+
+def images(*size: int, seed: int = 0) -> Tensor:
+    return torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(seed))
+
+
+NETWORKS = {
+    "feedforward": lambda: TransferNet(4, 1),
+    "adain": lambda: AdaIN(encoder(), 4),
+    "meta": lambda: MetaNet(encoder(), 4, 8),
+    "bank": lambda: StyleBank(["a", "b"], 4, 1),
+}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (32, 32), (33, 50)])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_size(name: str, size: tuple[int, int]) -> None:
+    network, shown = NETWORKS[name](), images(*size)
+    made = network(shown, images(20, 9)) if name in ("adain", "meta") else network(shown)
+    assert made.shape == shown.shape
+    assert made.isfinite().all() and made.min() >= 0 and made.max() <= 1
+
+
+def test_adain_by_hand() -> None:
+    content = torch.tensor([[[[1.0, 3.0]]]])  # mean 2, deviation 1
+    style = torch.tensor([[[[0.0, 10.0], [0.0, 10.0]]]])  # mean 5, deviation 5
+    torch.testing.assert_close(adain(content, style), torch.tensor([[[[0.0, 10.0]]]]))
+
+
+def test_adain_gives_the_statistics_of_the_style() -> None:
+    made = adain(images(9, 12), images(30, 5, seed=1) ** 2)
+    for found, wanted in zip(moments_of(made), moments_of(images(30, 5, seed=1) ** 2), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_adain_mixes_styles_by_their_weights() -> None:
+    network, shown = AdaIN(encoder(), 4).eval(), images(16, 16)
+    one, other = images(16, 16, seed=1), images(16, 16, seed=2)
+    with torch.no_grad():
+        alone = network(shown, one)
+        torch.testing.assert_close(network(shown, [one, other], [2.0, 0.0]), alone)
+        assert not torch.allclose(network(shown, [one, other], [1.0, 1.0]), alone, atol=1e-6)
+
+
+def test_the_encoder_of_adain_does_not_learn() -> None:
+    network = AdaIN(encoder(), 2).train()
+    assert not network.backbone.training and network.decode.training
+    assert not any(parameter.requires_grad for parameter in network.backbone.parameters())
+    with pytest.raises(ValueError, match=r"layer is 1, expected the first of a block: one of \[0, 2, 4\]"):
+        AdaIN(encoder(), 1)
+
+
+def test_a_bank_without_a_choice_knows_no_style() -> None:
+    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    before = network(shown)
+    nn.init.zeros_(network.bank.weight)
+    assert torch.equal(network(shown), before)
+
+
+def test_masks_put_styles_where_they_belong() -> None:
+    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    whole = torch.zeros(2, 2, 16, 16)
+    whole[:, 1] = 1
+    with torch.no_grad():
+        chosen = network(shown, torch.tensor([1, 1]))
+        torch.testing.assert_close(network(shown, masks=whole), chosen)
+        torch.testing.assert_close(network(shown, torch.tensor([[0.0, 1.0], [0.0, 1.0]])), chosen)
+        torch.testing.assert_close(network(shown, masks=torch.zeros(2, 2, 16, 16)), network(shown))
+
+
+def test_a_style_is_added_and_the_others_stay() -> None:
+    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    grown = network.added("c")
+    assert grown.styles == ["a", "b", "c"]
+    with torch.no_grad():
+        for number in (0, 1):
+            choice = torch.tensor([number] * 2)
+            torch.testing.assert_close(grown(shown, choice), network(shown, choice))
+        assert not torch.allclose(grown(shown, torch.tensor([2, 2])), network(shown, choice), atol=1e-4)
+    with pytest.raises(
+        ValueError, match=r"styles are \['a', 'b', 'a'\], expected at least one, and none twice"
+    ):
+        network.added("a")
+
+
+def test_each_style_has_a_network_of_its_own() -> None:
+    network, styles = MetaNet(encoder(), 4, 8), images(20, 20)
+    for layer in (network.to_embeddings, network.to_biases):
+        nn.init.normal_(layer.weight)
+    made = network.predict(styles)
+    assert made.kernels.shape == (2, 8 + 4 + 2 + 1, 4, 4, 3, 3)  # of 16 to 8, 8 to 8, 8 to 4, 4 to 4
+    for both, alone in zip(made, network.predict(styles[1:]), strict=True):
+        torch.testing.assert_close(both[1:], alone)
+        assert not torch.allclose(both[0], both[1], atol=1e-4)
+    with torch.no_grad():
+        painted = network(images(16, 16), styles)
+        close = {"atol": 1e-4, "rtol": 1e-3}
+        torch.testing.assert_close(network(images(16, 16)[1:], styles[1:]), painted[1:], **close)
+        torch.testing.assert_close(network(images(16, 16), styles[1:])[1:], painted[1:], **close)
+        mixed = network(images(16, 16), [styles, styles.flip(0)], [2.0, 0.0])
+        torch.testing.assert_close(mixed, painted, **close)
+
+
+def test_what_a_meta_network_paints_has_the_colours_of_the_style() -> None:
+    style = 0.5 + 0.1 * torch.randn(1, 3, 20, 20, generator=torch.Generator().manual_seed(2))
+    style[:, 2] = 0.3 + 0.5 * style[:, 0]  # blue goes with red
+    with torch.no_grad():
+        painted = MetaNet(encoder(), 4, 8)(images(32, 32)[:1], style)
+    for found, wanted in zip(gaussian(sums(painted)), gaussian(sums(style)), strict=True):
+        torch.testing.assert_close(found, wanted, atol=5e-3, rtol=0.05)  # some are clipped
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.8, 1.0])
+def test_a_meta_network_paints_in_one_colour(colour: float) -> None:
+    style = torch.full((1, 3, 40, 40), colour)
+    with torch.no_grad():
+        painted = MetaNet(encoder(), 4, 8)(images(32, 32)[:1], style)
+    torch.testing.assert_close(painted.mean(), torch.tensor(colour), atol=0.01, rtol=0)
+    assert painted.std() < 0.01
+
+
+def test_a_backbone_given_stays_as_it_is() -> None:
+    backbone, shown = encoder().eval(), images(16, 16)
+    with torch.no_grad():
+        before = backbone(shown)
+        AdaIN(backbone, 2)
+        MetaNet(backbone, 4, 8)
+        torch.testing.assert_close(backbone(shown), before, rtol=0, atol=0)

@@ -1,0 +1,167 @@
+"""stylize: files in, a image out; strengths, colours, masks, backbones, and what cannot be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiocnn import images
+from audiocnn.backbones.vgg import VGG
+from audiocnn.images import Image
+from audiocnn.models.file import ModelError, write_model
+from audiocnn.models.image import ImageModel
+from audiocnn.style.images import stylize
+from audiocnn.style.options import StyleOptions
+from audiocnn.style.painters.adain import AdaIN
+from audiocnn.style.painters.bank import StyleBank
+from audiocnn.style.painters.feedforward import TransferNet
+from audiocnn.style.painters.meta import MetaNet
+
+FAST = StyleOptions(iterations=3, coarsest=64, learning_rate=0.1)
+
+
+def blobs(seed: int, rows: int = 64, columns: int = 80) -> Image:
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(size=(3, 4, 5)).astype(np.float32)
+    return Image(np.kron(coarse, np.ones((1, rows // 4, columns // 5), np.float32)))
+
+
+def painted(**settings) -> np.ndarray:
+    return stylize(blobs(0), blobs(1), **{"size": 80, "options": FAST, **settings}).pixels
+
+
+def test_files_in_and_a_image_out(tmp_path: Path) -> None:
+    for name, seed in (("content.png", 0), ("style.png", 1)):
+        images.write(blobs(seed), tmp_path / name)
+    made = stylize(tmp_path / "content.png", tmp_path / "style.png", size=100, options=FAST)
+    assert made.size == (80, 100) and made.pixels.dtype == np.float32
+    assert made.pixels.min() >= 0 and made.pixels.max() <= 1
+
+
+def test_the_content_comes_back_at_strength_0() -> None:
+    np.testing.assert_allclose(painted(strength=0.0), blobs(0).pixels, atol=1e-6)
+    half, whole = painted(strength=0.5), painted()
+    np.testing.assert_allclose(half, (whole + blobs(0).pixels) / 2, atol=1e-6)
+
+
+def test_luminance_keeps_the_colours_of_the_content() -> None:
+    from skimage.color import rgb2lab
+
+    kept, free = (rgb2lab(painted(colours=colours).transpose(1, 2, 0)) for colours in ("luminance", "style"))
+    content = rgb2lab(blobs(0).pixels.transpose(1, 2, 0))
+    away = [np.median(np.abs(one - content)[..., 1:]) for one in (kept, free)]
+    assert away[0] < 1 < away[1]  # some colours are too light or dark to be kept
+
+
+def test_histograms_are_those_of_the_content() -> None:
+    kept = painted(colours="histogram")
+    for made, content in zip(kept, blobs(0).pixels, strict=True):
+        assert np.abs(np.sort(made.ravel()) - np.sort(content.ravel())).mean() < 0.04
+
+
+def test_masks_of_another_size_and_grey_contents() -> None:
+    mask = np.zeros((3, 10, 20), np.float32)
+    mask[..., :10] = 1
+    made = painted(masks=[Image(mask)])
+    difference = np.abs(made - blobs(0).pixels)
+    assert difference[..., 44:].max() <= 1 / 255 and difference[..., :36].mean() > 0.02
+
+
+def test_a_network_that_listens_paints_too() -> None:
+    losses: list[float] = []
+    options = StyleOptions(iterations=20, coarsest=64, learning_rate=0.03)
+    made = painted(backbone="genre", options=options, progress=lambda step: losses.append(step.loss))
+    assert losses[-1] < 0.8 * losses[0]
+    assert np.abs(made - blobs(0).pixels).mean() > 0.02
+
+
+def test_the_smallest_image() -> None:
+    one = Image(np.full((3, 1, 1), 0.5, np.float32))
+    assert stylize(one, one, size=64, options=FAST).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": [1.0, 2.0]}, "2 weights given, expected 1, one for each style"),
+        ({"weights": [0.0]}, r"weights are \[0.0\], expected 0 or more, one of them above 0"),
+        ({"size": 0}, "size is 0, expected 1 to 20000"),
+        ({"size": 30_000}, "size is 30000, expected 1 to 20000"),
+        ({"strength": 2.0}, "strength is 2.0, expected 0 to 1"),
+        ({"colours": "mine"}, "colours is 'mine', expected one of style, luminance, histogram"),
+    ],
+)
+def test_what_cannot_be(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        painted(**settings)
+
+
+def test_a_network_of_pitches_does_not() -> None:
+    with pytest.raises(ModelError, match="has a row for each pitch"):
+        painted(backbone="notes-piano")
+
+
+def test_no_such_backbone() -> None:
+    with pytest.raises(
+        ModelError, match="no such backbone, expected a model file or one of random, vgg, genre"
+    ):
+        painted(backbone="vgg99")
+
+
+def test_no_such_painter() -> None:
+    with pytest.raises(ModelError, match="night: no such model, expected a file or one of"):
+        stylize(blobs(0), model="night")
+
+
+@pytest.fixture(scope="module")
+def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of each kind that has learned nothing, and a network of images."""
+    folder = tmp_path_factory.mktemp("painters")
+    torch.manual_seed(0)
+    backbone = VGG(in_channels=3, kernels=((3,), (3,)), widths=(4, 8), hidden=8, size=1)
+    bank = StyleBank(["night", "day"], 4, 1)
+    made = {"one": TransferNet(4, 1), "any": AdaIN(backbone, 1), "bank": bank, "vgg": ImageModel(backbone, 2)}
+    made["meta"] = MetaNet(backbone, 1, 8)
+    for name, network in made.items():
+        write_model(network, folder / f"{name}.safetensors")
+    return folder
+
+
+def test_one_pass(painters: Path) -> None:
+    def painted(model: str, style: object = (), **settings) -> np.ndarray:
+        path = str(painters / f"{model}.safetensors")
+        return stylize(blobs(0), style, model=path, size=40, **settings).pixels  # pyright: ignore
+
+    assert painted("one").shape == painted("any", blobs(1)).shape == (3, 32, 40)
+    np.testing.assert_allclose(
+        painted("any", blobs(1), strength=0.0), painted("one", strength=0.0), atol=1e-6
+    )
+    assert painted("meta", [blobs(1), blobs(2)], weights=[1.0, 2.0]).shape == (3, 32, 40)
+    night, day = painted("bank", "night"), painted("bank", ["day"])
+    assert np.abs(night - day).max() > 1e-6
+    np.testing.assert_allclose(painted("bank", ["night", "day"], weights=[3.0, 0.0]), night, atol=1e-6)
+    mask = np.zeros((3, 32, 40), np.float32)
+    content = stylize(blobs(0), blobs(1), size=40, strength=0.0, options=FAST).pixels
+    np.testing.assert_allclose(painted("any", blobs(1), masks=[Image(mask)]), content, atol=1e-6)
+    np.testing.assert_allclose(painted("bank", "day", masks=[Image(mask + 1)]), day, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "style", "message"),
+    [
+        ("one", ["a.png"], "1 styles given, expected none: this model has one of its own"),
+        ("any", [], "no style given, expected at least one picture: this model paints in any style"),
+        ("bank", ["noon"], "style is 'noon', expected one of night, day"),
+    ],
+)
+def test_styles_that_a_model_does_not_take(painters: Path, model: str, style: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        stylize(blobs(0), style, model=str(painters / f"{model}.safetensors"), size=32)
+
+
+def test_models_that_do_not_paint(painters: Path) -> None:
+    with pytest.raises(ModelError, match="holds ImageModel, expected a network that paints"):
+        stylize(blobs(0), model=str(painters / "vgg.safetensors"))
+    made = painted(backbone=str(painters / "vgg.safetensors"))
+    assert made.shape == (3, 64, 80) and np.abs(made - blobs(0).pixels).mean() > 0.01
