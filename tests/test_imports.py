@@ -11,11 +11,12 @@ import pytest
 import audiocnn
 
 PACKAGE = Path(audiocnn.__file__).parent
-EVERYONE_MAY = {"files", "units"}
+EVERYONE_MAY = {"files", "registry", "units"}
 MAY_IMPORT = {
     "__init__": {"backbones", "explain", "inference", "models", "style"},
     "units": set(),
     "files": set(),
+    "registry": set(),
     "blocks": set(),
     "audio": set(),
     "images": set(),

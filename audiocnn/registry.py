@@ -1,0 +1,89 @@
+"""Registered classes, imported when they are named; and the constructor arguments that rebuild an object.
+
+A model file names its classes by their registered names. Only registered classes are built from one: those of
+audiocnn, those of packages that announce them by an entry point, and those that the program has imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The classes of one kind by name, such as all backbones.
+
+    Another package adds a class with the decorator `register`. So that it is found by its name alone, the package
+    announces the module under the entry point group `audiocnn.KIND`: in its pyproject.toml
+    `[project.entry-points."audiocnn.backbones"]` and below it `MyNet = "my_package.my_net"`.
+
+    Args:
+        kind: what the classes are, in the plural: "backbones". Messages and the entry point group use it.
+        modules: the name of each of audiocnn's own classes and the module that registers it.
+    """
+
+    def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
+        self.kind, self.modules = kind, modules
+        self._classes: dict[str, type[T]] = {}
+
+    def register(self, cls: type[T]) -> type[T]:
+        """Adds a class under its own name; a decorator.
+
+        Raises:
+            ValueError: another class has this name.
+        """
+        known = self._classes.setdefault(cls.__name__, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"{self.kind}: {cls.__name__} is registered already, by {known.__module__}")
+        self._classes[cls.__name__] = cls
+        return cls
+
+    def names(self) -> list[str]:
+        """The names of all classes, sorted, imported or not."""
+        return sorted({*self.modules, *self._classes, *self._announced()})
+
+    def __getitem__(self, name: str) -> type[T]:
+        """The class of this name; its module is imported when need be.
+
+        Raises:
+            KeyError: no class of this name is registered; the message says what to install or import.
+        """
+        if name not in self._classes and (module := {**self._announced(), **self.modules}.get(name)):
+            import_module(module)
+        if name not in self._classes:
+            raise KeyError(
+                f"{name} is not among the registered {self.kind}, {', '.join(self.names())}; install the package "
+                f"that announces it (entry point group audiocnn.{self.kind}), or import the module that registers it"
+            )
+        return self._classes[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes or name in self.modules or name in self._announced()
+
+    def _announced(self) -> dict[str, str]:
+        """The modules of installed packages' entry points, by the name of the class."""
+        return {entry.name: entry.module for entry in entry_points(group=f"audiocnn.{self.kind}")}
+
+
+class InitArgs:
+    """A mixin that keeps the arguments of the constructor.
+
+    Attributes:
+        init_args: each argument of the constructor by its name, defaults included, as given.
+    """
+
+    init_args: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # a copy is made without arguments, then filled
+        self = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
+        bound.apply_defaults()
+        name, *_ = bound.arguments
+        del bound.arguments[name]
+        object.__setattr__(self, "init_args", dict(bound.arguments))
+        return self
