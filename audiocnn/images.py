@@ -45,7 +45,7 @@ class Image:
         return self.pixels.shape[1], self.pixels.shape[2]
 
 
-def read(path: str | os.PathLike) -> Image:
+def read_image(path: str | os.PathLike) -> Image:
     """The image in a file, upright as its EXIF data say.
 
     Raises: FileError when there is none, it is damaged, or has more than `MOST_PIXELS`.
@@ -100,7 +100,7 @@ def _rgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
     return image.convert("RGB")
 
 
-def write(image: Image, path: str | os.PathLike) -> None:
+def write_image(image: Image, path: str | os.PathLike) -> None:
     """Writes a image as the suffix says, with its profile; opaque where the format knows nothing else.
 
     Raises: FileError when the suffix is none of `SUFFIXES`, or the system refuses.
@@ -127,7 +127,7 @@ def with_pixels(image: Image, pixels: np.ndarray) -> Image:
     return replace(image, pixels=pixels, alpha=np.asarray(alpha)[None].clip(0, 1))
 
 
-def draw(shown: Mapping[str, Image], columns: int = 4) -> Figure:
+def plot_images(shown: Mapping[str, Image], columns: int = 4) -> Figure:
     """A figure with the images side by side, each under its name."""
     from matplotlib.figure import Figure
 
@@ -142,7 +142,7 @@ def draw(shown: Mapping[str, Image], columns: int = 4) -> Figure:
     return figure
 
 
-def find(path: str | os.PathLike) -> Iterator[Path]:
+def find_images(path: str | os.PathLike) -> Iterator[Path]:
     """The image itself, or all images in a folder, sorted.
 
     Raises: FileError when there is nothing at the path, or no image in the folder.

@@ -69,7 +69,7 @@ def stylize(
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
     failed = False
     with interrupts.held():
-        for source in audio.find(content) if of_sound else images.find(content):
+        for source in audio.find(content) if of_sound else images.find_images(content):
             target = _target(source, content, output, suffix)
             if target.exists() and not overwrite:
                 print(f"{source}: done already, see {target}")
@@ -108,13 +108,13 @@ def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settin
     from audiocnn import images
     from audiocnn.style.images import stylize
 
-    original = images.read(source)
+    original = images.read_image(source)
 
     def so_far(step: "Step") -> None:
         if every and step.done % every == 0 and step.done < step.total:
             pixels = step.image[0].cpu().numpy()
             path = target.with_name(f"{target.stem}.{step.done:04}{target.suffix}")
-            images.write(images.with_pixels(original, pixels), path)
+            images.write_image(images.with_pixels(original, pixels), path)
 
     def planned(plan: "Plan") -> None:
         rows, columns = plan.size
@@ -124,7 +124,7 @@ def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settin
 
     with _progress(source.name, so_far) as progress, checked():
         made = stylize(original, list(style), progress=progress, planned=planned, **settings)
-    images.write(made, target)
+    images.write_image(made, target)
     print(f"{source} -> {target}", flush=True)
 
 

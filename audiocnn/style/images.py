@@ -216,7 +216,7 @@ def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
 
 
 def _read(image: PathLike | Image) -> Image:
-    return image if isinstance(image, Image) else images.read(Path(image))
+    return image if isinstance(image, Image) else images.read_image(Path(image))
 
 
 def _tensor(image: Image, device: str) -> Tensor:

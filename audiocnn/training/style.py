@@ -93,7 +93,7 @@ class StyleTask(Task):
         self.content_layers, self.style_layers = layers_of(backbone)
         extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
         self._extractor = (extractor,)  # in a tuple, where torch does not look for weights
-        self.choices = [[*images.find(path)] for path in self.styles]
+        self.choices = [[*images.find_images(path)] for path in self.styles]
         self.images: dict[Path, Tensor] = {}
         self.aims: dict[Path, Aims] = {}
         for found in self.choices:
@@ -160,7 +160,7 @@ class StyleTask(Task):
     def _image(self, path: Path) -> Tensor:
         """(1, 3, rows, columns), bytes; read when it is first asked for."""
         if path not in self.images:
-            read = fitted(torch.from_numpy(images.read(path).pixels)[None], self.style_size)
+            read = fitted(torch.from_numpy(images.read_image(path).pixels)[None], self.style_size)
             self.images[path] = (read.clamp(0, 1) * 255).round().byte()
         return self.images[path]
 

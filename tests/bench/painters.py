@@ -68,8 +68,8 @@ def main() -> None:
     extractor, options = extractor_of(*network_of("vgg"), options, "cpu")
     painters = {name: read_model(weights.path(name), nn.Module).eval() for name in options.painters}
     found = []
-    for path in images.find(options.style):
-        style = fitted(torch.from_numpy(images.read(path).pixels)[None], options.style_size)
+    for path in images.find_images(options.style):
+        style = fitted(torch.from_numpy(images.read_image(path).pixels)[None], options.style_size)
         found.append(left(style, path.stem, shown, painters, extractor, options))
         print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
     for name in painters:

@@ -17,7 +17,7 @@ def album(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for name in ("album/cat.png", "album/deep/dog.jpg", "night.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        images.write(images.Image(rng.uniform(size=(3, 64, 64)).astype(np.float32)), tmp_path / name)
+        images.write_image(images.Image(rng.uniform(size=(3, 64, 64)).astype(np.float32)), tmp_path / name)
     return tmp_path
 
 
@@ -26,7 +26,7 @@ def test_beside_the_image(run, album: Path) -> None:
     target = album / "album/cat.night.png"
     told = f"{album}/album/cat.png: 64 × 64 pixels, in one piece, about 0.0 GB of memory"
     assert (done.status, done.out) == (0, [told, f"{album}/album/cat.png -> {target}"])
-    assert images.read(target).size == (64, 64)
+    assert images.read_image(target).size == (64, 64)
     again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
     assert again.out == [f"{album}/album/cat.png: done already, see {target}"]
 

@@ -33,7 +33,7 @@ def painted(**settings) -> np.ndarray:
 
 def test_files_in_and_a_image_out(tmp_path: Path) -> None:
     for name, seed in (("content.png", 0), ("style.png", 1)):
-        images.write(blobs(seed), tmp_path / name)
+        images.write_image(blobs(seed), tmp_path / name)
     made = stylize(tmp_path / "content.png", tmp_path / "style.png", size=100, options=FAST)
     assert made.size == (80, 100) and made.pixels.dtype == np.float32
     assert made.pixels.min() >= 0 and made.pixels.max() <= 1

@@ -42,7 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     colours = torch.tensor([0.9, 0.5, 0.1]).view(3, 1, 1)
     made = {"stripes": columns * colours, "squares": (columns != columns.transpose(1, 2)) * colours.flip(0)}
     for name, pixels in made.items():
-        images.write(Image(pixels.numpy()), folder / f"{name}.png")
+        images.write_image(Image(pixels.numpy()), folder / f"{name}.png")
     return {path.stem: str(path) for path in folder.iterdir()}
 
 

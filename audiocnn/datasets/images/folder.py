@@ -21,14 +21,14 @@ from audiocnn.datasets.images.digits import split
 from audiocnn.datasets.images.memory import ImagesInMemory
 
 
-def read(paths: Sequence[Path], size: int) -> Tensor:
+def read_squares(paths: Sequence[Path], size: int) -> Tensor:
     """The middle square of each image, (images, 3, size, size), bytes.
 
     Raises: FileError when one cannot be read.
     """
 
     def square(path: Path) -> Tensor:
-        pixels = torch.from_numpy(images.read(path).pixels)
+        pixels = torch.from_numpy(images.read_image(path).pixels)
         side = min(pixels.shape[1:])
         top, left = ((n - side) // 2 for n in pixels.shape[1:])
         middle = pixels[None, :, top : top + side, left : left + side]
@@ -40,7 +40,7 @@ def read(paths: Sequence[Path], size: int) -> Tensor:
         return torch.stack([*pool.map(square, paths)])
 
 
-def cut(shown: Tensor, reach: int) -> Tensor:
+def augment_crops(shown: Tensor, reach: int) -> Tensor:
     """Each image moved by up to `reach` cells, its edges mirrored, and half of them turned left to right.
 
     Shape: (batch, channels, rows, columns) -> the same. Drawn by torch.
@@ -108,17 +108,17 @@ class ImageFolderDataModule(ImagesInMemory):
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
-        named = {one.name: [*images.find(one)] for one in sorted(folder.glob("*/"))}
+        named = {one.name: [*images.find_images(one)] for one in sorted(folder.glob("*/"))}
         if not named:
             raise ValueError(f"{folder}: no folders in it, expected one for each class")
         self.classes = [*named]
         paths = [path for found in named.values() for path in found]
         counts = torch.tensor([len(found) for found in named.values()])
-        return read(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
+        return read_squares(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
 
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
         """Bytes become numbers from 0 to 1; what is trained on is moved, a whole batch at once."""
         shown, classes = batch[0].float() / 255, batch[1]
         if self.trainer and self.trainer.training:
-            shown = cut(shown, self.shift)
+            shown = augment_crops(shown, self.shift)
         return [shown, classes]

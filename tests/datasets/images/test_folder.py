@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from audiocnn.datasets.images.folder import ImageFolderDataModule, cut, read
+from audiocnn.datasets.images.folder import ImageFolderDataModule, augment_crops, read_squares
 from audiocnn.files import FileError
 
 COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
@@ -26,13 +26,13 @@ def folder(tmp_path: Path) -> Path:
 def test_the_middle_square_is_read(tmp_path: Path) -> None:
     cells = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
     Image.fromarray(cells).save(tmp_path / "wide.png")
-    images = read([tmp_path / "wide.png"], 4)
+    images = read_squares([tmp_path / "wide.png"], 4)
     assert images.dtype == torch.uint8
     assert torch.equal(images[0], torch.from_numpy(cells[:, 2:6].transpose(2, 0, 1)))
 
 
 def test_other_sizes_are_resized(folder: Path) -> None:
-    images = read([folder / "red" / "0.png", folder / "red" / "1.png"], 8)
+    images = read_squares([folder / "red" / "0.png", folder / "red" / "1.png"], 8)
     assert images.shape == (2, 3, 8, 8)
     assert images[:, 0].unique().tolist() == [255] and images[:, 1:].unique().tolist() == [0]
 
@@ -40,12 +40,12 @@ def test_other_sizes_are_resized(folder: Path) -> None:
 def test_a_cut_is_a_piece_of_the_image_with_mirrored_edges() -> None:
     torch.manual_seed(0)
     ramp = torch.arange(8.0).expand(64, 1, 8, 8)
-    moved = cut(ramp, 2)
+    moved = augment_crops(ramp, 2)
     assert moved.shape == ramp.shape
     rows = {tuple(row.tolist()) for row in moved[:, 0, 0]}
     pieces = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
     assert rows == {*pieces, *(piece[::-1] for piece in pieces)}
-    assert {tuple(row.tolist()) for row in cut(ramp, 0)[:, 0, 0]} == {(*range(8),), (*range(7, -1, -1),)}
+    assert {tuple(row.tolist()) for row in augment_crops(ramp, 0)[:, 0, 0]} == {(*range(8),), (*range(7, -1, -1),)}
 
 
 def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
