@@ -45,7 +45,10 @@ def test_a_cut_is_a_piece_of_the_image_with_mirrored_edges() -> None:
     rows = {tuple(row.tolist()) for row in moved[:, 0, 0]}
     pieces = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
     assert rows == {*pieces, *(piece[::-1] for piece in pieces)}
-    assert {tuple(row.tolist()) for row in augment_crops(ramp, 0)[:, 0, 0]} == {(*range(8),), (*range(7, -1, -1),)}
+    assert {tuple(row.tolist()) for row in augment_crops(ramp, 0)[:, 0, 0]} == {
+        (*range(8),),
+        (*range(7, -1, -1),),
+    }
 
 
 def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
