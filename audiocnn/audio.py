@@ -80,7 +80,7 @@ def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
     return np.concatenate(list(_resampled(path, sample_rate)))
 
 
-def read(path: str | os.PathLike) -> tuple[np.ndarray, int]:
+def load_channels(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     """The whole sound as it is, float32 (channels, samples), and its sample rate in Hz.
 
     Raises:
@@ -95,7 +95,7 @@ def read(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     return samples, pieces[0][0]
 
 
-def blocks(
+def read_blocks(
     path: str | os.PathLike, sample_rate: int, n_samples: int, overlap: int = 0
 ) -> Iterator[np.ndarray]:
     """The samples of `load`, `n_samples` at a time (the last block may be shorter), in bounded memory.
@@ -125,15 +125,15 @@ def blocks(
 def stream(
     sound: str | os.PathLike | tuple[np.ndarray, int], sample_rate: int, n_samples: int
 ) -> Iterable[np.ndarray]:
-    """The samples of a file, as `blocks`, or of an array (samples,) or (channels, samples) with its rate."""
+    """The samples of a file, as `read_blocks`, or of an array (samples,) or (channels, samples) with its rate."""
     if not isinstance(sound, tuple):
-        return blocks(sound, sample_rate, n_samples)
+        return read_blocks(sound, sample_rate, n_samples)
     samples, rate = sound
     resampler = Resampler(rate, sample_rate)
     return [resampler.push(samples), resampler.flush()]
 
 
-def duration_s(path: str | os.PathLike) -> float:
+def read_duration_s(path: str | os.PathLike) -> float:
     """Length in seconds as the header tells it: reading a damaged file may find less."""
     if Path(path).suffix.lower() in VIDEO_SUFFIXES:
         return float(_open_video(path).metadata.duration_seconds or 0)
@@ -141,7 +141,7 @@ def duration_s(path: str | os.PathLike) -> float:
         return file.frames / file.samplerate
 
 
-def find(path: str | os.PathLike) -> list[Path]:
+def find_recordings(path: str | os.PathLike) -> list[Path]:
     """The audio files of a folder and the folders in it, sorted; a file is itself, whatever its name.
 
     Hidden files and folders are passed over.
@@ -167,15 +167,15 @@ def find(path: str | os.PathLike) -> list[Path]:
 
 
 def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
-    """Writes (samples,) or (channels, samples) as `written` does."""
+    """Writes (samples,) or (channels, samples) as `create` does."""
     frames = np.atleast_2d(waveform).T
-    with written(path, sample_rate, frames.shape[1]) as file:
+    with create(path, sample_rate, frames.shape[1]) as file:
         for start in range(0, len(frames), N_READ):
             file.write(frames[start : start + N_READ])
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterator[soundfile.SoundFile]:
+def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterator[soundfile.SoundFile]:
     """A sound file to write (samples, channels) to, piece by piece; it is at `path` when the block ends.
 
     The suffix names the format. Integer formats clip at ±1.
@@ -187,7 +187,7 @@ def written(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Itera
     kind = Path(path).suffix[1:].upper()
     if kind not in soundfile.available_formats():
         raise AudioError(path, f"cannot write {kind or 'without a suffix'}, expected wav, flac, ogg, mp3 ...")
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         try:
             with soundfile.SoundFile(partial, "w", sample_rate, n_channels) as file:
                 yield file
@@ -299,7 +299,7 @@ def _check(path: str | os.PathLike) -> None:
             if not file.read(1):
                 raise AudioError(path, "the file is empty")
     except OSError as error:
-        raise AudioError(path, files.reason(error)) from error
+        raise AudioError(path, files.describe_error(error)) from error
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ class FileError(Exception):
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike) -> Iterator[Path]:
+def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
     """A path beside `path`, with its suffix, that takes its place when the block ends.
 
     Makes the folders above it. When the block fails, what stood at `path` stays and nothing else is left.
@@ -39,11 +39,11 @@ def written(path: str | os.PathLike) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             partial.unlink()
         if isinstance(error, OSError):
-            raise FileError(path, reason(error)) from error
+            raise FileError(path, describe_error(error)) from error
         raise
 
 
-def reason(error: OSError) -> str:
+def describe_error(error: OSError) -> str:
     """Why the system refused, without the number and the path that `str(error)` has."""
     if isinstance(error, FileExistsError):
         return f"{error.filename} is a file, not a folder"

@@ -115,7 +115,7 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
     settings: dict[str, Any] = {"icc_profile": image.profile} if image.profile else {}
     if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         settings["quality"] = QUALITY
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         PIL.Image.fromarray(cells.transpose(1, 2, 0)).save(partial, **settings)
 
 

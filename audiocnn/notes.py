@@ -132,12 +132,12 @@ def decode(scores: Scores, frame_s: float, decoding: DecodingOptions | None = No
     its frame score falls below the threshold, its offset score peaks, its next onset, the end of the scores.
     """
     decoder = NoteDecoder(frame_s, decoding)
-    return sorted([*decoder.push(scores), *decoder.flush()], key=order)
+    return sort_notes([*decoder.push(scores), *decoder.flush()])
 
 
-def order(note: Note) -> tuple[float, int]:
-    """The key that notes are sorted by everywhere: onset, then pitch."""
-    return note.onset_s, note.midi
+def sort_notes(notes: Iterable[Note]) -> list[Note]:
+    """Return the notes in the order they have everywhere: by onset, then by pitch."""
+    return sorted(notes, key=lambda note: (note.onset_s, note.midi))
 
 
 @dataclass
@@ -187,7 +187,7 @@ class NoteDecoder:
         notes = self._read(joined)
         self._start += n_new
         self._held = {name: array[:, n_new:] for name, array in joined.items()}
-        return sorted(notes, key=order)
+        return sort_notes(notes)
 
     def flush(self) -> list[Note]:
         """The remaining notes; the decoder then stands at its beginning again."""
@@ -197,7 +197,7 @@ class NoteDecoder:
         end = self._start + NEIGHBOURHOOD
         notes += [self._close(row, end, end * self.frame_s) for row in list(self._open)]
         self.__init__(self.frame_s, self.decoding)
-        return sorted(self._kept(notes), key=order)
+        return sort_notes(self._kept(notes))
 
     def _read(self, scores: Scores) -> list[Note]:
         inner = slice(NEIGHBOURHOOD, -NEIGHBOURHOOD)

@@ -108,11 +108,11 @@ def test_clipped_square_is_read_as_it_is(tmp_path):
 def test_one_sample_and_3_ms(tmp_path, n_samples, expected):
     path = write(tmp_path / "a.wav", np.full(n_samples, 0.5))
     assert audio.load(path, 16_000).shape == (expected,)
-    assert [len(block) for block in audio.blocks(path, 16_000, 1000)] == [expected]
+    assert [len(block) for block in audio.read_blocks(path, 16_000, 1000)] == [expected]
 
 
 def test_duration(tmp_path):
-    assert audio.duration_s(write(tmp_path / "a.flac", sine(22_050))) == 0.5
+    assert audio.read_duration_s(write(tmp_path / "a.flac", sine(22_050))) == 0.5
 
 
 # --- resampling, whole and in pieces
@@ -177,7 +177,7 @@ def test_stream_refuses_integers_and_what_is_no_number():
 @pytest.mark.parametrize("overlap", [0, 123])
 def test_blocks_are_load_in_pieces(tmp_path, suffix, n_samples, overlap):
     path = write(tmp_path / f"a{suffix}", noise(150_000, 2))
-    blocks = list(audio.blocks(path, 16_000, n_samples, overlap))
+    blocks = list(audio.read_blocks(path, 16_000, n_samples, overlap))
     assert {len(block) for block in blocks[:-1]} <= {n_samples}
     assert (overlap if len(blocks) > 1 else 0) < len(blocks[-1]) <= n_samples
     for before, after in itertools.pairwise(blocks):
@@ -188,13 +188,13 @@ def test_blocks_are_load_in_pieces(tmp_path, suffix, n_samples, overlap):
 
 def test_no_block_that_holds_only_overlap(tmp_path):
     path = write(tmp_path / "a.wav", noise(1000))
-    assert [len(block) for block in audio.blocks(path, RATE, 500)] == [500, 500]
-    assert [len(block) for block in audio.blocks(path, RATE, 400, overlap=100)] == [400, 400, 400]
+    assert [len(block) for block in audio.read_blocks(path, RATE, 500)] == [500, 500]
+    assert [len(block) for block in audio.read_blocks(path, RATE, 400, overlap=100)] == [400, 400, 400]
 
 
 def test_blocks_do_not_share_memory(tmp_path):
     path, seen = write(tmp_path / "a.wav", np.full(1000, 0.5)), []
-    for block in audio.blocks(path, RATE, 400, overlap=100):
+    for block in audio.read_blocks(path, RATE, 400, overlap=100):
         seen.append(block.copy())
         block[:] = 0
     np.testing.assert_array_equal(np.concatenate(seen), 0.5)
@@ -204,7 +204,7 @@ def test_blocks_do_not_share_memory(tmp_path):
 def test_overlap_out_of_range(tmp_path, overlap):
     path = write(tmp_path / "a.wav", sine())
     with pytest.raises(ValueError, match=f"overlap is {overlap}, expected 0 to n_samples - 1 = 99"):
-        next(audio.blocks(path, RATE, 100, overlap))
+        next(audio.read_blocks(path, RATE, 100, overlap))
 
 
 def silence(path, n_samples, sample_rate):
@@ -226,7 +226,7 @@ def test_no_drift_over_10_minutes(tmp_path, rate):
         for click in clicks:
             file.seek(44 + 2 * click)
             file.write((30_000).to_bytes(2, "little"))
-    waveform = np.concatenate(list(audio.blocks(path, 16_000, 54_321)))
+    waveform = np.concatenate(list(audio.read_blocks(path, 16_000, 54_321)))
     assert len(waveform) == 600 * 16_000
     for click in clicks:
         expected = click * 16_000 / rate
@@ -238,7 +238,7 @@ def test_memory_is_flat(tmp_path):
     """An hour takes no more than a minute of it, to 20 MB."""
     script = (
         "import resource, sys; from audiocnn import audio\n"
-        "for _ in audio.blocks(sys.argv[1], 16000, 160000): pass\n"
+        "for _ in audio.read_blocks(sys.argv[1], 16000, 160000): pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     peaks_mb = []
@@ -284,9 +284,9 @@ def test_video_sound(encode, name):
     waveform = audio.load(path, 16_000)
     assert abs(len(waveform) / 16_000 - 5) < 0.1
     if path.suffix != ".mkv":  # torchcodec writes mkv headers with a wrong duration
-        assert abs(audio.duration_s(path) - 5) < 0.1
+        assert abs(audio.read_duration_s(path) - 5) < 0.1
     assert np.abs(np.fft.rfft(waveform[:16_000])).argmax() == 440
-    np.testing.assert_array_equal(np.concatenate(list(audio.blocks(path, 16_000, 7777))), waveform)
+    np.testing.assert_array_equal(np.concatenate(list(audio.read_blocks(path, 16_000, 7777))), waveform)
 
 
 def test_video_without_sound(tmp_path):
@@ -305,17 +305,17 @@ def test_find(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
-    found = [str(path.relative_to(tmp_path)) for path in audio.find(tmp_path)]
+    found = [str(path.relative_to(tmp_path)) for path in audio.find_recordings(tmp_path)]
     assert found == ["a/c/x.m4a", "a/z.MP3", "b.wav"]
-    assert audio.find(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
+    assert audio.find_recordings(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
 
 
 def test_find_nothing(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(audio.AudioError, match=rf"{tmp_path}: no audio in this folder \(\.wav, "):
-        audio.find(tmp_path)
+        audio.find_recordings(tmp_path)
     with pytest.raises(audio.AudioError, match="gone: No such file or directory"):
-        audio.find(tmp_path / "gone")
+        audio.find_recordings(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
@@ -329,12 +329,12 @@ def test_save_then_load(tmp_path, suffix, n_channels):
 
 def test_save_a_minute_of_stereo_ogg(tmp_path):
     audio.save(tmp_path / "a.ogg", np.zeros((2, 60 * RATE), np.float32), RATE)
-    assert audio.duration_s(tmp_path / "a.ogg") == 60
+    assert audio.read_duration_s(tmp_path / "a.ogg") == 60
 
 
 def test_written_piece_by_piece(tmp_path):
     samples = noise(10_000, 2)
-    with audio.written(tmp_path / "a.wav", 16_000, 2) as file:
+    with audio.create(tmp_path / "a.wav", 16_000, 2) as file:
         for piece in np.split(samples, [3000, 3001]):
             file.write(piece)
         assert not (tmp_path / "a.wav").exists()

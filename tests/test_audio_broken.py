@@ -26,7 +26,7 @@ def write(path, samples, **how):
 
 def refused(path, reason):
     """The path is refused by everything that reads, in one line that names it and the reason."""
-    for read in (lambda: audio.load(path, 16_000), lambda: list(audio.blocks(path, 16_000, 1000))):
+    for read in (lambda: audio.load(path, 16_000), lambda: list(audio.read_blocks(path, 16_000, 1000))):
         with pytest.raises(audio.AudioError) as caught:
             read()
         assert str(caught.value) == f"{path}: {reason}"
@@ -109,7 +109,7 @@ def test_header_that_promises_too_much(tmp_path, size):
     path = tmp_path / "a.wav"
     path.write_bytes(data[:40] + size.to_bytes(4, "little") + data[44:])
     np.testing.assert_allclose(audio.load(path, RATE), samples, atol=2**-15)
-    assert audio.duration_s(path) == 10_000 / RATE
+    assert audio.read_duration_s(path) == 10_000 / RATE
 
 
 def test_header_that_promises_nothing(tmp_path):

@@ -110,7 +110,7 @@ def names(folder: Path) -> set[str]:
 
 
 def midi(path: Path) -> list[int]:
-    return [note.midi for note in formats.read(path)]
+    return [note.midi for note in formats.read_notes(path)]
 
 
 @pytest.mark.parametrize("kind", SOUNDS)

@@ -213,7 +213,7 @@ def test_trains_resumes_exports_and_transcribes(
     assert main(["evaluate", "notes", str(tones / "validation"), *options]) == 0
     assert main(["transcribe", str(tones / "validation"), "--model", str(out), "--formats", "csv"]) == 0
     recording = tones / "validation" / "three.wav"
-    heard = formats.read(recording.with_suffix(".csv"))
+    heard = formats.read_notes(recording.with_suffix(".csv"))
     assert heard == audiocnn.transcribe(recording, task).notes
     n_played = len(np.loadtxt(recording.with_suffix(".tsv"), skiprows=1))
     assert len(heard) == pytest.approx(n_played, rel=0.3)

@@ -9,7 +9,7 @@ from audiocnn import files
 
 def test_written_appears_whole_in_folders_made_for_it(tmp_path):
     path = tmp_path / "a" / "b" / "song.mid"
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.write_bytes(b"notes")
         assert (partial.parent, partial.suffix) == (path.parent, ".mid")
         assert partial.name.startswith(".")
@@ -22,7 +22,7 @@ def test_written_appears_whole_in_folders_made_for_it(tmp_path):
 def test_failure_leaves_what_was_there(tmp_path, failure):
     path = tmp_path / "song.mid"
     path.write_bytes(b"old")
-    with pytest.raises(type(failure)), files.written(path) as partial:
+    with pytest.raises(type(failure)), files.write_atomically(path) as partial:
         partial.write_bytes(b"half of the ne")
         raise failure
     assert path.read_bytes() == b"old"
@@ -31,7 +31,7 @@ def test_failure_leaves_what_was_there(tmp_path, failure):
 
 def test_name_as_long_as_the_system_allows(tmp_path):
     path = tmp_path / ("x" * 251 + ".mid")
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.touch()
     assert path.exists()
 
@@ -40,12 +40,12 @@ def test_file_where_a_folder_is_needed(tmp_path):
     (tmp_path / "out").touch()
     with (
         pytest.raises(files.FileError, match=r"out/song\.mid: .*/out is a file, not a folder$"),
-        files.written(tmp_path / "out" / "song.mid"),
+        files.write_atomically(tmp_path / "out" / "song.mid"),
     ):
         pass
     with (
         pytest.raises(files.FileError, match=r"out/deep/song\.mid: Not a directory$"),
-        files.written(tmp_path / "out" / "deep" / "song.mid"),
+        files.write_atomically(tmp_path / "out" / "deep" / "song.mid"),
     ):
         pass
 
@@ -54,7 +54,7 @@ def test_folder_where_a_file_is_needed(tmp_path):
     (tmp_path / "song.mid").mkdir()
     with (
         pytest.raises(files.FileError, match=r"song\.mid: Is a directory$"),
-        files.written(tmp_path / "song.mid") as partial,
+        files.write_atomically(tmp_path / "song.mid") as partial,
     ):
         partial.touch()
     assert os.listdir(tmp_path) == ["song.mid"]
@@ -65,7 +65,7 @@ def test_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
     with (
         pytest.raises(files.FileError, match=r"song\.mid: Permission denied$"),
-        files.written(tmp_path / "song.mid") as partial,
+        files.write_atomically(tmp_path / "song.mid") as partial,
     ):
         partial.touch()
 
@@ -76,7 +76,7 @@ def test_full_disk(tmp_path):
     try:
         with (
             pytest.raises(files.FileError, match=r"song\.mid: File too large$"),
-            files.written(tmp_path / "song.mid") as partial,
+            files.write_atomically(tmp_path / "song.mid") as partial,
         ):
             partial.write_bytes(bytes(2000))
     finally:

@@ -61,8 +61,8 @@ def test_worked_file(tmp_path: Path, suffix: str, write) -> None:
 def test_csv_and_json_come_back_exactly(tmp_path: Path, notes: list[Note]) -> None:
     formats.write_json(notes, tmp_path / "notes.json")
     formats.write_csv(notes, tmp_path / "notes.csv")
-    assert formats.read(tmp_path / "notes.json") == notes
-    assert formats.read(tmp_path / "notes.csv") == [replace(note, bend=()) for note in notes]
+    assert formats.read_notes(tmp_path / "notes.json") == notes
+    assert formats.read_notes(tmp_path / "notes.csv") == [replace(note, bend=()) for note in notes]
 
 
 @pytest.mark.filterwarnings("ignore:Passing a schema:DeprecationWarning")  # of jams to jsonschema
@@ -74,7 +74,7 @@ def test_jams_is_valid_and_comes_back(tmp_path: Path, notes: list[Note]) -> None
     (annotation,) = document.annotations
     assert annotation.namespace == "note_midi"
     assert annotation.sandbox.velocity == [note.velocity for note in notes]
-    got = formats.read(tmp_path / "notes.jams")
+    got = formats.read_notes(tmp_path / "notes.jams")
     assert times(got) == pytest.approx(times(notes), abs=1e-12)
     assert [(note.onset_s, *plain([note]), note.confidence, note.bend) for note in got] == [
         (note.onset_s, *plain([note]), note.confidence, note.bend) for note in notes
@@ -95,12 +95,12 @@ def test_jams_of_unknown_length_ends_with_its_notes(tmp_path: Path) -> None:
     ],
 )
 def test_files_of_others(name: str, expected: list[Note]) -> None:
-    assert formats.read(GOLDEN / name) == expected
+    assert formats.read_notes(GOLDEN / name) == expected
 
 
 @pytest.mark.data
 def test_guitarset(recordings: Path) -> None:
-    notes = formats.read(recordings / "guitar_comp.jams")
+    notes = formats.read_notes(recordings / "guitar_comp.jams")
     assert len(notes) == 133
     assert times(notes)[0] == pytest.approx([0.048816, 0.472580], abs=1e-6)
     assert {note.midi for note in notes} <= set(range(40, 80))
@@ -124,7 +124,7 @@ def test_midi_comes_back_within_a_tick(tmp_path: Path, tempo: float) -> None:
     formats.write_midi(notes, tmp_path / "notes.mid", tempo)
     got, wanted = (
         sorted(some, key=lambda note: (note.midi, note.onset_s))
-        for some in (formats.read(tmp_path / "notes.mid"), notes)
+        for some in (formats.read_notes(tmp_path / "notes.mid"), notes)
     )
     assert plain(got) == plain(wanted)
     half_a_tick_s = 30 / tempo / 480
@@ -133,18 +133,18 @@ def test_midi_comes_back_within_a_tick(tmp_path: Path, tempo: float) -> None:
 
 def test_midi_does_not_drift(tmp_path: Path) -> None:
     formats.write_midi([Note(7200.0, 7200.5, 60)], tmp_path / "late.mid", tempo=129.0)
-    assert formats.read(tmp_path / "late.mid")[0].onset_s == pytest.approx(7200, abs=1e-3)
+    assert formats.read_notes(tmp_path / "late.mid")[0].onset_s == pytest.approx(7200, abs=1e-3)
 
 
 def test_midi_keeps_the_shortest_note(tmp_path: Path) -> None:
     formats.write_midi([Note(1.0, 1.0 + 1e-6, 60)], tmp_path / "short.mid")
-    (note,) = formats.read(tmp_path / "short.mid")
+    (note,) = formats.read_notes(tmp_path / "short.mid")
     assert note.offset_s - note.onset_s == pytest.approx(60 / 120 / 480)
 
 
 def test_midi_without_notes(tmp_path: Path) -> None:
     formats.write_midi([], tmp_path / "none.mid")
-    assert formats.read(tmp_path / "none.mid") == []
+    assert formats.read_notes(tmp_path / "none.mid") == []
 
 
 @pytest.mark.parametrize("tempo", [0, -60, 3.9, 1001, float("nan")])
@@ -176,7 +176,7 @@ def test_too_many_bent_notes_share_channels(tmp_path: Path) -> None:
     file = pretty_midi.PrettyMIDI(str(tmp_path / "chord.mid"))
     assert len(file.instruments) == 15
     assert not any(instrument.is_drum for instrument in file.instruments)
-    assert plain(formats.read(tmp_path / "chord.mid")) == plain(chord)
+    assert plain(formats.read_notes(tmp_path / "chord.mid")) == plain(chord)
 
 
 def test_bends_end_with_their_note_and_stay_in_range(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_sustain_pedal_lengthens_notes_and_drums_are_left_out(tmp_path: Path) ->
     file.write(str(tmp_path / "pedal.mid"))
     got = {
         (note.midi, round(note.onset_s, 3)): round(note.offset_s, 3)
-        for note in formats.read(tmp_path / "pedal.mid")
+        for note in formats.read_notes(tmp_path / "pedal.mid")
     }
     assert got == {
         (60, 0.0): 1.0,
@@ -250,7 +250,7 @@ def test_sustain_pedal_lengthens_notes_and_drums_are_left_out(tmp_path: Path) ->
 def test_damaged_file(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(files.FileError) as error:
-        formats.read(tmp_path / name)
+        formats.read_notes(tmp_path / name)
     assert str(error.value).startswith(f"{tmp_path / name}: ")
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
@@ -258,7 +258,7 @@ def test_damaged_file(tmp_path: Path, name: str, content: bytes, reason: str) ->
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(files.FileError, match=r"none\.csv: No such file or directory"):
-        formats.read(tmp_path / "none.csv")
+        formats.read_notes(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize("suffix", ["mid", "csv", "json", "jams"])
@@ -269,7 +269,7 @@ def test_truncated_file_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
     for length in range(0, len(whole), 3):
         (tmp_path / f"cut.{suffix}").write_bytes(whole[:length])
         try:
-            assert len(formats.read(tmp_path / f"cut.{suffix}")) <= len(WORKED)
+            assert len(formats.read_notes(tmp_path / f"cut.{suffix}")) <= len(WORKED)
         except files.FileError as error:
             assert str(error).startswith(f"{tmp_path / f'cut.{suffix}'}: ")
 

@@ -1,3 +1,4 @@
+import librosa
 import numpy as np
 import pytest
 
@@ -16,3 +17,8 @@ def test_there_and_back_in_cents():
     midi = np.arange(0, 128, 0.01)
     np.testing.assert_allclose(units.hz_to_midi(units.midi_to_hz(midi)), midi, atol=1e-12)
     np.testing.assert_allclose(units.midi_to_hz(midi + 12), 2 * units.midi_to_hz(midi), rtol=1e-12)
+
+
+@pytest.mark.parametrize("midi", range(128))
+def test_note_names_are_those_of_librosa(midi):
+    assert units.midi_to_note(midi) == librosa.midi_to_note(midi, unicode=False)

@@ -56,7 +56,7 @@ def explain(
 
     with checked():
         page.check(task, label, note, layer)
-    data = audio.find(among) if among else []
+    data = audio.find_recordings(among) if among else []
 
     def hear(source: Path, targets: dict[str, Path], progress: recordings.Progress) -> str:
         return page.write_page(

@@ -77,7 +77,7 @@ def trained(config: Path, ckpt_path: Path) -> "nn.Module":
         with warnings.catch_warnings(action="ignore"):
             checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise files.FileError(ckpt_path, files.reason(error)) from error
+        raise files.FileError(ckpt_path, files.describe_error(error)) from error
     except Exception as error:  # what a damaged file does to the reader is not to be foreseen
         raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
     labels = checkpoint.get("labels") if isinstance(checkpoint, dict) else None
@@ -108,6 +108,6 @@ def _described(config: Path, labels: list[str] | None) -> "nn.Module":
             section["model"]["init_args"]["labels"] = labels
         return parser.instantiate(parser.parse_object(section))["model"]
     except OSError as error:
-        raise files.FileError(config, files.reason(error)) from error
+        raise files.FileError(config, files.describe_error(error)) from error
     except (jsonargparse.ArgumentError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise files.FileError(config, f"describes no model: {error}") from error

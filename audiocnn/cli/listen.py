@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from audiocnn import audio
+from audiocnn import audio, units
 from audiocnn.cli import interrupts
 from audiocnn.cli.arguments import DecodingArguments, UsageError, checked, task_of
 from audiocnn.notes import Note
@@ -122,7 +122,5 @@ def _key(note: Note) -> Key:
 
 
 def _line(time_s: float, begins: bool, note: Note) -> str:
-    from audiocnn.formats.tables import pitch_name
-
-    line = f"{time_s:9.3f}  {'on' if begins else 'off':3}  {pitch_name(note.midi):4}"
+    line = f"{time_s:9.3f}  {'on' if begins else 'off':3}  {units.midi_to_note(note.midi):4}"
     return f"{line}  {note.velocity:3}" if begins else line.rstrip()

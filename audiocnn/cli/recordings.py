@@ -82,7 +82,7 @@ def _find(paths: Sequence[Path], output: Path | None) -> tuple[dict[Path, Path],
     seen, n_failed = set(), 0
     for path in paths:
         try:
-            sources = audio.find(path)
+            sources = audio.find_recordings(path)
         except files.FileError as error:
             _tell(error)
             n_failed += 1
@@ -172,7 +172,7 @@ def progress(n_files: int) -> Iterator[Start]:
         def start(source: Path) -> Callable[[float], None]:
             interrupts.check()
             bar.update(all_files, completed=next(numbers))
-            total_s = None if bar.disable else audio.duration_s(source)
+            total_s = None if bar.disable else audio.read_duration_s(source)
             bar.reset(one_file, description=source.name, total=total_s)
 
             def tell(seconds: float) -> None:

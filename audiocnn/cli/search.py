@@ -129,9 +129,9 @@ def search(
     winner = best(history.candidates)
     story = f"{monitor} {winner.score:.4f} after {epochs} epochs, {winner.parameters:,} parameters"
     head = f"# The best of {len(history.candidates)} networks: {story}.\n"
-    with files.written(output / "best.yaml") as partial:
+    with files.write_atomically(output / "best.yaml") as partial:
         partial.write_text(head + _yaml(with_cells(fit, winner.cells)))
-    with files.written(output / "history.png") as partial:
+    with files.write_atomically(output / "history.png") as partial:
         draw(history.candidates, f"{monitor} after {epochs} epochs").savefig(partial, dpi=100)
     return output / "best.yaml"
 

@@ -69,7 +69,7 @@ def stylize(
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
     failed = False
     with interrupts.held():
-        for source in audio.find(content) if of_sound else images.find_images(content):
+        for source in audio.find_recordings(content) if of_sound else images.find_images(content):
             target = _target(source, content, output, suffix)
             if target.exists() and not overwrite:
                 print(f"{source}: done already, see {target}")

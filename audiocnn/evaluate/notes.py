@@ -139,12 +139,12 @@ def evaluate_folder(
     for recording, notes in pairs(folder):
         name = recording.name if recording == Path(folder) else recording.relative_to(folder).as_posix()
         try:
-            scores[name] = score(formats.read(notes), transcribe(recording))
+            scores[name] = score(formats.read_notes(notes), transcribe(recording))
         except files.FileError as error:
             failed[name] = str(error)
     report = Report(scores, _mean(list(scores.values())), failed)
     if output is not None:
-        with files.written(output) as partial:
+        with files.write_atomically(output) as partial:
             partial.write_text(json.dumps(vars(report), indent=1) + "\n", encoding="utf-8")
     return report
 
@@ -160,7 +160,7 @@ def pairs(folder: str | os.PathLike) -> list[tuple[Path, Path]]:
     """
     found = [
         (recording, notes)
-        for recording in audio.find(folder)
+        for recording in audio.find_recordings(folder)
         if (notes := next(filter(Path.is_file, map(recording.with_suffix, REFERENCE_SUFFIXES)), None))
     ]
     if not found:

@@ -29,9 +29,9 @@ def write(report: ClipReport, folder: Path) -> None:
     if names:
         plots.write_confusion(names, report.clips.outputs, counts, folder / "confusion.png")
     plots.write_calibration(report.clips.reliability, folder / "calibration.png")
-    with files.written(folder / "results.json") as partial:
+    with files.write_atomically(folder / "results.json") as partial:
         partial.write_text(json.dumps(document(report), indent=1) + "\n", encoding="utf-8")
-    with files.written(folder / "report.md") as partial:
+    with files.write_atomically(folder / "report.md") as partial:
         partial.write_text("\n".join(page(report)), encoding="utf-8")
 
 

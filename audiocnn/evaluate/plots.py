@@ -77,5 +77,5 @@ def _figure(inches: tuple[float, float]) -> "Figure":
 
 
 def _save(figure: "Figure", path: str | os.PathLike) -> None:
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         figure.savefig(partial, format="png")

@@ -120,7 +120,7 @@ def write_page(
             progress(done_s)
     title = f"<title>{html.escape(source.name)}</title>"
     head = f'<!doctype html><meta charset="utf-8">{title}<style>{STYLE}</style>'
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.write_text("\n".join([head, *sections, ""]), encoding="utf-8")
     return "; ".join(excerpt.title for excerpt in excerpts)
 
@@ -338,6 +338,6 @@ def _written(piece: Piece, folder: Path, model: Model) -> str:
     if isinstance(piece.content, Tensor):
         audio.save(path, piece.content.detach().cpu().numpy(), model.sample_rate)
         return f'<span>{caption}<audio controls preload="none" src="{piece.name}"></audio></span>'
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         piece.content.savefig(partial, format="png")
     return f'<figure><img src="{piece.name}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

@@ -1,4 +1,4 @@
-"""Notes <-> files, labels -> files: one family of formats in each module, all behind `read` and `WRITERS`.
+"""Notes <-> files, labels -> files: one family of formats in each module, all behind `read_notes` and `WRITERS`.
 
 Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a plot, sound, and raw scores -> NPZ;
 and the first one of an evaluation, a file of reference notes -> notes. Times are seconds from the start of
@@ -21,7 +21,7 @@ from audiocnn.formats.piano_roll import write_png
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise
-from audiocnn.notes import Note, order
+from audiocnn.notes import Note, sort_notes
 
 __all__ = [
     "LABEL_WRITERS",
@@ -29,7 +29,7 @@ __all__ = [
     "WRITERS",
     "estimate_tempo",
     "quantise",
-    "read",
+    "read_notes",
     "write_csv",
     "write_jams",
     "write_json",
@@ -50,7 +50,7 @@ READERS: dict[str, Callable[[Path], list[Note]]] = {
 }
 
 
-def read(path: str | os.PathLike) -> list[Note]:
+def read_notes(path: str | os.PathLike) -> list[Note]:
     """The notes of a file, in the order of their onsets; its suffix tells the format, as in `READERS`.
 
     Raises:
@@ -65,12 +65,12 @@ def read(path: str | os.PathLike) -> list[Note]:
         for number, note in enumerate(notes, 1):
             _check(note, number)
     except OSError as error:
-        raise files.FileError(path, files.reason(error)) from error
+        raise files.FileError(path, files.describe_error(error)) from error
     # What a damaged file does to a parser is not to be foreseen; whatever it is, this file is the reason.
     except Exception as error:
         detail = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise files.FileError(path, f"not readable as {path.suffix.lower()}: {detail}") from error
-    return sorted(notes, key=order)
+    return sort_notes(notes)
 
 
 def _check(note: Note, number: int) -> None:

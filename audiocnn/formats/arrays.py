@@ -15,5 +15,5 @@ def write_npz(scores: Scores, path: str | os.PathLike, frame_s: float) -> None:
     """
     n_pitches, n_frames = next(iter(scores.values())).shape
     axes = {"midi": LOWEST_MIDI + np.arange(n_pitches), "times_s": np.arange(n_frames) * frame_s}
-    with files.written(path) as partial, open(partial, "wb") as file:
+    with files.write_atomically(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **axes, **scores)

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import audiocnn
-from audiocnn import files
-from audiocnn.formats.tables import pitch_name
+from audiocnn import files, units
 from audiocnn.notes import BEND_STEP_S, Note
 
 JAMS_VERSION = "0.3.5"
@@ -25,8 +24,8 @@ NOTE_FIELDS = ("onset_s", "offset_s", "midi", "velocity", "confidence", "bend")
 
 def write_json(notes: Iterable[Note], path: str | os.PathLike) -> None:
     """Writes {"bend_step_s": ..., "notes": [...]}, one note a line with its fields and its pitch's name."""
-    lines = ",\n".join(_dumps({**asdict(note), "name": pitch_name(note.midi)}) for note in notes)
-    with files.written(path) as partial:
+    lines = ",\n".join(_dumps({**asdict(note), "name": units.midi_to_note(note.midi)}) for note in notes)
+    with files.write_atomically(path) as partial:
         partial.write_text(f'{{"bend_step_s": {BEND_STEP_S}, "notes": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
@@ -63,7 +62,7 @@ def write_jams(notes: Iterable[Note], path: str | os.PathLike, duration_s: float
         "annotations": [annotation],
         "sandbox": {},
     }
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.write_text(_dumps(document) + "\n", encoding="utf-8")
 
 

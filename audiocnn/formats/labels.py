@@ -44,14 +44,14 @@ def write_json(result: Any, path: str | os.PathLike) -> None:
             },
         },
     }
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def write_csv(result: Any, path: str | os.PathLike) -> None:
     """Writes a table: where each window begins and ends in seconds, and the probability of each label."""
     timeline = result.timeline
-    with files.written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with files.write_atomically(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["start_s", "end_s", *timeline.outputs])
         for start_s, row in zip(timeline.starts_s, timeline.probabilities, strict=True):
@@ -89,7 +89,7 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
     )
     above.set_yticks(np.log2(np.array(list(TICKS_HZ)) / LOWEST_HZ), TICKS_HZ.values(), fontsize=9)
     _draw(below, timeline, shown)
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         figure.savefig(partial)
 
 
@@ -117,12 +117,12 @@ def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
 
 def spectrogram(source: str | os.PathLike) -> np.ndarray:
     """Levels in decibels below the loudest, (rows, columns): a column is the loudest of its frames."""
-    hop_length = max(SHORTEST_HOP, round(audio.duration_s(source) * SAMPLE_RATE / COLUMNS))
+    hop_length = max(SHORTEST_HOP, round(audio.read_duration_s(source) * SAMPLE_RATE / COLUMNS))
     n_block, overlap = max(hop_length, N_FFT), max(N_FFT - hop_length, 0)
     window, rows_hz = np.hanning(N_FFT), np.geomspace(LOWEST_HZ, SAMPLE_RATE / 2, N_ROWS)
     bins_hz = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
     columns = []
-    for block in audio.blocks(source, SAMPLE_RATE, n_block, overlap):
+    for block in audio.read_blocks(source, SAMPLE_RATE, n_block, overlap):
         frames = np.pad(block, (0, -len(block) % N_FFT)).reshape(-1, N_FFT)
         spectrum = np.abs(np.fft.rfft(frames * window)).max(axis=0)
         columns.append(np.interp(rows_hz, bins_hz, spectrum))

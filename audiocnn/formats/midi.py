@@ -15,7 +15,7 @@ import pretty_midi
 
 from audiocnn import files
 from audiocnn.formats.tempo import check_tempo
-from audiocnn.notes import BEND_STEP_S, Note, order
+from audiocnn.notes import BEND_STEP_S, Note, sort_notes
 
 TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute; pretty_midi reads up to 1e7 ticks, 2.9 h
 BEND_RANGE = 2.0  # semitones at MIDI's full bend of 8192, what synthesisers take without being told
@@ -65,7 +65,7 @@ def write_midi(
         _instrument(voice, 60 / tempo / TICKS_PER_QUARTER, pitch_bend)
         for voice in channels(notes, pitch_bend) or [[]]
     ]
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         file.write(str(partial))
 
 
@@ -76,7 +76,7 @@ def channels(notes: Iterable[Note], pitch_bend: bool) -> list[list[Note]]:
     """
     parted: list[list[Note]] = []
     sounding: list[list[Note]] = []  # of each channel, at the onset of the note in hand
-    for note in sorted(notes, key=order):
+    for note in sort_notes(notes):
         sounding = [[other for other in others if other.offset_s > note.onset_s] for others in sounding]
         free = [
             number

@@ -61,7 +61,7 @@ def write_png(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
         _dress(axes, span_s)
     systems[-1].set_xlabel("seconds")
     figure.colorbar(drawn, ax=systems[0], label="velocity", pad=0.01, aspect=30)
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         figure.savefig(partial, format="png", pil_kwargs={"compress_level": 1})  # 8 % larger, 20 % sooner
 
 
@@ -99,7 +99,7 @@ def _dress(axes: "Axes", span_s: tuple[float, float]) -> None:
 
 def _spectrogram(source: str | os.PathLike) -> tuple[np.ndarray, int]:
     """Level in dB below the highest, (rows, frames), and the hop length from frame to frame in samples."""
-    n_samples = audio.duration_s(source) * SAMPLE_RATE
+    n_samples = audio.read_duration_s(source) * SAMPLE_RATE
     hop_length = int(np.clip(n_samples / (N_SYSTEMS * COLUMNS), SHORTEST_HOP, N_FFT))
     bounds = pairwise((*WINDOWS, (0, HIGHEST)))
     filters = [_filters(n_window, low, high) for (n_window, low), (_, high) in bounds]
@@ -120,7 +120,7 @@ def _frames(source: str | os.PathLike, hop_length: int) -> Iterator[np.ndarray]:
     """Frames centred on each hop_length-th sample, a block of them at a time: (frames, N_FFT)."""
     silence = np.zeros(N_FFT // 2, np.float32)
     kept = silence
-    for block in chain(audio.blocks(source, SAMPLE_RATE, BLOCK_FRAMES * hop_length), [silence]):
+    for block in chain(audio.read_blocks(source, SAMPLE_RATE, BLOCK_FRAMES * hop_length), [silence]):
         kept = np.concatenate([kept, block])
         if len(kept) >= N_FFT:
             frames = np.lib.stride_tricks.sliding_window_view(kept, N_FFT)[::hop_length]

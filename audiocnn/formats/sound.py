@@ -34,8 +34,8 @@ def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
     waiting = deque(sorted(notes, key=lambda note: note.onset_s))
     pending = np.zeros(0, np.float32)  # the notes from the block's start on, as far as they reach
     start = 0
-    with audio.written(path, SAMPLE_RATE, 2) as file:
-        for block in audio.blocks(source, SAMPLE_RATE, N_BLOCK):
+    with audio.create(path, SAMPLE_RATE, 2) as file:
+        for block in audio.read_blocks(source, SAMPLE_RATE, N_BLOCK):
             stop = start + len(block)
             while waiting and round(waiting[0].onset_s * SAMPLE_RATE) < stop:
                 note = waiting.popleft()
@@ -92,7 +92,7 @@ def _decay_s(note: Note) -> float:
 def _gain(notes: Iterable[Note], source: str | os.PathLike) -> float:
     """What makes the notes' sound as loud (root mean square) as the recording's."""
     squares, n_samples = 0.0, 0
-    for block in audio.blocks(source, SAMPLE_RATE, N_BLOCK):
+    for block in audio.read_blocks(source, SAMPLE_RATE, N_BLOCK):
         squares += float(np.dot(block, block))
         n_samples += len(block)
     energy = sum(map(_energy, notes)) * SAMPLE_RATE

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from audiocnn import files
+from audiocnn import files, units
 from audiocnn.notes import Note
 
 HEADER = ("onset_s", "offset_s", "midi", "name", "velocity", "confidence")
@@ -21,21 +21,15 @@ SYNONYMS = {  # of the headers of MAPS and of the tables of jongwook/onsets-and-
     "offset": "offset_s",
     "note": "midi",
 }
-NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-
-def pitch_name(midi: int) -> str:
-    """Name and octave of a MIDI number: 60 is C4."""
-    return f"{NAMES[midi % 12]}{midi // 12 - 1}"
 
 
 def write_csv(notes: Iterable[Note], path: str | os.PathLike) -> None:
     """Writes a table with the columns of `HEADER`; bends have no place in it."""
-    with files.written(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+    with files.write_atomically(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(HEADER)
         for note in notes:
-            name = pitch_name(note.midi)
+            name = units.midi_to_note(note.midi)
             table.writerow((note.onset_s, note.offset_s, note.midi, name, note.velocity, note.confidence))
 
 

@@ -19,7 +19,7 @@ import torch
 from audiocnn import audio, formats
 from audiocnn.models.load import fused, load_notes
 from audiocnn.models.notes import NotesModel
-from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, order
+from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
 
 BLOCK_S = 20.0  # of audio at once: long enough that the overlap costs little, short enough for 100 MB
 
@@ -258,7 +258,7 @@ def transcribe(
             progress(n_samples / task.sample_rate)
     notes += listener.flush()
     return Transcription(
-        notes=sorted(notes, key=order),
+        notes=sort_notes(notes),
         source=None if isinstance(audio_file, tuple) else Path(audio_file),
         duration_s=n_samples / task.sample_rate,
         frame_s=listener.frame_s,

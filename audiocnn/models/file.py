@@ -84,7 +84,7 @@ def write_model(model: nn.Module, path: str | Path) -> None:
     kind = next(kind for kind in KINDS if isinstance(model, kind))
     header = {"version": FORMAT_VERSION, "model": describe(model, kind)}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         # Not save_file: its errors are its own, and its file is readable to nobody else.
         partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
 
@@ -102,7 +102,7 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
-        raise ModelError(path, files.reason(error)) from error
+        raise ModelError(path, files.describe_error(error)) from error
     # A safetensors file may begin with these bytes too, its header's length, but then that header follows.
     if len(start) == 9 and start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
         raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")

@@ -97,5 +97,5 @@ def export_onnx(task: Model, path: str | Path) -> None:
         )
     assert program is not None
     program.model.metadata_props.update(module.metadata)
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         program.save(partial)

@@ -83,7 +83,7 @@ def stylize_sound(
 
 def _read(sound: Sound) -> tuple[np.ndarray, int]:
     if not isinstance(sound, tuple):
-        return audio.read(sound)
+        return audio.load_channels(sound)
     samples, rate = sound
     return np.atleast_2d(samples).astype(np.float32), rate
 

@@ -90,7 +90,7 @@ class Excerpt:
         path = self.stem.with_name(self.stem.name + ".flac")
         audio.save(path, render.at_some_level(total, rng), SAMPLE_RATE)
         pieces = heard({name: envelope(layer) for name, layer in layers.items()}, envelope(total))
-        with files.written(self.labels) as partial:
+        with files.write_atomically(self.labels) as partial:
             partial.write_text("\n".join(pieces), encoding="utf-8")
 
     def _sounds(self, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
@@ -166,17 +166,19 @@ def prepare(
         excerpts.append(Excerpt(stem, None, (seed, 2, number), (), tuple(banks)))
     todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
     render.run([excerpt.run for excerpt in todo], workers)
-    with files.written(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
+    with files.write_atomically(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("path", "labels", "start", "end", "split", "group"))
         table.writerows(row for excerpt in excerpts for row in excerpt.rows())
-        table.writerows(row for folder in without for path in audio.find(folder) for row in unlabelled(path))
+        table.writerows(
+            row for folder in without for path in audio.find_recordings(folder) for row in unlabelled(path)
+        )
     return len(todo)
 
 
 def unlabelled(path: Path) -> list[tuple]:
     """Returns a recording's rows of the manifest where nothing is heard that has a label."""
-    n_pieces = int(audio.duration_s(path) / PIECE_S)
+    n_pieces = int(audio.read_duration_s(path) / PIECE_S)
     return [(path.resolve(), "", i * PIECE_S, (i + 1) * PIECE_S, "train", path.stem) for i in range(n_pieces)]
 
 

@@ -113,7 +113,7 @@ class History:
             whole, newline, cut = path.read_text("utf-8").rpartition("\n") if path.exists() else ("", "", "")
         except (OSError, UnicodeDecodeError) as error:
             raise files.FileError(
-                path, files.reason(error) if isinstance(error, OSError) else error
+                path, files.describe_error(error) if isinstance(error, OSError) else error
             ) from error
         if not whole and not self.header.startswith(cut):
             raise files.FileError(path, "is no history of a search")
@@ -147,7 +147,7 @@ class History:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(line if self.begun else f"{self.header}\n{line}")
         except OSError as error:
-            raise files.FileError(self.path, files.reason(error)) from error
+            raise files.FileError(self.path, files.describe_error(error)) from error
         self.begun = True
         self.candidates.append(candidate)
 

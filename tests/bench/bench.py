@@ -73,10 +73,10 @@ def medians(runs: list[Run]) -> Run:
 
 def make_music(path: Path, minutes: float) -> None:
     """Writes the example recordings again and again, with other gains each time and in each channel."""
-    pieces = [audio.load(file, SAMPLE_RATE) for file in audio.find(ROOT / "data" / "examples")]
+    pieces = [audio.load(file, SAMPLE_RATE) for file in audio.find_recordings(ROOT / "data" / "examples")]
     gains = np.random.default_rng(0)
     n_left, number = round(minutes * 60 * SAMPLE_RATE), 0
-    with audio.written(path, SAMPLE_RATE, 2) as file:
+    with audio.create(path, SAMPLE_RATE, 2) as file:
         while n_left:
             frames = pieces[number % len(pieces)][:n_left, None] * gains.uniform(0.3, 0.9, 2).astype(
                 np.float32
@@ -208,7 +208,7 @@ def write_json(figures: list[Figure], path: Path) -> None:
         "figures": [{**asdict(figure), "ratio": figure.ratio, "met": figure.met} for figure in figures],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

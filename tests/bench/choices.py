@@ -91,7 +91,7 @@ def rows(choices: list[str], n_seeds: int, console: Console) -> Iterator[list[st
         for seed in range(n_seeds):
             if str(seed) not in found:
                 found[str(seed)] = trained(choice, seed)
-                with files.written(SCORES) as partial:
+                with files.write_atomically(SCORES) as partial:
                     partial.write_text(json.dumps(scores, indent=1))
                 console.print(choice, seed, found[str(seed)])
         runs = [found[str(seed)] for seed in range(n_seeds)]
@@ -130,7 +130,7 @@ def main() -> None:
     shown = table("Instruments", head, rows(arguments.choices, arguments.seeds, console), console)
     config = read("instrument_choices.yaml")
     crops = f"{config['trainer']['max_epochs'] * config['data']['init_args']['segments']:,}"
-    with files.written(arguments.output) as partial:
+    with files.write_atomically(arguments.output) as partial:
         partial.write_text(PAGE.format(seeds=arguments.seeds, crops=crops, table=shown))
 
 

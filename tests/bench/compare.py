@@ -36,7 +36,7 @@ def peer_transcribe(recordings: list[Path]) -> Transcribe:
     if missing:
         pairs = [part for recording in missing for part in (recording, _kept(recording))]
         subprocess.run(peer.command(*pairs), check=True, stdout=subprocess.DEVNULL)
-    return lambda recording: formats.read(_kept(recording))
+    return lambda recording: formats.read_notes(_kept(recording))
 
 
 def _kept(recording: Path) -> Path:
@@ -85,7 +85,7 @@ def print_counts(recordings: list[Path], listeners: dict[str, Transcribe]) -> No
         table.add_column(name, justify="right")
     for recording in recordings:
         counts = (str(len(transcribe(recording))) for transcribe in listeners.values())
-        table.add_row(recording.stem, f"{audio.duration_s(recording):.1f}", *counts)
+        table.add_row(recording.stem, f"{audio.read_duration_s(recording):.1f}", *counts)
     Console(width=WIDTH).print(table)
 
 
@@ -110,7 +110,7 @@ def main() -> None:
         "--count", type=Path, nargs="*", default=[], help="recordings whose notes are counted"
     )
     options = parser.parse_args()
-    counted = [*noises(), *(file for path in options.count for file in audio.find(path))]
+    counted = [*noises(), *(file for path in options.count for file in audio.find_recordings(path))]
     listeners = {"audiocnn": our_transcribe(options.model)} if options.model else {}
     if peer.python():
         scored = [recording for recording, _ in evaluate.pairs(options.folder)]

@@ -221,7 +221,7 @@ def main() -> None:
         seeds=arguments.seeds,
         starts=helped,
     )
-    with files.written(arguments.output) as partial:
+    with files.write_atomically(arguments.output) as partial:
         partial.write_text(page)
 
 

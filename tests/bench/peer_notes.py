@@ -2,7 +2,7 @@
 
     PEER_PYTHON tests/bench/peer_notes.py INPUT OUTPUT [INPUT OUTPUT ...]
 
-OUTPUT.mid is the file that basic-pitch makes, OUTPUT.csv a table that `audiocnn.formats.read` reads.
+OUTPUT.mid is the file that basic-pitch makes, OUTPUT.csv a table that `audiocnn.formats.read_notes` reads.
 To make such an environment, without TensorFlow:
 
     python -m venv peer

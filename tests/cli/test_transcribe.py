@@ -40,7 +40,7 @@ def test_hears_the_notes_and_tells_so(run, music: Path, model: Path, assert_is_t
     done = run("transcribe", music / "song.wav", "--model", model, "--formats", "csv")
     assert (done.status, done.err) == (0, [])
     assert done.out == [f"{music}/song.wav: 5 notes -> {music}/song.csv"]
-    assert_is_the_music(formats.read(music / "song.csv"))
+    assert_is_the_music(formats.read_notes(music / "song.csv"))
 
 
 def test_every_format(run, music: Path, model: Path, assert_is_the_music) -> None:
@@ -52,7 +52,7 @@ def test_every_format(run, music: Path, model: Path, assert_is_the_music) -> Non
     )
     assert (music / "song.wav").read_bytes() == original
     for name in ("mid", "csv", "json", "jams"):
-        assert_is_the_music(formats.read(music / f"song.{name}"))
+        assert_is_the_music(formats.read_notes(music / f"song.{name}"))
     assert soundfile.info(music / "song.notes.wav").duration == pytest.approx(4.0)
     with np.load(music / "song.npz") as scores:
         assert scores["onset"].shape == (88, 126)
@@ -69,7 +69,7 @@ def test_what_is_there_stays_unless_told(run, music: Path, model: Path, assert_i
     assert run(*command).out == [f"{music}/song.wav: done already, see {music}/song.mid {music}/song.csv"]
     assert (music / "song.mid").read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
-    assert_is_the_music(formats.read(music / "song.mid"))
+    assert_is_the_music(formats.read_notes(music / "song.mid"))
 
 
 def test_folders_in_folders_out(run, tmp_path: Path, sound, model: Path) -> None:
@@ -88,8 +88,8 @@ def test_two_recordings_of_one_name_in_a_folder(
     soundfile.write(music / "song.flac", sound([(1, 2, 69)]), RATE)
     assert run("transcribe", music, "--model", model, "--formats", "csv").status == 0
     assert names(music) == ["song.flac", "song.flac.csv", "song.wav", "song.wav.csv"]
-    assert len(formats.read(music / "song.flac.csv")) == 1
-    assert_is_the_music(formats.read(music / "song.wav.csv"))
+    assert len(formats.read_notes(music / "song.flac.csv")) == 1
+    assert_is_the_music(formats.read_notes(music / "song.wav.csv"))
 
 
 def test_two_recordings_for_one_place(run, music: Path, sound, model: Path, assert_is_the_music) -> None:
@@ -100,7 +100,7 @@ def test_two_recordings_for_one_place(run, music: Path, sound, model: Path, asse
     assert done.status == 1
     stem = music / "out" / "song.wav"
     assert done.err == [f"{files[1]}: its files would be written where those of {files[0]} are, to {stem}.*"]
-    assert_is_the_music(formats.read(music / "out" / "song.wav.csv"))
+    assert_is_the_music(formats.read_notes(music / "out" / "song.wav.csv"))
 
 
 def test_a_recording_named_twice_is_heard_once(run, music: Path, model: Path) -> None:
@@ -111,19 +111,19 @@ def test_a_recording_named_twice_is_heard_once(run, music: Path, model: Path) ->
 def test_knobs(run, music: Path, model: Path) -> None:
     command = ("transcribe", music, "--model", model, "--formats", "csv", "--overwrite")
     run(*command, "--lowest_pitch", 70, "--highest_pitch", 76)
-    assert [note.midi for note in formats.read(music / "song.csv")] == [76, 72]
+    assert [note.midi for note in formats.read_notes(music / "song.csv")] == [76, 72]
     assert run(*command, "--onset_threshold", 1.0).out == [f"{music}/song.wav: 0 notes -> {music}/song.csv"]
     run(*command, "--minimum_note_ms", 600)
-    assert [note.midi for note in formats.read(music / "song.csv")] == [76, 72]
+    assert [note.midi for note in formats.read_notes(music / "song.csv")] == [76, 72]
 
 
 def test_tempo_and_quantise(run, music: Path, model: Path, assert_is_the_music) -> None:
     command = ("transcribe", music, "--model", model, "--overwrite")
     run(*command, "--tempo", 100)
-    assert_is_the_music(formats.read(music / "song.mid"))
+    assert_is_the_music(formats.read_notes(music / "song.mid"))
     assert pretty_midi.PrettyMIDI(str(music / "song.mid")).get_tempo_changes()[1] == pytest.approx([100])
     run(*command, "--tempo", 100, "--quantise")
-    sixteenths = np.array([note.onset_s for note in formats.read(music / "song.mid")]) / 0.15
+    sixteenths = np.array([note.onset_s for note in formats.read_notes(music / "song.mid")]) / 0.15
     np.testing.assert_allclose(sixteenths, np.round(sixteenths), atol=1e-3)
     run(*command)
     _, tempi = pretty_midi.PrettyMIDI(str(music / "song.mid")).get_tempo_changes()
@@ -190,4 +190,4 @@ def test_interrupted_transcribe_leaves_whole_files_only(
     assert 2 <= len(written) < 60
     assert not [path for path in written if path.name.startswith(".")]
     for path in tmp_path.glob("*.json"):
-        assert_is_the_music(formats.read(path))
+        assert_is_the_music(formats.read_notes(path))

@@ -85,7 +85,9 @@ def of_mir_eval(reference: list[Note], estimate: list[Note]) -> dict[str, tuple[
 
 def test_worked_example() -> None:
     counts = json.loads((GOLDEN / "scores.json").read_text())["counts"]
-    got = evaluate.score(formats.read(GOLDEN / "reference.tsv"), formats.read(GOLDEN / "estimate.csv"))
+    got = evaluate.score(
+        formats.read_notes(GOLDEN / "reference.tsv"), formats.read_notes(GOLDEN / "estimate.csv")
+    )
     assert list(got) == list(evaluate.MEASURES) == list(counts)
     for measure, (n_right, n_reference, n_estimate) in counts.items():
         assert got[measure]["precision"] == pytest.approx(n_right / n_estimate, abs=1e-12)
@@ -194,7 +196,7 @@ def test_no_notes_to_compare_with(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.data
 def test_guitar(recordings: Path) -> None:
-    notes = formats.read(recordings / "guitar_comp.jams")
+    notes = formats.read_notes(recordings / "guitar_comp.jams")
     expected = of_mir_eval(notes, notes[::2])
     for measure, figures in evaluate.score(notes, notes[::2]).items():
         assert tuple(figures.values()) == pytest.approx(expected[measure], abs=1e-12), measure

@@ -287,7 +287,7 @@ def _loudness(front_end: FrontEnd, path) -> np.ndarray:
     assert front_end.reach == margin * hop
     n_samples = (400 + 2 * margin) * hop
     pieces = []
-    for block in audio.blocks(path, RATE, n_samples, overlap=2 * margin * hop):
+    for block in audio.read_blocks(path, RATE, n_samples, overlap=2 * margin * hop):
         energy = np.square(spectrogram(front_end, block)[:100]).mean(
             axis=0
         )  # below 200 Hz no window is short

@@ -383,7 +383,7 @@ def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -
     transcription.to_jams(tmp_path / "x.jams")
     transcription.to_npz(tmp_path / "x.npz")
     for name in ("x.mid", "x.csv", "x.json", "x.jams"):
-        notes = formats.read(tmp_path / name)
+        notes = formats.read_notes(tmp_path / name)
         assert sorted(note.midi for note in notes) == sorted(note.midi for note in transcription.notes)
         onsets = [note.onset_s for note in sorted_notes(notes)]
         np.testing.assert_allclose(onsets, [note.onset_s for note in transcription.notes], atol=0.002)

@@ -200,7 +200,7 @@ def test_later_version(tmp_path: Path) -> None:
         ({"class_path": "NotesModel", "init_args": {}}, "expected one of audiocnn"),
         ({"class_path": "audiocnn.files.FileError", "init_args": {}}, "expected a module of audiocnn"),
         (
-            {"class_path": "audiocnn.files.written", "init_args": {"path": "x"}},
+            {"class_path": "audiocnn.files.write_atomically", "init_args": {"path": "x"}},
             "expected a module of audiocnn",
         ),
         ({"class_path": "audiocnn.frontends.cqt.math", "init_args": {}}, "expected a module of audiocnn"),

@@ -95,14 +95,14 @@ def key(names: list[str], sample_rate: int) -> str:
             status = os.stat(name)
             facts.append([os.path.abspath(name), status.st_size, status.st_mtime_ns])
         except OSError as error:
-            facts.append([os.path.abspath(name), files.reason(error)])
+            facts.append([os.path.abspath(name), files.describe_error(error)])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def _make(pcm: Path, index: Path, names: list[str], sample_rate: int, workers: int) -> None:
     places, broken, n_samples = {}, {}, 0
     loader = DataLoader(_Decoded(names, sample_rate), batch_size=None, num_workers=workers)
-    with files.written(pcm) as partial, open(partial, "wb") as file:
+    with files.write_atomically(pcm) as partial, open(partial, "wb") as file:
         for name, (samples, reason) in zip(names, track(loader, "decoding", len(names)), strict=True):
             if reason:
                 broken[name] = reason
@@ -110,7 +110,7 @@ def _make(pcm: Path, index: Path, names: list[str], sample_rate: int, workers: i
             places[name] = (n_samples, len(samples))
             n_samples += len(samples)
             file.write(np.asarray(samples).tobytes())
-    with files.written(index) as partial:
+    with files.write_atomically(index) as partial:
         partial.write_text(json.dumps({"places": places, "broken": broken}))
 
 

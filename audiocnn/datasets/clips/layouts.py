@@ -100,7 +100,7 @@ def gtzan_crops(path: Path) -> list[Clip]:
 
 def _gtzan_files(path: Path) -> Iterator[tuple[str, str, int, Path]]:
     """Name, genre, number and file of each track."""
-    for file in audio.find(path):
+    for file in audio.find_recordings(path):
         if match := re.fullmatch(r"([a-z]+)\.(\d{5})", file.stem):
             yield file.stem, match[1], int(match[2]), file
 
@@ -156,7 +156,7 @@ IRMAS_LABELS = {
 def irmas(path: Path) -> list[Clip]:
     """Training excerpts with one label, testing excerpts with one or more."""
     found = []
-    for file in audio.find(path / "IRMAS-TrainingData"):
+    for file in audio.find_recordings(path / "IRMAS-TrainingData"):
         recording = file.stem.rpartition("]")[2].partition("__")[0]
         found.append(Clip(file, (IRMAS_LABELS[file.parent.name],), split="train", group=f"train {recording}"))
     for file in sorted(path.glob("IRMAS-TestingData-Part*/**/*.wav")):

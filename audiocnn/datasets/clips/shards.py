@@ -105,7 +105,7 @@ def write(
     labels = sorted({label for clip in clips for label in clip.labels})
     index = asdict(Index("", sample_rate, labels, shards))
     del index["path"]
-    with files.written(Path(out, INDEX)) as partial:
+    with files.write_atomically(Path(out, INDEX)) as partial:
         partial.write_text(json.dumps(index, indent=1))
     return len(clips)
 
@@ -118,7 +118,7 @@ def _write_part(
     todo = deque(clips)
     while todo:
         names.append(f"{part}-{len(names):06d}.tar")
-        with files.written(out / names[-1]) as partial, tarfile.open(partial, "w") as tar:
+        with files.write_atomically(out / names[-1]) as partial, tarfile.open(partial, "w") as tar:
             _add(tar, *todo.popleft(), sample_rate)
             while todo and tar.offset < shard_mb * 1e6:
                 _add(tar, *todo.popleft(), sample_rate)

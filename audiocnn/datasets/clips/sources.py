@@ -74,14 +74,18 @@ def _classes(path: Path, split: str | None) -> list[Clip]:
     folders = _folders(path)
     if not folders:
         raise files.FileError(path, "holds no folders, expected one for each class, with audio in it")
-    return [Clip(file, (folder.name,), split=split) for folder in folders for file in audio.find(folder)]
+    return [
+        Clip(file, (folder.name,), split=split)
+        for folder in folders
+        for file in audio.find_recordings(folder)
+    ]
 
 
 def _folders(path: Path) -> list[Path]:
     try:
         return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
-        raise files.FileError(path, files.reason(error)) from error
+        raise files.FileError(path, files.describe_error(error)) from error
 
 
 def from_manifest(path: Path) -> list[Clip]:
@@ -119,7 +123,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             else:
                 raise files.FileError(path, f"suffix is {path.suffix!r}, expected .csv or .jsonl")
     except OSError as error:
-        raise files.FileError(path, files.reason(error)) from error
+        raise files.FileError(path, files.describe_error(error)) from error
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def write(stem: Path, waveform: np.ndarray, notes: np.ndarray) -> None:
     """Writes STEM.wav and STEM.tsv, notes (notes, 4) in the order of onset."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     audio.save(_beside(stem, ".wav"), waveform, SAMPLE_RATE)
-    with files.written(_beside(stem, ".tsv")) as partial:
+    with files.write_atomically(_beside(stem, ".tsv")) as partial:
         rows = notes[np.lexsort((notes[:, 2], notes[:, 0]))]
         header = "\t".join(COLUMNS)
         np.savetxt(partial, rows, ["%.6f", "%.6f", "%d", "%d"], "\t", header=header, comments="")

@@ -52,7 +52,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     try:
         backbone.load_state_dict(_backbone_weights(Path(path)))
     except OSError as error:
-        raise files.FileError(path, files.reason(error)) from error
+        raise files.FileError(path, files.describe_error(error)) from error
     except files.FileError:
         raise
     except Exception as error:  # what a damaged file does to the reader is not to be foreseen

@@ -46,7 +46,7 @@ class LogPianoRolls(lightning.Callback):
         heard = pl_module.predict_step(waveforms)[0]
         figure = draw(frame, pl_module.frame_s, batch[1][0].cpu().numpy(), heard)
         tell_loggers(trainer, "log_image", f"val/notes_{batch_idx}", figure)
-        with files.written(log_folder(trainer) / f"notes_{batch_idx}.png") as partial:
+        with files.write_atomically(log_folder(trainer) / f"notes_{batch_idx}.png") as partial:
             figure.savefig(partial, dpi=100)
 
 

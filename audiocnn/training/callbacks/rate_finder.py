@@ -48,7 +48,7 @@ class FindLearningRate(LearningRateFinder):
             if log_image := getattr(logger, "log_image", None):
                 log_image("learning_rate", [figure], step=0)
         folder = Path(trainer.log_dir or trainer.default_root_dir)
-        with files.written(folder / "learning_rate.png") as partial:
+        with files.write_atomically(folder / "learning_rate.png") as partial:
             figure.savefig(partial, dpi=100)
 
 
