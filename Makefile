@@ -1,23 +1,34 @@
-# Two commands do everything: `make demo` and `make test`. Neither installs again what is there already.
+# `make demo` and `make test` do everything that is needed first. Neither installs again what is there already.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RECORDING ?= data/examples/menuet_piano.flac
 INSTALLED := .venv/.installed
+# Two processes of one thread each, a core for each: half of the time that one process of two threads takes.
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: demo test lint bench digits choices
+.PHONY: demo test test-all lint docs bench digits choices
 
 demo: $(INSTALLED)
 	.venv/bin/audiocnn transcribe $(RECORDING) --model notes-piano --formats mid csv png --output build/demo
 	@echo "From $(RECORDING):"
 	@ls build/demo/$(basename $(notdir $(RECORDING))).*
 
-# Two processes of one thread each, a core for each: half of the time that one process of two threads takes.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+# And what takes long: trainings and notebooks.
+test-all: test
+	$(PYTEST) -m slow
 
 lint: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
+	.venv/bin/deptry .
+
+# The reference of every module, from its docstrings.
+docs: $(INSTALLED)
+	.venv/bin/pdoc --docformat google --output-directory build/docs audiocnn
+	@echo "build/docs/index.html"
 
 bench: $(INSTALLED)
 	.venv/bin/python tests/bench/bench.py
