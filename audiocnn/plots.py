@@ -83,7 +83,7 @@ def save_figure(figure: Figure, path: str | os.PathLike, **settings: Any) -> Non
     Raises:
         files.FileError: the file cannot be written.
     """
-    with files.written(path) as partial:
+    with files.write_atomically(path) as partial:
         figure.savefig(partial, **settings)
 
 
@@ -158,7 +158,7 @@ def label_bins(axes: Axes, bins_hz: ArrayLike, as_notes: bool = False) -> None:
         as_notes: ticks at every C instead of round numbers of Hz.
     """
     bins_hz = np.asarray(bins_hz, float)
-    ticks = {f"C{midi // 12 - 1}": float(units.midi_to_hz(midi)) for midi in OCTAVES_MIDI}
+    ticks = {units.midi_to_note(midi): float(units.midi_to_hz(midi)) for midi in OCTAVES_MIDI}
     if not as_notes:
         ticks = {f"{hz // 1000}k" if hz >= 1000 else str(hz): hz for hz in TICKS_HZ}
     inside = {name: hz for name, hz in ticks.items() if bins_hz[0] <= hz <= bins_hz[-1]}
@@ -187,7 +187,7 @@ def label_pitches(axes: Axes, lowest: float, highest: float) -> None:
     """
     shown = [midi for midi in OCTAVES_MIDI if lowest <= midi <= highest]
     axes.set_ylim(lowest, highest)
-    axes.set_yticks(shown, [f"C{midi // 12 - 1}" for midi in shown])
+    axes.set_yticks(shown, [units.midi_to_note(midi) for midi in shown])
     axes.set_ylabel(PITCH_LABEL)
     axes.grid(axis="y", color="black", alpha=0.15, linewidth=0.6)
 

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "registry": set(),
     "blocks": set(),
     "audio": set(),
-    "images": set(),
+    "images": {"plots"},
     "plots": set(),
     "frontends": set(),
     "augment": set(),
