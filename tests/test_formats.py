@@ -6,13 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jams
-import mido
 import numpy as np
 import pretty_midi
 import pytest
 
 from audiocnn import files, formats
-from audiocnn.formats import midi
 from audiocnn.notes import Note
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -106,117 +104,6 @@ def test_guitarset(recordings: Path) -> None:
     assert {note.midi for note in notes} <= set(range(40, 80))
     # GuitarSet names its recordings by their tempo: 00_BN1-129-Eb_comp.
     assert formats.estimate_tempo(notes) == pytest.approx(129, rel=0.001)
-
-
-# MIDI
-
-
-def test_midi_worked_file(tmp_path: Path) -> None:
-    formats.write_midi(WORKED, tmp_path / "got.mid", tempo=100, pitch_bend=True)
-    tracks = mido.MidiFile(tmp_path / "got.mid").tracks
-    lines = [f"{number} {message}" for number, track in enumerate(tracks) for message in track]
-    assert lines == (GOLDEN / "worked_midi.txt").read_text().splitlines()
-
-
-@pytest.mark.parametrize("tempo", [63.0, 120.0, 129.0, 333.3])
-def test_midi_comes_back_within_a_tick(tmp_path: Path, tempo: float) -> None:
-    notes = random_notes(1)
-    formats.write_midi(notes, tmp_path / "notes.mid", tempo)
-    got, wanted = (
-        sorted(some, key=lambda note: (note.midi, note.onset_s))
-        for some in (formats.read_notes(tmp_path / "notes.mid"), notes)
-    )
-    assert plain(got) == plain(wanted)
-    half_a_tick_s = 30 / tempo / 480
-    assert np.abs(times(got) - times(wanted)).max() <= half_a_tick_s + 1e-6 < 1e-3
-
-
-def test_midi_does_not_drift(tmp_path: Path) -> None:
-    formats.write_midi([Note(7200.0, 7200.5, 60)], tmp_path / "late.mid", tempo=129.0)
-    assert formats.read_notes(tmp_path / "late.mid")[0].onset_s == pytest.approx(7200, abs=1e-3)
-
-
-def test_midi_keeps_the_shortest_note(tmp_path: Path) -> None:
-    formats.write_midi([Note(1.0, 1.0 + 1e-6, 60)], tmp_path / "short.mid")
-    (note,) = formats.read_notes(tmp_path / "short.mid")
-    assert note.offset_s - note.onset_s == pytest.approx(60 / 120 / 480)
-
-
-def test_midi_without_notes(tmp_path: Path) -> None:
-    formats.write_midi([], tmp_path / "none.mid")
-    assert formats.read_notes(tmp_path / "none.mid") == []
-
-
-@pytest.mark.parametrize("tempo", [0, -60, 3.9, 1001, float("nan")])
-def test_tempo_out_of_range(tmp_path: Path, tempo: float) -> None:
-    with pytest.raises(ValueError, match=f"tempo is {tempo}, expected 4 to 1000"):
-        formats.write_midi(WORKED, tmp_path / "no.mid", tempo)
-    with pytest.raises(ValueError, match=f"tempo is {tempo}, expected 4 to 1000"):
-        formats.quantise(WORKED, tempo)
-    assert not (tmp_path / "no.mid").exists()
-
-
-@pytest.mark.parametrize("pitch_bend", [False, True])
-def test_no_channel_holds_notes_that_collide(pitch_bend: bool) -> None:
-    notes = random_notes(2, 100, 30.0)
-    parted = midi.channels(notes, pitch_bend)
-    assert sum(map(len, parted)) == len(notes)
-    assert len(parted) < midi.N_CHANNELS
-    for channel in parted:
-        for index, note in enumerate(channel):
-            for other in channel[index + 1 :]:
-                if other.onset_s < note.offset_s:
-                    assert note.midi != other.midi
-                    assert not (pitch_bend and (note.bend or other.bend))
-
-
-def test_too_many_bent_notes_share_channels(tmp_path: Path) -> None:
-    chord = [Note(0.0, 1.0, 40 + pitch, 100, 1.0, (0.5,)) for pitch in range(20)]
-    formats.write_midi(chord, tmp_path / "chord.mid", pitch_bend=True)
-    file = pretty_midi.PrettyMIDI(str(tmp_path / "chord.mid"))
-    assert len(file.instruments) == 15
-    assert not any(instrument.is_drum for instrument in file.instruments)
-    assert plain(formats.read_notes(tmp_path / "chord.mid")) == plain(chord)
-
-
-def test_bends_end_with_their_note_and_stay_in_range(tmp_path: Path) -> None:
-    bent = Note(0.0, 0.05, 60, 100, 1.0, (3.0, -3.0, 1.0, 0.5, 0.5))
-    formats.write_midi([bent, Note(1.0, 1.5, 62)], tmp_path / "bent.mid", pitch_bend=True)
-    (instrument,) = pretty_midi.PrettyMIDI(str(tmp_path / "bent.mid")).instruments
-    assert [bend.pitch for bend in instrument.pitch_bends] == [8191, -8192, 4096, 0]
-    assert [bend.time for bend in instrument.pitch_bends] == pytest.approx([0.0, 0.02, 0.04, 1.0], abs=6e-4)
-
-
-def test_sustain_pedal_lengthens_notes_and_drums_are_left_out(tmp_path: Path) -> None:
-    piano, drums = pretty_midi.Instrument(0), pretty_midi.Instrument(0, is_drum=True)
-    piano.notes = [
-        pretty_midi.Note(90, 60, 0.0, 0.5),  # until it is struck again
-        pretty_midi.Note(90, 64, 0.0, 1.5),  # until the pedal is up
-        pretty_midi.Note(90, 67, 0.0, 3.0),  # the key is held longer than the pedal
-        pretty_midi.Note(90, 60, 1.0, 1.25),  # until the pedal is up
-        pretty_midi.Note(90, 72, 2.5, 2.75),  # the pedal is up
-        pretty_midi.Note(90, 74, 3.5, 3.75),  # the pedal never comes up: until the last key does
-        pretty_midi.Note(90, 76, 3.5, 4.0),
-    ]
-    drums.notes = [pretty_midi.Note(90, 36, 0.0, 1.0)]
-    pedal = [(0.25, 64), (0.3, 127), (2.0, 63), (3.6, 80)]
-    piano.control_changes = [pretty_midi.ControlChange(64, value, time_s) for time_s, value in pedal]
-    file = pretty_midi.PrettyMIDI(resolution=480)
-    file.instruments = [piano, drums]
-    file.write(str(tmp_path / "pedal.mid"))
-    got = {
-        (note.midi, round(note.onset_s, 3)): round(note.offset_s, 3)
-        for note in formats.read_notes(tmp_path / "pedal.mid")
-    }
-    assert got == {
-        (60, 0.0): 1.0,
-        (64, 0.0): 2.0,
-        (67, 0.0): 3.0,
-        (60, 1.0): 2.0,
-        (72, 2.5): 2.75,
-        (74, 3.5): 4.0,
-        (76, 3.5): 4.0,
-    }
 
 
 # Files that are no notes

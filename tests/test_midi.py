@@ -1,13 +1,47 @@
-"""Parts: read, written, and played otherwise, against worked examples."""
+"""Notes and parts read from MIDI files and written to them, against worked examples."""
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pretty_midi
 import pytest
 
 from audiocnn import midi
 from audiocnn.midi import Part
+from audiocnn.notes import Note
+
+GOLDEN = Path(__file__).parent / "golden"
+WORKED = [
+    Note(0.0, 0.5, 60, 100, 1.0),
+    Note(0.25, 0.75, 61, 1, 0.5, (0.0, 0.5, -0.25)),
+    Note(0.5, 1.1, 60, 127, 0.1 + 0.2),
+]
+
+
+def random_notes(seed: int, n_notes: int = 300, length_s: float = 60.0) -> list[Note]:
+    """Notes at any time, many of them overlapping with others of their pitch, some bent; in order."""
+    rng = np.random.default_rng(seed)
+    notes = [
+        Note(
+            onset_s := rng.uniform(0, length_s),
+            onset_s + rng.exponential(0.5) + 0.01,
+            int(rng.integers(21, 109)),
+            int(rng.integers(1, 128)),
+            rng.uniform(),
+            tuple(rng.uniform(-1, 1, rng.integers(0, 5)).tolist()),
+        )
+        for _ in range(n_notes)
+    ]
+    return sorted(notes, key=lambda note: (note.onset_s, note.midi))
+
+
+def plain(notes: list[Note]) -> list[tuple[int, int]]:
+    return [(note.midi, note.velocity) for note in notes]
+
+
+def times(notes: list[Note]) -> np.ndarray:
+    return np.array([(note.onset_s, note.offset_s) for note in notes])
 
 
 def table(*rows: tuple[float, ...]) -> np.ndarray:
@@ -22,8 +56,8 @@ def part(*rows: tuple[float, ...], pedal: tuple = (), program: int = 0) -> Part:
 def test_written_parts_are_read_again_to_a_twentieth_of_a_millisecond(tmp_path: Path) -> None:
     first = part((0.1234, 0.5678, 60, 33), (0.2, 1.75, 72, 127), pedal=((0.3, 0.9), (1.0, 1.5)), program=24)
     drums = Part(table((0.25, 0.3, 36)), is_drum=True)
-    midi.write([first, drums], tmp_path / "song.mid")
-    again, beat = midi.read(tmp_path / "song.mid")
+    midi.write_parts([first, drums], tmp_path / "song.mid")
+    again, beat = midi.read_parts(tmp_path / "song.mid")
     np.testing.assert_allclose(again.notes, first.notes, atol=5e-5)
     np.testing.assert_allclose(again.pedal, first.pedal, atol=5e-5)
     assert (again.program, again.is_drum, beat.is_drum) == (24, False, True)
@@ -38,7 +72,7 @@ def test_a_pedal_never_let_go_ends_with_the_last_note(tmp_path: Path) -> None:
     ]
     file.instruments.append(piano)
     file.write(str(tmp_path / "song.mid"))
-    np.testing.assert_allclose(midi.read(tmp_path / "song.mid")[0].pedal, [[1.0, 2.0]])
+    np.testing.assert_allclose(midi.read_parts(tmp_path / "song.mid")[0].pedal, [[1.0, 2.0]])
 
 
 @pytest.mark.parametrize(
@@ -61,58 +95,119 @@ def test_a_note_carried_on_ends_where_its_key_is_struck_again() -> None:
     np.testing.assert_array_equal(notes, table((0, 1.5, 60), (0.2, 3.0, 64), (1.5, 3.0, 60)))
 
 
+def test_a_key_struck_again_before_it_is_released_begins_a_new_note() -> None:
+    notes = midi.sustain(table((0, 2, 60), (1, 2, 60), (0, 2, 61), (0, 1, 61)), np.empty((0, 2)))
+    np.testing.assert_array_equal(notes, table((0, 1, 60), (0, 2, 61), (0, 1, 61), (1, 2, 60)))
+
+
 def test_merging_leaves_one_note_of_a_pitch_at_a_time() -> None:
     first = table((0, 1, 60, 50), (2, 3, 60))
     second = table((0.02, 1.5, 60, 90), (2.5, 2.8, 60), (0, 1, 61))
     merged = table((0, 1.5, 60, 90), (0, 1, 61), (2, 2.5, 60), (2.5, 2.8, 60))
-    np.testing.assert_array_equal(midi.merge([first, second]), merged)
+    np.testing.assert_array_equal(midi.merge_notes([first, second]), merged)
 
 
-def test_excerpt_begins_at_its_start_and_cuts_at_its_end() -> None:
-    song = [part((1, 2, 60), (3, 9, 62), (6, 7, 64), pedal=((1, 3.5), (5.5, 8))), part((9, 10, 40))]
-    (cut,) = midi.excerpt(song, 2.5, 3.0)
-    np.testing.assert_array_equal(cut.notes, table((0.5, 3.0, 62)))
-    np.testing.assert_array_equal(cut.pedal, [[0, 1.0]])
-    np.testing.assert_array_equal(song[0].notes[0], [1, 2, 60, 80])
+def test_midi_worked_file(tmp_path: Path) -> None:
+    midi.write_midi(WORKED, tmp_path / "got.mid", tempo=100, pitch_bend=True)
+    tracks = mido.MidiFile(tmp_path / "got.mid").tracks
+    lines = [f"{number} {message}" for number, track in enumerate(tracks) for message in track]
+    assert lines == (GOLDEN / "worked_midi.txt").read_text().splitlines()
 
 
-def test_transposing_drops_what_leaves_the_keys() -> None:
-    np.testing.assert_array_equal(midi.transpose(part((0, 1, 105), (0, 1, 60)), 5).notes, table((0, 1, 65)))
-    np.testing.assert_array_equal(midi.transpose(part((0, 1, 103)), 5).notes, table((0, 1, 108)))
+@pytest.mark.parametrize("tempo", [63.0, 120.0, 129.0, 333.3])
+def test_midi_comes_back_within_a_tick(tmp_path: Path, tempo: float) -> None:
+    notes = random_notes(1)
+    midi.write_midi(notes, tmp_path / "notes.mid", tempo)
+    got, wanted = (
+        sorted(some, key=lambda note: (note.midi, note.onset_s))
+        for some in (midi.read_midi(tmp_path / "notes.mid"), notes)
+    )
+    assert plain(got) == plain(wanted)
+    half_a_tick_s = 30 / tempo / 480
+    assert np.abs(times(got) - times(wanted)).max() <= half_a_tick_s + 1e-6 < 1e-3
 
 
-def test_stretch_and_delay_move_notes_and_pedal_alike() -> None:
-    moved = midi.delay(midi.stretch(part((1, 2, 60), pedal=((1, 3),)), 1.5), 0.25)
-    np.testing.assert_array_equal(moved.notes, table((1.75, 3.25, 60)))
-    np.testing.assert_array_equal(moved.pedal, [[1.75, 4.75]])
+def test_midi_does_not_drift(tmp_path: Path) -> None:
+    midi.write_midi([Note(7200.0, 7200.5, 60)], tmp_path / "late.mid", tempo=129.0)
+    assert midi.read_midi(tmp_path / "late.mid")[0].onset_s == pytest.approx(7200, abs=1e-3)
 
 
-def test_articulation_scales_what_is_held_but_never_to_nothing() -> None:
-    short = midi.articulate(part((1, 3, 60), (1, 1.03, 62)), 0.5)
-    np.testing.assert_allclose(short.notes, table((1, 2, 60), (1, 1 + midi.SHORTEST_S, 62)))
+def test_midi_keeps_the_shortest_note(tmp_path: Path) -> None:
+    midi.write_midi([Note(1.0, 1.0 + 1e-6, 60)], tmp_path / "short.mid")
+    (note,) = midi.read_midi(tmp_path / "short.mid")
+    assert note.offset_s - note.onset_s == pytest.approx(60 / 120 / 480)
 
 
-def test_humanising_nothing_only_sets_the_level() -> None:
-    notes = midi.humanise(part((0, 1, 60, 70), (1, 2, 60, 90)), np.random.default_rng(0), 0, 50, 0).notes
-    np.testing.assert_array_equal(notes, table((0, 1, 60, 40), (1, 2, 60, 60)))
+def test_midi_without_notes(tmp_path: Path) -> None:
+    midi.write_midi([], tmp_path / "none.mid")
+    assert midi.read_midi(tmp_path / "none.mid") == []
 
 
-def test_humanising_is_repeatable_and_of_the_size_asked_for() -> None:
-    flat = part(*((0.5 * i, 0.5 * i + 0.4, 60 + i % 12, 90) for i in range(2000)))
-    first, again = (midi.humanise(flat, np.random.default_rng(3), 0.01, 64, 10).notes for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    moved = first[1:, 0] - flat.notes[1:, 0]
-    assert np.std(moved) == pytest.approx(0.01, rel=0.05)
-    assert np.mean(first[:, 3]) == pytest.approx(64, abs=1)
-    assert np.std(first[:, 3]) == pytest.approx(10 * np.hypot(0.7, 0.7 / np.sqrt(2)), rel=0.1)
-    assert (first[:, 1] - first[:, 0]).min() >= midi.SHORTEST_S
+@pytest.mark.parametrize("tempo", [0, -60, 3.9, 1001, float("nan")])
+def test_tempo_out_of_range(tmp_path: Path, tempo: float) -> None:
+    with pytest.raises(ValueError, match=f"tempo is {tempo}, expected 4 to 1000"):
+        midi.write_midi(WORKED, tmp_path / "no.mid", tempo)
+    assert not (tmp_path / "no.mid").exists()
 
 
-def test_random_pedal_is_down_in_order_and_within_the_music() -> None:
-    notes = table(*((0.25 * i, 0.25 * i + 0.2, 60) for i in range(200)))
-    pedal = midi.random_pedal(notes, np.random.default_rng(0))
-    times = pedal.reshape(-1)
-    assert len(pedal) > 10
-    assert (np.diff(times) > 0).all()
-    assert times[0] > 0
-    assert times[-1] < notes[-1, 1] + 0.05
+@pytest.mark.parametrize("pitch_bend", [False, True])
+def test_no_channel_holds_notes_that_collide(pitch_bend: bool) -> None:
+    notes = random_notes(2, 100, 30.0)
+    parted = midi.assign_channels(notes, pitch_bend)
+    assert sum(map(len, parted)) == len(notes)
+    assert len(parted) < midi.N_CHANNELS
+    for channel in parted:
+        for index, note in enumerate(channel):
+            for other in channel[index + 1 :]:
+                if other.onset_s < note.offset_s:
+                    assert note.midi != other.midi
+                    assert not (pitch_bend and (note.bend or other.bend))
+
+
+def test_too_many_bent_notes_share_channels(tmp_path: Path) -> None:
+    chord = [Note(0.0, 1.0, 40 + pitch, 100, 1.0, (0.5,)) for pitch in range(20)]
+    midi.write_midi(chord, tmp_path / "chord.mid", pitch_bend=True)
+    file = pretty_midi.PrettyMIDI(str(tmp_path / "chord.mid"))
+    assert len(file.instruments) == 15
+    assert not any(instrument.is_drum for instrument in file.instruments)
+    assert plain(midi.read_midi(tmp_path / "chord.mid")) == plain(chord)
+
+
+def test_bends_end_with_their_note_and_stay_in_range(tmp_path: Path) -> None:
+    bent = Note(0.0, 0.05, 60, 100, 1.0, (3.0, -3.0, 1.0, 0.5, 0.5))
+    midi.write_midi([bent, Note(1.0, 1.5, 62)], tmp_path / "bent.mid", pitch_bend=True)
+    (instrument,) = pretty_midi.PrettyMIDI(str(tmp_path / "bent.mid")).instruments
+    assert [bend.pitch for bend in instrument.pitch_bends] == [8191, -8192, 4096, 0]
+    assert [bend.time for bend in instrument.pitch_bends] == pytest.approx([0.0, 0.02, 0.04, 1.0], abs=6e-4)
+
+
+def test_sustain_pedal_lengthens_notes_and_drums_are_left_out(tmp_path: Path) -> None:
+    piano, drums = pretty_midi.Instrument(0), pretty_midi.Instrument(0, is_drum=True)
+    piano.notes = [
+        pretty_midi.Note(90, 60, 0.0, 0.5),  # until it is struck again
+        pretty_midi.Note(90, 64, 0.0, 1.5),  # until the pedal is up
+        pretty_midi.Note(90, 67, 0.0, 3.0),  # the key is held longer than the pedal
+        pretty_midi.Note(90, 60, 1.0, 1.25),  # until the pedal is up
+        pretty_midi.Note(90, 72, 2.5, 2.75),  # the pedal is up
+        pretty_midi.Note(90, 74, 3.5, 3.75),  # the pedal never comes up: until the last key does
+        pretty_midi.Note(90, 76, 3.5, 4.0),
+    ]
+    drums.notes = [pretty_midi.Note(90, 36, 0.0, 1.0)]
+    pedal = [(0.25, 64), (0.3, 127), (2.0, 63), (3.6, 80)]
+    piano.control_changes = [pretty_midi.ControlChange(64, value, time_s) for time_s, value in pedal]
+    file = pretty_midi.PrettyMIDI(resolution=480)
+    file.instruments = [piano, drums]
+    file.write(str(tmp_path / "pedal.mid"))
+    got = {
+        (note.midi, round(note.onset_s, 3)): round(note.offset_s, 3)
+        for note in midi.read_midi(tmp_path / "pedal.mid")
+    }
+    assert got == {
+        (60, 0.0): 1.0,
+        (64, 0.0): 2.0,
+        (67, 0.0): 3.0,
+        (60, 1.0): 2.0,
+        (72, 2.5): 2.75,
+        (74, 3.5): 4.0,
+        (76, 3.5): 4.0,
+    }

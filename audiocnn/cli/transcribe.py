@@ -72,7 +72,7 @@ def transcribe(
 
 
 def _check(tempo: float | None, batch_size: int) -> None:
-    from audiocnn.formats.tempo import check_tempo
+    from audiocnn.midi import check_tempo
 
     if batch_size < 1:
         raise UsageError(f"batch_size is {batch_size}, expected 1 or more")

@@ -16,11 +16,11 @@ from audiocnn import files
 from audiocnn.formats import labels
 from audiocnn.formats.arrays import write_npz
 from audiocnn.formats.documents import read_jams, read_json, write_jams, write_json
-from audiocnn.formats.midi import read_midi, write_midi
 from audiocnn.formats.piano_roll import write_png
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise
+from audiocnn.midi import read_midi, write_midi
 from audiocnn.notes import Note, sort_notes
 
 __all__ = [

@@ -5,20 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from audiocnn.midi import check_tempo
 from audiocnn.notes import Note
 
 RATE = 200  # of the onset envelope, Hz; librosa's own 43 Hz knows tempi near 120 only to 5 %
 LISTEN_S = 600.0  # from the first note on; a longer recording tells no more of a constant tempo
 LONGEST_BEAT_S = 8.0  # the lag that the autocorrelation goes to, as in librosa
 FASTEST_BEAT = 320  # a minute, as in librosa
-SLOWEST, FASTEST = 4, 1000  # quarters a minute
 DEFAULT_TEMPO = 120.0  # quarters a minute where notes tell nothing, as MIDI files without a tempo have
-
-
-def check_tempo(tempo: float) -> None:
-    """Raises ValueError for a tempo that music does not have and MIDI cannot hold."""
-    if not SLOWEST <= tempo <= FASTEST:
-        raise ValueError(f"tempo is {tempo}, expected {SLOWEST} to {FASTEST} quarters a minute")
 
 
 def estimate_tempo(notes: Iterable[Note]) -> float:

@@ -16,6 +16,7 @@ import soxr
 
 from audiocnn import midi
 from audiocnn.midi import MIDI, OFFSET, ONSET, Part
+from audiocnn.synthesis import performance
 
 SAMPLE_RATE = 16_000
 SYNTHESIS_RATE = 44_100
@@ -51,7 +52,7 @@ def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None)
         raise RenderError(f"{soundfont}: no such soundfont")
     with tempfile.TemporaryDirectory() as folder:
         song, rendered = Path(folder, "song.mid"), Path(folder, "song.wav")
-        midi.write(parts, song)
+        midi.write_parts(parts, song)
         command = ["fluidsynth", "-niq", f"-r{SYNTHESIS_RATE}", "-Twav", "-Ofloat", f"-F{rendered}"]
         command += [f"-osynth.{name}={value}" for name, value in _settings(reverb).items()]
         command += [f"{soundfont}", f"{song}"]
@@ -81,7 +82,7 @@ def audible_s(soundfont: Path, program: int) -> np.ndarray:
 
     Plucked and struck sounds die away in their time; what still sounds after `PROBE_S` has no limit (inf).
     """
-    keys = np.arange(midi.LOWEST, midi.HIGHEST + 1, PROBE_STEP)
+    keys = np.arange(performance.LOWEST, performance.HIGHEST + 1, PROBE_STEP)
     onsets = np.arange(len(keys)) * (PROBE_S + PROBE_REST_S)
     notes = np.column_stack([onsets, onsets + PROBE_S, keys, np.full(len(keys), 100)])
     sound = synthesise([Part(notes, program=program)], soundfont)

@@ -18,7 +18,7 @@ import numpy as np
 
 from audiocnn import audio, files, midi
 from audiocnn.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
-from audiocnn.synthesis import fluidsynth, recipes, render, sampler, singing
+from audiocnn.synthesis import fluidsynth, performance, recipes, render, sampler, singing
 
 SAMPLE_RATE = 16_000
 EXCERPT_S = 18.0
@@ -101,7 +101,7 @@ class Excerpt:
         reverb = fluidsynth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
         return [
             (name, _sound(name, part, source, rng, reverb))
-            for name, part, source in arranged(midi.read(self.song), rng, self.soundfonts, self.banks)
+            for name, part, source in arranged(midi.read_parts(self.song), rng, self.soundfonts, self.banks)
         ]
 
     def rows(self) -> list[tuple]:
@@ -189,7 +189,7 @@ def arranged(
 
     None is what a bank's recordings are by themselves.
     """
-    parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
+    parts = [performance.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = recipes.random_excerpt(parts, rng, EXCERPT_S)
     alone = rng.uniform() < SOLO_SHARE
     n_instruments = 1 if alone else int(rng.integers(2, 6))

@@ -13,6 +13,7 @@ import numpy as np
 
 from audiocnn import midi
 from audiocnn.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
+from audiocnn.synthesis import performance
 from audiocnn.synthesis.fluidsynth import Reverb
 
 PIANOS = (0, 1, 2, 3)  # grand, bright, electric grand, honky-tonk
@@ -59,11 +60,11 @@ def draw(
     length_s: float,
 ) -> Recipe:
     """Returns a recipe for an excerpt of a song, at most length_s long."""
-    parts = [midi.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
+    parts = [performance.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = random_excerpt(parts, rng, length_s - 1)
     parts = _arrange_piano(parts, rng) if programs == "piano" else _arrange_any(parts, rng)
     lead_s = rng.uniform(0.05, 1)
-    parts = [midi.delay(part, lead_s) for part in parts]
+    parts = [performance.delay(part, lead_s) for part in parts]
     chosen = [_bank_for(part, rng, programs, banks) for part in parts]
     played = [part for part, bank in zip(parts, chosen, strict=True) if bank is None]
     if programs == "any" and played and rng.uniform() < DRUMS_SHARE:
@@ -82,26 +83,28 @@ def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float)
     onsets = np.unique(np.concatenate([part.notes[:, ONSET] for part in parts]))
     end_s = max(part.notes[:, OFFSET].max() for part in parts)
     early = onsets[onsets <= max(end_s - length_s, onsets[0])]
-    return midi.excerpt(parts, early[rng.integers(len(early))], length_s)
+    return performance.excerpt(parts, early[rng.integers(len(early))], length_s)
 
 
 def _arrange_piano(parts: list[Part], rng: np.random.Generator) -> list[Part]:
     """Returns one piano part: of all that is there, or of the part with the most notes."""
     fullest = max(parts, key=lambda part: len(part.notes))
     whole = len(parts) == 1 or rng.uniform() < 0.6
-    notes = midi.merge([part.notes for part in parts]) if whole else midi.merge([fullest.notes])
+    notes = midi.merge_notes([part.notes for part in parts]) if whole else midi.merge_notes([fullest.notes])
     pedal = max((part.pedal for part in parts), key=len)
     part = Part(notes, pedal, int(rng.choice(PIANOS, p=PIANO_WEIGHTS)))
-    part = midi.transpose(doubled(part, rng), _semitones(part, rng))
+    part = performance.transpose(doubled(part, rng), _semitones(part, rng))
     if rng.uniform() < SCATTERED_SHARE:
         part = scattered(part, rng)
-    part = midi.articulate(part, rng.uniform(0.6, 1.05))
-    part = midi.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(35, 95), rng.uniform(2, 14))
-    part = replace(part, notes=midi.merge([part.notes]))
+    part = performance.articulate(part, rng.uniform(0.6, 1.05))
+    part = performance.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(35, 95), rng.uniform(2, 14))
+    part = replace(part, notes=midi.merge_notes([part.notes]))
     kind = rng.uniform()
     if kind < 0.2:
         return [replace(part, pedal=part.pedal[:0])]
-    return [part if len(pedal) and kind < 0.7 else replace(part, pedal=midi.random_pedal(part.notes, rng))]
+    return [
+        part if len(pedal) and kind < 0.7 else replace(part, pedal=performance.random_pedal(part.notes, rng))
+    ]
 
 
 def _arrange_any(parts: list[Part], rng: np.random.Generator) -> list[Part]:
@@ -125,18 +128,22 @@ def played(part: Part, semitones: int, rng: np.random.Generator) -> Part:
     part = in_range(replace(part, notes=part.notes + np.array([0, 0, semitones, 0])))
     if rng.uniform() < SCATTERED_SHARE:
         part = scattered(part, rng, *range_of(part.program))
-    part = midi.articulate(part, rng.uniform(0.6, 1.05))
+    part = performance.articulate(part, rng.uniform(0.6, 1.05))
     if part.program in GUITARS or rng.uniform() < 0.1:
         part = strummed(part, rng.uniform(0, 0.025))
-    part = midi.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(45, 105), rng.uniform(2, 12))
-    notes = midi.merge([part.notes])
+    part = performance.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(45, 105), rng.uniform(2, 12))
+    notes = midi.merge_notes([part.notes])
     return replace(part, notes=notes, pedal=part.pedal if part.program in PEDALLED else part.pedal[:0])
 
 
 def _semitones(part: Part, rng: np.random.Generator) -> int:
     """Returns a transposition by -5..6 that keeps the part on the keys, where one does."""
     low, high = part.notes[:, MIDI].min(), part.notes[:, MIDI].max()
-    allowed = [step for step in range(-5, 7) if low + step >= midi.LOWEST and high + step <= midi.HIGHEST]
+    allowed = [
+        step
+        for step in range(-5, 7)
+        if low + step >= performance.LOWEST and high + step <= performance.HIGHEST
+    ]
     return int(rng.choice(allowed or [0]))
 
 
@@ -182,14 +189,16 @@ def doubled(part: Part, rng: np.random.Generator) -> Part:
     for half, octaves in ((upper, (12, 24)), (~upper, (-12, -12))):
         if rng.uniform() < 0.2:
             tables.append(part.notes[half] + np.array([0, 0, rng.choice(octaves), 0]))
-    return replace(part, notes=midi.merge(tables))
+    return replace(part, notes=midi.merge_notes(tables))
 
 
-def scattered(part: Part, rng: np.random.Generator, low: int = midi.LOWEST, high: int = midi.HIGHEST) -> Part:
+def scattered(
+    part: Part, rng: np.random.Generator, low: int = performance.LOWEST, high: int = performance.HIGHEST
+) -> Part:
     """Returns the part in its rhythm with pitches drawn evenly from low..high."""
     notes = part.notes.copy()
     notes[:, MIDI] = rng.integers(low, high + 1, len(notes))
-    return replace(part, notes=midi.merge([notes]))
+    return replace(part, notes=midi.merge_notes([notes]))
 
 
 def strummed(part: Part, spread_s: float) -> Part:
@@ -198,7 +207,7 @@ def strummed(part: Part, spread_s: float) -> Part:
     begins = np.append(True, np.diff(notes[:, ONSET]) > midi.SAME_ONSET_S)
     first = np.maximum.accumulate(np.where(begins, np.arange(len(notes)), 0))
     notes[:, ONSET] += (np.arange(len(notes)) - first) * spread_s
-    notes[:, OFFSET] = np.maximum(notes[:, OFFSET], notes[:, ONSET] + midi.SHORTEST_S)
+    notes[:, OFFSET] = np.maximum(notes[:, OFFSET], notes[:, ONSET] + performance.MIN_NOTE_S)
     return replace(part, notes=notes)
 
 

@@ -48,7 +48,7 @@ class Job:
         """Renders the recording and writes it to the cache."""
         rng = np.random.default_rng(self.seed)
         choices = self.programs, self.soundfonts, self.banks
-        recipe = recipes.draw(midi.read(self.song), rng, *choices, EXCERPT_S)
+        recipe = recipes.draw(midi.read_parts(self.song), rng, *choices, EXCERPT_S)
         waveform, notes = sound(recipe)
         cache.write(self.stem, at_some_level(waveform, rng), notes)
 
@@ -161,7 +161,7 @@ def sound(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
         waveform, notes = sampler.bank(path).play(midi.sustain(part.notes, part.pedal), *recipe.touch)
         layers.append(waveform)
         tables.append(notes)
-    return mixed(layers), midi.merge(tables)
+    return mixed(layers), midi.merge_notes(tables)
 
 
 def at_some_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -65,3 +65,9 @@ def test_quantise_loses_no_note() -> None:
     assert np.abs(steps - steps.round()).max() < 1e-9
     assert (np.diff(steps, axis=1) >= 1 - 1e-9).all()
     assert formats.quantise([], 120) == []
+
+
+@pytest.mark.parametrize("tempo", [0, -60, 3.9, 1001, float("nan")])
+def test_quantise_refuses_a_tempo_out_of_range(tempo: float) -> None:
+    with pytest.raises(ValueError, match=f"tempo is {tempo}, expected 4 to 1000"):
+        formats.quantise([Note(0.0, 1.0, 60)], tempo)

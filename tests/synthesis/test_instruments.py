@@ -114,7 +114,7 @@ def test_prepares_clips_that_say_what_they_are(tmp_path: Path, soundfont: Path) 
     onsets = np.arange(0, 30, 0.5)
     notes = np.column_stack([onsets, onsets + 0.4, 60 + np.arange(60) % 12, np.full(60, 90)])
     for index in range(30):
-        midi.write([Part(notes)], songs / f"song{index}.mid")
+        midi.write_parts([Part(notes)], songs / f"song{index}.mid")
     out = tmp_path / "out"
     settings = {"hours": 3 * EXCERPT_S / 3600, "validation_hours": EXCERPT_S / 3600, "workers": 1}
     assert instruments.prepare(songs, out, [soundfont], **settings) == 4

@@ -22,8 +22,8 @@ def songs(tmp_path: Path) -> Path:
     onsets = np.arange(0, 6, 0.5)
     notes = np.column_stack([onsets, onsets + 0.4, 60 + np.arange(12), np.full(12, 90)])
     for index in range(40):
-        midi.write([Part(notes)], folder / f"song{index}.mid")
-    midi.write([Part(notes)], folder / "versions" / "song1-v2.mid")
+        midi.write_parts([Part(notes)], folder / f"song{index}.mid")
+    midi.write_parts([Part(notes)], folder / "versions" / "song1-v2.mid")
     return folder
 
 

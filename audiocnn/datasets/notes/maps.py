@@ -68,7 +68,7 @@ def read_notes(path: Path) -> np.ndarray:
         text = path.with_suffix(".tsv").read_text().replace(",", "\t")
         return np.loadtxt(text.splitlines(), ndmin=2)[:, :4]
     if path.with_suffix(".mid").exists():
-        parts = midi.read(path.with_suffix(".mid"))
-        return midi.merge([midi.sustain(part.notes, part.pedal) for part in parts])
+        parts = midi.read_parts(path.with_suffix(".mid"))
+        return midi.merge_notes([midi.sustain(part.notes, part.pedal) for part in parts])
     rows = np.loadtxt(path.with_suffix(".txt"), skiprows=1, ndmin=2)[:, :3]
     return np.column_stack([rows, np.full(len(rows), UNKNOWN_VELOCITY)])
