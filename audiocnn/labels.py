@@ -1,8 +1,8 @@
-"""Labels: from logits to probabilities that mean what they say, and to an honest "unknown".
+"""Labels: from logits to calibrated probabilities, and to predictions that may be "unknown".
 
 Place in the flow: scores -> labels. Conventions: logits, probabilities and targets are arrays whose last
-axis is the outputs; `multi_label` says whether a clip may have several labels (each output by itself, a sigmoid)
-or has one of them (a softmax over the labels and, last, UNKNOWN).
+axis is the outputs; `multi_label` says whether a clip may have several labels (each output by itself, a
+sigmoid) or has one of them (a softmax over the labels and, last, UNKNOWN).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
-# Of instruments: what is taken for another of the same family is nearly right.
+# Of instruments: a confusion within a family is a smaller error than one between families.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "keys": ("piano", "electric piano", "organ"),
     "mallets": ("vibraphone",),
@@ -25,71 +25,120 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "drums": ("drums",),
 }
 UNKNOWN = "unknown"
-N_BINS = 15  # of the reliability diagram
-TEMPERATURES = (0.05, 20.0)  # among which one is sought
-LOUDEST_SHARE = 0.25  # of a recording's windows in which an instrument must be heard to be named
+N_CONFIDENCE_BINS = 15  # of the reliability diagram, as in Guo et al., 2017
+TEMPERATURE_RANGE = (0.05, 20.0)  # searched by `fit_temperature`; overconfident networks lie between 1 and 5
+TOP_SHARE = 0.25  # of a recording's windows, in which an instrument must be present to be predicted
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A label and the probability that it is right."""
+class Prediction:
+    """A label and its calibrated probability."""
 
     label: str
     probability: float
 
 
-def outputs(labels: list[str], multi_label: bool) -> list[str]:
-    """The names of a model's outputs."""
+def output_names(labels: Sequence[str], multi_label: bool) -> list[str]:
+    """Return the names of a model's outputs: the labels and, with one label a clip, UNKNOWN.
+
+    Args:
+        labels: the model's labels.
+        multi_label: whether a clip may have several labels.
+    """
     return list(labels) if multi_label else [*labels, UNKNOWN]
 
 
-def probabilities(logits: np.ndarray, temperature: float, multi_label: bool) -> np.ndarray:
-    """The probability of each output: the higher the temperature, the less sure.
+def compute_probabilities(logits: np.ndarray, temperature: float, multi_label: bool) -> np.ndarray:
+    """Compute the probability of each output from logits divided by a temperature.
 
-    Source: Guo et al., "On calibration of modern neural networks", 2017, equation 9.
+    Args:
+        logits: (..., outputs).
+        temperature: above 0; the higher, the less confident.
+        multi_label: sigmoids, not a softmax.
+
+    Returns:
+        Probabilities, (..., outputs).
+
+    Source:
+        Guo et al., "On calibration of modern neural networks", 2017, equation 9.
     """
     scaled = np.asarray(logits, float) / temperature
     return expit(scaled) if multi_label else softmax(scaled, axis=-1)
 
 
-def of_recording(windows: np.ndarray, multi_label: bool) -> np.ndarray:
-    """The probabilities of a recording, (outputs,), from those of its windows, (windows, outputs).
+def average_windows(windows: np.ndarray, multi_label: bool) -> np.ndarray:
+    """Average the probabilities of a recording's windows.
 
-    With one label their mean. With several, the mean of the highest quarter of each: an instrument may
-    rest most of the time.
+    With one label, this is the mean. With several, it is the mean of the highest quarter of each output,
+    since an instrument may rest most of the time.
+
+    Args:
+        windows: probabilities, (windows, outputs).
+        multi_label: whether a clip may have several labels.
+
+    Returns:
+        The recording's probabilities, (outputs,).
     """
     if not multi_label:
         return windows.mean(axis=0)
-    n_highest = max(1, round(LOUDEST_SHARE * len(windows)))
+    n_highest = max(1, round(TOP_SHARE * len(windows)))
     return np.sort(windows, axis=0)[-n_highest:].mean(axis=0)
 
 
-def ranked(names: list[str], values: np.ndarray) -> list[Labelled]:
-    """The labels of a recording, the likeliest first, without UNKNOWN."""
-    order = np.argsort(-values, kind="stable")
-    return [Labelled(names[i], float(values[i])) for i in order if names[i] != UNKNOWN]
+def rank_labels(outputs: list[str], probabilities: np.ndarray) -> list[Prediction]:
+    """Sort the labels by probability, the most probable first, without UNKNOWN.
 
-
-def heard(names: list[str], values: np.ndarray, multi_label: bool, threshold: float) -> list[Labelled]:
-    """What there is to say: the likeliest label, or with several all that reach the threshold.
-
-    Nothing where it is unknown: where that is likeliest, or of several none reaches the threshold.
+    Args:
+        outputs: names of the outputs.
+        probabilities: (outputs,).
     """
-    labelled = ranked(names, values)
+    order = np.argsort(-probabilities, kind="stable")
+    return [Prediction(outputs[i], float(probabilities[i])) for i in order if outputs[i] != UNKNOWN]
+
+
+def predict_labels(
+    outputs: list[str], probabilities: np.ndarray, multi_label: bool, threshold: float
+) -> list[Prediction]:
+    """Predict labels: the most probable one or, with several, all that reach the threshold.
+
+    Args:
+        outputs: names of the outputs.
+        probabilities: (outputs,).
+        multi_label: whether a clip may have several labels.
+        threshold: least probability of a predicted label, used with several.
+
+    Returns:
+        Predictions, the most probable first. None means unknown: UNKNOWN is the most probable output or, with
+        several labels, none reaches the threshold.
+    """
+    ranked = rank_labels(outputs, probabilities)
     if multi_label:
-        return [one for one in labelled if one.probability >= threshold]
-    return [] if names[int(values.argmax())] == UNKNOWN else labelled[:1]
+        return [prediction for prediction in ranked if prediction.probability >= threshold]
+    return [] if outputs[int(probabilities.argmax())] == UNKNOWN else ranked[:1]
 
 
-def said(labelled: Sequence[Labelled]) -> str:
-    """Labels in words, `jazz 81 %, blues 11 %`; UNKNOWN for none."""
-    return ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in labelled) or UNKNOWN
+def format_predictions(predictions: Sequence[Prediction]) -> str:
+    """Format predictions as text, `jazz 81 %, blues 11 %`; UNKNOWN for none.
+
+    Args:
+        predictions: as of `predict_labels` or `rank_labels`.
+    """
+    return ", ".join(f"{one.label} {100 * one.probability:.0f} %" for one in predictions) or UNKNOWN
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> float:
-    """The temperature at which the targets are likeliest.
+    """Find the temperature at which the targets are most likely.
 
-    Shape: both (examples, outputs), targets 0 to 1.
+    Args:
+        logits: (examples, outputs).
+        targets: 0 to 1, (examples, outputs).
+        multi_label: whether a clip may have several labels.
+
+    Returns:
+        A temperature within `TEMPERATURE_RANGE`.
+
+    Source:
+        Guo et al., "On calibration of modern neural networks", 2017, section 4.2.
     """
     from scipy.optimize import minimize_scalar  # 0.1 s
 
@@ -101,18 +150,18 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool) 
             return float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
         return float(-np.mean(np.sum(targets * log_softmax(scaled, axis=-1), axis=-1)))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
-    return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue]
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURE_RANGE)), method="bounded")
+    return float(np.exp(found["x"]))
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often what a model says is right, by how sure it is: each (bins,), empty bins left out.
+    """A reliability diagram: accuracy of predictions by their confidence, each (bins,), without empty bins.
 
     Attributes:
-        confidence: mean probability of the bin's answers.
-        accuracy: share of them that are right.
-        count: how many there are.
+        confidence: mean probability of the predictions in a bin.
+        accuracy: share of them that is correct.
+        count: number of predictions in a bin.
     """
 
     confidence: np.ndarray
@@ -120,32 +169,41 @@ class Reliability:
     count: np.ndarray
 
     @property
-    def error(self) -> float:
-        """The expected calibration error: mean distance of confidence and accuracy.
+    def expected_calibration_error(self) -> float:
+        """Mean distance between confidence and accuracy, weighted by count.
 
-        Source: Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning",
-        2015.
+        Source:
+            Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning",
+            2015.
         """
         return float(np.average(np.abs(self.confidence - self.accuracy), weights=self.count))
 
 
-def reliability(
-    values: np.ndarray, targets: np.ndarray, multi_label: bool, n_bins: int = N_BINS
+def measure_reliability(
+    probabilities: np.ndarray, targets: np.ndarray, multi_label: bool, n_bins: int = N_CONFIDENCE_BINS
 ) -> Reliability:
-    """How far the probabilities of recordings can be trusted.
+    """Measure how well probabilities are calibrated.
 
-    With one label it is the likeliest answer that is judged, with several every yes and no.
-    Shape: both (recordings, outputs), targets 0 or 1.
+    With one label, each example's most probable output is a prediction; with several, every output is one.
+
+    Args:
+        probabilities: (examples, outputs).
+        targets: 0 or 1, (examples, outputs).
+        multi_label: whether an example may have several labels.
+        n_bins: equal intervals of confidence from 0 to 1.
+
+    Returns:
+        The reliability diagram.
     """
-    values, targets = np.asarray(values, float), np.asarray(targets, float)
+    probabilities, targets = np.asarray(probabilities, float), np.asarray(targets, float)
     if multi_label:
-        confidence, right = values.ravel(), targets.ravel()
+        confidence, correct = probabilities.ravel(), targets.ravel()
     else:
-        best = values.argmax(axis=1)
-        rows = np.arange(len(values))
-        confidence, right = values[rows, best], targets[rows, best]
+        best = probabilities.argmax(axis=1)
+        rows = np.arange(len(probabilities))
+        confidence, correct = probabilities[rows, best], targets[rows, best]
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     count = np.bincount(bins, minlength=n_bins)
     used = count > 0
-    means = [np.bincount(bins, weights, n_bins)[used] / count[used] for weights in (confidence, right)]
+    means = [np.bincount(bins, weights, n_bins)[used] / count[used] for weights in (confidence, correct)]
     return Reliability(means[0], means[1], count[used])

@@ -12,9 +12,9 @@ figure is made (0.35 s). Every figure of the project begins and ends here:
 Conventions: spectrograms are (bins, frames), the lowest bin at the bottom; frame i stands around its centre,
 `start_s + i * frame_s`. The vertical axis counts bins from 0, or MIDI pitches where the caller says so.
 
-Differs: librosa.display.specshow does as much. Measured on 2 cores, a piano roll of eight systems took 1.2 to
-2.1 s longer with it (3.4 to 4.9 s instead of 2.2 to 2.7 s, of which 0.4 s once for its import): it draws every
-bin as a polygon, and here a spectrogram is one image.
+Differs: librosa.display.specshow does as much. Measured on 2 cores, a piano roll of eight systems took 1.2
+to 2.1 s longer with it (3.4 to 4.9 s instead of 2.2 to 2.7 s, of which 0.4 s once for its import): it draws
+every bin as a polygon, and here a spectrogram is one image.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GREYS = "bone_r"  # spectrograms on which something in colour is drawn
 SEQUENTIAL = "magma"  # images of levels, from low to high
 SHARES = "Blues"  # images of probabilities and shares, from 0 to 1: white stands for none
 DIVERGING = "RdBu_r"  # values on both sides of 0: red above, blue below
-TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 OCTAVES_MIDI = range(0, 128, 12)  # every C
 MIN_TICK_DISTANCE = 0.05  # share of the axis: ticks that are closer than this would overlap
 TIME_LABEL = "time (s)"

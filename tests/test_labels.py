@@ -1,32 +1,33 @@
-"""Probabilities that mean what they say, by worked examples, and what is said of them."""
+"""Calibrated probabilities by worked examples, and the predictions made of them."""
 
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
 from audiocnn import labels
-from audiocnn.labels import UNKNOWN, Labelled
+from audiocnn.labels import UNKNOWN, Prediction
 
 NAMES = ["jazz", "rock", "pop"]
 
 
-def test_outputs() -> None:
-    assert labels.outputs(NAMES, multi_label=True) == NAMES
-    assert labels.outputs(NAMES, multi_label=False) == [*NAMES, UNKNOWN]
+def test_output_names() -> None:
+    assert labels.output_names(NAMES, multi_label=True) == NAMES
+    assert labels.output_names(NAMES, multi_label=False) == [*NAMES, UNKNOWN]
 
 
 def test_probabilities_of_one_label_sum_to_one() -> None:
     logits = np.log([[0.5, 0.25, 0.25], [0.9, 0.05, 0.05]])
-    got = labels.probabilities(logits, 1.0, multi_label=False)
+    got = labels.compute_probabilities(logits, 1.0, multi_label=False)
     np.testing.assert_allclose(got, [[0.5, 0.25, 0.25], [0.9, 0.05, 0.05]])
     # At temperature 2 the square roots: 1 / (1 + 2 sqrt(1/2)) of the first.
-    assert labels.probabilities(logits, 2.0, multi_label=False)[0, 0] == pytest.approx(1 / (1 + np.sqrt(2)))
+    halved = labels.compute_probabilities(logits, 2.0, multi_label=False)
+    assert halved[0, 0] == pytest.approx(1 / (1 + np.sqrt(2)))
 
 
-def test_probabilities_of_several_stand_alone() -> None:
-    got = labels.probabilities(np.log([3.0, 1 / 3]), 1.0, multi_label=True)
+def test_probabilities_of_several_labels_are_independent() -> None:
+    got = labels.compute_probabilities(np.log([3.0, 1 / 3]), 1.0, multi_label=True)
     np.testing.assert_allclose(got, [0.75, 0.25])
-    assert labels.probabilities(np.log([9.0]), 2.0, multi_label=True) == pytest.approx(0.75)
+    assert labels.compute_probabilities(np.log([9.0]), 2.0, multi_label=True) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
@@ -39,64 +40,65 @@ def test_the_temperature_of_a_miscalibration_is_found(multi_label: bool, tempera
     else:
         drawn = (rng.random((len(logits), 1)) > softmax(logits, axis=1).cumsum(axis=1)).sum(axis=1)
         targets = np.eye(4)[drawn]
-    # The logits of a model that is too sure, or not sure enough.
+    # The logits of an overconfident model, or an underconfident one.
     found = labels.fit_temperature(temperature * logits, targets, multi_label)
     assert found == pytest.approx(temperature, rel=0.03)
-    values = labels.probabilities(temperature * logits, found, multi_label)
-    assert labels.reliability(values, targets, multi_label).error < 0.01
+    values = labels.compute_probabilities(temperature * logits, found, multi_label)
+    assert labels.measure_reliability(values, targets, multi_label).expected_calibration_error < 0.01
 
 
 def test_reliability_by_hand() -> None:
-    """Five recordings: three answers near 0.95 of which two are right, two near 0.55 of which one is."""
+    """Of three predictions near 0.95 two are correct, of two near 0.55 one is."""
     values = np.array([[0.95, 0.05], [0.05, 0.95], [0.95, 0.05], [0.55, 0.45], [0.45, 0.55]])
     targets = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]])
-    got = labels.reliability(values, targets, multi_label=False, n_bins=10)
+    got = labels.measure_reliability(values, targets, multi_label=False, n_bins=10)
     np.testing.assert_array_equal(got.count, [2, 3])
     np.testing.assert_allclose(got.confidence, [0.55, 0.95])
     np.testing.assert_allclose(got.accuracy, [1 / 2, 2 / 3])
-    assert got.error == pytest.approx((2 * 0.05 + 3 * (0.95 - 2 / 3)) / 5)
+    assert got.expected_calibration_error == pytest.approx((2 * 0.05 + 3 * (0.95 - 2 / 3)) / 5)
 
 
-def test_reliability_of_every_yes_and_no() -> None:
+def test_reliability_with_several_labels_counts_every_output() -> None:
     values, targets = np.array([[0.1, 0.9], [0.1, 1.0]]), np.array([[0, 1], [1, 1]])
-    got = labels.reliability(values, targets, multi_label=True, n_bins=10)
+    got = labels.measure_reliability(values, targets, multi_label=True, n_bins=10)
     np.testing.assert_array_equal(got.count, [2, 2])
     np.testing.assert_allclose(got.confidence, [0.1, 0.95])
     np.testing.assert_allclose(got.accuracy, [0.5, 1.0])
-    assert got.error == pytest.approx((0.4 + 0.05) / 2)
+    assert got.expected_calibration_error == pytest.approx((0.4 + 0.05) / 2)
 
 
 def test_a_recording_is_the_mean_of_its_windows() -> None:
     windows = np.array([[0.2, 0.8], [0.6, 0.4]])
-    np.testing.assert_allclose(labels.of_recording(windows, multi_label=False), [0.4, 0.6])
+    np.testing.assert_allclose(labels.average_windows(windows, multi_label=False), [0.4, 0.6])
 
 
-@pytest.mark.parametrize(("n_windows", "n_loudest"), [(1, 1), (4, 1), (8, 2), (40, 10)])
-def test_an_instrument_may_rest(n_windows: int, n_loudest: int) -> None:
+@pytest.mark.parametrize(("n_windows", "n_highest"), [(1, 1), (4, 1), (8, 2), (40, 10)])
+def test_an_instrument_may_rest(n_windows: int, n_highest: int) -> None:
     windows = np.zeros((n_windows, 2))
-    windows[:n_loudest, 0] = 0.8
-    np.testing.assert_allclose(labels.of_recording(windows, multi_label=True), [0.8, 0.0])
+    windows[:n_highest, 0] = 0.8
+    np.testing.assert_allclose(labels.average_windows(windows, multi_label=True), [0.8, 0.0])
 
 
-def test_ranked_with_one_label() -> None:
-    outputs = labels.outputs(NAMES, multi_label=False)
+def test_predictions_with_one_label() -> None:
+    outputs = labels.output_names(NAMES, multi_label=False)
     values = np.array([0.1, 0.5, 0.1, 0.3])
-    got = labels.ranked(outputs, values)
-    assert got == [Labelled("rock", 0.5), Labelled("jazz", 0.1), Labelled("pop", 0.1)]
-    assert labels.heard(outputs, values, multi_label=False, threshold=0.5) == got[:1]
-    assert not labels.heard(outputs, np.array([0.1, 0.3, 0.1, 0.5]), multi_label=False, threshold=0.5)
+    got = labels.rank_labels(outputs, values)
+    assert got == [Prediction("rock", 0.5), Prediction("jazz", 0.1), Prediction("pop", 0.1)]
+    assert labels.predict_labels(outputs, values, multi_label=False, threshold=0.5) == got[:1]
+    unknown = np.array([0.1, 0.3, 0.1, 0.5])
+    assert not labels.predict_labels(outputs, unknown, multi_label=False, threshold=0.5)
 
 
-def test_ranked_with_several() -> None:
+def test_predictions_with_several_labels() -> None:
     values = np.array([0.5, 0.9, 0.4])
-    got = labels.ranked(NAMES, values)
+    got = labels.rank_labels(NAMES, values)
     assert [one.label for one in got] == ["rock", "jazz", "pop"]
-    assert labels.heard(NAMES, values, multi_label=True, threshold=0.5) == got[:2]
-    assert not labels.heard(NAMES, np.array([0.1, 0.3, 0.49]), multi_label=True, threshold=0.5)
+    assert labels.predict_labels(NAMES, values, multi_label=True, threshold=0.5) == got[:2]
+    assert not labels.predict_labels(NAMES, np.array([0.1, 0.3, 0.49]), multi_label=True, threshold=0.5)
 
 
 @pytest.mark.parametrize(
-    ("values", "multi_label", "said"),
+    ("values", "multi_label", "text"),
     [
         ([0.1, 0.58, 0.1, 0.22], False, "rock 58 %"),
         ([0.1, 0.3, 0.1, 0.5], False, "unknown"),
@@ -104,6 +106,7 @@ def test_ranked_with_several() -> None:
         ([0.1, 0.3, 0.4], True, "unknown"),
     ],
 )
-def test_what_is_said(values: list[float], multi_label: bool, said: str) -> None:
-    names = labels.outputs(NAMES, multi_label)
-    assert labels.said(labels.heard(names, np.array(values), multi_label, threshold=0.5)) == said
+def test_predictions_as_text(values: list[float], multi_label: bool, text: str) -> None:
+    names = labels.output_names(NAMES, multi_label)
+    predictions = labels.predict_labels(names, np.array(values), multi_label, threshold=0.5)
+    assert labels.format_predictions(predictions) == text

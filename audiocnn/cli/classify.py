@@ -72,18 +72,18 @@ def classify(
 
 def whole(heard: "Classification", top: int) -> str:
     """The likeliest labels of a recording."""
-    from audiocnn.labels import said
+    from audiocnn.labels import format_predictions
 
     labels = [] if heard.unknown else heard.labels[:top]
-    return said([one for one in labels if one.probability >= LEAST_SHOWN])
+    return format_predictions([one for one in labels if one.probability >= LEAST_SHOWN])
 
 
 def along(heard: "Classification", top: int) -> Iterator[str]:
     """A line for each stretch in which the same is heard."""
-    from audiocnn.labels import said
+    from audiocnn.labels import format_predictions
 
     for part in heard.segments:
-        yield f"{clock(part.start_s):>9} - {clock(part.end_s):>9}  {said(part.heard[:top])}"
+        yield f"{clock(part.start_s):>9} - {clock(part.end_s):>9}  {format_predictions(part.heard[:top])}"
 
 
 def clock(time_s: float) -> str:

@@ -7,7 +7,7 @@ The figures are scikit-learn's, each a share of 1, and the means are over the la
 - f1: mean of the labels' F1; of several, all that reach the threshold are heard;
 - map: mean of the labels' average precision;
 - family, of instruments alone: how often the likeliest label is of a right family, such as brass;
-- calibration_error: mean distance of confidence and accuracy, see `labels.reliability`.
+- calibration_error: mean distance of confidence and accuracy, see `labels.measure_reliability`.
 
 A clip without a label is right where UNKNOWN is the answer.
 """
@@ -80,7 +80,9 @@ class Predictions:
     def reliability(self) -> labelling.Reliability:
         """How far the probabilities can be trusted."""
         judged = slice(None, -1 if self.multi_label else None)
-        return labelling.reliability(self.values[:, judged], self.targets[:, judged], self.multi_label)
+        return labelling.measure_reliability(
+            self.values[:, judged], self.targets[:, judged], self.multi_label
+        )
 
     @property
     def figures(self) -> dict[str, float]:
@@ -91,7 +93,7 @@ class Predictions:
             "f1": float(np.mean([row["f1"] for row in rows])),
             "map": float(np.mean([row["average_precision"] for row in rows])),
             **self._family(),
-            "calibration_error": self.reliability.error,
+            "calibration_error": self.reliability.expected_calibration_error,
         }
 
     def _family(self) -> dict[str, float]:
@@ -239,7 +241,7 @@ def answers(
     names: list[str], labels: list[tuple[str, ...]], values: list[np.ndarray], model: ClipModel
 ) -> Predictions:
     """What a model's probabilities of some clips, (outputs,) each, say beside their labels."""
-    outputs, rows = labelling.outputs(model.labels, multi_label=False), np.array(values)
+    outputs, rows = labelling.output_names(model.labels, multi_label=False), np.array(values)
     if model.multi_label:
         rows = np.column_stack([rows, 1 - rows.max(axis=1)])
     wanted = [one or (UNKNOWN,) for one in labels]

@@ -8,7 +8,7 @@ from typing import Any
 from audiocnn import files
 from audiocnn.evaluate import plots
 from audiocnn.evaluate.clips import ClipReport, Predictions
-from audiocnn.labels import Labelled, said
+from audiocnn.labels import Prediction, format_predictions
 
 N_WORST = 10
 FIGURES = {
@@ -92,7 +92,7 @@ def worst_table(report: ClipReport) -> Table:
         [
             part.names[i],
             ", ".join(part.outputs[column] for column in part.targets[i].nonzero()[0]),
-            said([Labelled(part.outputs[part.answers[i]], sureness[i])]),
+            format_predictions([Prediction(part.outputs[part.answers[i]], sureness[i])]),
         ]
         for i in wrong[:N_WORST]
     ]

@@ -57,7 +57,11 @@ def write_calibration(reliability: Reliability, path: str | os.PathLike) -> None
     )
     above.plot(reliability.confidence, reliability.accuracy, "o-", color="tab:blue", markersize=5)
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
-    above.set_title(f"Expected calibration error {100 * reliability.error:.1f} %", fontsize=11, loc="left")
+    above.set_title(
+        f"Expected calibration error {100 * reliability.expected_calibration_error:.1f} %",
+        fontsize=11,
+        loc="left",
+    )
     below.bar(reliability.confidence, reliability.count, width=0.04, color="tab:blue", alpha=0.6)
     below.set(xlabel="probability told", ylabel="answers")
     for axes in (above, below):

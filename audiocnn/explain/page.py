@@ -25,7 +25,7 @@ from audiocnn.explain.maximisation import maximise
 from audiocnn.explain.network import Target, layer_of, network_of, upto
 from audiocnn.explain.patches import top_patches
 from audiocnn.frontends.waveform import Waveform
-from audiocnn.labels import UNKNOWN, said
+from audiocnn.labels import UNKNOWN, format_predictions
 from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.notes import NotesModel
@@ -154,7 +154,7 @@ def _of_labels(
         title = f"{label}, {100 * likelihoods[number]:.0f} % from {start_s:.1f} s on"
         spectrogram = _seen(model, windows[number])
         excerpts.append(Excerpt(column, label, title, windows[number], spectrogram, start_s))
-    return said(found.heard) if found.heard else UNKNOWN, excerpts
+    return format_predictions(found.heard) if found.heard else UNKNOWN, excerpts
 
 
 def _of_note(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiocnn import audio, files
-from audiocnn.labels import said
+from audiocnn.labels import format_predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def write_png(result: Any, path: str | os.PathLike) -> None:
 
 def title(result: Any) -> str:
     """What is heard, in words: `song.mp3: jazz 81 %`."""
-    return f"{result.source.name}: {said(result.heard[:N_TOLD])}"
+    return f"{result.source.name}: {format_predictions(result.heard[:N_TOLD])}"
 
 
 def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from audiocnn import audio, formats
 from audiocnn import labels as labelling
-from audiocnn.labels import Labelled
+from audiocnn.labels import Prediction
 from audiocnn.models.clips import ClipModel, window_starts
 from audiocnn.models.load import fused, load_clips
 
@@ -54,7 +54,7 @@ class Segment:
 
     start_s: float
     end_s: float
-    heard: list[Labelled]
+    heard: list[Prediction]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class Classification:
     @property
     def values(self) -> np.ndarray:
         """The probability of each of the timeline's outputs, over the whole: (outputs,)."""
-        return labelling.of_recording(self.timeline.probabilities, self.multi_label)
+        return labelling.average_windows(self.timeline.probabilities, self.multi_label)
 
     @property
-    def labels(self) -> list[Labelled]:
+    def labels(self) -> list[Prediction]:
         """All labels with their probabilities, the likeliest first."""
-        return labelling.ranked(self.timeline.outputs, self.values)
+        return labelling.rank_labels(self.timeline.outputs, self.values)
 
     @property
     def unknown(self) -> bool:
@@ -91,7 +91,7 @@ class Classification:
         return not self.heard
 
     @property
-    def heard(self) -> list[Labelled]:
+    def heard(self) -> list[Prediction]:
         """What there is to say: the likeliest label, or with several all likely ones; none if unknown."""
         return self._heard(self.values)
 
@@ -106,8 +106,8 @@ class Classification:
             segments.append(Segment(start_s, end_s, self._heard(rows[windows].mean(axis=0))))
         return segments
 
-    def _heard(self, values: np.ndarray) -> list[Labelled]:
-        return labelling.heard(self.timeline.outputs, values, self.multi_label, self.threshold)
+    def _heard(self, values: np.ndarray) -> list[Prediction]:
+        return labelling.predict_labels(self.timeline.outputs, values, self.multi_label, self.threshold)
 
     def to_json(self, path: str | Path) -> None:
         """Writes all that is known."""
@@ -206,7 +206,7 @@ def classify(
         listener.flush()
     windows = np.mean(
         [
-            labelling.probabilities(listener.logits, one.temperature.item(), one.multi_label)
+            labelling.compute_probabilities(listener.logits, one.temperature.item(), one.multi_label)
             for listener, one in zip(listeners, models, strict=True)
         ],
         axis=0,

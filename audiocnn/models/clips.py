@@ -51,7 +51,7 @@ class ClipModel(Model):
             raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
         self.labels, self.multi_label, self.window_s = list(labels), multi_label, window_s
         self.threshold, self.drop = threshold, drop
-        self.outputs = labelling.outputs(self.labels, multi_label)
+        self.outputs = labelling.output_names(self.labels, multi_label)
         self.head = ClipHead(backbone.out_channels, len(self.outputs), drop)
         self.register_buffer("temperature", torch.ones(()))
 

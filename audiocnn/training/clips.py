@@ -131,8 +131,10 @@ class ClipTask(ClipModel, Task):
 
     def of_recording(self, logits: Tensor) -> Tensor:
         """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""
-        windows = labelling.probabilities(logits.cpu().numpy(), self.temperature.item(), self.multi_label)
-        return torch.from_numpy(labelling.of_recording(windows, self.multi_label))[None].to(logits)
+        windows = labelling.compute_probabilities(
+            logits.cpu().numpy(), self.temperature.item(), self.multi_label
+        )
+        return torch.from_numpy(labelling.average_windows(windows, self.multi_label))[None].to(logits)
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The probabilities of a whole clip, (1, outputs)."""
