@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from audiocnn.backbones import register
+from audiocnn.backbones.base import PretrainedWeights
 from audiocnn.backbones.plain import SurroundedNet, fully_connected, start_rectified
 from audiocnn.blocks.arguments import Size, choose
 from audiocnn.blocks.conv import ConvNormAct
@@ -17,7 +19,21 @@ POOLED = (1, 2)  # convolutions with a pooling before them; one more follows the
 # padding: (of the first convolution, of the poolings, least input along each axis)
 PADDINGS: dict[str, tuple[Any, int, int]] = {"same": ("same", 1, 1), "published": (2, 0, 63)}
 
+# Small images leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
+MEMBERS: dict[str, dict[str, Any]] = {
+    "alexnet": {},
+    "alexnet_small": {
+        "widths": (16, 48, 96, 64, 64),
+        "hidden": 128,
+        "size": 2,
+        "norm": "batch",
+        "drop": 0.2,
+    },
+}
+WEIGHTS = {"alexnet": PretrainedWeights("alexnet-owt-7be5be79.pth", arguments={"padding": "published"})}
 
+
+@register(MEMBERS, WEIGHTS)
 class AlexNet(SurroundedNet):
     """Five convolutions, the first with large kernels, and three poolings.
 
@@ -49,10 +65,8 @@ class AlexNet(SurroundedNet):
         pool: str = "max",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.widths = dims, in_channels, tuple(widths)
-        self.hidden, self.size, self.padding = hidden, size, padding
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(dims, in_channels)
+        self.hidden, self.size, self.act, self.drop = hidden, size, act, drop
         first_sides, pool_sides, self.least = choose(PADDINGS, padding, "padding")
         stages: list[nn.Module] = []
         before = in_channels
@@ -76,7 +90,7 @@ class AlexNet(SurroundedNet):
             before = width
         stages.append(pool_layer(pool, 3, dims=dims, stride=2, padding=pool_sides))
         self.stages = nn.ModuleList(stages)
-        self.stage_channels = (*self.widths, before)
+        self.stage_channels = (*widths, before)
         self.time_stride = FIRST_STRIDE * 2 ** (len(POOLED) + 1)
         start_rectified(self)
 
@@ -85,16 +99,3 @@ class AlexNet(SurroundedNet):
         return fully_connected(
             self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )
-
-
-# Small images leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
-ALEXNETS: dict[str, dict[str, Any]] = {
-    "alexnet": {},
-    "alexnet_small": {
-        "widths": (16, 48, 96, 64, 64),
-        "hidden": 128,
-        "size": 2,
-        "norm": "batch",
-        "drop": 0.2,
-    },
-}

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone, channels_last, dropout_classifier
 from audiocnn.backbones.cells import Cell, Layers, Table
 from audiocnn.blocks.act import act as act_layer
@@ -28,7 +29,15 @@ REDUCTION = (
     (1, "average_3", 0, "separable_7"),
 )
 
+# AmoebaNet-A also hands on some states that other rows read: only so it has the published sizes.
+OUTPUTS = {"normal_outputs": (1, 3, 4, 6), "reduction_outputs": (2, 3, 4, 5, 6)}
+MEMBERS: dict[str, dict[str, Any]] = {
+    "amoebanet_a": {"repeats": 4, "channels": 50, **OUTPUTS},
+    "amoebanet_small": {"repeats": 1, "channels": 24, "stem_channels": 16, "stem_reductions": 1, **OUTPUTS},
+}
 
+
+@register(MEMBERS)
 class CellNet(Backbone):
     """A stem, then stacks of normal cells, with a reduction cell before each stack but the first.
 
@@ -74,13 +83,8 @@ class CellNet(Backbone):
         drop: float = 0.0,
         head_drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.normal, self.reduction = dims, in_channels, normal, reduction
-        self.normal_outputs, self.reduction_outputs = normal_outputs, reduction_outputs
-        self.repeats, self.channels, self.stacks = repeats, channels, stacks
-        self.stem_channels, self.stem_stride = stem_channels, stem_stride
-        self.stem_reductions = stem_reductions
-        self.norm, self.act, self.drop, self.head_drop = norm, act, drop, head_drop
+        super().__init__(dims, in_channels)
+        self.head_drop = head_drop
         if channels >> stem_reductions < 1:
             raise ValueError(f"channels is {channels}, expected at least {1 << stem_reductions}")
         layers = Layers(dims, norm, act)
@@ -130,11 +134,3 @@ class CellNet(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return dropout_classifier(self.out_channels, n_classes, self.head_drop)
-
-
-# AmoebaNet-A also hands on some states that other rows read: only so it has the published sizes.
-OUTPUTS = {"normal_outputs": (1, 3, 4, 6), "reduction_outputs": (2, 3, 4, 5, 6)}
-AMOEBANETS: dict[str, dict[str, Any]] = {
-    "amoebanet_a": {"repeats": 4, "channels": 50, **OUTPUTS},
-    "amoebanet_small": {"repeats": 1, "channels": 24, "stem_channels": 16, "stem_reductions": 1, **OUTPUTS},
-}

@@ -7,37 +7,82 @@ dims=1 the bins of a image are its channels. A family is a file: a class, and a 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from audiocnn.blocks.global_pool import global_pool
 from audiocnn.blocks.measure import receptive_field
+from audiocnn.registry import InitArgs
 
+# name of a network -> the arguments that differ from the defaults of its class
+Members = Mapping[str, Mapping[str, Any]]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB from 0 to 1, as in torchvision
+IMAGENET_STD = (0.229, 0.224, 0.225)
 LEAST_CHANNELS = 8  # that oneDNN's strided convolutions of 1 × 1 need in channels_last
 
 
-class Backbone(nn.Module):
-    """A convolutional network without its head.
-
-    A subclass keeps each argument of its constructor as an attribute of the same name, from which a model
-    file rebuilds it, and sets the attributes below.
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """Published ImageNet weights of a network with three input channels, and what they were trained on.
 
     Attributes:
+        file: below `site`; its name ends in the first digits of its SHA-256.
+        arguments: of the network, where they differ from the member's own.
+        mean: of each input channel, subtracted from RGB from 0 to 1.
+        std: standard deviation of each input channel, by which the difference is divided.
+        site: address of the folder of the file.
+        licence: of the weights, by its SPDX identifier.
+    """
+
+    file: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    site: str = "https://download.pytorch.org/models/"
+    licence: str = "BSD-3-Clause"
+
+    @property
+    def url(self) -> str:
+        """Address of the file."""
+        return self.site + self.file
+
+
+class Backbone(InitArgs, nn.Module):
+    """A convolutional network without its head.
+
+    A subclass sets `stages`, `stage_channels` and `time_stride`, and is registered with its members by
+    `audiocnn.backbones.register`.
+
+    Args:
         dims: 1 for (batch, channels, frames), 2 for (batch, channels, bins, frames).
         in_channels: channels of the input; for dims=1 on a spectrogram its bins.
+
+    Attributes:
+        members: of the family, each with the arguments that differ from the defaults of the class.
+        weights: published weights of members.
+        dims: as given.
+        in_channels: as given.
         stages: one after the other; each gives a map of `features`.
         stage_channels: channels of each map that `features` gives.
         time_stride: input frames for each output frame, and the least that an input must have.
         time_grid: a piece of a long input has the maps of the whole where it begins at a multiple of this.
     """
 
-    dims: int
-    in_channels: int
+    members: ClassVar[Members] = MappingProxyType({})
+    weights: ClassVar[Mapping[str, PretrainedWeights]] = MappingProxyType({})
     stages: nn.ModuleList
     stage_channels: tuple[int, ...]
     time_stride: int
+
+    def __init__(self, dims: int, in_channels: int) -> None:
+        super().__init__()
+        self.dims, self.in_channels = dims, in_channels
 
     @property
     def out_channels(self) -> int:

@@ -6,11 +6,18 @@ from typing import Any
 
 from torch import nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.plain import fully_connected
 from audiocnn.blocks.arguments import Size, per_axis
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "mlp": {"hidden": (512, 256), "drop": 0.2},
+}
 
+
+@register(MEMBERS)
 class Perceptron(Backbone):
     """The image as it is; a perceptron over all of its cells, at a fixed size, is its classifier.
 
@@ -34,10 +41,9 @@ class Perceptron(Backbone):
         act: str = "relu",
         drop: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(dims, in_channels)
+        self.size, self.hidden, self.act, self.drop = size, hidden, act, drop
         per_axis(size, dims, "size")
-        self.dims, self.in_channels, self.size, self.hidden = dims, in_channels, size, tuple(hidden)
-        self.act, self.drop = act, drop
         self.stages = nn.ModuleList([nn.Identity()])
         self.stage_channels = (in_channels,)
         self.time_stride = 1
@@ -46,9 +52,3 @@ class Perceptron(Backbone):
         return fully_connected(
             self.in_channels, self.size, self.hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )
-
-
-BASELINES: dict[str, dict[str, Any]] = {
-    "linear": {},
-    "mlp": {"hidden": (512, 256), "drop": 0.2},
-}

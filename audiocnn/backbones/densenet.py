@@ -6,12 +6,26 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone, channels_last
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights, channels_last
 from audiocnn.blocks.conv import ConvNormAct, norm_act
 from audiocnn.blocks.dense import DenseBlock, DenseTransition
 from audiocnn.blocks.pool import pool as pool_layer
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "densenet121": {"depths": (6, 12, 24, 16)},
+    "densenet169": {"depths": (6, 12, 32, 32)},
+    "densenet201": {"depths": (6, 12, 48, 32)},
+    "densenet_small": {"depths": (3, 6, 8, 6), "growth": 12},
+}
+WEIGHTS = {
+    "densenet121": PretrainedWeights("densenet121-a639ec97.pth"),
+    "densenet169": PretrainedWeights("densenet169-b2777c0a.pth"),
+    "densenet201": PretrainedWeights("densenet201-c1103571.pth"),
+}
 
+
+@register(MEMBERS, WEIGHTS)
 class DenseNet(Backbone):
     """A strided stem, then dense blocks with transitions between them, each of which halves map and channels.
 
@@ -45,16 +59,7 @@ class DenseNet(Backbone):
         transition_pool: str = "average",
         drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.depths, self.growth = dims, in_channels, depths, growth
-        self.stem_channels, self.bottleneck = stem_channels, bottleneck
-        self.norm, self.act, self.pool, self.transition_pool, self.drop = (
-            norm,
-            act,
-            pool,
-            transition_pool,
-            drop,
-        )
+        super().__init__(dims, in_channels)
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         channels = 2 * growth if stem_channels is None else stem_channels
         stem = ConvNormAct(in_channels, channels, 7, stride=2, **common)
@@ -75,11 +80,3 @@ class DenseNet(Backbone):
         self.stage_channels = tuple(stage_channels)
         self.time_stride = 2 ** (1 + len(depths))
         channels_last(self)
-
-
-DENSENETS: dict[str, dict[str, Any]] = {
-    "densenet121": {"depths": (6, 12, 24, 16)},
-    "densenet169": {"depths": (6, 12, 32, 32)},
-    "densenet201": {"depths": (6, 12, 48, 32)},
-    "densenet_small": {"depths": (3, 6, 8, 6), "growth": 12},
-}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.conv import ConvNormAct, Residual
 
 DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
 
 
+@register({"dilated": {}})
 class DilatedNet(Backbone):
     """A convolution over three cells, then residual ones whose dilations double.
 
@@ -34,9 +36,7 @@ class DilatedNet(Backbone):
         norm: str = "batch",
         act: str = "relu",
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.channels = dims, in_channels, channels
-        self.dilations, self.groups, self.norm, self.act = tuple(dilations), groups, norm, act
+        super().__init__(dims, in_channels)
         stem = ConvNormAct(in_channels, channels, 3, dims=dims, norm=norm, act=act)
         self.stages = nn.ModuleList([stem])
         for dilation in dilations:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct, norm_act
@@ -18,7 +19,15 @@ from audiocnn.blocks.pool import pool as pool_layer
 Make = Callable[[int], nn.Module]  # channels -> a convolution that keeps them
 GENERATED = 16  # channels of the kernels that one hypernetwork makes for all stages
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "dynamic_mixed_small": {"kernels": "mixed"},
+    "dynamic_local_small": {"kernels": "local"},
+    "dynamic_hyper_small": {"kernels": "hyper"},
+    "dynamic_bank_small": {"kernels": "bank"},
+}
 
+
+@register(MEMBERS)
 class DynamicNet(Backbone):
     """Stages of a plain convolution, a dynamic one and a pooling by 2.
 
@@ -51,10 +60,8 @@ class DynamicNet(Backbone):
         act: str = "relu",
         pool: str = "max",
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.kernels, self.widths = dims, in_channels, kernels, tuple(widths)
-        self.n_kernels, self.choice, self.norm, self.act, self.pool = n_kernels, choice, norm, act, pool
-        make = choose(KERNELS, kernels, "kernels")(self)
+        super().__init__(dims, in_channels)
+        make = choose(KERNELS, kernels, "kernels")(dims, n_kernels, choice)
         stages = []
         for before, width in zip((in_channels, *widths), widths, strict=False):
             stages.append(
@@ -66,8 +73,8 @@ class DynamicNet(Backbone):
                 )
             )
         self.stages = nn.ModuleList(stages)
-        self.stage_channels = self.widths
-        self.time_stride = 2 ** len(self.widths)
+        self.stage_channels = tuple(widths)
+        self.time_stride = 2 ** len(widths)
 
 
 class Chosen(nn.Module):
@@ -86,29 +93,21 @@ class Chosen(nn.Module):
         return self.bank(x, torch.full((x.shape[0],), self.choice, device=x.device))
 
 
-def _mixed(net: DynamicNet) -> Make:
-    return lambda width: DynamicConv(width, width, 3, dims=net.dims, n_kernels=net.n_kernels, bias=False)
+def _mixed(dims: int, n_kernels: int, choice: int) -> Make:
+    return lambda width: DynamicConv(width, width, 3, dims=dims, n_kernels=n_kernels, bias=False)
 
 
-def _local(net: DynamicNet) -> Make:
-    return lambda width: DynamicLocalFilter(width, 3, dims=net.dims)
+def _local(dims: int, n_kernels: int, choice: int) -> Make:
+    return lambda width: DynamicLocalFilter(width, 3, dims=dims)
 
 
-def _hyper(net: DynamicNet) -> Make:
-    generator = KernelGenerator(GENERATED, 3, dims=net.dims)
+def _hyper(dims: int, n_kernels: int, choice: int) -> Make:
+    generator = KernelGenerator(GENERATED, 3, dims=dims)
     return lambda width: HyperConv(generator, width, width, bias=False)
 
 
-def _bank(net: DynamicNet) -> Make:
-    return lambda width: Chosen(
-        ConvBank(net.n_kernels, width, width, 3, dims=net.dims, bias=False), net.choice
-    )
+def _bank(dims: int, n_kernels: int, choice: int) -> Make:
+    return lambda width: Chosen(ConvBank(n_kernels, width, width, 3, dims=dims, bias=False), choice)
 
 
 KERNELS = {"mixed": _mixed, "local": _local, "hyper": _hyper, "bank": _bank}
-DYNAMICS: dict[str, dict[str, Any]] = {
-    "dynamic_mixed_small": {"kernels": "mixed"},
-    "dynamic_local_small": {"kernels": "local"},
-    "dynamic_hyper_small": {"kernels": "hyper"},
-    "dynamic_bank_small": {"kernels": "bank"},
-}

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
 from audiocnn.backbones.inverted import Row, norm_with, scaled, scaled_rows, trunk_stages
 
 ROWS = (
@@ -19,7 +20,31 @@ ROWS = (
     Row(6, 320, 1, 1, 3, squeeze=4),
 )
 
+LARGE = {"norm_eps": 1e-3, "norm_momentum": 0.01}
+MEMBERS: dict[str, dict[str, Any]] = {
+    "efficientnet_b0": {},
+    "efficientnet_b1": {"width": 1.0, "depth": 1.1},
+    "efficientnet_b2": {"width": 1.1, "depth": 1.2, "head_drop": 0.3},
+    "efficientnet_b3": {"width": 1.2, "depth": 1.4, "head_drop": 0.3},
+    "efficientnet_b4": {"width": 1.4, "depth": 1.8, "head_drop": 0.4},
+    "efficientnet_b5": {"width": 1.6, "depth": 2.2, "head_drop": 0.4, **LARGE},
+    "efficientnet_b6": {"width": 1.8, "depth": 2.6, "head_drop": 0.5, **LARGE},
+    "efficientnet_b7": {"width": 2.0, "depth": 3.1, "head_drop": 0.5, **LARGE},
+    "efficientnet_small": {"width": 0.5, "depth": 0.5},
+}
+WEIGHTS = {
+    "efficientnet_b0": PretrainedWeights("efficientnet_b0_rwightman-7f5810bc.pth"),
+    "efficientnet_b1": PretrainedWeights("efficientnet_b1_rwightman-bac287d4.pth"),
+    "efficientnet_b2": PretrainedWeights("efficientnet_b2_rwightman-c35c1473.pth"),
+    "efficientnet_b3": PretrainedWeights("efficientnet_b3_rwightman-b3899882.pth"),
+    "efficientnet_b4": PretrainedWeights("efficientnet_b4_rwightman-23ab8bcd.pth"),
+    "efficientnet_b5": PretrainedWeights("efficientnet_b5_lukemelas-1a07897c.pth"),
+    "efficientnet_b6": PretrainedWeights("efficientnet_b6_lukemelas-24a108a5.pth"),
+    "efficientnet_b7": PretrainedWeights("efficientnet_b7_lukemelas-c5b4e57e.pth"),
+}
 
+
+@register(MEMBERS, WEIGHTS)
 class EfficientNet(Backbone):
     """A strided stem, seven stages of inverted bottlenecks with squeeze-and-excitation, a 1x1 convolution.
 
@@ -50,10 +75,8 @@ class EfficientNet(Backbone):
         drop: float = 0.2,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
-        self.norm, self.norm_eps, self.norm_momentum, self.act = norm, norm_eps, norm_momentum, act
-        self.drop, self.head_drop = drop, head_drop
+        super().__init__(dims, in_channels)
+        self.head_drop = head_drop
         rows = scaled_rows(ROWS, width, depth)
         self.stages, self.stage_channels, self.time_stride = trunk_stages(
             in_channels,
@@ -68,17 +91,3 @@ class EfficientNet(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return dropout_classifier(self.out_channels, n_classes, self.head_drop)
-
-
-LARGE = {"norm_eps": 1e-3, "norm_momentum": 0.01}
-EFFICIENTNETS: dict[str, dict[str, Any]] = {
-    "efficientnet_b0": {},
-    "efficientnet_b1": {"width": 1.0, "depth": 1.1},
-    "efficientnet_b2": {"width": 1.1, "depth": 1.2, "head_drop": 0.3},
-    "efficientnet_b3": {"width": 1.2, "depth": 1.4, "head_drop": 0.3},
-    "efficientnet_b4": {"width": 1.4, "depth": 1.8, "head_drop": 0.4},
-    "efficientnet_b5": {"width": 1.6, "depth": 2.2, "head_drop": 0.4, **LARGE},
-    "efficientnet_b6": {"width": 1.8, "depth": 2.6, "head_drop": 0.5, **LARGE},
-    "efficientnet_b7": {"width": 2.0, "depth": 3.1, "head_drop": 0.5, **LARGE},
-    "efficientnet_small": {"width": 0.5, "depth": 0.5},
-}

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inception import Inception
 from audiocnn.blocks.norm import Norm
@@ -54,6 +55,14 @@ class Halve(nn.Module):
         return self.pool(functional.pad(x, sides, mode="replicate") if any(sides) else x)
 
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "googlenet": {},
+    "googlenet_small": {"stem": (16, 16, 48), "groups": SMALL},
+}
+WEIGHTS = {"googlenet": PretrainedWeights("googlenet-1378be20.pth", mean=(0.5,) * 3, std=(0.5,) * 3)}
+
+
+@register(MEMBERS, WEIGHTS)
 class GoogLeNet(Backbone):
     """A stem of three convolutions, then groups of Inception modules with a pooling before each group.
 
@@ -83,9 +92,8 @@ class GoogLeNet(Backbone):
         pool: str = "max",
         drop: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.stem, self.groups = dims, in_channels, stem, groups
-        self.large_kernel, self.norm, self.act, self.pool, self.drop = large_kernel, norm, act, pool, drop
+        super().__init__(dims, in_channels)
+        self.drop = drop
         normalise: Norm = partial(norm_layer, "batch", eps=EPSILON) if norm == "batch" else norm
         common: dict[str, Any] = {"dims": dims, "norm": normalise, "act": act}
         first, second, before = stem
@@ -119,9 +127,3 @@ class GoogLeNet(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return dropout_classifier(self.out_channels, n_classes, self.drop)
-
-
-GOOGLENETS: dict[str, dict[str, Any]] = {
-    "googlenet": {},
-    "googlenet_small": {"stem": (16, 16, 48), "groups": SMALL},
-}

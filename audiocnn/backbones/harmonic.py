@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.conv import ConvNormAct, Residual, conv
 
@@ -33,6 +34,7 @@ AFTER = (((1, 1), (12, 1)),)
 HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10)
 
 
+@register({"harmonic": {}})
 class HarmonicNet(Backbone):
     """One map row a semitone: harmonics stacked as channels, then residual blocks of dilated convolutions.
 
@@ -60,10 +62,9 @@ class HarmonicNet(Backbone):
         harmonics: tuple[float, ...] = HARMONICS,
         dilations: Dilations = DILATIONS,
     ) -> None:
-        super().__init__()
+        super().__init__(dims=2, in_channels=1)
+        self.n_pitches, self.bins_per_semitone = n_pitches, bins_per_semitone
         self.dims, self.in_channels, self.time_stride = 2, 1, 1
-        self.channels, self.n_pitches, self.bins_per_semitone = channels, n_pitches, bins_per_semitone
-        self.harmonics, self.dilations = tuple(harmonics), tuple(dilations)
         self.stage_channels = (channels,) * (1 + len(dilations))
         self.rows = tuple(round(12 * math.log2(harmonic)) for harmonic in harmonics)
         self.stem = ConvNormAct(len(harmonics) * bins_per_semitone, channels, 3, dims=2)
@@ -112,6 +113,7 @@ def _block(channels: int, first: tuple[int, int], second: tuple[int, int], *betw
     )
 
 
+@register({"harmonic_unet": {}})
 class HarmonicUNet(HarmonicNet):
     """A HarmonicNet whose middle goes at a slower pace: strided down, residual blocks, transposed up, added.
 
@@ -145,8 +147,7 @@ class HarmonicUNet(HarmonicNet):
         after: Dilations = AFTER,
     ) -> None:
         super().__init__(channels, n_pitches, bins_per_semitone, harmonics, before)
-        self.middle_channels, self.pool = middle_channels, pool
-        self.before, self.middle, self.after = tuple(before), tuple(middle), tuple(after)
+        self.pool = pool
         self.stage_channels += (middle_channels,) * (1 + len(middle)) + (channels,) * (1 + len(after))
         window = {"kernel_size": (1, pool), "stride": (1, pool), "bias": False}
         self.down = nn.Sequential(

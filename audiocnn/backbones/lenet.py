@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.plain import SurroundedNet
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.arguments import choose
@@ -17,6 +16,7 @@ from audiocnn.blocks.pool import pool as pool_layer
 PADDINGS = {"same": ("same", True, 1), "published": ("valid", False, 32)}
 
 
+@register({"lenet5": {}})
 class LeNet(SurroundedNet):
     """Three 5x5 convolutions, with a pooling by 2 between them: C1, C3 and C5.
 
@@ -44,9 +44,8 @@ class LeNet(SurroundedNet):
         pool: str = "average",
         drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.widths, self.hidden = dims, in_channels, tuple(widths), hidden
-        self.padding, self.norm, self.act, self.pool, self.drop = padding, norm, act, pool, drop
+        super().__init__(dims, in_channels)
+        self.hidden, self.act, self.drop = hidden, act, drop
         sides, over_edge, self.least = choose(PADDINGS, padding, "padding")
         stages = []
         for i, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False)):
@@ -54,8 +53,8 @@ class LeNet(SurroundedNet):
             stage.append(ConvNormAct(before, width, 5, dims=dims, padding=sides, norm=norm, act=act))
             stages.append(stage)
         self.stages = nn.ModuleList(stages)
-        self.stage_channels = self.widths
-        self.time_stride = 2 ** (len(self.widths) - 1)
+        self.stage_channels = tuple(widths)
+        self.time_stride = 2 ** (len(widths) - 1)
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
@@ -65,6 +64,3 @@ class LeNet(SurroundedNet):
             nn.Dropout(self.drop),
             nn.Linear(self.hidden, n_classes),
         )
-
-
-LENETS: dict[str, dict[str, Any]] = {"lenet5": {}}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.plain import fully_connected
 from audiocnn.blocks.act import act as act_layer
@@ -16,6 +15,7 @@ from audiocnn.blocks.norm import norm as norm_layer
 from audiocnn.blocks.pool import pool as pool_layer
 
 
+@register({"locally_connected": {}})
 class LocallyConnectedNet(Backbone):
     """Locally connected layers with a pooling by 2 between them, over windows of a fixed size.
 
@@ -45,11 +45,10 @@ class LocallyConnectedNet(Backbone):
         pool: str = "max",
         drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.widths, self.size = dims, in_channels, tuple(widths), size
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(dims, in_channels)
+        self.drop = drop
         self.window = per_axis(size, dims, "size")
-        self.time_stride = 2 ** (len(self.widths) - 1)
+        self.time_stride = 2 ** (len(widths) - 1)
         if any(cells % self.time_stride for cells in self.window):
             raise ValueError(f"size is {size}, expected a multiple of the stride {self.time_stride}")
         stages = []
@@ -59,7 +58,7 @@ class LocallyConnectedNet(Backbone):
             stage.append(LocallyConnected(before, width, 3, cells, dims=dims, bias=norm == "none"))
             stages.append(stage.extend([norm_layer(norm, width, dims=dims), act_layer(act)]))
         self.stages = nn.ModuleList(stages)
-        self.stage_channels = self.widths
+        self.stage_channels = tuple(widths)
 
     @property
     def time_grid(self) -> int:
@@ -101,6 +100,3 @@ class LocallyConnectedNet(Backbone):
         head = fully_connected(self.out_channels, cells, (), n_classes, dims=self.dims)
         head.insert(len(head) - 1, nn.Dropout(self.drop))
         return head
-
-
-LOCALLY_CONNECTED: dict[str, dict[str, Any]] = {"locally_connected": {}}

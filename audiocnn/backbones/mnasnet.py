@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
 from audiocnn.backbones.inverted import Row, norm_with, scaled, scaled_rows, trunk_stages
 
 ROWS = (
@@ -19,7 +20,15 @@ ROWS = (
     Row(6, 320, 1, 1),
 )
 
+# A network that trains for minutes cannot wait for a mean over thousands of batches.
+MEMBERS: dict[str, dict[str, Any]] = {
+    "mnasnet1_0": {},
+    "mnasnet_small": {"width": 0.35, "depth": 0.5, "norm_momentum": 0.1},
+}
+WEIGHTS = {"mnasnet1_0": PretrainedWeights("mnasnet1.0_top1_73.512-f206786ef8.pth")}
 
+
+@register(MEMBERS, WEIGHTS)
 class MNasNet(Backbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
@@ -48,10 +57,8 @@ class MNasNet(Backbone):
         drop: float = 0.0,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
-        self.norm, self.norm_momentum, self.act = norm, norm_momentum, act
-        self.drop, self.head_drop = drop, head_drop
+        super().__init__(dims, in_channels)
+        self.head_drop = head_drop
         self.stages, self.stage_channels, self.time_stride = trunk_stages(
             in_channels,
             scaled(32, width),
@@ -65,10 +72,3 @@ class MNasNet(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return dropout_classifier(self.out_channels, n_classes, self.head_drop)
-
-
-# A network that trains for minutes cannot wait for a mean over thousands of batches.
-MNASNETS: dict[str, dict[str, Any]] = {
-    "mnasnet1_0": {},
-    "mnasnet_small": {"width": 0.35, "depth": 0.5, "norm_momentum": 0.1},
-}

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone, dropout_classifier
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
 from audiocnn.backbones.inverted import Row, scaled, scaled_rows, trunk_stages
 
 ROWS = (
@@ -19,7 +20,14 @@ ROWS = (
     Row(6, 320, 1, 1),
 )
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "mobilenet_v2": {},
+    "mobilenet_small": {"width": 0.5, "depth": 0.5},
+}
+WEIGHTS = {"mobilenet_v2": PretrainedWeights("mobilenet_v2-b0353104.pth")}
 
+
+@register(MEMBERS, WEIGHTS)
 class MobileNetV2(Backbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
@@ -45,9 +53,8 @@ class MobileNetV2(Backbone):
         drop: float = 0.0,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.width, self.depth = dims, in_channels, width, depth
-        self.norm, self.act, self.drop, self.head_drop = norm, act, drop, head_drop
+        super().__init__(dims, in_channels)
+        self.head_drop = head_drop
         self.stages, self.stage_channels, self.time_stride = trunk_stages(
             in_channels,
             scaled(32, width),
@@ -61,9 +68,3 @@ class MobileNetV2(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return dropout_classifier(self.out_channels, n_classes, self.head_drop)
-
-
-MOBILENETS: dict[str, dict[str, Any]] = {
-    "mobilenet_v2": {},
-    "mobilenet_small": {"width": 0.5, "depth": 0.5},
-}

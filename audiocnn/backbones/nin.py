@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.plain import start_rectified
 from audiocnn.blocks.conv import conv
@@ -24,7 +25,14 @@ IMAGENET: Layers = (
 CIFAR: Layers = ((5, 1, (192, 160, 96)), (5, 1, (192, 192, 192)), (3, 1, (192, 192)))
 SMALL: Layers = ((5, 2, (32, 32, 32)), (3, 1, (64, 64, 64)), (3, 1, (128, 128)))
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "nin": {},
+    "nin_cifar": {"layers": CIFAR},
+    "nin_small": {"layers": SMALL, "norm": "batch", "drop": 0.2},
+}
 
+
+@register(MEMBERS)
 class NiN(Backbone):
     """Sliding perceptrons, with a pooling by 2 and dropout between them.
 
@@ -51,9 +59,7 @@ class NiN(Backbone):
         pool: str = "max",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.layers = dims, in_channels, layers
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(dims, in_channels)
         stages = []
         before, self.time_stride = in_channels, 1
         for i, (kernel_size, stride, widths) in enumerate(layers):
@@ -75,10 +81,3 @@ class NiN(Backbone):
         return nn.Sequential(
             conv(self.out_channels, n_classes, 1, dims=self.dims), global_pool("average", n_classes)
         )
-
-
-NINS: dict[str, dict[str, Any]] = {
-    "nin": {},
-    "nin_cifar": {"layers": CIFAR},
-    "nin_small": {"layers": SMALL, "norm": "batch", "drop": 0.2},
-}

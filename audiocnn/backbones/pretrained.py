@@ -1,7 +1,7 @@
 """Weights of torchvision's ImageNet models in our networks of the same shape.
 
-Conventions: a state dict is {name: tensor} as `state_dict` gives it. The models saw RGB from 0 to 1, less its
-mean (0.485, 0.456, 0.406) and over its deviation (0.229, 0.224, 0.225); GoogLeNet saw RGB from -1 to 1.
+Which networks have some, and the mean and deviation of the images that they were trained on, is said beside each
+family (`Backbone.weights`). A state dict is {name: tensor} as `state_dict` returns it.
 Source: torchvision's documentation of its models, whose weights are under the BSD licence.
 """
 
@@ -14,44 +14,8 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from audiocnn.backbones import create_backbone
+from audiocnn.backbones import backbone_family, create_backbone, list_backbones
 from audiocnn.backbones.base import Backbone
-from audiocnn.blocks.arguments import choose
-
-SITE = "https://download.pytorch.org/models/"
-# The name of a network: its file, which ends in the first digits of its SHA-256.
-FILES = {
-    "alexnet": "alexnet-owt-7be5be79.pth",
-    "vgg11": "vgg11-8a719046.pth",
-    "vgg13": "vgg13-19584684.pth",
-    "vgg16": "vgg16-397923af.pth",
-    "vgg19": "vgg19-dcbb9e9d.pth",
-    "vgg11_bn": "vgg11_bn-6002323d.pth",
-    "vgg13_bn": "vgg13_bn-abd245e5.pth",
-    "vgg16_bn": "vgg16_bn-6c64b313.pth",
-    "vgg19_bn": "vgg19_bn-c79401a0.pth",
-    "googlenet": "googlenet-1378be20.pth",
-    "resnet18": "resnet18-f37072fd.pth",
-    "resnet34": "resnet34-b627a593.pth",
-    "resnet50": "resnet50-0676ba61.pth",
-    "resnet101": "resnet101-63fe2227.pth",
-    "resnet152": "resnet152-394f9c45.pth",
-    "densenet121": "densenet121-a639ec97.pth",
-    "densenet169": "densenet169-b2777c0a.pth",
-    "densenet201": "densenet201-c1103571.pth",
-    "mobilenet_v2": "mobilenet_v2-b0353104.pth",
-    "mnasnet1_0": "mnasnet1.0_top1_73.512-f206786ef8.pth",
-    "efficientnet_b0": "efficientnet_b0_rwightman-7f5810bc.pth",
-    "efficientnet_b1": "efficientnet_b1_rwightman-bac287d4.pth",
-    "efficientnet_b2": "efficientnet_b2_rwightman-c35c1473.pth",
-    "efficientnet_b3": "efficientnet_b3_rwightman-b3899882.pth",
-    "efficientnet_b4": "efficientnet_b4_rwightman-23ab8bcd.pth",
-    "efficientnet_b5": "efficientnet_b5_lukemelas-1a07897c.pth",
-    "efficientnet_b6": "efficientnet_b6_lukemelas-24a108a5.pth",
-    "efficientnet_b7": "efficientnet_b7_lukemelas-c5b4e57e.pth",
-}
-# What differs from a network's defaults in the one whose weights they are.
-ARGUMENTS: dict[str, dict[str, Any]] = {"alexnet": {"padding": "published"}}
 
 N_CLASSES = 1000  # of ImageNet
 RGB = 3
@@ -132,16 +96,20 @@ def pretrained(name: str, *, progress: bool = True, **arguments: Any) -> tuple[B
         progress: show how much has been fetched.
         arguments: as of `create_backbone`: in_channels, norm and the like.
     """
-    address = SITE + choose(FILES, name, "name")
-    backbone = create_backbone(name, **{**ARGUMENTS.get(name, {}), **arguments})
+    family = backbone_family(name)
+    if name not in family.weights:
+        known = ", ".join(list_backbones(pretrained=True))
+        raise ValueError(f"no weights of {name!r} are published, expected one of {known}")
+    weights = family.weights[name]
+    backbone = create_backbone(name, **{**weights.arguments, **arguments})
     classifier = backbone.classifier(N_CLASSES)
     try:
         state_dict = torch.hub.load_state_dict_from_url(
-            address, map_location="cpu", progress=progress, check_hash=True, weights_only=True
+            weights.url, map_location="cpu", progress=progress, check_hash=True, weights_only=True
         )
     except (URLError, TimeoutError, ConnectionError) as error:
         raise ConnectionError(
-            f"{name}: no connection to {address} ({error}), expected one, or the file in "
+            f"{name}: no connection to {weights.url} ({error}), expected one, or the file in "
             f"{torch.hub.get_dir()}/checkpoints"
         ) from error
     load_torchvision(backbone, state_dict, classifier)

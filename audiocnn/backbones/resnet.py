@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct, conv, norm_act
 from audiocnn.blocks.pool import pool as pool_layer
@@ -15,7 +16,30 @@ from audiocnn.blocks.residual import ResidualV1, ResidualV2
 BLOCKS = {1: ResidualV1, 2: ResidualV2}
 WIDTHS = {"basic": (64, 128, 256, 512), "bottleneck": (256, 512, 1024, 2048)}
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "resnet18": {"depths": (2, 2, 2, 2)},
+    "resnet34": {"depths": (3, 4, 6, 3)},
+    "resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck"},
+    "resnet101": {"depths": (3, 4, 23, 3), "branch": "bottleneck"},
+    "resnet152": {"depths": (3, 8, 36, 3), "branch": "bottleneck"},
+    "resnet18_v2": {"depths": (2, 2, 2, 2), "version": 2},
+    "resnet34_v2": {"depths": (3, 4, 6, 3), "version": 2},
+    "resnet50_v2": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "version": 2},
+    "resnet101_v2": {"depths": (3, 4, 23, 3), "branch": "bottleneck", "version": 2},
+    "resnet152_v2": {"depths": (3, 8, 36, 3), "branch": "bottleneck", "version": 2},
+    "se_resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "squeeze": 16},
+    "resnet_small": {"depths": (1, 1, 1, 1), "widths": (16, 32, 64, 128)},
+}
+WEIGHTS = {
+    "resnet18": PretrainedWeights("resnet18-f37072fd.pth"),
+    "resnet34": PretrainedWeights("resnet34-b627a593.pth"),
+    "resnet50": PretrainedWeights("resnet50-0676ba61.pth"),
+    "resnet101": PretrainedWeights("resnet101-63fe2227.pth"),
+    "resnet152": PretrainedWeights("resnet152-394f9c45.pth"),
+}
 
+
+@register(MEMBERS, WEIGHTS)
 class ResNet(Backbone):
     """A strided stem, then stages of residual blocks; each stage but the first halves the map.
 
@@ -49,10 +73,7 @@ class ResNet(Backbone):
         pool: str = "max",
         drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.depths, self.widths = dims, in_channels, depths, widths
-        self.branch, self.version, self.squeeze = branch, version, squeeze
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(dims, in_channels)
         channels = tuple(widths or choose(WIDTHS, branch, "branch"))
         block = choose(BLOCKS, version, "version")
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
@@ -85,19 +106,3 @@ class ResNet(Backbone):
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (stem_channels, *channels)
         self.time_stride = 2 ** (1 + len(depths))
-
-
-RESNETS: dict[str, dict[str, Any]] = {
-    "resnet18": {"depths": (2, 2, 2, 2)},
-    "resnet34": {"depths": (3, 4, 6, 3)},
-    "resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck"},
-    "resnet101": {"depths": (3, 4, 23, 3), "branch": "bottleneck"},
-    "resnet152": {"depths": (3, 8, 36, 3), "branch": "bottleneck"},
-    "resnet18_v2": {"depths": (2, 2, 2, 2), "version": 2},
-    "resnet34_v2": {"depths": (3, 4, 6, 3), "version": 2},
-    "resnet50_v2": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "version": 2},
-    "resnet101_v2": {"depths": (3, 4, 23, 3), "branch": "bottleneck", "version": 2},
-    "resnet152_v2": {"depths": (3, 8, 36, 3), "branch": "bottleneck", "version": 2},
-    "se_resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "squeeze": 16},
-    "resnet_small": {"depths": (1, 1, 1, 1), "widths": (16, 32, 64, 128)},
-}

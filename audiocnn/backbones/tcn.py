@@ -6,11 +6,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.residual import DilatedResidual
 
+# Sizes of the authors' code: for polyphonic music, and for images read as a row of 784 pixels.
+MEMBERS: dict[str, dict[str, Any]] = {
+    "tcn": {},
+    "tcn_small": {"channels": (25,) * 8, "kernel_size": 7, "drop": 0.05},
+}
 
+
+@register(MEMBERS)
 class TemporalNet(Backbone):
     """Residual blocks of two causal convolutions, whose dilations double from block to block.
 
@@ -39,14 +47,7 @@ class TemporalNet(Backbone):
         act: str = "relu",
         drop: float = 0.25,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.channels, self.kernel_size = (
-            dims,
-            in_channels,
-            channels,
-            kernel_size,
-        )
-        self.padding, self.norm, self.act, self.drop = padding, norm, act, drop
+        super().__init__(dims, in_channels)
         self.stages = nn.ModuleList()
         before = in_channels
         for i, width in enumerate(channels):
@@ -81,10 +82,3 @@ class LastFrame(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[..., -1].flatten(2).mean(dim=2) if x.ndim > 3 else x[..., -1]
-
-
-# Sizes of the authors' code: for polyphonic music, and for images read as a row of 784 pixels.
-TCNS: dict[str, dict[str, Any]] = {
-    "tcn": {},
-    "tcn_small": {"channels": (25,) * 8, "kernel_size": 7, "drop": 0.05},
-}

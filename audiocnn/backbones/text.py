@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.act import act as act_layer
 from audiocnn.blocks.arguments import only_dims
@@ -44,6 +45,13 @@ class TokenEmbedding(nn.Embedding):
         return torch.matmul(self.weight.t(), input)
 
 
+TEXT_CNNS: dict[str, dict[str, Any]] = {
+    "textcnn": {},
+    "textcnn_small": {"embedding_channels": 32, "channels": 32},
+}
+
+
+@register(TEXT_CNNS)
 class TextCNN(Backbone):
     """Kernels of several lengths side by side over the vectors of tokens; the largest of each in time.
 
@@ -70,10 +78,8 @@ class TextCNN(Backbone):
         act: str = "relu",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
-        self.embedding_channels, self.channels = embedding_channels, channels
-        self.kernel_sizes, self.norm, self.act, self.drop = kernel_sizes, norm, act, drop
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
+        self.drop = drop
         kernels = Parallel(
             ConvNormAct(
                 embedding_channels,
@@ -138,6 +144,13 @@ class WideConv(nn.Module):
         return self.act(self.norm(k_max(y, k)))
 
 
+DYNAMIC_CNNS: dict[str, dict[str, Any]] = {
+    "dcnn": {},
+    "dcnn_small": {"embedding_channels": 16, "maps": (4, 6), "kernel_sizes": (5, 3)},
+}
+
+
+@register(DYNAMIC_CNNS)
 class DynamicCNN(Backbone):
     """Wide convolutions, each followed by the k largest values of each channel in their order; k falls.
 
@@ -174,10 +187,8 @@ class DynamicCNN(Backbone):
         act: str = "tanh",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
-        self.embedding_channels, self.maps, self.kernel_sizes = embedding_channels, maps, kernel_sizes
-        self.k_top, self.fold, self.norm, self.act, self.drop = k_top, fold, norm, act, drop
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
+        self.k_top, self.drop = k_top, drop
         if fold and embedding_channels % 2 ** len(maps):
             raise ValueError(
                 f"embedding_channels is {embedding_channels}, expected a multiple of {2 ** len(maps)}:"
@@ -226,13 +237,3 @@ class TopValues(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         missing = self.k - x.shape[-1]
         return functional.pad(x, (0, missing)) if missing > 0 else k_max(x, self.k)
-
-
-TEXT_CNNS: dict[str, dict[str, Any]] = {
-    "textcnn": {},
-    "textcnn_small": {"embedding_channels": 32, "channels": 32},
-}
-DYNAMIC_CNNS: dict[str, dict[str, Any]] = {
-    "dcnn": {},
-    "dcnn_small": {"embedding_channels": 16, "maps": (4, 6), "kernel_sizes": (5, 3)},
-}

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from audiocnn.backbones.base import Backbone
+from audiocnn.backbones import register
+from audiocnn.backbones.base import Backbone, PretrainedWeights
 from audiocnn.backbones.plain import fully_connected, start_rectified
 from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.conv import ConvNormAct
@@ -19,7 +20,40 @@ C = ((3, 3), (3, 3), (3, 3, 1), (3, 3, 1), (3, 3, 1))
 D = ((3, 3), (3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
 E = ((3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3))
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    "vgg11": {"kernels": A},
+    "vgg11_lrn": {"kernels": A, "response_norm": True},
+    "vgg13": {"kernels": B},
+    "vgg16_c": {"kernels": C},
+    "vgg16": {"kernels": D},
+    "vgg19": {"kernels": E},
+    "vgg11_bn": {"kernels": A, "norm": "batch"},
+    "vgg13_bn": {"kernels": B, "norm": "batch"},
+    "vgg16_c_bn": {"kernels": C, "norm": "batch"},
+    "vgg16_bn": {"kernels": D, "norm": "batch"},
+    "vgg19_bn": {"kernels": E, "norm": "batch"},
+    "vgg_small": {
+        "kernels": A,
+        "widths": (16, 32, 64, 96, 96),
+        "hidden": 64,
+        "size": 2,  # as in alexnet_small
+        "norm": "batch",
+        "drop": 0.2,
+    },
+}
+WEIGHTS = {
+    "vgg11": PretrainedWeights("vgg11-8a719046.pth"),
+    "vgg13": PretrainedWeights("vgg13-19584684.pth"),
+    "vgg16": PretrainedWeights("vgg16-397923af.pth"),
+    "vgg19": PretrainedWeights("vgg19-dcbb9e9d.pth"),
+    "vgg11_bn": PretrainedWeights("vgg11_bn-6002323d.pth"),
+    "vgg13_bn": PretrainedWeights("vgg13_bn-abd245e5.pth"),
+    "vgg16_bn": PretrainedWeights("vgg16_bn-6c64b313.pth"),
+    "vgg19_bn": PretrainedWeights("vgg19_bn-c79401a0.pth"),
+}
 
+
+@register(MEMBERS, WEIGHTS)
 class VGG(Backbone):
     """Blocks of small convolutions, each followed by a pooling by 2.
 
@@ -53,10 +87,9 @@ class VGG(Backbone):
         pool: str = "max",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.kernels, self.widths = dims, in_channels, kernels, tuple(widths)
-        self.hidden, self.size, self.response_norm = hidden, size, response_norm
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(dims, in_channels)
+        self.kernels, self.widths = kernels, tuple(widths)
+        self.hidden, self.size, self.act, self.drop = hidden, size, act, drop
         stages: list[nn.Module] = []
         channels = []
         before = in_channels
@@ -78,7 +111,7 @@ class VGG(Backbone):
         stages.append(pool_layer(pool, 2, dims=dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*channels, before)
-        self.time_stride = 2 ** len(self.widths)
+        self.time_stride = 2 ** len(widths)
         start_rectified(self)
 
     def classifier(self, n_classes: int) -> nn.Module:
@@ -86,26 +119,3 @@ class VGG(Backbone):
         return fully_connected(
             self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )
-
-
-VGGS: dict[str, dict[str, Any]] = {
-    "vgg11": {"kernels": A},
-    "vgg11_lrn": {"kernels": A, "response_norm": True},
-    "vgg13": {"kernels": B},
-    "vgg16_c": {"kernels": C},
-    "vgg16": {"kernels": D},
-    "vgg19": {"kernels": E},
-    "vgg11_bn": {"kernels": A, "norm": "batch"},
-    "vgg13_bn": {"kernels": B, "norm": "batch"},
-    "vgg16_c_bn": {"kernels": C, "norm": "batch"},
-    "vgg16_bn": {"kernels": D, "norm": "batch"},
-    "vgg19_bn": {"kernels": E, "norm": "batch"},
-    "vgg_small": {
-        "kernels": A,
-        "widths": (16, 32, 64, 96, 96),
-        "hidden": 64,
-        "size": 2,  # as in alexnet_small
-        "norm": "batch",
-        "drop": 0.2,
-    },
-}

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import only_dims
 from audiocnn.blocks.conv import ConvNormAct
@@ -19,7 +20,33 @@ from audiocnn.blocks.residual import ResidualV1
 
 NO_BINS = "a waveform has no bins"
 
+MNETS: dict[str, dict[str, Any]] = {
+    "m3": {"stem_channels": 256, "depths": (1,), "widths": (256,)},
+    "m5": {"stem_channels": 128, "depths": (1, 1, 1), "widths": (128, 256, 512)},
+    "m11": {
+        "stem_channels": 64,
+        "depths": (2, 2, 3, 2),
+        "widths": (64, 128, 256, 512),
+        "pool_last": False,
+    },
+    "m18": {
+        "stem_channels": 64,
+        "depths": (4, 4, 4, 4),
+        "widths": (64, 128, 256, 512),
+        "pool_last": False,
+    },
+    "m34_res": {
+        "stem_channels": 48,
+        "depths": (3, 4, 6, 3),
+        "widths": (48, 96, 192, 384),
+        "residual": True,
+        "pool_last": False,
+    },
+    "m5_small": {"stem_channels": 32, "depths": (1, 1, 1), "widths": (32, 64, 128)},
+}
 
+
+@register(MNETS)
 class MNet(Backbone):
     """A wide strided convolution as a bank of filters, then groups of narrow ones, with pooling between them.
 
@@ -50,11 +77,7 @@ class MNet(Backbone):
         act: str = "relu",
         pool: str = "max",
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels = only_dims(dims, 1, NO_BINS), in_channels
-        self.stem_channels = stem_channels
-        self.depths, self.widths, self.residual, self.pool_last = depths, widths, residual, pool_last
-        self.norm, self.act, self.pool = norm, act, pool
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         # 39 samples before and 40 after: ceil(samples / 4) positions for a kernel of 80.
         stem = ConvNormAct(in_channels, stem_channels, 80, stride=4, padding=((39, 40),), **common)
@@ -77,32 +100,13 @@ class MNet(Backbone):
         self.time_stride = 4 ** (1 + len(depths) + pool_last)
 
 
-MNETS: dict[str, dict[str, Any]] = {
-    "m3": {"stem_channels": 256, "depths": (1,), "widths": (256,)},
-    "m5": {"stem_channels": 128, "depths": (1, 1, 1), "widths": (128, 256, 512)},
-    "m11": {
-        "stem_channels": 64,
-        "depths": (2, 2, 3, 2),
-        "widths": (64, 128, 256, 512),
-        "pool_last": False,
-    },
-    "m18": {
-        "stem_channels": 64,
-        "depths": (4, 4, 4, 4),
-        "widths": (64, 128, 256, 512),
-        "pool_last": False,
-    },
-    "m34_res": {
-        "stem_channels": 48,
-        "depths": (3, 4, 6, 3),
-        "widths": (48, 96, 192, 384),
-        "residual": True,
-        "pool_last": False,
-    },
-    "m5_small": {"stem_channels": 32, "depths": (1, 1, 1), "widths": (32, 64, 128)},
+SAMPLE_CNNS: dict[str, dict[str, Any]] = {
+    "samplecnn": {},
+    "samplecnn_small": {"widths": (32, 32, 32, 64, 64, 64, 64, 128)},
 }
 
 
+@register(SAMPLE_CNNS)
 class SampleCNN(Backbone):
     """Convolutions over three samples, each but the first with pooling by three: no wide filter anywhere.
 
@@ -128,9 +132,8 @@ class SampleCNN(Backbone):
         pool: str = "max",
         drop: float = 0.5,
     ) -> None:
-        super().__init__()
-        self.dims, self.in_channels, self.widths = only_dims(dims, 1, NO_BINS), in_channels, widths
-        self.norm, self.act, self.pool, self.drop = norm, act, pool, drop
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
+        self.norm, self.act, self.drop, self.widths = norm, act, drop, tuple(widths)
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         stages = [nn.Sequential(ConvNormAct(in_channels, widths[0], 3, stride=3, **common))]
         for before, width in pairwise(widths):
@@ -156,9 +159,3 @@ class SampleCNN(Backbone):
             nn.Dropout(self.drop),
             nn.Linear(channels, n_classes),
         )
-
-
-SAMPLE_CNNS: dict[str, dict[str, Any]] = {
-    "samplecnn": {},
-    "samplecnn_small": {"widths": (32, 32, 32, 64, 64, 64, 64, 128)},
-}

@@ -39,9 +39,10 @@ class Input:
         """
         from torch import nn
 
-        from audiocnn.backbones import BACKBONES
+        from audiocnn.backbones import backbone_family
 
-        kind, defaults = BACKBONES[name]
+        kind = backbone_family(name)
+        defaults = kind.members[name]
         takes = {key: parameter.default for key, parameter in inspect.signature(kind).parameters.items()}
         takes |= defaults
         dims = self.dims or takes.get("dims", 1 if "in_channels" in takes else 2)

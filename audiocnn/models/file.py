@@ -24,6 +24,7 @@ from audiocnn.models.clips import ClipModel
 from audiocnn.models.image import ImageModel
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import DecodingOptions
+from audiocnn.registry import InitArgs
 from audiocnn.style.painters.adain import AdaIN
 from audiocnn.style.painters.bank import StyleBank
 from audiocnn.style.painters.feedforward import TransferNet
@@ -48,9 +49,10 @@ def describe(module: object, kind: type | None = None) -> dict[str, Any]:
     """
     kind = kind or type(module)
     names = [name for name in inspect.signature(kind.__init__).parameters if name != "self"]
+    given = module.init_args if isinstance(module, InitArgs) else None
     return {
         "class_path": f"{kind.__module__}.{kind.__qualname__}",
-        "init_args": {name: _described(getattr(module, name)) for name in names},
+        "init_args": {name: _described(given[name] if given else getattr(module, name)) for name in names},
     }
 
 

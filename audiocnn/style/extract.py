@@ -16,7 +16,6 @@ from audiocnn.blocks.fuse import fuse
 
 MOST_STAGES = 5  # that are compared where nobody says which
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of RGB, as torchvision has them
 
 
 class Extractor(nn.Module):

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import images
+from audiocnn.backbones import backbone_family, list_backbones
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.harmonic import HarmonicNet, HarmonicUNet
-from audiocnn.backbones.pretrained import FILES, pretrained
+from audiocnn.backbones.pretrained import pretrained
 from audiocnn.backbones.vgg import VGG, E
 from audiocnn.blocks.arguments import choose
 from audiocnn.images import Image
@@ -25,7 +26,7 @@ from audiocnn.models.base import Model
 from audiocnn.models.file import ModelError, read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.style.colour import COLOURS
-from audiocnn.style.extract import IMAGENET, Extractor, layers_of
+from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.optimise import Step, Style, fitted, optimise
 from audiocnn.style.options import StyleOptions
 from audiocnn.style.painters.adain import AdaIN
@@ -197,12 +198,13 @@ def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
     """A backbone by its name, and the mean and deviation of the images that it has seen."""
     if name == "random":
         return VGG(in_channels=3, **RANDOM), (0.5,), (0.25,)
-    if name in FILES:
-        mean, std = ((0.5,), (0.5,)) if name == "googlenet" else IMAGENET
-        return pretrained(name, in_channels=3)[0], mean, std
+    if name in list_backbones(name, pretrained=True):
+        published = backbone_family(name).weights[name]
+        return pretrained(name, in_channels=3)[0], published.mean, published.std
     path = weights.path(name)
     if not path.exists():
-        known = ", ".join(("random", *weights.names("images"), *weights.names("notes", "labels"), *FILES))
+        published = list_backbones(pretrained=True)
+        known = ", ".join(("random", *weights.names("images"), *weights.names("notes", "labels"), *published))
         raise ModelError(name, f"no such backbone, expected a model file or one of {known}")
     model = read_model(path, nn.Module)
     if isinstance(model, ImageModel):

@@ -84,9 +84,9 @@ def test_input_that_is_too_short(run, shipped: Path) -> None:
     assert done.out == ["not for this input: resnet_small: frames is 4, expected at least 32"]
 
 
-@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.__name__)
-def test_each_family_has_an_input(kind: type) -> None:
-    name = next(iter(FAMILIES[kind]))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_has_an_input(family: str) -> None:
+    _, (name, *_) = FAMILIES[family]
     with torch.device("meta"):  # no time, whatever the size
         backbone, network = SECOND.create(name)
     shape = SECOND.shape(backbone)

@@ -83,7 +83,7 @@ def test_the_config_of_the_winner_stands(
     candidates = map(json.loads, (small.parent / "found" / "history.jsonl").read_text().splitlines()[1:])
     cells = max(candidates, key=lambda candidate: candidate["score"])["cells"]
     backbone = cli.model.backbone
-    assert {"normal": _listed(backbone.normal), "reduction": _listed(backbone.reduction)} == cells
+    assert {name: _listed(backbone.init_args[name]) for name in ("normal", "reduction")} == cells
     assert cli.trainer.max_epochs == 40
 
 
