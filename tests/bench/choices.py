@@ -3,7 +3,7 @@
     make choices
 
 Every row is configs/instrument_choices.yaml with another network, over several seeds. Speed is how many
-seconds of sound a second of one thread hears. The table goes to the terminal and to docs/choices.md; rows
+seconds of sound one thread processes in a second. The table goes to the terminal and to docs/choices.md; rows
 that are in runs/choices.json already are not trained again.
 """
 
@@ -26,7 +26,7 @@ from audiocnn.blocks.measure import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.frontends.waveform.Waveform", "init_args": {"sample_rate": 16000}}
 # Masks are bands of bins, which samples lack.
-UNMASKED = {"class_path": "audiocnn.augment.MaskPicture", "init_args": {"p": 0.0}}
+UNMASKED = {"class_path": "audiocnn.augment.SpecAugment", "init_args": {"p": 0.0}}
 # What is compared -> the network, by its name and arguments; waveform networks have no other front end.
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain convolutions (VGG)": ("vgg_small", {}),
@@ -109,9 +109,9 @@ def rows(choices: list[str], n_seeds: int, console: Console) -> Iterator[list[st
 PAGE = """# The lectures' choices side by side
 
 Made by `make choices`: configs/instrument_choices.yaml with other networks, {seeds} seeds each. {crops} crops
-of 3 s in training; the score is the mean average precision on rendered mixes and solos of a soundfont that
-none was trained on, in percent, its deviation that of the seeds. MACs are for a second of sound; speed is
-seconds of sound heard in a second by one thread, front end included.
+of 3 s in training; the score is the mean average precision (mAP) on rendered mixes and solos of
+a held-out soundfont, in percent, with its standard deviation over seeds. MACs are for a second of sound;
+speed is how many seconds of sound one thread processes in a second, front end included.
 
 {table}
 """
@@ -126,7 +126,7 @@ def main() -> None:
     arguments = parser.parse_args()
     quiet()
     console = Console(width=120)
-    head = ["network", "parameters", "MACs", "speed", "mAP", "deviation"]
+    head = ["network", "parameters", "MACs", "speed", "mAP", "standard deviation"]
     shown = table("Instruments", head, rows(arguments.choices, arguments.seeds, console), console)
     config = read("instrument_choices.yaml")
     crops = f"{config['trainer']['max_epochs'] * config['data']['init_args']['segments']:,}"

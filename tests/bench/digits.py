@@ -125,7 +125,7 @@ def starts(folder: Path) -> dict[str, dict[str, Any]]:
     }
     changes = {name: {"callbacks": [callback]} for name, callback in callbacks.items()}
     encoder = {"start_from": str(folder / "encoder.ckpt")}
-    return {"torch's own": {}, **changes, "autoencoder": encoder}
+    return {"torch's default": {}, **changes, "autoencoder": encoder}
 
 
 def few_labels(network: str, n_seeds: int, changes: dict[str, dict[str, Any]]) -> Iterator[list[str]]:
@@ -160,30 +160,30 @@ def table(title: str, head: list[str], rows: Iterator[list[str]], console: Conso
     )
 
 
-PAGE = """# What the networks score on digits
+PAGE = """# Accuracy of the networks on digits
 
 Made by `make digits`, on {threads} thread(s) of 2 CPU cores. The data: audiocnn/datasets/images/digits.py.
 
 ## The small networks
 
 Each is `audiocnn fit --config configs/digits.yaml --model.backbone.name NAME`: {epochs} epochs of the
-training images at 32 × 32, shifted by chance. Scores are those of the last epoch, in percent. One test
-image is 0.28: differences below 1 say little. Seconds are processor time of the training, validations
-included. With more than the name:
+training images at 32 × 32, shifted at random. Accuracies are those of the last epoch, in percent. One test
+image is 0.28: differences below 1 mean little. Seconds are processor time of the training, validations
+included. With further arguments:
 
 {different}
 
 {networks}
 
-mnasnet_small and mobilenet_small have half of the published blocks. With all of them they scored 95.0 and
-97.2, in twice the time: most blocks then work on maps of one to four cells.
+mnasnet_small and mobilenet_small have half of the published blocks. With all of them they reached 95.0 and
+97.2, in twice the time: most blocks then work on feature maps of one to four positions.
 
-## Other starts, {per_class} labels a class
+## Other initialisations, {per_class} labels a class
 
 `lenet5` on {per_class} training images of each class, {few_epochs} epochs of them, otherwise as above;
 {seeds} seeds, the labelled images the same in all. Filters and the autoencoder
-(configs/digits_autoencoder.yaml, trained once) also look at the other training images, without labels.
-The starts are those of audiocnn/training/callbacks/initialise.py.
+(configs/digits_autoencoder.yaml, trained once) also use the other training images, without labels.
+The initialisations are those of audiocnn/training/callbacks/initialise.py.
 
 {starts}
 """
@@ -210,7 +210,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = few_labels("lenet5", arguments.seeds, starts(Path(folder)))
         title = f"{PER_CLASS} labels a class, test"
-        helped = table(title, ["start", "mean of test", "deviation"], rows, console)
+        helped = table(title, ["initialisation", "mean test accuracy", "standard deviation"], rows, console)
     page = PAGE.format(
         threads=torch.get_num_threads(),
         epochs=read("digits.yaml")["trainer"]["max_epochs"],
