@@ -1,8 +1,10 @@
 """Two short performances, each as MIDI and as the recording of exactly that MIDI.
 
-The scores below are old enough to belong to everyone and were typed in for this project. Run as
-`python data/examples/make.py`, this plays them as a person would (a little unsteady, the same way every
-time) and renders them with FluidSynth and the soundfont FluidR3 GM (Debian: fluidsynth, fluid-soundfont-gm).
+    python data/examples/make.py
+
+The scores below are in the public domain by their age and were typed in for this project. They are performed
+with small deviations in timing and velocity (seeded: every run writes the same notes) and rendered with
+FluidSynth and the soundfont FluidR3 GM (Debian: fluidsynth, fluid-soundfont-gm).
 
 A voice is written in bars of `pitch:beats`; chords join their pitches with `+`, and `-` is a rest.
 """
@@ -29,7 +31,13 @@ PEAK = 0.5  # of full scale: -6 dB
 
 @dataclass(frozen=True)
 class Voice:
-    """One part of a piece: a General MIDI instrument, how loud it plays, and its bars."""
+    """One part of a piece.
+
+    Args:
+        instrument: its General MIDI name.
+        velocity: the mean velocity of its notes, 1 to 127.
+        bars: its bars, separated by `|`.
+    """
 
     instrument: str
     velocity: int
@@ -38,7 +46,13 @@ class Voice:
 
 @dataclass(frozen=True)
 class Piece:
-    """A score. Its first bar may be an upbeat, shorter than the others."""
+    """A score, whose first bar may be an upbeat, shorter than the others.
+
+    Args:
+        beats_per_minute: the tempo.
+        beats_per_bar: the length of every bar but an upbeat.
+        voices: the parts that play together.
+    """
 
     beats_per_minute: float
     beats_per_bar: int
@@ -46,7 +60,7 @@ class Piece:
 
 
 def menuet() -> Piece:
-    """Menuet in G, BWV Anh. 114 (Christian Petzold, before 1725): the first sixteen bars."""
+    """Return the first sixteen bars of the Menuet in G, BWV Anh. 114 (Christian Petzold, before 1725)."""
     right = """
         D5:1 G4:.5 A4:.5 B4:.5 C5:.5 | D5:1 G4:1 G4:1 | E5:1 C5:.5 D5:.5 E5:.5 F#5:.5 | G5:1 G4:1 G4:1
         | C5:1 D5:.5 C5:.5 B4:.5 A4:.5 | B4:1 C5:.5 B4:.5 A4:.5 G4:.5 | F#4:1 G4:.5 A4:.5 B4:.5 G4:.5 | A4:3
@@ -64,7 +78,7 @@ def menuet() -> Piece:
 
 
 def greensleeves() -> Piece:
-    """Greensleeves (England, about 1580): verse and chorus, a flute's tune over broken chords."""
+    """Return Greensleeves (England, about 1580): verse and chorus, a flute's tune over broken chords."""
     tune = """
         A4:1 | C5:2 D5:1 E5:1.5 F#5:.5 E5:1 | D5:2 B4:1 G4:1.5 A4:.5 B4:1 | C5:2 A4:1 A4:1.5 G#4:.5 A4:1
         | B4:2 G#4:1 E4:2 A4:1 | C5:2 D5:1 E5:1.5 F#5:.5 E5:1 | D5:2 B4:1 G4:1.5 A4:.5 B4:1
@@ -83,22 +97,39 @@ def greensleeves() -> Piece:
 PIECES = {"menuet_piano": menuet, "greensleeves_flute_guitar": greensleeves}
 
 
-def events(voice: Voice, beats_per_bar: int) -> Iterator[tuple[float, float, list[int]]]:
-    """The start and length in beats and the MIDI pitches of all that a voice plays, in order."""
+def parse_voice(voice: Voice, beats_per_bar: int) -> Iterator[tuple[float, float, list[int]]]:
+    """Yield the start and length in beats and the MIDI pitches of each note or chord of a voice, in order.
+
+    Args:
+        voice: the part.
+        beats_per_bar: the length that its bars must have; the first one may be shorter.
+
+    Raises:
+        ValueError: a bar has another length.
+    """
     start = 0.0
     for index, bar in enumerate(voice.bars.split("|")):
         pairs = [event.split(":") for event in bar.split()]
         total = sum(float(beats) for _, beats in pairs)
         if total > beats_per_bar or (index > 0 and total != beats_per_bar):
-            raise ValueError(f"bar {index} of {voice.instrument} has {total} beats: {bar}")
+            raise ValueError(
+                f"bar {index} of {voice.instrument} has {total} beats, not {beats_per_bar}: {bar}"
+            )
         for pitches, beats in pairs:
             if pitches != "-":
                 yield start, float(beats), [pretty_midi.note_name_to_number(p) for p in pitches.split("+")]
             start += float(beats)
 
 
-def clock(piece: Piece, n_beats: float) -> tuple[np.ndarray, np.ndarray]:
-    """Beats, and the seconds at which they fall: a tempo that breathes over four bars and broadens last."""
+def time_beats(piece: Piece, n_beats: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return beats, an eighth apart, and their times in seconds.
+
+    The tempo varies by 3 % over four bars and slows down in the last one.
+
+    Args:
+        piece: for its tempo and metre.
+        n_beats: the length of the piece.
+    """
     beats = np.arange(0, n_beats + 0.125, 0.125)
     slowness = 1 + 0.03 * np.sin(2 * np.pi * beats / (4 * piece.beats_per_bar))
     slowness += 0.3 * np.clip(1 - (n_beats - beats) / piece.beats_per_bar, 0, 1)
@@ -107,10 +138,15 @@ def clock(piece: Piece, n_beats: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def perform(piece: Piece, rng: np.random.Generator) -> pretty_midi.PrettyMIDI:
-    """The piece as somebody plays it: not quite together, the first beat of a bar a little louder."""
-    played = [list(events(voice, piece.beats_per_bar)) for voice in piece.voices]
+    """Perform a piece: onsets with jitter, the first beat of each bar accented.
+
+    Args:
+        piece: the score.
+        rng: the source of the deviations.
+    """
+    played = [list(parse_voice(voice, piece.beats_per_bar)) for voice in piece.voices]
     upbeat = sum(float(event.split(":")[1]) for event in piece.voices[0].bars.split("|")[0].split())
-    grid = clock(piece, max(start + beats for notes in played for start, beats, _ in notes))
+    grid = time_beats(piece, max(start + beats for notes in played for start, beats, _ in notes))
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT)
     for voice, notes in zip(piece.voices, played, strict=True):
         part = pretty_midi.Instrument(pretty_midi.instrument_name_to_program(voice.instrument))
@@ -126,7 +162,15 @@ def perform(piece: Piece, rng: np.random.Generator) -> pretty_midi.PrettyMIDI:
 
 
 def render(midi_path: Path, duration_s: float) -> np.ndarray:
-    """The sound of a MIDI file in a small room: mono at SAMPLE_RATE, faded out at its end."""
+    """Render a MIDI file with a little reverberation.
+
+    Args:
+        midi_path: the MIDI file.
+        duration_s: length of the result in seconds, over whose last 0.5 s it fades out.
+
+    Returns:
+        The waveform, mono at SAMPLE_RATE.
+    """
     reverb = [f"-osynth.reverb.{name}={value}" for name, value in REVERB.items()]
     with TemporaryDirectory() as folder:
         wav = Path(folder, "render.wav")
@@ -140,6 +184,7 @@ def render(midi_path: Path, duration_s: float) -> np.ndarray:
 
 
 def main() -> None:
+    """Write the MIDI files and recordings beside this file."""
     here = Path(__file__).parent
     for number, (name, piece) in enumerate(PIECES.items()):
         midi = perform(piece(), np.random.default_rng(number))
