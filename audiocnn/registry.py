@@ -10,9 +10,10 @@ import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
+C = TypeVar("C", bound=type)
 
 
 class Registry(Generic[T]):
@@ -29,26 +30,32 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
         self.kind, self.modules = kind, modules
-        self._classes: dict[str, type[T]] = {}
+        self._classes: dict[str, type] = {}
 
-    def register(self, cls: type[T]) -> type[T]:
-        """Adds a class under its own name; a decorator.
+    def register(self, cls: C) -> C:
+        """Add a class under its own name; a decorator.
+
+        Args:
+            cls: the class; importing its module a second time replaces the first.
+
+        Returns:
+            The class itself.
 
         Raises:
             ValueError: another class has this name.
         """
-        known = self._classes.setdefault(cls.__name__, cls)
+        known = self._classes.get(cls.__name__, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ValueError(f"{self.kind}: {cls.__name__} is registered already, by {known.__module__}")
         self._classes[cls.__name__] = cls
         return cls
 
     def names(self) -> list[str]:
-        """The names of all classes, sorted, imported or not."""
+        """Return the names of all classes, sorted, imported or not."""
         return sorted({*self.modules, *self._classes, *self._announced()})
 
     def __getitem__(self, name: str) -> type[T]:
-        """The class of this name; its module is imported when need be.
+        """Return the class of this name; its module is imported when need be.
 
         Raises:
             KeyError: no class of this name is registered; the message says what to install or import.
@@ -79,11 +86,11 @@ class InitArgs:
 
     init_args: dict[str, Any]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # a copy is made without arguments, then filled
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # copy and pickle call it without arguments
         self = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
         bound.apply_defaults()
-        name, *_ = bound.arguments
-        del bound.arguments[name]
-        object.__setattr__(self, "init_args", dict(bound.arguments))
+        arguments = iter(bound.arguments.items())
+        next(arguments)  # self
+        object.__setattr__(self, "init_args", dict(arguments))
         return self

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "notes": set(),
     "midi": {"notes"},
     "backbones": {"blocks"},
-    "models": {"frontends", "backbones", "blocks", "notes", "labels", "style"},
+    "models": {"frontends", "backbones", "blocks", "notes", "labels"},
     "formats": {"notes", "labels", "audio", "midi", "plots"},
     "inference": {"audio", "images", "blocks", "models", "formats", "notes", "labels"},
     "style": {"audio", "images", "frontends", "backbones", "blocks", "models"},

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from audiocnn.registry import InitArgs, Registry
 
-class FrontEnd(nn.Module):
+FRONT_ENDS: Registry[FrontEnd] = Registry(
+    "frontends",
+    {
+        "Cqt": "audiocnn.frontends.cqt",
+        "LogMel": "audiocnn.frontends.mel",
+        "Stft": "audiocnn.frontends.stft",
+        "Waveform": "audiocnn.frontends.waveform",
+    },
+)
+
+
+class FrontEnd(InitArgs, nn.Module):
     """What every front end tells: `sample_rate` in Hz, `hop_length` and `reach` in samples, `n_bins`.
 
     Attributes:

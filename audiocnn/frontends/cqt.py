@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 
+@FRONT_ENDS.register
 class Cqt(FrontEnd):
     """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop.
 
@@ -39,7 +40,6 @@ class Cqt(FrontEnd):
     ) -> None:
         super().__init__()
         self.sample_rate, self.hop_length, self.n_bins, self.floor = sample_rate, hop_length, n_bins, floor
-        self.fmin, self.bins_per_octave, self.max_length = fmin, bins_per_octave, max_length
         frequencies = fmin * 2 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         step = 2 ** (2 / bins_per_octave)
         quality = (step + 1) / (step - 1)

@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 from audiocnn.frontends.stft import Stft
 
 
+@FRONT_ENDS.register
 class LogMel(FrontEnd):
     """Natural logarithms of mel-band powers m, Slaney's scale and area normalisation as librosa's default.
 
@@ -40,8 +41,7 @@ class LogMel(FrontEnd):
         super().__init__()
         self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
-        self.n_fft, self.n_mels, self.n_bins, self.floor = n_fft, n_mels, n_mels, floor
-        self.fmin, self.fmax, self.top_db = fmin, fmax, top_db
+        self.n_bins, self.floor, self.top_db = n_mels, floor, top_db
         self.bins_hz = mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
         bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
         self.register_buffer("bank", bank, persistent=False)

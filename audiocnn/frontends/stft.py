@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 
+@FRONT_ENDS.register
 class Stft(FrontEnd):
     """Magnitudes (power 1) or powers (power 2) of a Hann-windowed short-time Fourier transform.
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 
+@FRONT_ENDS.register
 class Waveform(FrontEnd):
     """The samples themselves, for networks that find their own filters; one more, of silence, at the end.
 

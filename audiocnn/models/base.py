@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, channels_last
 from audiocnn.frontends.base import FrontEnd
+from audiocnn.registry import InitArgs, Registry
+
+MODELS: Registry[nn.Module] = Registry(
+    "models",
+    {
+        "ClipModel": "audiocnn.models.clips",
+        "ImageModel": "audiocnn.models.image",
+        "NotesModel": "audiocnn.models.notes",
+    },
+)
+OPTIONS: Registry[Any] = Registry("options", {"DecodingOptions": "audiocnn.models.notes"})
 
 
-class Model(nn.Module):
+class Model(InitArgs, nn.Module):
     """A front end and a backbone; a subclass adds the head and what its scores mean.
 
+    Args:
+        front_end: waveforms to spectrograms; its sample rate is the model's.
+        backbone: spectrograms to feature maps.
+
     Attributes:
+        head: feature maps to logits; set by the subclass.
         name: of the file that it was loaded from, without the suffix.
     """
 
@@ -26,22 +44,28 @@ class Model(nn.Module):
 
     @property
     def sample_rate(self) -> int:
-        """Hz that waveforms must have."""
+        """Sample rate in Hz that waveforms must have."""
         return self.front_end.sample_rate
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are, and waveforms must be."""
+        """Device of the weights, on which waveforms must be."""
         return next(self.parameters()).device
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """The logits of the head."""
         return self.head(self.backbone(self.spectrogram(waveforms)))
 
     def spectrogram(self, waveforms: Tensor) -> Tensor:
-        """What the backbone sees: the front end in full precision also where the network runs in half.
+        """Compute the input of the backbone, in full precision also where the network runs in half.
 
-        Shape: (batch, samples) -> (batch, 1, bins, frames); without the 1 for a backbone of dims=1.
+        Args:
+            waveforms: at the model's sample rate.
+
+        Returns:
+            Spectrograms, without the channel axis for a backbone of dims=1.
+
+        Shape:
+            (batch, samples) -> (batch, 1, bins, frames) or (batch, bins, frames).
         """
         with torch.autocast(waveforms.device.type, enabled=False):
             spectrogram = self.front_end(waveforms.float())

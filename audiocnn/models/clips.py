@@ -11,10 +11,11 @@ from torch.nn import functional
 from audiocnn import labels as labelling
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
-from audiocnn.models.base import Model
+from audiocnn.models.base import MODELS, Model
 from audiocnn.models.heads import ClipHead
 
 
+@MODELS.register
 class ClipModel(Model):
     """Which labels a clip has: one of them or UNKNOWN, or several.
 
@@ -50,7 +51,7 @@ class ClipModel(Model):
         if not labels or len(set(labels)) < len(labels):
             raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
         self.labels, self.multi_label, self.window_s = list(labels), multi_label, window_s
-        self.threshold, self.drop = threshold, drop
+        self.threshold = threshold
         self.outputs = labelling.output_names(self.labels, multi_label)
         self.head = ClipHead(backbone.out_channels, len(self.outputs), drop)
         self.register_buffer("temperature", torch.ones(()))

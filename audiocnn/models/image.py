@@ -5,9 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, channels_last
+from audiocnn.models.base import MODELS
+from audiocnn.registry import InitArgs
 
 
-class ImageModel(nn.Module):
+@MODELS.register
+class ImageModel(InitArgs, nn.Module):
     """Which class a image is of, by a backbone and the head that it was published with.
 
     Shape: (batch, channels, rows, columns), from 0 to 1 -> logits (batch, n_classes).

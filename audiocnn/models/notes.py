@@ -6,11 +6,14 @@ from torch import Tensor
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
-from audiocnn.models.base import Model
+from audiocnn.models.base import MODELS, OPTIONS, Model
 from audiocnn.models.heads import NotesHead
 from audiocnn.notes import N_PITCHES, DecodingOptions
 
+OPTIONS.register(DecodingOptions)
 
+
+@MODELS.register
 class NotesModel(Model):
     """Which notes sound when.
 
@@ -30,11 +33,11 @@ class NotesModel(Model):
         self,
         front_end: FrontEnd,
         backbone: Backbone,
-        decoding: DecodingOptions | None = None,
+        decoding: DecodingOptions = DecodingOptions(),  # noqa: B008, it is frozen
         bend: bool = False,
     ) -> None:
         super().__init__(front_end, backbone)
-        self.decoding, self.bend = decoding or DecodingOptions(), bend
+        self.decoding, self.bend = decoding, bend
         self.head = NotesHead(backbone.out_channels, backbone.map_rows(front_end.n_bins), N_PITCHES, bend)
 
     @property

@@ -63,6 +63,7 @@ class ClipTask(ClipModel, Task):
         start_from: str | None = None,
     ) -> None:
         super().__init__(front_end, backbone, labels, type(self).multi_label, window_s, threshold, drop)
+        self.init_args["multi_label"] = self.multi_label  # an argument of ClipModel, which a file describes
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
         self.mask, self.roll, self.mix = mask or SpecAugment(), roll or nn.Identity(), mix

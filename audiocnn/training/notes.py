@@ -42,7 +42,7 @@ class NotesTask(NotesModel, Task):
         self,
         front_end: FrontEnd,
         backbone: Backbone,
-        decoding: DecodingOptions | None = None,
+        decoding: DecodingOptions = DecodingOptions(),  # noqa: B008, it is frozen
         bend: bool = False,
         mask: SpecAugment | None = None,
         learning_rate: float = 3e-3,

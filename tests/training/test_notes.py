@@ -262,4 +262,6 @@ def test_validation_scores_of_nothing(truth: list[Note], found: list[Note], scor
 
 
 def test_lowest_row_is_a0() -> None:
-    assert tiny().front_end.fmin * 2 ** (1 / 36) == pytest.approx(float(midi_to_hz(LOWEST_MIDI)), rel=1e-4)
+    assert tiny().front_end.init_args["fmin"] * 2 ** (1 / 36) == pytest.approx(
+        float(midi_to_hz(LOWEST_MIDI)), rel=1e-4
+    )

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.models.painters import PAINTERS
+from audiocnn.registry import InitArgs
 from audiocnn.style.extract import first_stages, layers_of
 from audiocnn.style.painters.feedforward import cropped, filled
 
@@ -32,7 +34,8 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
     return (content - mean) / deviation * deviation_aim + mean_aim
 
 
-class AdaIN(nn.Module):
+@PAINTERS.register
+class AdaIN(InitArgs, nn.Module):
     """Images in the style of others, which it need not have seen before.
 
     Shape: (batch, 3, rows, columns), from 0 to 1, and styles (batch, 3, rows', columns') -> as the images.

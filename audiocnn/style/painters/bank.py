@@ -10,10 +10,13 @@ from torch.nn import functional
 
 from audiocnn.blocks.dynamic import ConvBank
 from audiocnn.blocks.norm import norm
+from audiocnn.models.painters import PAINTERS
+from audiocnn.registry import InitArgs
 from audiocnn.style.painters.feedforward import STRIDE, cropped, decoder, encoder, filled
 
 
-class StyleBank(nn.Module):
+@PAINTERS.register
+class StyleBank(InitArgs, nn.Module):
     """Images in one of several styles, or in a mixture of them, which may differ from region to region.
 
     Encoder and decoder know no style; each style is a kernel of the bank. Without one they give the image

@@ -7,6 +7,8 @@ from torch.nn import functional
 
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.residual import ResidualV1
+from audiocnn.models.painters import PAINTERS
+from audiocnn.registry import InitArgs
 
 STRIDE = 4  # of the maps between encoder and decoder
 
@@ -41,7 +43,8 @@ def _layer(in_channels: int, out_channels: int, kernel_size: int, stride: int = 
     return ConvNormAct(in_channels, out_channels, kernel_size, stride=stride, **arguments)
 
 
-class TransferNet(nn.Module):
+@PAINTERS.register
+class TransferNet(InitArgs, nn.Module):
     """Images in the style that the network was trained for; of any size.
 
     Shape: (batch, 3, rows, columns), from 0 to 1 -> the same.

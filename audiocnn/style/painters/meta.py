@@ -14,6 +14,8 @@ from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import conv
 from audiocnn.blocks.dynamic import conv_each
 from audiocnn.blocks.hyper import KernelGenerator
+from audiocnn.models.painters import PAINTERS
+from audiocnn.registry import InitArgs
 from audiocnn.style.extract import layers_of
 from audiocnn.style.losses import SMALLEST, Sums, gaussian, moments, sums
 from audiocnn.style.painters.adain import backwards, up_to
@@ -42,7 +44,8 @@ class Predicted(NamedTuple):
     colours: Tensor
 
 
-class MetaNet(nn.Module):
+@PAINTERS.register
+class MetaNet(InitArgs, nn.Module):
     """Images in the style of others, by a network made for each from what a backbone sees there.
 
     The encoder's maps get the mean and covariance of the style's; a decoder, whose kernels and biases the
