@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from audiocnn.datasets.clips.sources import Clip
-    from audiocnn.evaluate import Report, Score
+    from audiocnn.evaluate import NotesReport, Score
 
 HEADINGS = {
     "onset": "onset",
@@ -55,14 +55,14 @@ def evaluate_notes(
             status.update(f"listening to {path.name}")
             return audiocnn.transcribe(path, task, decoding=decoding, device=device).notes
 
-        report = evaluate.evaluate_folder(folder, transcribe, output)
-    for reason in report.failed.values():
+        report = evaluate.evaluate_notes(folder, transcribe, output)
+    for reason in report.unreadable.values():
         print(reason, file=sys.stderr)
     tables.console().print(table(report))
-    return int(bool(report.failed))
+    return int(bool(report.unreadable))
 
 
-def table(report: "Report") -> "Table":
+def table(report: "NotesReport") -> "Table":
     """The figures of a report in percent, a recording a row, their mean last."""
     from rich.table import Table
     from rich.text import Text
@@ -117,15 +117,15 @@ def _of_labels(default: str) -> Callable[..., int]:
             report = evaluate.evaluate_clips(
                 sources, models, folder, device, lambda file: status.update(f"listening to {file.name}")
             )
-        for reason in report.failed.values():
+        for reason in report.unreadable.values():
             print(reason, file=sys.stderr)
         console = tables.console()
-        for rows in (evaluate.figures_table(report), evaluate.classes_table(report)):
+        for rows in (evaluate.tabulate_metrics(report), evaluate.tabulate_labels(report)):
             console.print(_plain(*rows), "", sep="\n")
         if output is not None:
-            evaluate.write(report, output)
+            evaluate.write_report(report, output)
             print(f"{output / 'report.md'}")
-        return int(bool(report.failed))
+        return int(bool(report.unreadable))
 
     return evaluate_labels
 

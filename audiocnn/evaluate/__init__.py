@@ -1,21 +1,31 @@
-"""What models hear against what is right -> figures: notes by mir_eval's, labels by scikit-learn's."""
+"""Predictions against references -> metrics: of notes mir_eval's, of labels scikit-learn's."""
 
-from audiocnn.evaluate.clips import ClipReport, Predictions, evaluate_clips
-from audiocnn.evaluate.notes import MEASURES, Report, Score, evaluate_folder, match, pairs, score
-from audiocnn.evaluate.page import classes_table, figures_table, write
+from audiocnn.evaluate.clips import ClipReport, evaluate_clips
+from audiocnn.evaluate.notes import (
+    MEASURES,
+    NotesReport,
+    Score,
+    evaluate_notes,
+    find_pairs,
+    match_notes,
+    score_notes,
+)
+from audiocnn.evaluate.predictions import Predictions, collect_predictions
+from audiocnn.evaluate.report import tabulate_labels, tabulate_metrics, write_report
 
 __all__ = [
     "MEASURES",
     "ClipReport",
+    "NotesReport",
     "Predictions",
-    "Report",
     "Score",
-    "classes_table",
+    "collect_predictions",
     "evaluate_clips",
-    "evaluate_folder",
-    "figures_table",
-    "match",
-    "pairs",
-    "score",
-    "write",
+    "evaluate_notes",
+    "find_pairs",
+    "match_notes",
+    "score_notes",
+    "tabulate_labels",
+    "tabulate_metrics",
+    "write_report",
 ]

@@ -57,7 +57,7 @@ def our_transcribe(model: str) -> Transcribe:
 
 def print_scores(folder: Path, listeners: dict[str, Transcribe]) -> None:
     """Prints the F1 of each recording and their means, in per cent."""
-    reports = {name: evaluate.evaluate_folder(folder, transcribe) for name, transcribe in listeners.items()}
+    reports = {name: evaluate.evaluate_notes(folder, transcribe) for name, transcribe in listeners.items()}
     table = Table("recording", title=f"F1 in %: {folder}")
     for title in MEASURES.values():
         for name in reports:
@@ -74,7 +74,7 @@ def print_scores(folder: Path, listeners: dict[str, Transcribe]) -> None:
         table.add_row(recording, *cells, end_section=recording == list(rows)[-1])
     Console(width=WIDTH).print(table)
     for name, report in reports.items():
-        for reason in report.failed.values():
+        for reason in report.unreadable.values():
             Console(stderr=True).print(f"{name}: {reason}")
 
 
@@ -113,7 +113,7 @@ def main() -> None:
     counted = [*noises(), *(file for path in options.count for file in audio.find_recordings(path))]
     listeners = {"audiocnn": our_transcribe(options.model)} if options.model else {}
     if peer.python():
-        scored = [recording for recording, _ in evaluate.pairs(options.folder)]
+        scored = [recording for recording, _ in evaluate.find_pairs(options.folder)]
         listeners["basic-pitch"] = peer_transcribe([*scored, *counted])
     print_scores(options.folder, listeners)
     print_counts(counted, listeners)

@@ -1,4 +1,4 @@
-"""The figures against a worked example and against mir_eval, and folders of recordings."""
+"""The metrics against a worked example and against mir_eval, and folders of recordings."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def random_notes(rng: np.random.Generator, n_notes: int, length_s: float, n_pitc
     ]
 
 
-def heard(rng: np.random.Generator, notes: list[Note]) -> list[Note]:
+def transcribed(rng: np.random.Generator, notes: list[Note]) -> list[Note]:
     """The notes as a fair transcription would give them: moved, of other velocities, missed, made up."""
     kept = [note for note in notes if rng.uniform() < 0.9]
     moved = [
@@ -62,7 +62,7 @@ def frames(notes: list[Note], n_frames: int) -> tuple[np.ndarray, list[np.ndarra
     return times_s, [units.midi_to_hz(np.array(sorted(pitches), int)) for pitches in sounding]
 
 
-def of_mir_eval(reference: list[Note], estimate: list[Note]) -> dict[str, tuple[float, ...]]:
+def score_by_mir_eval(reference: list[Note], estimate: list[Note]) -> dict[str, tuple[float, ...]]:
     """Precision, recall and F1 as mir_eval computes them, over all pitches at once."""
     (r_times, r_pitches, r_velocities), (e_times, e_pitches, e_velocities) = (
         arrays(reference),
@@ -85,14 +85,14 @@ def of_mir_eval(reference: list[Note], estimate: list[Note]) -> dict[str, tuple[
 
 def test_worked_example() -> None:
     counts = json.loads((GOLDEN / "scores.json").read_text())["counts"]
-    got = evaluate.score(
+    got = evaluate.score_notes(
         formats.read_notes(GOLDEN / "reference.tsv"), formats.read_notes(GOLDEN / "estimate.csv")
     )
     assert list(got) == list(evaluate.MEASURES) == list(counts)
-    for measure, (n_right, n_reference, n_estimate) in counts.items():
-        assert got[measure]["precision"] == pytest.approx(n_right / n_estimate, abs=1e-12)
-        assert got[measure]["recall"] == pytest.approx(n_right / n_reference, abs=1e-12)
-        assert got[measure]["f1"] == pytest.approx(2 * n_right / (n_reference + n_estimate), abs=1e-12)
+    for measure, (n_matched, n_reference, n_estimate) in counts.items():
+        assert got[measure]["precision"] == pytest.approx(n_matched / n_estimate, abs=1e-12)
+        assert got[measure]["recall"] == pytest.approx(n_matched / n_reference, abs=1e-12)
+        assert got[measure]["f1"] == pytest.approx(2 * n_matched / (n_reference + n_estimate), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -100,28 +100,28 @@ def test_same_as_mir_eval(seed: int) -> None:
     rng = np.random.default_rng(seed)
     # Few pitches and many notes: a note has several that it could be matched with.
     reference = random_notes(rng, 60, 5, n_pitches=int(rng.integers(1, 30)))
-    estimate = heard(rng, reference)
-    expected = of_mir_eval(reference, estimate)
-    for measure, figures in evaluate.score(reference, estimate).items():
-        assert tuple(figures.values()) == pytest.approx(expected[measure], abs=1e-12), measure
+    estimate = transcribed(rng, reference)
+    expected = score_by_mir_eval(reference, estimate)
+    for measure, metrics in evaluate.score_notes(reference, estimate).items():
+        assert tuple(metrics.values()) == pytest.approx(expected[measure], abs=1e-12), measure
 
 
 def test_notes_against_themselves() -> None:
     notes = random_notes(np.random.default_rng(0), 100, 60, n_pitches=88)
     notes = [note for note in notes if note.offset_s - note.onset_s > 0.01]
     perfect = {"precision": 1.0, "recall": 1.0, "f1": 1.0}
-    assert evaluate.score(notes, notes) == dict.fromkeys(evaluate.MEASURES, perfect)
+    assert evaluate.score_notes(notes, notes) == dict.fromkeys(evaluate.MEASURES, perfect)
 
 
 @pytest.mark.parametrize("n_reference", [0, 1])
 @pytest.mark.parametrize("n_estimate", [0, 1])
 def test_nothing_in_common(n_reference: int, n_estimate: int) -> None:
-    got = evaluate.score([Note(0.0, 1.0, 60)] * n_reference, [Note(0.0, 1.0, 61)] * n_estimate)
+    got = evaluate.score_notes([Note(0.0, 1.0, 60)] * n_reference, [Note(0.0, 1.0, 61)] * n_estimate)
     assert got == {measure: {"precision": 0.0, "recall": 0.0, "f1": 0.0} for measure in evaluate.MEASURES}
 
 
 def test_same_pitch_twice_is_one_sound() -> None:
-    got = evaluate.score([Note(0.0, 1.0, 60), Note(0.5, 1.0, 60)], [Note(0.0, 1.0, 60)])
+    got = evaluate.score_notes([Note(0.0, 1.0, 60), Note(0.5, 1.0, 60)], [Note(0.0, 1.0, 60)])
     assert got["frame"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
     assert got["onset"]["recall"] == 0.5
 
@@ -129,9 +129,9 @@ def test_same_pitch_twice_is_one_sound() -> None:
 def test_ten_minutes_in_seconds() -> None:
     rng = np.random.default_rng(0)
     reference = random_notes(rng, 6000, 600, n_pitches=88)
-    evaluate.score(reference[:1], reference[:1])  # imports mir_eval
+    evaluate.score_notes(reference[:1], reference[:1])  # imports mir_eval
     start = time.process_time()
-    evaluate.score(reference, heard(rng, reference))
+    evaluate.score_notes(reference, transcribed(rng, reference))
     assert time.process_time() - start < 5  # half a second; minutes if each note looked at all others
 
 
@@ -152,12 +152,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folder(folder: Path) -> None:
     output = folder / "report" / "scores.json"
-    report = evaluate.evaluate_folder(folder, lambda path: [Note(0.0, 1.0, 60, 64)], output)
+    report = evaluate.evaluate_notes(folder, lambda path: [Note(0.0, 1.0, 60, 64)], output)
     assert list(report.scores) == ["a.wav", "b.flac", "deeper/c.wav"]
     assert [score["onset"]["recall"] for score in report.scores.values()] == [1.0, 1.0, 0.5]
     assert report.mean is not None
     assert report.mean["onset"] == pytest.approx({"precision": 1.0, "recall": 5 / 6, "f1": 8 / 9})
-    assert report.failed == {}
+    assert report.unreadable == {}
     assert json.loads(output.read_text()) == vars(report)
 
 
@@ -168,35 +168,35 @@ def test_folder_goes_on_after_bad_files(folder: Path) -> None:
         return []
 
     (folder / "b.mid").write_bytes(b"MThd")
-    report = evaluate.evaluate_folder(folder, transcribe)
+    report = evaluate.evaluate_notes(folder, transcribe)
     assert list(report.scores) == ["deeper/c.wav"]
-    assert report.failed["a.wav"] == f"{folder / 'a.wav'}: holds no samples"
-    assert report.failed["b.flac"].startswith(f"{folder / 'b.mid'}: not readable as .mid")
+    assert report.unreadable["a.wav"] == f"{folder / 'a.wav'}: holds no samples"
+    assert report.unreadable["b.flac"].startswith(f"{folder / 'b.mid'}: not readable as .mid")
 
 
 def test_folder_of_failures_only_has_no_mean(folder: Path) -> None:
     def transcribe(path: Path) -> list[Note]:
         raise audio.AudioError(path, "broken")
 
-    report = evaluate.evaluate_folder(folder, transcribe)
-    assert (report.scores, report.mean, len(report.failed)) == ({}, None, 3)
+    report = evaluate.evaluate_notes(folder, transcribe)
+    assert (report.scores, report.mean, len(report.unreadable)) == ({}, None, 3)
 
 
 def test_one_recording(folder: Path) -> None:
-    report = evaluate.evaluate_folder(folder / "a.wav", lambda path: [])
+    report = evaluate.evaluate_notes(folder / "a.wav", lambda path: [])
     assert list(report.scores) == ["a.wav"]
 
 
 def test_no_notes_to_compare_with(tmp_path: Path) -> None:
     audio.save(tmp_path / "a.wav", np.zeros(100, np.float32), 16_000)
     with pytest.raises(files.FileError, match=r"no recording with notes beside it \(\.tsv"):
-        evaluate.evaluate_folder(tmp_path, lambda path: [])
+        evaluate.evaluate_notes(tmp_path, lambda path: [])
 
 
 @pytest.mark.slow
 @pytest.mark.data
 def test_guitar(recordings: Path) -> None:
     notes = formats.read_notes(recordings / "guitar_comp.jams")
-    expected = of_mir_eval(notes, notes[::2])
-    for measure, figures in evaluate.score(notes, notes[::2]).items():
-        assert tuple(figures.values()) == pytest.approx(expected[measure], abs=1e-12), measure
+    expected = score_by_mir_eval(notes, notes[::2])
+    for measure, metrics in evaluate.score_notes(notes, notes[::2]).items():
+        assert tuple(metrics.values()) == pytest.approx(expected[measure], abs=1e-12), measure

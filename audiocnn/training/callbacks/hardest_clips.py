@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 import audiocnn
-from audiocnn import audio
-from audiocnn.evaluate import plots
-from audiocnn.evaluate.clips import answers
+from audiocnn import audio, plots
+from audiocnn.evaluate import collect_predictions
+from audiocnn.evaluate.plots import plot_confusion_matrix
 from audiocnn.labels import UNKNOWN
 from audiocnn.training.callbacks.piano_rolls import log_folder, tell_loggers
 from audiocnn.training.clips import ClipTask
@@ -60,12 +60,12 @@ class LogClips(lightning.Callback):
             return
         folder = log_folder(trainer)
         numbers = [str(number) for number in range(len(self._labels))]
-        answered = answers(numbers, self._labels, self._values, pl_module)
-        names, counts = answered.confusion
+        predictions = collect_predictions(numbers, self._labels, self._values, pl_module)
+        names, counts = predictions.confusion_matrix
         if names:
             plot = folder / "confusion.png"
-            plots.write_confusion(names, answered.outputs, counts, plot)
-            tell_loggers(trainer, "log_image", "val/confusion", str(plot), caption=["rows: what is right"])
+            plots.save_figure(plot_confusion_matrix(names, predictions.outputs, counts), plot)
+            tell_loggers(trainer, "log_image", "val/confusion", str(plot), caption=["rows: reference labels"])
         for i, (_, number, samples) in enumerate(self._hardest):
             sound, plot = (folder / f"hardest_{i}{suffix}" for suffix in (".wav", ".png"))
             audio.save(sound, samples, pl_module.sample_rate)
