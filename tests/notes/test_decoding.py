@@ -1,4 +1,4 @@
-"""Notes to targets and scores to notes: worked examples of each, and each against the other."""
+"""Scores to notes: worked examples, the inverse of the targets, and the same notes in chunks as whole."""
 
 import numpy as np
 import pytest
@@ -19,15 +19,6 @@ FRAME_S = 0.032
 C4 = 60 - LOWEST_MIDI  # its row
 
 
-def row(notes: list[Note], name: str, n_frames: int = 10) -> list[float]:
-    """A target of C4 for notes whose times are in frames; the other rows must be empty."""
-    target = encode(notes, n_frames, frame_s=1.0)[name]
-    assert target.shape == (N_PITCHES, n_frames)
-    assert target.dtype == np.float32
-    assert not np.delete(target, C4, axis=0).any()
-    return target[C4].tolist()
-
-
 def scores(**rows: list[float]) -> dict[str, np.ndarray]:
     """Scores with these rows for C4 and zeros elsewhere."""
     n_frames = len(next(iter(rows.values())))
@@ -40,63 +31,6 @@ def scores(**rows: list[float]) -> dict[str, np.ndarray]:
 
 def approx(*values: float):
     return pytest.approx(list(values), abs=1e-6)
-
-
-# encode
-
-
-def test_encode_a_note() -> None:
-    notes = [Note(3.25, 7.0, 60, velocity=64, bend=(0.5,))]
-    assert row(notes, "onset") == approx(0, 0.1, 0.5, 0.9, 0.7, 0.3, 0, 0, 0, 0)
-    assert row(notes, "offset") == approx(0, 0, 0, 0, 0, 0.2, 0.6, 1, 0.6, 0.2)
-    assert row(notes, "frame") == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
-    assert row(notes, "velocity") == approx(0, *[64 / 127] * 5, 0, 0, 0, 0)
-    assert row(notes, "bend") == [0, 0, 0, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]
-
-
-def test_encode_seconds() -> None:
-    onset = encode([Note(0.064, 1.0, 60)], 6, FRAME_S)["onset"][C4]
-    assert onset.tolist() == approx(0.2, 0.6, 1, 0.6, 0.2, 0)
-
-
-def test_encode_repeated_notes() -> None:
-    """Triangles that overlap keep the higher value; a note that ends where the next begins leaves no gap."""
-    notes = [Note(1.0, 5.0, 60), Note(5.0, 8.0, 60)]
-    assert row(notes, "onset") == approx(0.6, 1, 0.6, 0.2, 0.6, 1, 0.6, 0.2, 0, 0)
-    assert row(notes, "frame") == [0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("note", "onset", "frame", "offset"),
-    [
-        (Note(-2.0, 3.0, 60), [0.2, 0, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0.2, 0.6, 1, 0.6]),
-        (Note(-9.0, -4.0, 60), [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]),
-        (Note(3.0, 99.0, 60), [0, 0.2, 0.6, 1, 0.6], [0, 0, 0, 1, 1], [0, 0, 0, 0, 0]),
-        (Note(6.0, 7.0, 60), [0, 0, 0, 0, 0.2], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]),
-        (Note(1.0, 1.1, 60), [0.6, 1, 0.6, 0.2, 0], [0, 1, 0, 0, 0], [0.56, 0.96, 0.64, 0.24, 0]),
-    ],
-    ids=["began before", "ended before", "ends later", "begins later", "shorter than a frame"],
-)
-def test_encode_at_the_edges(note: Note, onset, frame, offset) -> None:
-    assert row([note], "onset", 5) == approx(*onset)
-    assert row([note], "frame", 5) == frame
-    assert row([note], "offset", 5) == approx(*offset)
-
-
-def test_encode_bend_step_by_step() -> None:
-    """From the onset on, the bend is interpolated every BEND_STEP_S and holds its last value."""
-    notes = [Note(0.04, 0.14, 60, bend=(0.0, 0.1, 0.4))]
-    bend = encode(notes, 9, frame_s=BEND_STEP_S)["bend"][C4]
-    assert bend.tolist() == approx(0, 0, 0, 0.1, 0.4, 0.4, 0.4, 0, 0)
-    between = encode(notes, 18, frame_s=BEND_STEP_S / 2)["bend"][C4]
-    assert between[:9].tolist() == approx(0, 0, 0, 0, 0, 0.05, 0.1, 0.25, 0.4)
-
-
-def test_encode_leaves_out_what_the_piano_has_not() -> None:
-    for target in encode([Note(1, 3, 20), Note(1, 3, 109)], 5, 1.0).values():
-        assert not target.any()
-    lowest, highest = encode([Note(1, 3, 21), Note(1, 3, 108)], 5, 1.0)["frame"][[0, -1]]
-    assert lowest.tolist() == highest.tolist() == [0, 1, 1, 0, 0]
 
 
 # decode
@@ -139,7 +73,7 @@ def test_decode_repeated_notes() -> None:
 @pytest.mark.parametrize(
     ("onset", "starts"),
     [
-        ([0, 0.9, 0.1, 0.8, 0, 0, 0, 0], [1]),  # two frames apart is no new stroke
+        ([0, 0.9, 0.1, 0.8, 0, 0, 0, 0], [1]),  # two frames apart is no new onset
         ([0, 0.9, 0.1, 0.1, 0.8, 0, 0, 0], [1, 4]),
         ([0, 0.9, 0.1, 0.8, 0.1, 0.7, 0, 0], [1, 5]),
         ([0, 0.9, 0.9, 0, 0, 0, 0, 0], [1]),  # the first of equals
@@ -184,7 +118,7 @@ def test_silence_has_no_notes(n_frames: int) -> None:
     assert NoteDecoder(FRAME_S).flush() == []
 
 
-# The knobs
+# Options
 
 
 def test_thresholds() -> None:
@@ -226,12 +160,12 @@ def test_pitch_limits() -> None:
         ({"highest_pitch": 128}, "pitches are 21 to 128, expected a range within 0 to 127"),
     ],
 )
-def test_knobs_out_of_range(options: dict, message: str) -> None:
+def test_options_out_of_range(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DecodingOptions(**options)
 
 
-# Each against the other
+# The inverse of encode
 
 
 def random_notes(rng: np.random.Generator, n_frames: int) -> list[Note]:
@@ -273,7 +207,7 @@ def test_note_that_began_before_starts_at_0() -> None:
     assert (note.onset_s, note.offset_s) == (0, 9)
 
 
-# In pieces
+# In chunks
 
 
 def random_scores(rng: np.random.Generator, n_frames: int) -> dict[str, np.ndarray]:
@@ -287,18 +221,18 @@ def random_scores(rng: np.random.Generator, n_frames: int) -> dict[str, np.ndarr
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pieces_give_the_notes_of_the_whole(seed: int) -> None:
+def test_chunks_give_the_notes_of_the_whole(seed: int) -> None:
     rng = np.random.default_rng(seed)
     arrays = random_scores(rng, 120)
     whole = decode(arrays, FRAME_S)
     assert len(whole) > 500
     decoder, found, start = NoteDecoder(FRAME_S), [], 0
-    for _ in range(2):  # after a flush it stands at its beginning again
+    for _ in range(2):  # after a flush it begins anew
         found, start = [], 0
         while start < 120:
             size = int(rng.choice([0, 1, 1, 2, 3, 7, 20]))
-            piece = {name: array[:, start : start + size] for name, array in arrays.items()}
-            found += decoder.push(piece)
+            chunk = {name: array[:, start : start + size] for name, array in arrays.items()}
+            found += decoder.push(chunk)
             start += size
         found += decoder.flush()
         assert sorted(found, key=lambda note: (note.onset_s, note.midi)) == whole
@@ -321,8 +255,8 @@ def test_notes_come_as_soon_as_their_end_is_known() -> None:
     assert decoder.sounding == []
 
 
-def test_swells_without_onset() -> None:
-    """A pitch that sounds for ONSETLESS frames is a note from the first of them, if it is asked for."""
+def test_onsetless_note() -> None:
+    """A pitch that sounds for ONSETLESS frames is a note from the first of them, if they are asked for."""
     scores = {
         name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
     }
@@ -349,7 +283,7 @@ def test_what_rings_on_after_an_offset_is_no_new_note() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_swells_are_the_same_in_pieces(seed: int) -> None:
+def test_onsetless_notes_are_the_same_in_chunks(seed: int) -> None:
     rng = np.random.default_rng(seed)
     names = ("onset", "frame", "offset", "velocity", "bend")
     scores = {
