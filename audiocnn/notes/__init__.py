@@ -1,8 +1,8 @@
 """Notes, the targets that a model is trained on, and the decoding of its scores.
 
 Place in the flow: scores -> notes. `encode` (in `targets`) and `decode` (in `decoding`) are each other's
-inverse. Conventions: frame i lies at i * frame_s seconds; pitches are MIDI note numbers, row 0 is `LOWEST_MIDI`;
-arrays of scores and targets are (pitches, frames), float32.
+inverse. Conventions: frame i lies at i * frame_s seconds; pitches are MIDI note numbers, row 0 is
+`LOWEST_MIDI`; arrays of scores and targets are (pitches, frames), float32.
 """
 
 from audiocnn.notes.decoding import NEIGHBOURHOOD, ONSETLESS, DecodingOptions, NoteDecoder, decode

@@ -172,7 +172,7 @@ class _Chunk:
         self.ends = self.offsets | (frame < decoding.frame_threshold)
         self.high = np.concatenate([high, frame > decoding.onsetless_threshold], axis=1)
         self.onsetless = _complete_runs(self.high)
-        self.starts = np.logical_or(self.onsets, self.onsetless)
+        self.starts: np.ndarray = self.onsets | self.onsetless
 
     def score(self, name: str, row: int, frame: int) -> float:
         return float(self.scores[name][row, frame - self.first + NEIGHBOURHOOD])
@@ -181,7 +181,7 @@ class _Chunk:
         return min(max(round(self.score("velocity", row, frame) * 127), 1), 127)
 
     def bend(self, row: int, first: int, stop: int) -> np.ndarray:
-        """Return the bend from frame `first` to `stop` (excluded), (frames,); empty where it is not scored."""
+        """Return the bend from frame `first` to `stop` (excluded); empty without that score."""
         if "bend" not in self.scores:
             return np.zeros(0, np.float32)
         return self.scores["bend"][

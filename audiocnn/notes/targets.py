@@ -32,8 +32,8 @@ def encode(
         frame_s: seconds from one frame to the next.
 
     Returns:
-        `onset` and `offset` triangles, `frame` 1 while the note sounds, `velocity` 0 to 1 where an onset triangle
-        stands, `bend` in semitones while the note sounds; each (pitches, frames).
+        `onset` and `offset` triangles, `frame` 1 while the note sounds, `velocity` 0 to 1 where an onset
+        triangle stands, `bend` in semitones while the note sounds; each (pitches, frames).
     """
     targets = {
         name: np.zeros((N_PITCHES, n_frames), np.float32)
