@@ -144,10 +144,10 @@ class NoteDecoder:
         return sort_notes(notes)
 
     def _decode(self, chunk: _Chunk) -> list[Note]:
-        has_start = chunk.starts.any(axis=1).tolist()
+        with_start = set(np.flatnonzero(chunk.starts.any(axis=1)).tolist())
         ended: list[tuple[_ActiveNote, float]] = []
         for pitch in self._pitches:
-            if has_start[pitch.row]:
+            if pitch.row in with_start:
                 for frame in (np.flatnonzero(chunk.starts[pitch.row]) + chunk.first).tolist():
                     ended += pitch.step(frame, chunk)
             if pitch.active:
