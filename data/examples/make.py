@@ -113,7 +113,7 @@ def parse_voice(voice: Voice, beats_per_bar: int) -> Iterator[tuple[float, float
         total = sum(float(beats) for _, beats in pairs)
         if total > beats_per_bar or (index > 0 and total != beats_per_bar):
             raise ValueError(
-                f"bar {index} of {voice.instrument} has {total} beats, not {beats_per_bar}: {bar}"
+                f"bar {index} of {voice.instrument} has {total} beats, expected {beats_per_bar}: {bar}"
             )
         for pitches, beats in pairs:
             if pitches != "-":
