@@ -1,0 +1,32 @@
+"""Checkpoints: the best and the last state of a training, each in a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class Checkpoints(ModelCheckpoint):
+    """Keep best.ckpt, of the best validation so far, and last.ckpt, of the last epoch, validated or not.
+
+    `--ckpt_path last` resumes from the second. Lightning's own `save_last` repeats the last best one instead: with a
+    validation every few epochs, or none better, a kill would lose all epochs since.
+
+    Args:
+        dirpath: folder of the two files; what is there is replaced.
+        monitor: logged value by which the best is chosen: val/note_f1.
+        mode: max where higher is better, min where lower is.
+    """
+
+    def __init__(self, dirpath: str, monitor: str, mode: str = "max") -> None:
+        super().__init__(dirpath, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        # Lightning sets the attribute where pyright does not see it.
+        if not trainer.fast_dev_run:  # pyright: ignore[reportAttributeAccessIssue]
+            trainer.save_checkpoint(
+                Path(str(self.dirpath)) / f"{self.CHECKPOINT_NAME_LAST}{self.FILE_EXTENSION}"
+            )
