@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import PIL.Image
@@ -23,6 +23,9 @@ from audiocnn import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
+
+Pixels = TypeVar("Pixels", "np.ndarray", "Tensor")
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MOST_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of files made to do harm
@@ -125,6 +128,20 @@ def with_pixels(image: Image, pixels: np.ndarray) -> Image:
         return replace(image, pixels=pixels)
     alpha = PIL.Image.fromarray(image.alpha[0]).resize(pixels.shape[:0:-1], PIL.Image.Resampling.BICUBIC)
     return replace(image, pixels=pixels, alpha=np.asarray(alpha)[None].clip(0, 1))
+
+
+def crop_center(pixels: Pixels, side: int) -> Pixels:
+    """Crop the square in the middle.
+
+    Args:
+        pixels: (..., rows, columns).
+        side: of the square, in pixels.
+
+    Returns:
+        (..., side, side), a view.
+    """
+    top, left = ((n - side) // 2 for n in pixels.shape[-2:])
+    return pixels[..., top : top + side, left : left + side]
 
 
 def plot_images(shown: Mapping[str, Image], columns: int = 4) -> Figure:

@@ -22,8 +22,6 @@ from audiocnn.datasets.images.folder import ImageFolderDataModule
 from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.loader import NotesDataModule
 from audiocnn.models.file import read_model
-from audiocnn.style.painters.adain import AdaIN
-from audiocnn.style.painters.meta import MetaNet
 from audiocnn.training.autoencoder import AutoencoderTask
 from audiocnn.training.clips import ClipTask
 from audiocnn.training.contrastive import ContrastiveTask
@@ -113,7 +111,7 @@ def contrastive_stands(task: ContrastiveTask, data: ClipsDataModule) -> None:
 
 def style_stands(task: StyleTask, data: ImageFolderDataModule) -> None:
     shown = torch.rand(1, 3, data.size, data.size)
-    made = task.network(shown, shown) if isinstance(task.network, AdaIN | MetaNet) else task.network(shown)
+    made = task.network.paint(shown, [shown] if task.network.style_names is None else [])
     assert made.shape == shown.shape
 
 

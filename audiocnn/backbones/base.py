@@ -66,6 +66,7 @@ class Backbone(InitArgs, nn.Module):
     Attributes:
         members: of the family, each with the arguments that differ from the defaults of the class.
         weights: published weights of members.
+        pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of these.
         dims: as given.
         in_channels: as given.
         stages: one after the other; each gives a map of `features`.
@@ -76,6 +77,7 @@ class Backbone(InitArgs, nn.Module):
 
     members: ClassVar[Members] = MappingProxyType({})
     weights: ClassVar[Mapping[str, PretrainedWeights]] = MappingProxyType({})
+    pitch_rows: ClassVar[bool] = False
     stages: nn.ModuleList
     stage_channels: tuple[int, ...]
     time_stride: int

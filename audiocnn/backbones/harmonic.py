@@ -54,6 +54,8 @@ class HarmonicNet(Backbone):
         dilations: of the two convolutions of each block, each in (semitones, frames).
     """
 
+    pitch_rows = True
+
     def __init__(
         self,
         channels: int = 48,

@@ -102,14 +102,14 @@ def _hears(model: "nn.Module") -> str:
     from audiocnn.models.clips import ClipModel
     from audiocnn.models.image import ImageModel
     from audiocnn.models.notes import NotesModel
-    from audiocnn.style.painters.bank import StyleBank
+    from audiocnn.style.painters.base import Painter
 
     if isinstance(model, ClipModel):
         return f"{len(model.labels)} labels, {model.window_s:g} s windows"
-    if isinstance(model, StyleBank):
-        return f"paints in {len(model.styles)} styles"
-    kinds = {NotesModel: "notes", ImageModel: "sees pictures"}
-    return kinds.get(type(model), "paints")
+    if isinstance(model, Painter):
+        return model.summary
+    kinds = {NotesModel: "notes", ImageModel: "image classifier"}
+    return kinds[type(model)]
 
 
 def _print_networks(

@@ -1,4 +1,4 @@
-"""A image -> the maps of a backbone that style transfer compares."""
+"""The feature maps of a backbone that style transfer compares."""
 
 from __future__ import annotations
 
@@ -14,30 +14,40 @@ from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.fuse import fuse
 
-MOST_STAGES = 5  # that are compared where nobody says which
+MAX_STAGES = 5  # that are compared where none are named: as many as Gatys et al. have layers
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 
 
 class Extractor(nn.Module):
-    """Some maps of a frozen backbone, by the numbers of its stages.
+    """Some feature maps of a frozen backbone, by the numbers of its stages.
 
-    Its first convolution goes on beyond the image's edges with their colours: zeros would darken them.
+    The first convolution pads an image by its edges: zeros would darken them.
 
-    Shape: (batch, 3, rows, columns), from 0 to 1 -> maps by number, (batch, channels, rows', columns'). A
-    backbone with one input channel sees the luminance; one with others the image as it is. For one of
-    dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its maps have one row.
-    Raises: ValueError when the backbone has no such stages.
-
-    Attributes:
-        strides: pixels for each cell of a map, by number.
-        numbers: that all layers put out for each pixel (each column of pixels with dims=1).
-        grid: of the pixels where a piece of a image may begin for its maps to be those of the whole.
+    Shape:
+        (batch, 3, rows, columns) from 0 to 1 -> feature maps by number, (batch, channels, rows', columns'). Of a
+        backbone with one input channel the input is the luminance; of one with others the image as it is. For one of
+        dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its feature maps have one
+        row.
 
     Args:
+        backbone: the network; a copy is made, which shares its weights.
         layers: the numbers of stages; of negative ones those counted from the last.
         mean: of the images that the backbone was trained on, each of its input channels.
-        std: their deviation.
+        std: their standard deviation.
+
+    Attributes:
+        strides: pixels from one position of a feature map to the next, by number.
+        n_outputs: outputs of all layers for each pixel (each column of pixels with dims=1), by which memory is
+            estimated.
+        grid: multiples of so many pixels are where a tile may begin for its feature maps to be those of the whole.
+
+    Raises:
+        ValueError: the backbone has no such stages.
     """
+
+    mean: Tensor
+    std: Tensor
+    luma: Tensor
 
     def __init__(
         self,
@@ -54,43 +64,52 @@ class Extractor(nn.Module):
         self.layers = sorted({layer % n_stages for layer in layers})
         shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in backbone.parameters()}
         self.backbone = copy.deepcopy(backbone, shared).eval()  # weights are not copied
-        self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]  # the others' maps are not needed
+        self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]
         fuse(self.backbone)
+        _pad_by_edges(self.backbone)
         self.grid = backbone.time_grid
         side = backbone.time_stride
         probe = torch.zeros(1, backbone.in_channels, *(side,) * backbone.dims)
-        with torch.no_grad(), _counting(self.backbone) as counted:
+        with torch.no_grad(), _counting(self.backbone) as counts:
             maps = self.backbone.features(probe)
-        self.numbers = sum(counted) / probe[0, 0].numel()
+        self.n_outputs = sum(counts) / probe[0, 0].numel()
         self.strides = {layer: side // maps[layer].shape[-1] for layer in self.layers}
-        kinds = (nn.Conv1d, nn.Conv2d)
-        first = next((part for part in self.backbone.modules() if isinstance(part, kinds)), None)
-        if first is not None and first.padding_mode == "zeros":
-            first.padding_mode = "replicate"
-        self.mean: Tensor
-        self.std: Tensor
-        self.luma: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
         self.register_buffer("luma", torch.tensor(LUMA).view(1, -1, 1, 1))
 
     @property
-    def least(self) -> int:
-        """Cells along each axis that a image must have, so that the last map has more than one."""
+    def min_size(self) -> int:
+        """Pixels along each axis that an image must have, so that the last feature map has more than one position."""
         return 2 * self.strides[self.layers[-1]]
 
-    def cut(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Of rows and columns those that pieces of a image divide: not rows that are channels."""
+    def tiled_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Return the axes along which an image may be cut into tiles: not rows that are channels.
+
+        Args:
+            size: rows and columns.
+
+        Returns:
+            Rows and columns, or columns alone.
+        """
         return tuple(size)[-self.backbone.dims :]
 
     def map_size(self, size: Sequence[int], layer: int) -> tuple[int, ...]:
-        """Rows and columns of a layer's map of a image with this size."""
+        """Compute the size of a layer's feature map.
+
+        Args:
+            size: rows and columns of the image.
+            layer: number of the stage.
+
+        Returns:
+            Rows and columns.
+        """
         rows, columns = (-(-n // self.strides[layer]) for n in size)
         return (1 if self.backbone.dims == 1 else rows), columns
 
     @cached_property
-    def field(self) -> float:
-        """Pixels along an axis that a cell of the last map sees; infinite where it sees all."""
+    def receptive_field(self) -> float:
+        """Pixels along an axis on which a position of the last feature map depends; infinite where on all."""
         stride = self.backbone.time_stride
         return self.backbone.measured_field(self.backbone, stride)
 
@@ -105,35 +124,43 @@ class Extractor(nn.Module):
         return {layer: maps[layer] for layer in self.layers}
 
 
-def first_stages(backbone: VGG, last: int) -> VGG:
-    """A copy with the stages up to this one, which does not learn."""
-    kept = copy.deepcopy(backbone).eval().requires_grad_(False)
-    kept.stages = kept.stages[: last + 1]
-    return kept
+def _pad_by_edges(backbone: Backbone) -> None:
+    """Lets the first convolution pad by the edges where it padded by zeros."""
+    convolutions = (part for part in backbone.modules() if isinstance(part, nn.Conv1d | nn.Conv2d))
+    first = next(convolutions, None)
+    if first is not None and first.padding_mode == "zeros":
+        first.padding_mode = "replicate"
 
 
 @contextmanager
 def _counting(network: nn.Module) -> Iterator[list[int]]:
-    """Lists how many numbers each layer puts out while it runs."""
-    counted: list[int] = []
+    """Lists how many outputs each layer has while it runs."""
+    counts: list[int] = []
 
     def count(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        counted.append(output.numel())
+        counts.append(output.numel())
 
     layers = [layer for layer in network.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    yield counted
+    yield counts
     for hook in hooks:
         hook.remove()
 
 
 def layers_of(backbone: Backbone) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The stages to compare for content and for style: of VGG the first of each block, else the first few.
+    """Choose the stages to compare: of VGG the first of each block, else the first few.
 
-    Source: Gatys et al., "Image style transfer using convolutional neural networks", 2016, section 3.
+    Args:
+        backbone: whose feature maps are compared.
+
+    Returns:
+        The numbers of those for the content, and of those for the style.
+
+    Source:
+        Gatys et al., "Image style transfer using convolutional neural networks", 2016, section 3.
     """
     if isinstance(backbone, VGG):
         firsts = tuple(sum(map(len, backbone.kernels[:i])) for i in range(len(backbone.kernels)))
     else:
-        firsts = tuple(range(min(len(backbone.stages), MOST_STAGES)))
+        firsts = tuple(range(min(len(backbone.stages), MAX_STAGES)))
     return firsts[-2:-1] or firsts, firsts

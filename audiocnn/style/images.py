@@ -1,4 +1,4 @@
-"""Image files and a backbone's name -> a image in another's style: what `audiocnn stylize` calls.
+"""Image files and a backbone or painter by name -> an image in another's style: `audiocnn.stylize`.
 
 Place in the flow: `images` reads, `style` paints, `images` writes.
 """
@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,30 +17,33 @@ from torch import Tensor, nn
 from audiocnn import images
 from audiocnn.backbones import backbone_family, list_backbones
 from audiocnn.backbones.base import Backbone
-from audiocnn.backbones.harmonic import HarmonicNet, HarmonicUNet
 from audiocnn.backbones.pretrained import pretrained
 from audiocnn.backbones.vgg import VGG, E
 from audiocnn.blocks.arguments import choose
 from audiocnn.images import Image
-from audiocnn.models import weights
+from audiocnn.models import weights as shipped
 from audiocnn.models.base import Model
 from audiocnn.models.file import ModelError, read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import Extractor, layers_of
-from audiocnn.style.optimise import Step, Style, fitted, optimise
+from audiocnn.style.optimise import Step, Style, optimise, resize_to_side
 from audiocnn.style.options import StyleOptions
-from audiocnn.style.painters.adain import AdaIN
-from audiocnn.style.painters.bank import StyleBank
-from audiocnn.style.painters.feedforward import TransferNet
-from audiocnn.style.painters.meta import MetaNet
+from audiocnn.style.painters.base import Painter
 from audiocnn.style.tiles import Plan
 
-LONGEST = 20_000  # side of a result, in pixels
+MAX_SIDE = 20_000  # of a result, in pixels
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
 PathLike = str | os.PathLike
-Painter = TransferNet | AdaIN | StyleBank | MetaNet
+
+
+class Network(NamedTuple):
+    """A backbone, with the mean and standard deviation of the inputs that it was trained on, by channel."""
+
+    backbone: Backbone
+    mean: Sequence[float]
+    std: Sequence[float]
 
 
 def stylize(
@@ -58,163 +62,183 @@ def stylize(
     progress: Callable[[Step], object] | None = None,
     planned: Callable[[Plan], object] | None = None,
 ) -> Image:
-    """The content in the style of another image, or of several.
+    """Paint an image in the style of another, or in a mixture of styles.
 
     Args:
-        style: images; of a model that knows its styles the names of some, of one that knows but one none.
-        model: a file or name of a network that paints in one pass; without it pixels are optimised.
-        weights: how much of each style; the same of all where not given.
-        masks: a image for each style, white where it goes; where none goes the content stays.
-        backbone: vgg, this project's own; vgg19 and others with torchvision's ImageNet weights, fetched once;
-            genre and other models (see `audiocnn models`) or a model file; or random, a VGG-19 of half the
-            width that has learned nothing.
+        content: an image file, or an image.
+        style: one style or more: image files or images; of a model with styles of its own their names, none where it
+            has but one.
+        model: name or file of a painter, a network that paints in one pass; when None pixels are optimised.
+        weights: share of each style; equal shares when empty.
+        masks: an image for each style, white where it goes; where none goes the content stays.
+        backbone: whose feature maps are compared: vgg, this project's own; vgg19 and others with published ImageNet
+            weights, fetched once; genre and other models (see `audiocnn models`) or a model file; or random, a VGG-19
+            of half the width without training.
         size: longer side of the result, in pixels; the content's own when None.
-        strength: 0 gives the content back, 1 the styled image, between them a mixture.
-        colours: of the style; or the content's: luminance keeps them in Lab, histogram as much of each.
-        options: all others.
-        progress: told each step.
-        planned: told before the first step in what tiles it is painted and how much memory that takes.
-    Raises: FileError when a file cannot be read; ModelError when a model cannot; ConnectionError when
-        ImageNet weights cannot be had; ValueError when a number is out of its range, or weights or masks are
-        not one for each style.
+        strength: 0 gives the content, 1 the styled image, between them a mixture.
+        colours: style; or those of the content: luminance keeps them in CIE Lab, histogram as much of each.
+        options: of the optimisation.
+        device: where the network runs, such as cpu or cuda.
+        progress: called with each step of the optimisation.
+        planned: called before the first step with the tiles that the image is painted in, and their memory.
+
+    Returns:
+        The image, with the content's profile and transparency.
+
+    Raises:
+        FileError: a file cannot be read.
+        ModelError: a model cannot be read, or is of another kind.
+        ConnectionError: ImageNet weights are neither there nor to be had.
+        ValueError: a number is out of its range, weights or masks are not one for each style, or a style is not among
+            the model's.
+
+    Example:
+        >>> import numpy as np
+        >>> from audiocnn import stylize
+        >>> from audiocnn.images import Image
+        >>> gradient = np.linspace(0, 1, 3 * 48 * 64, dtype=np.float32).reshape(3, 48, 64)
+        >>> stylize(Image(gradient), model="udnie", size=64).size
+        (48, 64)
     """
     styles = [style] if isinstance(style, str | os.PathLike | Image) else [*style]
-    network = None if model is None else _painter(model).to(device)
-    check([None] if network and not styles else styles, weights, masks, size, strength)
+    painter = None if model is None else _painter(model).to(device)
+    if not styles and painter is None:
+        raise ValueError("no style given, expected at least one")
+    check(len(styles), weights=weights, masks=masks, size=size, strength=strength)
     recolour = choose(COLOURS, colours, "colours")
-    source = _read(content)
-    shown = _tensor(source, device)
-    if network is None:
+    original = _read(content)
+    pixels = _tensor(original, device)
+    if painter is None:
         torch.manual_seed(options.seed)  # also of random weights
-        extractor, options = extractor_of(*network_of(backbone), options, device)
-        wanted = fitted(shown, size or max(source.size), extractor.least)
-        aims = [
+        extractor, options = extractor_of(find_network(backbone), options, device)
+        resized = resize_to_side(pixels, size or max(original.size), extractor.min_size)
+        targets = [
             Style(
                 _tensor(_read(one), device),
                 weights[i] if weights else 1.0,
-                _mask(masks[i], wanted) if masks else None,
+                _mask(masks[i], resized) if masks else None,
             )
             for i, one in enumerate(styles)
         ]
-        made = optimise(wanted, aims, extractor, options, progress, planned)
+        painted = optimise(resized, targets, extractor, options, progress, planned)
     else:
-        wanted = fitted(shown, size or max(source.size))
-        made = _painted(network, wanted, styles, weights, [_mask(mask, wanted) for mask in masks])
-    made = torch.lerp(wanted, recolour(made, wanted), strength)
-    return images.with_pixels(source, made[0].cpu().numpy())
+        resized = resize_to_side(pixels, size or max(original.size))
+        painted = _paint(painter, resized, styles, weights, [_mask(mask, resized) for mask in masks])
+    blended = torch.lerp(resized, recolour(painted, resized), strength)
+    return images.with_pixels(original, blended[0].cpu().numpy())
 
 
-def extractor_of(
-    network: Backbone, mean: Sequence[float], std: Sequence[float], options: StyleOptions, device: str
-) -> tuple[Extractor, StyleOptions]:
-    """What sees the maps that are compared, and the knobs with the numbers of its layers."""
-    content_layers, style_layers = layers_of(network)
+def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[Extractor, StyleOptions]:
+    """Choose the layers that are compared, where the options do not name them.
+
+    Args:
+        network: whose feature maps are compared.
+        options: of the optimisation.
+        device: where the network is to run.
+
+    Returns:
+        The extractor of the feature maps, and the options with the numbers of the layers.
+    """
+    content_layers, style_layers = layers_of(network.backbone)
     options = replace(
         options,
         content_layers=options.content_layers or content_layers,
         style_layers=options.style_layers or style_layers,
     )
     layers = [*options.content_layers, *options.style_layers]
-    return Extractor(network, layers, mean, std).to(device), options
+    return Extractor(network.backbone, layers, network.mean, network.std).to(device), options
 
 
 def _painter(model: str) -> Painter:
-    """Raises: ModelError when the model is none that paints, or cannot be read."""
-    path = weights.path(model)
+    """The painter of a shipped name or a file; ModelError when it is none, or cannot be read."""
+    path = shipped.path(model)
     if not path.exists():
-        known = ", ".join(weights.names("style"))
+        known = ", ".join(shipped.names("style"))
         raise ModelError(model, f"no such model, expected a file or one of {known}")
-    network = read_model(path, nn.Module)
-    if not isinstance(network, Painter):
-        raise ModelError(model, f"holds {type(network).__name__}, expected a network that paints")
-    return network
+    painter = read_model(path, nn.Module)
+    if not isinstance(painter, Painter):
+        raise ModelError(model, f"holds a {type(painter).__name__}, expected a painter")
+    return painter
 
 
 @torch.no_grad()
-def _painted(
-    network: Painter,
+def _paint(
+    painter: Painter,
     content: Tensor,
     styles: Sequence[PathLike | Image],
     weights: Sequence[float],
     masks: Sequence[Tensor],
 ) -> Tensor:
-    """The content as a network paints it; where masks are, each style in its own."""
-    if isinstance(network, StyleBank):
-        numbers = [network.styles.index(_known(network.styles, one)) for one in styles]
-        shares = torch.zeros(1, len(network.styles), device=content.device)
-        for number, weight in zip(numbers, weights or [1.0] * len(numbers), strict=True):
-            shares[0, number] += weight
-        if masks:
-            regions = torch.zeros(1, len(network.styles), *content.shape[2:], device=content.device)
-            for number, mask in zip(numbers, masks, strict=True):
-                regions[0, number] += mask[0, 0]
-            return network(content, masks=regions.clamp(0, 1))
-        return network(content, shares / shares.sum()) if styles else network(content)
-    if isinstance(network, TransferNet):
-        if styles or masks:
-            raise ValueError(f"{len(styles)} styles given, expected none: this model has one of its own")
-        return network(content)
-    if not styles:
-        raise ValueError("no style given, expected at least one picture: this model paints in any style")
+    """The content as a painter paints it, in styles that are images in its size, or names."""
+    if painter.style_names is not None:
+        return painter.paint(content, [str(one) for one in styles], weights, masks)
     side = max(content.shape[2:])
-    shown = [fitted(_tensor(_read(one), str(content.device)), side) for one in styles]
-    if not masks:
-        return network(content, shown, weights or [1.0] * len(shown))
-    made = content
-    for style, mask in zip(shown, masks, strict=True):
-        made = torch.lerp(made, network(content, style), mask)
-    return made
-
-
-def _known(known: Sequence[str], name: object) -> str:
-    """Raises: ValueError when the name is none of those known."""
-    if str(name) not in known:
-        raise ValueError(f"style is {str(name)!r}, expected one of {', '.join(known)}")
-    return str(name)
+    resized = [resize_to_side(_tensor(_read(one), str(content.device)), side) for one in styles]
+    return painter.paint(content, resized, weights, masks)
 
 
 def check(
-    styles: Sequence[object],
-    weights: Sequence[float],
-    masks: Sequence[object],
-    size: int | None,
-    strength: float,
+    n_styles: int,
+    *,
+    weights: Sequence[float] = (),
+    masks: Sequence[object] = (),
+    size: int | None = None,
+    strength: float = 1.0,
 ) -> None:
-    """Raises: ValueError when an argument of `stylize` cannot be."""
-    if not styles:
-        raise ValueError("no style given, expected at least one")
+    """Check arguments of `stylize` and `stylize_sound`.
+
+    Args:
+        n_styles: how many styles are given.
+        weights: of the styles.
+        masks: of the styles.
+        size: of the result.
+        strength: of the style.
+
+    Raises:
+        ValueError: weights or masks are not one for each style, or a number is out of its range.
+    """
     for name, given in (("weights", weights), ("masks", masks)):
-        if given and len(given) != len(styles):
-            raise ValueError(f"{len(given)} {name} given, expected {len(styles)}, one for each style")
+        if given and len(given) != n_styles:
+            raise ValueError(f"{len(given)} {name} given, expected {n_styles}, one for each style")
     if any(weight < 0 for weight in weights) or (weights and not sum(weights)):
         raise ValueError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
-    if size is not None and not 1 <= size <= LONGEST:
-        raise ValueError(f"size is {size}, expected 1 to {LONGEST}")
+    if size is not None and not 1 <= size <= MAX_SIDE:
+        raise ValueError(f"size is {size}, expected 1 to {MAX_SIDE}")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}, expected 0 to 1")
 
 
-def network_of(name: str) -> tuple[Backbone, Sequence[float], Sequence[float]]:
-    """A backbone by its name, and the mean and deviation of the images that it has seen."""
+def find_network(name: str) -> Network:
+    """Find a backbone by its name.
+
+    Args:
+        name: random; a network with published ImageNet weights; a shipped model, or a model file.
+
+    Returns:
+        The backbone, and what its inputs were like.
+
+    Raises:
+        ModelError: there is no such network, or its inputs cannot be images.
+        ConnectionError: ImageNet weights are neither there nor to be had.
+    """
     if name == "random":
-        return VGG(in_channels=3, **RANDOM), (0.5,), (0.25,)
+        return Network(VGG(in_channels=3, **RANDOM), (0.5,), (0.25,))
     if name in list_backbones(name, pretrained=True):
         published = backbone_family(name).weights[name]
-        return pretrained(name, in_channels=3)[0], published.mean, published.std
-    path = weights.path(name)
+        return Network(pretrained(name, in_channels=3)[0], published.mean, published.std)
+    path = shipped.path(name)
     if not path.exists():
-        published = list_backbones(pretrained=True)
-        known = ", ".join(("random", *weights.names("images"), *weights.names("notes", "labels"), *published))
+        ours = (*shipped.names("images"), *shipped.names("notes", "labels"))
+        known = ", ".join(("random", *ours, *list_backbones(pretrained=True)))
         raise ModelError(name, f"no such backbone, expected a model file or one of {known}")
     model = read_model(path, nn.Module)
     if isinstance(model, ImageModel):
-        return model.backbone, (0.0,), (1.0,)
+        return Network(model.backbone, (0.0,), (1.0,))
     if not isinstance(model, Model):
-        raise ModelError(path, f"holds {type(model).__name__}, expected one with a backbone")
-    backbone = model.backbone
-    if isinstance(backbone, HarmonicNet | HarmonicUNet):
-        raise ModelError(name, "has a row for each pitch, expected one for any picture")
-    return backbone, (0.5,), (0.1,)  # its spectrograms' levels go over a range ten times as wide as 0 to 1
+        raise ModelError(path, f"holds a {type(model).__name__}, expected a model with a backbone")
+    if model.backbone.pitch_rows:
+        raise ModelError(name, "has a row for each pitch, expected a backbone for any image")
+    return Network(model.backbone, (0.5,), (0.1,))  # its spectrograms have levels from about -5 to 5
 
 
 def _read(image: PathLike | Image) -> Image:

@@ -1,8 +1,9 @@
-"""Maps of two images -> how far these differ: in content by the maps, in style by their statistics.
+"""How far feature maps of two images differ: in content by their values, in style by statistics of them.
 
-Conventions: maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
-nothing differs, and relative to what is aimed at: so their weights mean the same with every backbone and
-layer. Of a batch they are the mean.
+Conventions: feature maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
+nothing differs, and relative to the target's size: so their weights mean the same with every backbone and layer.
+Of a batch they are the mean.
+
 Differs: the papers' losses are not relative.
 """
 
@@ -14,52 +15,74 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-8  # of what is divided by: maps that are 0 everywhere have no style to be relative to
-EIGENVALUE = 1e-6  # added to those whose root is taken, relative to the covariance's trace
+SMALLEST = 1e-8  # of what is divided by: feature maps that are 0 everywhere have no style to be relative to
+EIGENVALUE = 1e-6  # added to eigenvalues whose root is taken, relative to the covariance's trace
 
 
-class Sums(NamedTuple):
-    """What styles are made of: means over positions, which those of a image's parts add up to.
+class Moments(NamedTuple):
+    """The first and second moments of feature maps over their positions, of which statistics of style are made.
 
-    Shape: of each channel (batch, channels), of the products of each two (batch, channels, channels).
+    Those of an image are the sums of those of its tiles.
+
+    Attributes:
+        mean: of each channel, (batch, channels).
+        second_moment: the mean product of each two channels, (batch, channels, channels).
     """
 
     mean: Tensor
-    second: Tensor
+    second_moment: Tensor
 
 
 class Statistic(NamedTuple):
-    """A kind of style: what is made of the sums, and how far two of it are apart."""
+    """A statistic of style.
 
-    of: Callable[[Sums], tuple[Tensor, ...]]
+    Attributes:
+        of: computes it from moments.
+        distance: how far two are apart; its arguments are the value and the target.
+    """
+
+    of: Callable[[Moments], tuple[Tensor, ...]]
     distance: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor]
 
 
 def content_loss(maps: Tensor, target: Tensor) -> Tensor:
-    """The squared difference of maps, relative to the target's square.
+    """Compute the squared difference of feature maps, relative to the target's square.
 
-    Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016, eq. 1.
+    Args:
+        maps: (batch, channels, ..., columns).
+        target: of the same shape.
+
+    Returns:
+        A scalar, the mean of the batch.
+
+    Source:
+        Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016, equation 1.
     """
     return relative(_square(maps - target), _square(target))
 
 
-def sums(maps: Tensor, weights: Tensor | float | None = None) -> Sums:
-    """The means of maps (batch, channels, ..., columns) over their positions.
+def compute_moments(maps: Tensor, weights: Tensor | float | None = None) -> Moments:
+    """Compute the moments of feature maps over their positions.
 
     Args:
-        weights: of the positions, (batch, 1, ..., columns), or of each; such that all are 1 in sum when None.
+        maps: (batch, channels, ..., columns).
+        weights: of the positions, (batch, 1, ..., columns), or the same of each; when None the weights are equal and
+            their sum is 1.
+
+    Returns:
+        The moments.
     """
     flat = maps.flatten(2)
     if weights is None:
         weights = 1 / flat.shape[2]
     if isinstance(weights, Tensor):
         each = weights.flatten(2)
-        return Sums((flat * each).sum(2), _Products.apply(flat * each.sqrt()))
-    return Sums(flat.sum(2) * weights, _Products.apply(flat) * weights)
+        return Moments((flat * each).sum(2), _Products.apply(flat * each.sqrt()))
+    return Moments(flat.sum(2) * weights, _Products.apply(flat) * weights)
 
 
 class _Products(torch.autograd.Function):
-    """flat @ flat.T, whose own gradient holds two gradients as large as the maps, where one does."""
+    """flat @ flat.T, whose own gradient holds two gradients as large as the feature maps, where one does."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -72,37 +95,77 @@ class _Products(torch.autograd.Function):
         return (gradient + gradient.transpose(1, 2)).to(flat) @ flat
 
 
-def weights_of(shares: Tensor) -> Tensor:
-    """Shares of positions (batch, 1, ..., columns) -> the same, 1 in sum; 0 where there are none."""
+def normalize_weights(shares: Tensor) -> Tensor:
+    """Scale the shares of positions so that their sum is 1.
+
+    Args:
+        shares: (batch, 1, ..., columns).
+
+    Returns:
+        Weights of the same shape; all 0 where all shares are.
+    """
     axes = tuple(range(1, shares.ndim))
     return shares / shares.sum(axes, keepdim=True).clamp(min=SMALLEST)
 
 
-def gram(sums: Sums) -> tuple[Tensor]:
-    """How each two channels go together: the mean of their product, (batch, channels, channels).
+def gram(moments: Moments) -> tuple[Tensor]:
+    """Return the Gram matrix.
 
-    Source: Gatys et al. 2016, equation 3, there a sum.
+    Args:
+        moments: of feature maps.
+
+    Returns:
+        The mean product of each two channels, (batch, channels, channels).
+
+    Source:
+        Gatys et al. 2016, equation 3.
+
+    Differs:
+        A mean, where the paper has a sum.
     """
-    return (sums.second,)
+    return (moments.second_moment,)
 
 
-def moments(sums: Sums) -> tuple[Tensor, Tensor]:
-    """The mean of each channel and its deviation, (batch, channels) each.
+def mean_and_deviation(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Compute the mean and standard deviation of each channel.
 
-    Source: Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
-    2017, equations 5 and 6.
+    Args:
+        moments: of feature maps.
+
+    Returns:
+        (batch, channels) each.
+
+    Source:
+        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", 2017,
+        equations 5 and 6.
     """
-    variance = sums.second.diagonal(dim1=1, dim2=2) - sums.mean.square()
-    return sums.mean, (variance.clamp(min=0) + SMALLEST).sqrt()
+    variance = moments.second_moment.diagonal(dim1=1, dim2=2) - moments.mean.square()
+    return moments.mean, (variance.clamp(min=0) + SMALLEST).sqrt()
 
 
-def gaussian(sums: Sums) -> tuple[Tensor, Tensor]:
-    """Mean (batch, channels) and covariance (batch, channels, channels)."""
-    return sums.mean, sums.second - sums.mean[:, :, None] * sums.mean[:, None]
+def gaussian(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Compute the parameters of the normal distribution with these moments.
+
+    Args:
+        moments: of feature maps.
+
+    Returns:
+        Mean (batch, channels) and covariance (batch, channels, channels).
+    """
+    mean, second_moment = moments
+    return mean, second_moment - mean[:, :, None] * mean[:, None]
 
 
 def relative(difference: Tensor, size: Tensor) -> Tensor:
-    """Sums of squared differences, relative to the squares of what is aimed at, in the mean."""
+    """Divide squared differences by the squares of the target.
+
+    Args:
+        difference: sums of squared differences, (batch,).
+        size: sums of the target's squares, (batch,).
+
+    Returns:
+        A scalar, the mean of the batch.
+    """
     return (difference / size.clamp(min=SMALLEST)).mean()
 
 
@@ -111,38 +174,38 @@ def _square(values: Tensor) -> Tensor:
     return values.flatten(1).square().sum(1)
 
 
-def _squared(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
-    difference = torch.stack([_square(a - b) for a, b in zip(made, aim, strict=True)])
-    return relative(difference.sum(0), torch.stack([_square(b) for b in aim]).sum(0))
+def _squared(value: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tensor:
+    difference = torch.stack([_square(a - b) for a, b in zip(value, target, strict=True)])
+    return relative(difference.sum(0), torch.stack([_square(b) for b in target]).sum(0))
 
 
-def _wasserstein(made: tuple[Tensor, ...], aim: tuple[Tensor, ...]) -> Tensor:
+def _wasserstein(value: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tensor:
     """The squared 2-Wasserstein distance of two normal distributions.
 
-    Source: Olkin and Pukelsheim, "The distance between two random vectors with given dispersion matrices",
-    1982; as a style loss: github.com/crowsonkb/style-transfer-pytorch.
+    Source: Olkin and Pukelsheim, "The distance between two random vectors with given dispersion matrices", 1982; as a
+    style loss: github.com/crowsonkb/style-transfer-pytorch.
     """
-    (mean, covariance), (mean_aim, covariance_aim) = made, aim
-    root = _root(covariance_aim)
-    size = covariance_aim.diagonal(dim1=1, dim2=2).sum(1)
-    least = (EIGENVALUE * size).square().clamp(min=SMALLEST**2)[:, None]
-    roots = (_eigenvalues(root @ covariance @ root, least).clamp(min=0) + least).sqrt().sum(1)
+    (mean, covariance), (target_mean, target_covariance) = value, target
+    root = _root(target_covariance)
+    size = target_covariance.diagonal(dim1=1, dim2=2).sum(1)
+    smallest = (EIGENVALUE * size).square().clamp(min=SMALLEST**2)[:, None]
+    roots = (_eigenvalues(root @ covariance @ root, smallest).clamp(min=0) + smallest).sqrt().sum(1)
     traces = covariance.diagonal(dim1=1, dim2=2).sum(1) + size
-    difference = _square(mean - mean_aim) + (traces - 2 * roots).clamp(min=0)
-    return relative(difference, _square(mean_aim) + size)
+    difference = _square(mean - target_mean) + (traces - 2 * roots).clamp(min=0)
+    return relative(difference, _square(target_mean) + size)
 
 
 def _root(symmetric: Tensor) -> Tensor:
-    """The symmetric root of a covariance matrix, of which no gradient is asked."""
+    """The symmetric root of a covariance matrix, without a gradient."""
     with torch.no_grad():
         values, vectors = torch.linalg.eigh(symmetric.double())
         return (vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.transpose(1, 2)).to(symmetric)
 
 
 def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
-    """Eigenvalues, those that are equal told apart by up to `spread`, (batch, 1).
+    """Eigenvalues, those that are equal made different by up to `spread`, (batch, 1).
 
-    Maps have channels that are 0 everywhere: with many of them LAPACK fails in single precision.
+    Feature maps have channels that are 0 everywhere: with many of them LAPACK fails in single precision.
     """
     even = (symmetric + symmetric.transpose(1, 2)).double() / 2
     steps = torch.linspace(0, 1, even.shape[1], dtype=even.dtype, device=even.device)
@@ -151,17 +214,26 @@ def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
 
 STATISTICS = {
     "gram": Statistic(gram, _squared),
-    "moments": Statistic(moments, _squared),
+    "moments": Statistic(mean_and_deviation, _squared),
     "wasserstein": Statistic(gaussian, _wasserstein),
 }
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """The mean square of the differences of neighbours along each axis: small where a image is smooth.
+    """Compute the mean square of the differences of neighbours along each axis: small where an image is smooth.
 
-    Shape: (batch, channels, ..., columns) -> ().
-    Source: Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015,
-    section 3, with beta 2. Differs: a mean, whatever the size.
+    Args:
+        image: (batch, channels, ..., columns).
+
+    Returns:
+        A scalar.
+
+    Source:
+        Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015, section 3, with
+        beta 2.
+
+    Differs:
+        A mean, whatever the size.
     """
     axes = range(2, image.ndim)
     return torch.stack([image.diff(dim=axis).square().mean() for axis in axes]).sum()

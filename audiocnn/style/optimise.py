@@ -22,7 +22,14 @@ from torch.nn import functional
 
 from audiocnn.blocks.arguments import choose
 from audiocnn.style.extract import Extractor
-from audiocnn.style.losses import STATISTICS, Sums, relative, sums, total_variation, weights_of
+from audiocnn.style.losses import (
+    STATISTICS,
+    Moments,
+    compute_moments,
+    normalize_weights,
+    relative,
+    total_variation,
+)
 from audiocnn.style.options import StyleOptions
 from audiocnn.style.tiles import Plan, Tile, assembled, plan
 
@@ -65,7 +72,7 @@ def optimise(
     Raises: ValueError when a knob is none of its choices, or tiles are too small for the network.
     """
     torch.manual_seed(options.seed)
-    sizes = scales(content.shape[-2:], options.coarsest, extractor.least)
+    sizes = scales(content.shape[-2:], options.coarsest, extractor.min_size)
     image, done = None, 0
     if planned:
         planned(plan(extractor, sizes[-1], options.tile))
@@ -155,7 +162,9 @@ class _Aims:
             for layer in self.options.style_layers:
                 stride = self.extractor.strides[layer]
                 n_cells = math.prod(self.extractor.map_size(self.start.shape[-2:], layer))
-                parts += sums(cores[layer], tile.place(weights[layer], stride) if weights else 1 / n_cells)
+                parts += compute_moments(
+                    cores[layer], tile.place(weights[layer], stride) if weights else 1 / n_cells
+                )
         return parts
 
     def _weightings(self) -> list[dict[int, Tensor] | None]:
@@ -174,7 +183,7 @@ class _Aims:
         for weights in self._weightings():
             styles = [style for style in self.styles if style.weights is weights]
             for layer in self.options.style_layers:
-                made = of(Sums(next(rest), next(rest)))
+                made = of(Moments(next(rest), next(rest)))
                 for style in styles:
                     weight = self.options.style_weight * style.share / len(self.options.style_layers)
                     total = total + weight * distance(made, style.statistics[layer])
@@ -189,12 +198,14 @@ def _aims(content: Tensor, styles: Sequence[Style], extractor: Extractor, option
     aims = []
     for style in styles:
         side = max(size) * options.style_scale or max(style.image.shape[-2:])
-        found = _sums(fitted(style.image, side, extractor.least), extractor, options)
+        found = _sums(resize_to_side(style.image, side, extractor.min_size), extractor, options)
         statistics = {layer: of(means) for layer, means in found.items()}
         weights = None
         if style.mask is not None:
             sizes = {layer: extractor.map_size(size, layer) for layer in options.style_layers}
-            weights = {layer: weights_of(resized(style.mask, of_map)) for layer, of_map in sizes.items()}
+            weights = {
+                layer: normalize_weights(resized(style.mask, of_map)) for layer, of_map in sizes.items()
+            }
         aims.append(_StyleAim(style.weight / sum(one.weight for one in styles), statistics, weights))
     start = choose(STARTS, options.start, "start")(content, styles)
     maps = _cores(content, tiles, extractor, options.content_layers)
@@ -202,14 +213,14 @@ def _aims(content: Tensor, styles: Sequence[Style], extractor: Extractor, option
     return _Aims(start, kept, aims, extractor, tiles, options)
 
 
-def _sums(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict[int, Sums]:
+def _sums(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict[int, Moments]:
     """The sums of a whole image's maps, by style layer."""
     size = image.shape[-2:]
     tiles = plan(extractor, size, options.tile).tiles
     found = {}
     for layer, cores in _cores(image, tiles, extractor, options.style_layers).items():
-        parts = [sums(core, 1 / math.prod(extractor.map_size(size, layer))) for core in cores]
-        found[layer] = Sums(*(torch.stack(of_parts).sum(0) for of_parts in zip(*parts, strict=True)))
+        parts = [compute_moments(core, 1 / math.prod(extractor.map_size(size, layer))) for core in cores]
+        found[layer] = Moments(*(torch.stack(of_parts).sum(0) for of_parts in zip(*parts, strict=True)))
     return found
 
 
@@ -225,7 +236,7 @@ def _cores(
     return cores
 
 
-def fitted(image: Tensor, side: float, least: int = 1) -> Tensor:
+def resize_to_side(image: Tensor, side: float, least: int = 1) -> Tensor:
     """The image in a size with this longer side, and no shorter one below least."""
     rows, columns = image.shape[-2:]
     factor = max(side / max(rows, columns), least / min(rows, columns))

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from audiocnn import audio
-from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.frontends.griffin_lim import HOPS, Spectra, loudest
 from audiocnn.style.extract import Extractor
-from audiocnn.style.images import check, extractor_of, network_of
+from audiocnn.style.images import Network, check, extractor_of, find_network
 from audiocnn.style.optimise import Step, Style, optimise
 from audiocnn.style.options import StyleOptions
 
@@ -63,10 +62,12 @@ def stylize_sound(
     """
     alone = isinstance(style, str | os.PathLike | tuple)
     styles = cast(Sequence[Sound], [style] if alone else style)
-    check(styles, weights, (), None, strength)
+    if not styles:
+        raise ValueError("no style given, expected at least one")
+    check(len(styles), weights=weights, strength=strength)
     waveforms, rate = _read(content)
     torch.manual_seed(options.seed)  # also of random weights
-    extractor, options = extractor_of(*_network_of(backbone, Spectra(rate, 1.0).n_bins), options, device)
+    extractor, options = extractor_of(_find_network(backbone, Spectra(rate, 1.0).n_bins), options, device)
     aims = []
     for i, one in enumerate(styles):
         waveform = torch.from_numpy(np.concatenate([*audio.stream(one, rate, audio.N_READ)]))
@@ -88,10 +89,10 @@ def _read(sound: Sound) -> tuple[np.ndarray, int]:
     return np.atleast_2d(samples).astype(np.float32), rate
 
 
-def _network_of(name: str, n_bins: int) -> tuple[Backbone, Sequence[float], Sequence[float]]:
+def _find_network(name: str, n_bins: int) -> Network:
     if name == "random":
-        return VGG(dims=1, in_channels=n_bins, **RANDOM), (0.0,), (1.0,)
-    return network_of(name)
+        return Network(VGG(dims=1, in_channels=n_bins, **RANDOM), (0.0,), (1.0,))
+    return find_network(name)
 
 
 class _Told:

@@ -84,16 +84,16 @@ def plan(extractor: Extractor, size: Sequence[int], side: int = 0) -> Plan:
         side: of a tile with all around it, in pixels; 0 for as much as fits into memory, one tile if it does.
     Raises: ValueError when the network's cells see more than a tile has.
     """
-    cut = extractor.cut(size)
+    cut = extractor.tiled_size(size)
     longest = max(cut)
     whole = _memory(extractor, size, longest)
     if side >= longest or (not side and whole <= _free()):
         return Plan(tuple(size), [WHOLE], longest, whole)
-    if math.isinf(extractor.field):
+    if math.isinf(extractor.receptive_field):
         if side:
             raise ValueError(f"tile is {side}, expected 0: cells of this network see the whole picture")
         return Plan(tuple(size), [WHOLE], longest, whole)
-    margin = math.ceil(extractor.field / 2 / extractor.grid) * extractor.grid
+    margin = math.ceil(extractor.receptive_field / 2 / extractor.grid) * extractor.grid
     least = 2 * margin + extractor.grid
     if side and side < least:
         raise ValueError(f"tile is {side}, expected at least {least}: around a cell the network sees so much")
@@ -125,7 +125,7 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
     """About how many bytes a step holds: outputs of all layers for a tile, and the image several times."""
-    outputs = extractor.numbers * math.prod(min(n, side) for n in extractor.cut(size))
+    outputs = extractor.n_outputs * math.prod(min(n, side) for n in extractor.tiled_size(size))
     images = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
     return round(NUMBER_BYTES * (KEPT * outputs + images))
 

@@ -15,42 +15,38 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiocnn import images
 from audiocnn.datasets.images.folder import ImageFolderDataModule
 from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.style.extract import Extractor
-from audiocnn.style.images import extractor_of, network_of
-from audiocnn.style.losses import STATISTICS, sums
-from audiocnn.style.optimise import Style, fitted, optimise
+from audiocnn.style.images import extractor_of, find_network
+from audiocnn.style.losses import STATISTICS, compute_moments
+from audiocnn.style.optimise import Style, optimise, resize_to_side
 from audiocnn.style.options import StyleOptions
-from audiocnn.style.painters.adain import AdaIN
-from audiocnn.style.painters.bank import StyleBank
-from audiocnn.style.painters.meta import MetaNet
+from audiocnn.style.painters.base import Painter
 
 SIDE = 256  # of the photographs
 STEPS = 100
 STATISTIC = STATISTICS["wasserstein"]
-KNOBS = StyleOptions(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
+OPTIONS = StyleOptions(content_weight=0.08, tv_weight=2.0, coarsest=SIDE, iterations=STEPS)
 
 
 @torch.inference_mode()
-def one_pass(painter: nn.Module, content: Tensor, style: Tensor, name: str) -> Tensor:
-    """A photograph, (1, 3, rows, columns), as a network paints it."""
-    if isinstance(painter, AdaIN | MetaNet):
-        return painter(content, style)
-    if isinstance(painter, StyleBank):
-        return painter(content, torch.tensor([painter.styles.index(name)]))
-    return painter(content)
+def one_pass(painter: Painter, content: Tensor, style: Tensor, name: str) -> Tensor:
+    """A photograph, (1, 3, rows, columns), as a painter paints it."""
+    if painter.style_names is None:
+        return painter.paint(content, [style])
+    return painter.paint(content, [name] if painter.style_names else [])
 
 
 @torch.no_grad()
 def statistics(extractor: Extractor, layers: tuple[int, ...], image: Tensor) -> list[tuple[Tensor, ...]]:
     """What the style of a image is compared by, layer by layer."""
     maps = extractor(image)
-    return [STATISTIC.of(sums(maps[layer])) for layer in layers]
+    return [STATISTIC.of(compute_moments(maps[layer])) for layer in layers]
 
 
 def main() -> None:
@@ -64,12 +60,12 @@ def main() -> None:
     data = ImageFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
     shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
-    options = replace(KNOBS, style_scale=options.style_size / SIDE)
-    extractor, options = extractor_of(*network_of("vgg"), options, "cpu")
-    painters = {name: read_model(weights.path(name), nn.Module).eval() for name in options.painters}
+    options = replace(OPTIONS, style_scale=options.style_size / SIDE)
+    extractor, options = extractor_of(find_network("vgg"), options, "cpu")
+    painters = {name: read_model(weights.path(name), Painter) for name in options.painters}
     found = []
     for path in images.find_images(options.style):
-        style = fitted(torch.from_numpy(images.read_image(path).pixels)[None], options.style_size)
+        style = resize_to_side(torch.from_numpy(images.read_image(path).pixels)[None], options.style_size)
         found.append(left(style, path.stem, shown, painters, extractor, options))
         print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
     for name in painters:
@@ -81,7 +77,7 @@ def left(
     style: Tensor,
     name: str,
     shown: Sequence[Tensor],
-    painters: Mapping[str, nn.Module],
+    painters: Mapping[str, Painter],
     extractor: Extractor,
     options: StyleOptions,
 ) -> dict[str, float]:

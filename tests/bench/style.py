@@ -38,11 +38,11 @@ def images() -> tuple[Tensor, Tensor]:
 
 
 def network():
-    """VGG-19 of half the width, as `restyle` has it."""
-    from audiocnn.style.images import network_of
+    """VGG-19 of half the width, as `stylize` has it."""
+    from audiocnn.style.images import find_network
 
     torch.manual_seed(0)
-    return network_of("random")[0].eval().requires_grad_(False)
+    return find_network("random").backbone.eval().requires_grad_(False)
 
 
 def ours() -> Callable[[], None]:
@@ -138,12 +138,12 @@ def one_pass() -> dict[str, float]:
     speeds = {}
     for name, painter in networks.items():
         painter.eval()
-        arguments = [style] if name in ("AdaIN", "meta network") else []
+        styles = [style] if painter.style_names is None else []
         with torch.inference_mode():
-            painter(content, *arguments)
+            painter.paint(content, styles)
             began_s = time.perf_counter()
             for _ in range(STEPS):
-                painter(content, *arguments)
+                painter.paint(content, styles)
         speeds[name] = STEPS / (time.perf_counter() - began_s)
     return speeds
 
@@ -162,7 +162,7 @@ def figures() -> Iterator[Figure]:
         ratio = median(one[unit] / other[unit] for one, other in pairs)
         yield Figure(f"{what} at {SIDE} x {SIDE}", unit, mine, theirs, BAR, True, ratio)
     for name, speed in one_pass().items():
-        yield Figure(f"{name}, pictures of {SIDE} x {SIDE}", "1/s", speed)
+        yield Figure(f"{name}, images of {SIDE} x {SIDE}", "1/s", speed)
 
 
 def main() -> None:

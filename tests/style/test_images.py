@@ -150,8 +150,8 @@ def test_one_pass(painters: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "style", "message"),
     [
-        ("one", ["a.png"], "1 styles given, expected none: this model has one of its own"),
-        ("any", [], "no style given, expected at least one picture: this model paints in any style"),
+        ("one", ["a.png"], "1 styles and 0 masks given, expected none: this model has one style"),
+        ("any", [], "0 style images given, expected 1: this model paints in any style"),
         ("bank", ["noon"], "style is 'noon', expected one of night, day"),
     ],
 )
@@ -161,7 +161,7 @@ def test_styles_that_a_model_does_not_take(painters: Path, model: str, style: li
 
 
 def test_models_that_do_not_paint(painters: Path) -> None:
-    with pytest.raises(ModelError, match="holds ImageModel, expected a network that paints"):
+    with pytest.raises(ModelError, match="holds a ImageModel, expected a painter"):
         stylize(blobs(0), model=str(painters / "vgg.safetensors"))
     made = painted(backbone=str(painters / "vgg.safetensors"))
     assert made.shape == (3, 64, 80) and np.abs(made - blobs(0).pixels).mean() > 0.01

@@ -5,7 +5,15 @@ import pytest
 import scipy.linalg
 import torch
 
-from audiocnn.style.losses import STATISTICS, content_loss, gram, moments, sums, total_variation, weights_of
+from audiocnn.style.losses import (
+    STATISTICS,
+    compute_moments,
+    content_loss,
+    gram,
+    mean_and_deviation,
+    normalize_weights,
+    total_variation,
+)
 
 MAPS = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])  # two channels at two positions
 
@@ -18,11 +26,11 @@ def random_maps(seed: int, channels: int = 4, shape: tuple[int, ...] = (6, 7)) -
 
 
 def test_gram_by_hand() -> None:
-    assert gram(sums(MAPS))[0].tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
+    assert gram(compute_moments(MAPS))[0].tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
 
 
 def test_moments_by_hand() -> None:
-    mean, deviation = moments(sums(MAPS))
+    mean, deviation = mean_and_deviation(compute_moments(MAPS))
     assert mean.tolist() == [[1.5, 3.5]]
     torch.testing.assert_close(deviation, torch.tensor([[0.5, 0.5]]))
 
@@ -45,7 +53,7 @@ def test_wasserstein_is_scipys(shape: tuple[int, ...]) -> None:
     (m, c), (n, d) = ((one.mean(1), np.cov(one, bias=True)) for one in flat)
     root = scipy.linalg.sqrtm(d)
     expected = ((m - n) ** 2).sum() + np.trace(c + d - 2 * scipy.linalg.sqrtm(root @ c @ root).real)
-    found = distance(of(sums(made)), of(sums(aim))).item()
+    found = distance(of(compute_moments(made)), of(compute_moments(aim))).item()
     assert found == pytest.approx(expected / ((n**2).sum() + np.trace(d)), rel=1e-4)
 
 
@@ -53,8 +61,11 @@ def test_wasserstein_is_scipys(shape: tuple[int, ...]) -> None:
 def test_of_a_batch_the_mean(name: str) -> None:
     of, distance = STATISTICS[name]
     made, aims = ([random_maps(seed) for seed in seeds] for seeds in ((1, 2), (3, 5)))
-    alone = [distance(of(sums(one)), of(sums(aim))) for one, aim in zip(made, aims, strict=True)]
-    together = distance(of(sums(torch.cat(made))), of(sums(torch.cat(aims))))
+    alone = [
+        distance(of(compute_moments(one)), of(compute_moments(aim)))
+        for one, aim in zip(made, aims, strict=True)
+    ]
+    together = distance(of(compute_moments(torch.cat(made))), of(compute_moments(torch.cat(aims))))
     torch.testing.assert_close(together, torch.stack(alone).mean())
     alone = [content_loss(one, aim) for one, aim in zip(made, aims, strict=True)]
     torch.testing.assert_close(content_loss(torch.cat(made), torch.cat(aims)), torch.stack(alone).mean())
@@ -63,10 +74,10 @@ def test_of_a_batch_the_mean(name: str) -> None:
 @pytest.mark.parametrize("name", STATISTICS)
 def test_nothing_is_nearer_than_the_same(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(sums(random_maps(1)))
+    aim = of(compute_moments(random_maps(1)))
     # The Wasserstein distance is the difference of sums that are a million times larger.
     assert distance(aim, aim).item() == pytest.approx(0, abs=1e-5)
-    assert distance(of(sums(random_maps(2))), aim).item() > 0.1
+    assert distance(of(compute_moments(random_maps(2))), aim).item() > 0.1
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -75,20 +86,22 @@ def test_shares_of_one_half_are_that_half(name: str) -> None:
     maps = random_maps(3, shape=(6, 8))
     shares = torch.zeros(1, 1, 6, 8, dtype=torch.float64)
     shares[..., :4] = 0.5
-    for masked, half in zip(of(sums(maps, weights_of(shares))), of(sums(maps[..., :4])), strict=True):
+    for masked, half in zip(
+        of(compute_moments(maps, normalize_weights(shares))), of(compute_moments(maps[..., :4])), strict=True
+    ):
         torch.testing.assert_close(masked, half)
 
 
 def test_sums_of_the_parts_are_those_of_the_whole() -> None:
     maps = random_maps(4)
-    parts = [sums(maps[..., columns], 1 / 42) for columns in (slice(0, 3), slice(3, None))]
-    for one, other, whole in zip(*parts, sums(maps), strict=True):
+    parts = [compute_moments(maps[..., columns], 1 / 42) for columns in (slice(0, 3), slice(3, None))]
+    for one, other, whole in zip(*parts, compute_moments(maps), strict=True):
         torch.testing.assert_close(one + other, whole)
 
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_gradients_are_those_of_differences(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(sums(random_maps(1, shape=(12,))))
+    aim = of(compute_moments(random_maps(1, shape=(12,))))
     maps = random_maps(2, shape=(12,)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: distance(of(sums(x)), aim), maps, atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: distance(of(compute_moments(x)), aim), maps, atol=1e-4)

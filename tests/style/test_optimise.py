@@ -9,7 +9,7 @@ from torch import Tensor
 from audiocnn.backbones import create_backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.style.extract import LUMA, Extractor, layers_of
-from audiocnn.style.optimise import Step, Style, fitted, optimise, scales
+from audiocnn.style.optimise import Step, Style, optimise, resize_to_side, scales
 from audiocnn.style.options import StyleOptions
 
 SIZE = (64, 64)
@@ -86,9 +86,9 @@ def test_from_coarse_to_fine() -> None:
 
 
 def test_fitted() -> None:
-    assert fitted(torch.zeros(1, 3, 40, 80), 40).shape == (1, 3, 20, 40)
-    assert fitted(torch.zeros(1, 3, 1, 1), 40, least=8).shape == (1, 3, 40, 40)
-    assert fitted(torch.zeros(1, 3, 10, 100), 50, least=8).shape == (1, 3, 8, 80)
+    assert resize_to_side(torch.zeros(1, 3, 40, 80), 40).shape == (1, 3, 20, 40)
+    assert resize_to_side(torch.zeros(1, 3, 1, 1), 40, least=8).shape == (1, 3, 40, 40)
+    assert resize_to_side(torch.zeros(1, 3, 10, 100), 50, least=8).shape == (1, 3, 8, 80)
 
 
 @pytest.mark.parametrize("name", ["resnet_small", "mobilenet_small", "googlenet_small", "densenet_small"])

@@ -80,7 +80,7 @@ def test_the_tile_fits_the_memory(extractor: Extractor, monkeypatch: pytest.Monk
 
 def test_networks_that_see_everything_have_no_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     extractor = Extractor(create_backbone("mnasnet_small"), (0, 1, 2, 3, 4))
-    if extractor.field < float("inf"):
+    if extractor.receptive_field < float("inf"):
         extractor = Extractor(create_backbone("efficientnet_small"), (0, 1, 2, 3, 4))
     with pytest.raises(ValueError, match="tile is 64, expected 0: cells of this network see the whole"):
         plan(extractor, SIZE, 64)

@@ -28,11 +28,9 @@ def read_squares(paths: Sequence[Path], size: int) -> Tensor:
     """
 
     def square(path: Path) -> Tensor:
-        pixels = torch.from_numpy(images.read_image(path).pixels)
-        side = min(pixels.shape[1:])
-        top, left = ((n - side) // 2 for n in pixels.shape[1:])
-        middle = pixels[None, :, top : top + side, left : left + side]
-        if side != size:
+        pixels = torch.from_numpy(images.read_image(path).pixels)[None]
+        middle = images.crop_center(pixels, min(pixels.shape[2:]))
+        if middle.shape[-1] != size:
             middle = functional.interpolate(middle, size=(size, size), mode="bicubic", antialias=True)
         return (middle[0].clamp(0, 1) * 255).round().byte()
 

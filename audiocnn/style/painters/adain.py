@@ -1,8 +1,8 @@
-"""A image and any style -> the image in that style, in one pass."""
+"""AdaIN: a network that paints in any style by the means and deviations of feature maps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,103 +10,84 @@ from torch import Tensor, nn
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.models.painters import PAINTERS
-from audiocnn.registry import InitArgs
-from audiocnn.style.extract import first_stages, layers_of
-from audiocnn.style.painters.feedforward import cropped, filled
+from audiocnn.style.painters.base import AnyStylePainter, crop_to, mirrored_layers
 
-SMALLEST = 1e-5  # deviation of a channel that is the same everywhere
+MIN_DEVIATION = 1e-5  # of a channel that is the same everywhere
 
 
-def moments_of(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel over all positions: (batch, channels, 1, 1) each."""
+def instance_statistics(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the mean and standard deviation of each channel over all positions.
+
+    Args:
+        maps: feature maps (batch, channels, rows, columns).
+
+    Returns:
+        (batch, channels, 1, 1) each.
+    """
     variance, mean = torch.var_mean(maps, dim=(2, 3), keepdim=True, correction=0)
-    return mean, (variance + SMALLEST**2).sqrt()
+    return mean, (variance + MIN_DEVIATION**2).sqrt()
 
 
 def adain(content: Tensor, style: Tensor) -> Tensor:
-    """Maps of a content with the mean and deviation of each channel of a style's.
+    """Give the channels of a content the mean and deviation of a style's.
 
-    Shape: (batch, channels, rows, columns), and a style's of any size -> as the content's.
-    Source: Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
-    2017, equation 8.
+    Args:
+        content: feature maps (batch, channels, rows, columns).
+        style: feature maps (batch or 1, channels, rows', columns').
+
+    Returns:
+        Feature maps of the content's shape.
+
+    Source:
+        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", 2017,
+        equation 8.
     """
-    (mean, deviation), (mean_aim, deviation_aim) = moments_of(content), moments_of(style)
-    return (content - mean) / deviation * deviation_aim + mean_aim
+    (mean, deviation), (style_mean, style_deviation) = (
+        instance_statistics(content),
+        instance_statistics(style),
+    )
+    return (content - mean) / deviation * style_deviation + style_mean
 
 
 @PAINTERS.register
-class AdaIN(InitArgs, nn.Module):
-    """Images in the style of others, which it need not have seen before.
+class AdaIN(AnyStylePainter):
+    """A painter in any style, by adaptive instance normalisation of an encoder's feature maps.
 
-    Shape: (batch, 3, rows, columns), from 0 to 1, and styles (batch, 3, rows', columns') -> as the images.
-    Source: Huang and Belongie 2017. Differs: the encoder is this project's VGG.
-    Raises: ValueError when the layer is not the first of a block.
+    Shape:
+        (batch, 3, rows, columns) from 0 to 1 -> the same.
+
+    Source:
+        Huang and Belongie 2017.
+
+    Differs:
+        The encoder is this project's VGG.
 
     Args:
         backbone: the encoder, of which a copy up to the layer is kept; it does not learn.
-        layer: the number of its stage where statistics are exchanged, the first of a block.
+        layer: number of its stage where statistics are exchanged, the first of a block.
+
+    Raises:
+        ValueError: the layer is not the first of a block.
     """
 
     def __init__(self, backbone: VGG, layer: int) -> None:
-        super().__init__()
-        self.layer, (self.backbone, self.n_halvings) = layer, up_to(backbone, layer)
-        self.decode = _mirrored(backbone, self.n_halvings)
+        super().__init__(backbone, layer)
+        self.decode = _mirror(backbone, self.n_halvings)
 
-    def train(self, mode: bool = True) -> AdaIN:
-        super().train(mode)
-        self.backbone.eval()
-        return self
-
-    def encode(self, images: Tensor) -> Tensor:
-        """The maps of the layer."""
-        return self.backbone(images)
-
-    def forward(
-        self, images: Tensor, styles: Tensor | Sequence[Tensor], weights: Sequence[float] = (1.0,)
-    ) -> Tensor:
-        """Of several styles, each (batch, 3, rows', columns'), a mixture by their weights.
-
-        A style of batch 1 is for all images.
-        """
-        styles = [styles] if isinstance(styles, Tensor) else styles
-        content = self.encode(filled(images, 2**self.n_halvings))
-        mixed = sum(
-            weight / sum(weights) * adain(content, self.encode(filled(style, 2**self.n_halvings)))
-            for style, weight in zip(styles, weights, strict=True)
-        )
-        return cropped(self.decode(mixed), images)
+    def mix(self, content: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+        maps = self.encode(content)[-1]
+        mixed = torch.zeros_like(maps)
+        for style, share in zip(styles, shares, strict=True):
+            mixed = mixed + share * adain(maps, self.encode(style)[-1])
+        return crop_to(self.decode(mixed), content)
 
 
-def up_to(backbone: VGG, layer: int) -> tuple[VGG, int]:
-    """A copy of the stages up to the first of a block, mirrored at the edges; and how often that halves.
-
-    Raises: ValueError when the layer is not the first of a block.
-    """
-    firsts = [*layers_of(backbone)[1]]
-    if layer not in firsts:
-        raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
-    kept = first_stages(backbone, layer)
-    for part in kept.modules():
-        if isinstance(part, nn.Conv2d):
-            part.padding_mode = "reflect"  # by zeros a decoder would know where the edges are
-    return kept, firsts.index(layer)
-
-
-def backwards(backbone: VGG, n_halvings: int) -> Iterator[tuple[int, int, bool]]:
-    """The encoder's layers from the last: channels in and out, and whether an enlargement follows."""
-    before = backbone.widths[n_halvings]
-    for i in reversed(range(n_halvings)):
-        for place in range(len(backbone.kernels[i])):
-            yield before, backbone.widths[i], place == 0
-            before = backbone.widths[i]
-
-
-def _mirrored(backbone: VGG, n_halvings: int) -> nn.Sequential:
-    """The encoder backwards: repetitions for poolings, no norms, which would undo what was exchanged."""
+def _mirror(backbone: VGG, n_halvings: int) -> nn.Sequential:
+    """The encoder backwards: nearest neighbours for poolings, no norms, which would undo what was exchanged."""
     layers: list[nn.Module] = []
     arguments = {"dims": 2, "padding_mode": "reflect", "norm": "none"}
-    for into, out, enlarges in backwards(backbone, n_halvings):
-        layers.append(ConvNormAct(into, out, 3, **arguments))
+    for in_channels, out_channels, enlarges in mirrored_layers(backbone, n_halvings):
+        layers.append(ConvNormAct(in_channels, out_channels, 3, **arguments))
         if enlarges:
             layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
     last = ConvNormAct(backbone.widths[0], 3, 3, act="none", **arguments)

@@ -1,4 +1,4 @@
-"""A image and a style's number -> the image in that style: one network, with a bank of kernels."""
+"""StyleBank: a network that paints in the styles of a bank of kernels."""
 
 from __future__ import annotations
 
@@ -11,73 +11,138 @@ from torch.nn import functional
 from audiocnn.blocks.dynamic import ConvBank
 from audiocnn.blocks.norm import norm
 from audiocnn.models.painters import PAINTERS
-from audiocnn.registry import InitArgs
-from audiocnn.style.painters.feedforward import STRIDE, cropped, decoder, encoder, filled
+from audiocnn.style.painters.base import Painter, crop_to, pad_to_stride
+from audiocnn.style.painters.feedforward import STRIDE, decoder, encoder
+
+IDENTITY_SHARE = 0.5  # of the training steps: T = 2 in the paper's section 4.1
 
 
 @PAINTERS.register
-class StyleBank(InitArgs, nn.Module):
-    """Images in one of several styles, or in a mixture of them, which may differ from region to region.
+class StyleBank(Painter):
+    """A painter in one of its styles, or in a mixture of them, which may differ from region to region.
 
-    Encoder and decoder know no style; each style is a kernel of the bank. Without one they give the image
-    back.
-    Shape: (batch, 3, rows, columns), from 0 to 1, and a choice -> the same.
-    Source: Chen et al., "StyleBank: an explicit representation for neural image style transfer", 2017.
-    Differs: one convolution for each style, for two.
+    Encoder and decoder are the same for all styles; each style is a kernel of the bank. Without a style they give
+    the image back.
+
+    Shape:
+        (batch, 3, rows, columns) from 0 to 1 -> the same.
+
+    Source:
+        Chen et al., "StyleBank: an explicit representation for neural image style transfer", 2017.
+
+    Differs:
+        One convolution for each style, where the paper has two.
 
     Args:
         styles: their names.
-        width: channels of the first maps.
+        width: channels of the first feature maps.
         n_blocks: residual blocks of the encoder.
+
+    Raises:
+        ValueError: there is no style, or one twice.
     """
 
     def __init__(self, styles: Sequence[str], width: int = 16, n_blocks: int = 1) -> None:
         super().__init__()
         if not styles or len(set(styles)) < len(styles):
             raise ValueError(f"styles are {[*styles]}, expected at least one, and none twice")
-        self.styles, self.width, self.n_blocks = [*styles], width, n_blocks
+        self.styles = [*styles]
+        self.identity_share = IDENTITY_SHARE
         self.encode, self.decode = encoder(width, n_blocks), decoder(width)
         self.bank = ConvBank(len(styles), 4 * width, 4 * width, 3, dims=2, bias=False)
         self.norm = norm("instance", 4 * width, dims=2)
 
-    def forward(self, images: Tensor, choice: Tensor | None = None, masks: Tensor | None = None) -> Tensor:
-        """Images in the styles chosen.
+    @property
+    def style_names(self) -> list[str]:
+        return self.styles
 
-        Args:
-            choice: a style's number for each image (batch,), or shares of all (batch, styles); without it
-                and masks the images come back as they are.
-            masks: where each style goes, (batch, styles, rows, columns), from 0 to 1; else the image stays.
-        """
-        maps = self.encode(filled(images, STRIDE))
-        if masks is not None:
-            maps = self._mixed(maps, functional.interpolate(masks, size=maps.shape[2:], mode="area"))
-        elif choice is not None:
-            maps = self._styled(maps, choice)
-        return cropped(self.decode(maps), images)
+    def paint(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor] | Sequence[str] = (),
+        weights: Sequence[float] = (),
+        masks: Sequence[Tensor] = (),
+    ) -> Tensor:
+        numbers = [self._number(style) for style in styles]
+        maps = self.encode(pad_to_stride(content, STRIDE))
+        if masks:
+            maps = self._in_regions(maps, numbers, masks)
+        elif styles:
+            shares = self._shares(numbers, weights or [1.0] * len(numbers)).to(maps)
+            maps = self._styled(maps, shares)
+        return crop_to(self.decode(maps), content)
 
-    def _styled(self, maps: Tensor, choice: Tensor) -> Tensor:
-        return functional.relu(self.norm(self.bank(maps, choice)))
+    def _number(self, style: object) -> int:
+        if not isinstance(style, str) or style not in self.styles:
+            raise ValueError(f"style is {style!r}, expected one of {', '.join(self.styles)}")
+        return self.styles.index(style)
 
-    def _mixed(self, maps: Tensor, masks: Tensor) -> Tensor:
-        mixed = maps * (1 - masks.sum(1, keepdim=True)).clamp(min=0)
-        for number in range(len(self.styles)):
-            choice = torch.full((len(maps),), number, device=maps.device)
-            mixed = mixed + masks[:, number : number + 1] * self._styled(maps, choice)
+    def _shares(self, numbers: Sequence[int], weights: Sequence[float]) -> Tensor:
+        """The share of each of the bank's styles, (styles,), in sum 1."""
+        shares = torch.zeros(len(self.styles))
+        for number, weight in zip(numbers, weights, strict=True):
+            shares[number] += weight
+        return shares / shares.sum()
+
+    def _styled(self, maps: Tensor, shares: Tensor) -> Tensor:
+        return functional.relu(self.norm(self.bank(maps, shares.expand(len(maps), -1))))
+
+    def _in_regions(self, maps: Tensor, numbers: Sequence[int], masks: Sequence[Tensor]) -> Tensor:
+        """Feature maps with each style where its mask is."""
+        chosen = sorted({*numbers})
+        pairs = [*zip(numbers, masks, strict=True)]
+        of_styles = [torch.stack([mask for one, mask in pairs if one == number]).sum(0) for number in chosen]
+        regions = torch.cat(of_styles, dim=1).clamp(0, 1)
+        regions = functional.interpolate(regions, size=maps.shape[2:], mode="area")
+        mixed = maps * (1 - regions.sum(1, keepdim=True)).clamp(min=0)
+        for number, region in zip(chosen, regions.split(1, dim=1), strict=True):
+            mixed = mixed + region * self._styled(maps, self._shares([number], [1.0]).to(maps))
         return mixed
 
-    def added(self, style: str) -> StyleBank:
-        """A network with one more style, whose kernel is all that is left to learn; the others stay."""
-        grown = StyleBank([*self.styles, style], self.width, self.n_blocks)
-        state = self.state_dict()
-        state["bank.weight"] = torch.cat([state["bank.weight"], grown.bank.weight.detach()[-1:]])
-        grown.load_state_dict(state)
+    def add_style(self, name: str) -> StyleBank:
+        """Return a network with one more style, which has learned nothing, beside those of this one.
+
+        Args:
+            name: of the style.
+        """
+        grown = StyleBank(**{**self.init_args, "styles": [*self.styles, name]})
+        weights = self.state_dict()
+        weights["bank.weight"] = torch.cat([weights["bank.weight"], grown.bank.weight.detach()[-1:]])
+        grown.load_state_dict(weights)
         return grown
 
-    def learn_from(self, number: int) -> None:
-        """From now on only the kernels of the styles from this number on learn."""
+    def start_from(self, other: nn.Module) -> None:
+        """Take the weights of another bank of the same styles, or of the first of them.
+
+        Of the first: these styles stay as they are, and only the kernels of the others learn.
+
+        Args:
+            other: a bank of the same width and number of blocks.
+
+        Raises:
+            ValueError: it is no bank, or not of the first styles.
+            RuntimeError: it is of another shape.
+        """
+        if isinstance(other, StyleBank):
+            known, own = other.styles, self.styles
+            if known != own[: len(known)]:
+                raise ValueError(f"start has the styles {known}, expected the first of {own}")
+            for name in own[len(known) :]:
+                other = other.add_style(name)
+            if len(known) < len(own):
+                self.fix_styles(len(known))
+        super().start_from(other)
+
+    def fix_styles(self, n: int) -> None:
+        """Let only the kernels of the styles from the n-th on learn.
+
+        Args:
+            n: styles that stay as they are.
+        """
+        self.n_fixed, self.identity_share = n, 0.0  # encoder and decoder do not learn
         self.requires_grad_(False)
         weight = self.bank.weight.requires_grad_()
-        learns = torch.arange(len(weight)) >= number
+        learns = torch.arange(len(weight)) >= n
         weight.register_hook(
             lambda gradient: gradient * learns.view(-1, *[1] * (gradient.ndim - 1)).to(gradient)
         )

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn.backbones.vgg import VGG
-from audiocnn.style.losses import gaussian, sums
-from audiocnn.style.painters.adain import AdaIN, adain, moments_of
+from audiocnn.style.losses import compute_moments, gaussian
+from audiocnn.style.painters.adain import AdaIN, adain, instance_statistics
 from audiocnn.style.painters.bank import StyleBank
 from audiocnn.style.painters.feedforward import TransferNet
 from audiocnn.style.painters.meta import MetaNet
@@ -33,7 +33,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size(name: str, size: tuple[int, int]) -> None:
     network, shown = NETWORKS[name](), images(*size)
-    made = network(shown, images(20, 9)) if name in ("adain", "meta") else network(shown)
+    made = network.paint(shown, [images(20, 9)] if network.style_names is None else [])
     assert made.shape == shown.shape
     assert made.isfinite().all() and made.min() >= 0 and made.max() <= 1
 
@@ -46,7 +46,9 @@ def test_adain_by_hand() -> None:
 
 def test_adain_gives_the_statistics_of_the_style() -> None:
     made = adain(images(9, 12), images(30, 5, seed=1) ** 2)
-    for found, wanted in zip(moments_of(made), moments_of(images(30, 5, seed=1) ** 2), strict=True):
+    for found, wanted in zip(
+        instance_statistics(made), instance_statistics(images(30, 5, seed=1) ** 2), strict=True
+    ):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
@@ -54,9 +56,9 @@ def test_adain_mixes_styles_by_their_weights() -> None:
     network, shown = AdaIN(encoder(), 4).eval(), images(16, 16)
     one, other = images(16, 16, seed=1), images(16, 16, seed=2)
     with torch.no_grad():
-        alone = network(shown, one)
-        torch.testing.assert_close(network(shown, [one, other], [2.0, 0.0]), alone)
-        assert not torch.allclose(network(shown, [one, other], [1.0, 1.0]), alone, atol=1e-6)
+        alone = network.paint(shown, [one])
+        torch.testing.assert_close(network.paint(shown, [one, other], [2.0, 0.0]), alone)
+        assert not torch.allclose(network.paint(shown, [one, other], [1.0, 1.0]), alone, atol=1e-6)
 
 
 def test_the_encoder_of_adain_does_not_learn() -> None:
@@ -67,37 +69,51 @@ def test_the_encoder_of_adain_does_not_learn() -> None:
         AdaIN(encoder(), 1)
 
 
-def test_a_bank_without_a_choice_knows_no_style() -> None:
+def test_a_bank_without_a_style_uses_no_kernel() -> None:
     network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
-    before = network(shown)
+    before = network.paint(shown)
     nn.init.zeros_(network.bank.weight)
-    assert torch.equal(network(shown), before)
+    assert torch.equal(network.paint(shown), before)
 
 
 def test_masks_put_styles_where_they_belong() -> None:
     network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
-    whole = torch.zeros(2, 2, 16, 16)
-    whole[:, 1] = 1
+    everywhere = torch.ones(1, 1, 16, 16)
     with torch.no_grad():
-        chosen = network(shown, torch.tensor([1, 1]))
-        torch.testing.assert_close(network(shown, masks=whole), chosen)
-        torch.testing.assert_close(network(shown, torch.tensor([[0.0, 1.0], [0.0, 1.0]])), chosen)
-        torch.testing.assert_close(network(shown, masks=torch.zeros(2, 2, 16, 16)), network(shown))
+        chosen = network.paint(shown, ["b"])
+        torch.testing.assert_close(network.paint(shown, ["b"], masks=[everywhere]), chosen)
+        torch.testing.assert_close(network.paint(shown, ["b", "a"], [1.0, 0.0]), chosen)
+        torch.testing.assert_close(network.paint(shown, ["b"], masks=[0 * everywhere]), network.paint(shown))
+        halves = [everywhere / 2, everywhere / 2]
+        torch.testing.assert_close(network.paint(shown, ["b", "b"], masks=halves), chosen)
 
 
 def test_a_style_is_added_and_the_others_stay() -> None:
     network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
-    grown = network.added("c")
-    assert grown.styles == ["a", "b", "c"]
+    grown = network.add_style("c")
+    assert grown.style_names == ["a", "b", "c"]
     with torch.no_grad():
-        for number in (0, 1):
-            choice = torch.tensor([number] * 2)
-            torch.testing.assert_close(grown(shown, choice), network(shown, choice))
-        assert not torch.allclose(grown(shown, torch.tensor([2, 2])), network(shown, choice), atol=1e-4)
+        for name in ("a", "b"):
+            torch.testing.assert_close(grown.paint(shown, [name]), network.paint(shown, [name]))
+        assert not torch.allclose(grown.paint(shown, ["c"]), network.paint(shown, ["b"]), atol=1e-4)
     with pytest.raises(
         ValueError, match=r"styles are \['a', 'b', 'a'\], expected at least one, and none twice"
     ):
-        network.added("a")
+        network.add_style("a")
+
+
+@pytest.mark.parametrize(
+    ("name", "styles", "message"),
+    [
+        ("feedforward", ["a"], "1 styles and 0 masks given, expected none: this model has one style"),
+        ("adain", [], "0 style images given, expected 1: this model paints in any style"),
+        ("meta", ["a", "b"], "0 style images given, expected 2: this model paints in any style"),
+        ("bank", ["c"], "style is 'c', expected one of a, b"),
+    ],
+)
+def test_styles_that_a_painter_does_not_take(name: str, styles: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        NETWORKS[name]().paint(images(16, 16), styles)
 
 
 def test_each_style_has_a_network_of_its_own() -> None:
@@ -110,11 +126,11 @@ def test_each_style_has_a_network_of_its_own() -> None:
         torch.testing.assert_close(both[1:], alone)
         assert not torch.allclose(both[0], both[1], atol=1e-4)
     with torch.no_grad():
-        painted = network(images(16, 16), styles)
+        painted = network.paint(images(16, 16), [styles])
         close = {"atol": 1e-4, "rtol": 1e-3}
-        torch.testing.assert_close(network(images(16, 16)[1:], styles[1:]), painted[1:], **close)
-        torch.testing.assert_close(network(images(16, 16), styles[1:])[1:], painted[1:], **close)
-        mixed = network(images(16, 16), [styles, styles.flip(0)], [2.0, 0.0])
+        torch.testing.assert_close(network.paint(images(16, 16)[1:], [styles[1:]]), painted[1:], **close)
+        torch.testing.assert_close(network.paint(images(16, 16), [styles[1:]])[1:], painted[1:], **close)
+        mixed = network.paint(images(16, 16), [styles, styles.flip(0)], [2.0, 0.0])
         torch.testing.assert_close(mixed, painted, **close)
 
 
@@ -122,8 +138,10 @@ def test_what_a_meta_network_paints_has_the_colours_of_the_style() -> None:
     style = 0.5 + 0.1 * torch.randn(1, 3, 20, 20, generator=torch.Generator().manual_seed(2))
     style[:, 2] = 0.3 + 0.5 * style[:, 0]  # blue goes with red
     with torch.no_grad():
-        painted = MetaNet(encoder(), 4, 8)(images(32, 32)[:1], style)
-    for found, wanted in zip(gaussian(sums(painted)), gaussian(sums(style)), strict=True):
+        painted = MetaNet(encoder(), 4, 8).paint(images(32, 32)[:1], [style])
+    for found, wanted in zip(
+        gaussian(compute_moments(painted)), gaussian(compute_moments(style)), strict=True
+    ):
         torch.testing.assert_close(found, wanted, atol=5e-3, rtol=0.05)  # some are clipped
 
 
@@ -131,7 +149,7 @@ def test_what_a_meta_network_paints_has_the_colours_of_the_style() -> None:
 def test_a_meta_network_paints_in_one_colour(colour: float) -> None:
     style = torch.full((1, 3, 40, 40), colour)
     with torch.no_grad():
-        painted = MetaNet(encoder(), 4, 8)(images(32, 32)[:1], style)
+        painted = MetaNet(encoder(), 4, 8).paint(images(32, 32)[:1], [style])
     torch.testing.assert_close(painted.mean(), torch.tensor(colour), atol=0.01, rtol=0)
     assert painted.std() < 0.01
 

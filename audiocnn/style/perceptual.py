@@ -1,0 +1,83 @@
+"""The loss that networks which paint in one pass are trained by."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from audiocnn.backbones.base import Backbone
+from audiocnn.blocks.arguments import choose
+from audiocnn.style.extract import Extractor, layers_of
+from audiocnn.style.losses import STATISTICS, compute_moments, content_loss
+
+Target = list[tuple[Tensor, ...]]  # a statistic of style, layer by layer
+
+
+class PerceptualLoss:
+    """How far images are from others in content and in style, by the feature maps of a frozen backbone.
+
+    It is no `nn.Module`: as a part of one its weights would be in the checkpoints of what it trains.
+
+    Args:
+        backbone: of the loss network.
+        statistic: of style, a name of `losses.STATISTICS`.
+
+    Raises:
+        ValueError: there is no such statistic.
+
+    Source:
+        Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016, section 3.2.
+    """
+
+    def __init__(self, backbone: Backbone, statistic: str) -> None:
+        self.content_layers, self.style_layers = layers_of(backbone)
+        self.extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
+        self.statistic = choose(STATISTICS, statistic, "statistic")
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the backbone to a device.
+
+        Args:
+            device: where the images are.
+
+        Returns:
+            The same loss.
+        """
+        self.extractor.to(device)
+        return self
+
+    @torch.no_grad()
+    def style_target(self, images: Tensor) -> Target:
+        """Compute the statistics that images in this style have.
+
+        Args:
+            images: of the style, (batch, 3, rows, columns).
+
+        Returns:
+            The statistic of each style layer, one for each image.
+        """
+        return self._statistics(self.extractor(images))
+
+    def _statistics(self, maps: dict[int, Tensor]) -> Target:
+        return [self.statistic.of(compute_moments(maps[layer])) for layer in self.style_layers]
+
+    def __call__(self, painted: Tensor, content: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+        """Compute the content loss and the style loss, each the mean over its layers.
+
+        Args:
+            painted: images (batch, 3, rows, columns).
+            content: what they are painted of, of the same shape.
+            target: of `style_target`, for each image of the batch.
+
+        Returns:
+            Scalars, the means of the batch.
+        """
+        with torch.no_grad():
+            content_maps = self.extractor(content)
+        maps = self.extractor(painted)
+        content_losses = [content_loss(maps[layer], content_maps[layer]) for layer in self.content_layers]
+        pairs = zip(self._statistics(maps), target, strict=True)
+        style_losses = [self.statistic.distance(*pair) for pair in pairs]
+        return torch.stack(content_losses).mean(), torch.stack(style_losses).mean()
