@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from importlib.util import find_spec
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -68,58 +68,110 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "torchaudio", "lightning", "librosa", "matplotlib"}
 
 
-def part_of(source: Path) -> str:
-    """The row of the table that a file belongs to: "training" for audiocnn/training/notes.py."""
-    return source.relative_to(PACKAGE).with_suffix("").parts[0]
+def module_of(source: Path) -> str:
+    """The dotted name of a source file: "audiocnn.training" for audiocnn/training/__init__.py."""
+    parts = source.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_parts(code: str) -> set[str]:
-    """The parts of audiocnn that some code imports, at its top or inside functions."""
-    found = set()
+MODULES = {module_of(source): source for source in SOURCES}
+
+
+def part_of(module: str) -> str:
+    """The row of the table that a module belongs to: "training" for audiocnn.training.notes."""
+    return f"{module}.__init__".split(".")[1]
+
+
+def imported_modules(code: str) -> set[str]:
+    """The modules of audiocnn that some code imports, at its top or inside functions."""
+    names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: imports are absolute here"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    paths = [name.split(".") for name in found]
-    return {path[1] for path in paths if path[0] == "audiocnn" and len(path) > 1} - {"__version__"}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module for name in names - {"audiocnn.__version__"} if (module := _longest_module(name))}
+
+
+def _longest_module(name: str) -> str:
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def cycle_in(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of a graph of who imports whom; none: []."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
 
 
 @pytest.mark.parametrize(
-    ("code", "parts"),
+    ("code", "modules"),
     [
-        ("import audiocnn.training.notes", {"training"}),
-        ("import audiocnn", set()),
-        ("from audiocnn import audio, files as f, __version__", {"audio", "files"}),
-        ("from audiocnn.training.notes import NotesTask", {"training"}),
-        ("def f():\n    from audiocnn.datasets import maps", {"datasets"}),
-        ("if TYPE_CHECKING:\n    from audiocnn.models.load import load", {"models"}),
+        ("import audiocnn.training.notes", {"audiocnn.training.notes"}),
+        ("import audiocnn", {"audiocnn"}),
+        ("import audiocnn as a, os", {"audiocnn"}),
+        ("from audiocnn import audio, files as f, __version__", {"audiocnn.audio", "audiocnn.files"}),
+        ("from audiocnn import classify", {"audiocnn"}),
+        ("from audiocnn.training.notes import NotesTask", {"audiocnn.training.notes"}),
+        ("def f():\n    from audiocnn.datasets import clips", {"audiocnn.datasets.clips"}),
+        ("if TYPE_CHECKING:\n    from audiocnn.models.load import load", {"audiocnn.models.load"}),
         ("import torch\nfrom audiocnnish.training import x", set()),
     ],
 )
-def test_imports_are_found(code: str, parts: set[str]) -> None:
-    assert imported_parts(code) == parts
+def test_imports_are_found(code: str, modules: set[str]) -> None:
+    assert imported_modules(code) == modules
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(PACKAGE)))
-def test_table(source: Path) -> None:
-    part = part_of(source)
+@pytest.mark.parametrize(
+    ("module", "part"),
+    [
+        ("audiocnn.training.notes", "training"),
+        ("audiocnn.models", "models"),
+        ("audiocnn.audio", "audio"),
+        ("audiocnn", "__init__"),
+    ],
+)
+def test_parts(module: str, part: str) -> None:
+    assert part_of(module) == part
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_table(module: str) -> None:
+    part = part_of(module)
     assert part in MAY_IMPORT, f"{part} has no row in the table"
-    assert imported_parts(source.read_text()) <= MAY_IMPORT[part] | EVERYONE_MAY | {part}
+    imported = {part_of(other) for other in imported_modules(MODULES[module].read_text())}
+    assert imported <= MAY_IMPORT[part] | EVERYONE_MAY | {part}
 
 
-@pytest.mark.parametrize(("start", "other"), [("datasets", "training")])
-def test_training_and_datasets_never_reach_each_other(start: str, other: str) -> None:
+def test_a_circle_is_found() -> None:
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == {"b", "c"}
+
+
+def test_no_circle_between_modules() -> None:
+    graph = {module: imported_modules(source.read_text()) - {module} for module, source in MODULES.items()}
+    assert cycle_in(graph) == []
+
+
+def test_no_circle_between_parts() -> None:
     graph: dict[str, set[str]] = {}
-    for source in SOURCES:
-        graph.setdefault(part_of(source), set()).update(imported_parts(source.read_text()))
-    reached, todo = set(), {start}
-    while todo:
-        part = todo.pop()
-        reached.add(part)
-        todo |= graph.get(part, set()) - reached
-    assert other not in reached
+    for module, source in MODULES.items():
+        imported = {part_of(other) for other in imported_modules(source.read_text())}
+        graph.setdefault(part_of(module), set()).update(imported - {part_of(module)})
+    assert cycle_in(graph) == []
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a new process has loaded when it has run some code."""
+    program = f"import atexit, sys; atexit.register(lambda: print('loaded', *sys.modules)); {code}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("loaded")[2].split())
 
 
 @pytest.mark.parametrize(
@@ -131,14 +183,32 @@ def test_training_and_datasets_never_reach_each_other(start: str, other: str) ->
     ],
 )
 def test_starts_without_heavy_libraries(code: str) -> None:
-    if "cli" in code and find_spec("audiocnn.cli") is None:
-        pytest.skip("the command line is not written yet")
-    program = f"import atexit, sys; atexit.register(lambda: print('loaded', *sys.modules)); {code}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    loaded = done.stdout.rpartition("loaded")[2].split()
+    loaded = loaded_by(code)
     assert "audiocnn" in loaded
     assert HEAVY.isdisjoint(loaded)
+
+
+NOT_TO_TRANSCRIBE = ("style", "training", "datasets", "synthesis", "evaluate", "explain", "augment", "cli")
+
+
+@pytest.mark.parametrize(
+    ("code", "max_modules"),
+    [
+        ("import audiocnn; audiocnn.load('notes-piano')", 40),
+        ("import audiocnn; audiocnn.transcribe('data/examples/menuet_piano.flac', 'notes-piano')", 55),
+    ],
+)
+def test_a_named_model_loads_its_own_parts_alone(
+    code: str, max_modules: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PACKAGE.parent)
+    loaded = loaded_by(code)
+    ours = {module for module in loaded if module in MODULES}
+    assert len(ours) < max_modules
+    assert {part_of(module) for module in ours}.isdisjoint(NOT_TO_TRANSCRIBE)
+    families = {"audiocnn.backbones", "audiocnn.backbones.base", "audiocnn.backbones.harmonic"}
+    assert {module for module in ours if part_of(module) == "backbones"} == families
+    assert (HEAVY - {"torch"}).isdisjoint(loaded)
 
 
 def test_public_names() -> None:

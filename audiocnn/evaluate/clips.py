@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-import audiocnn
 from audiocnn import audio, files
 from audiocnn.datasets.clips.sources import Clip
 from audiocnn.evaluate.predictions import Predictions, collect_predictions
+from audiocnn.inference.classify import classify
 from audiocnn.models.clips import ClipModel
 
 
@@ -123,7 +123,7 @@ def _classify(clip: Clip, waveform: np.ndarray, models: Sequence[ClipModel], dev
     if not len(samples):
         end_s = len(waveform) / rate
         raise files.FileError(clip.path, f"start is {clip.start_s} s, expected less than its end, {end_s} s")
-    return audiocnn.classify((samples, rate), models, device=device).values
+    return classify((samples, rate), models, device=device).values
 
 
 def _relative(path: Path, folder: str | Path) -> str:

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import audiocnn
 from audiocnn import audio, files
 from audiocnn.explain import kernels, plots, saliency, sonify
 from audiocnn.explain.fields import Fields, measure_fields, spans
@@ -25,6 +24,8 @@ from audiocnn.explain.maximisation import maximise
 from audiocnn.explain.network import Target, layer_of, network_of, upto
 from audiocnn.explain.patches import top_patches
 from audiocnn.frontends.waveform import Waveform
+from audiocnn.inference.classify import classify
+from audiocnn.inference.transcribe import transcribe
 from audiocnn.labels import UNKNOWN, format_predictions
 from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
@@ -141,7 +142,7 @@ def _of_labels(
     source: Path, model: ClipModel, waveform: Tensor, labels: Sequence[str], top: int, time_s: float | None
 ) -> tuple[str, list[Excerpt]]:
     """What is heard, and each label's window."""
-    found = audiocnn.classify(source, model, device=str(model.device))
+    found = classify(source, model, device=str(model.device))
     timeline = found.timeline
     windows = model.windows(waveform)
     middles_s = timeline.starts_s + timeline.window_s / 2
@@ -161,7 +162,7 @@ def _of_note(
     source: Path, model: NotesModel, waveform: Tensor, time_s: float | None, midi: int | None
 ) -> tuple[str, list[Excerpt]]:
     """How many notes are heard, and the spectrogram around the onset of the one that is asked for."""
-    notes = audiocnn.transcribe(source, model, device=str(model.device)).notes
+    notes = transcribe(source, model, device=str(model.device)).notes
     note = chosen(notes, time_s, midi)
     if note is None:
         asked = "note" if midi is None else f"note {midi}"

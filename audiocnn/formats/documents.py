@@ -14,8 +14,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import audiocnn
-from audiocnn import files, units
+from audiocnn import __version__, files, units
 from audiocnn.notes import BEND_STEP_S, Note
 
 JAMS_VERSION = "0.3.5"
@@ -51,7 +50,7 @@ def write_jams(notes: Iterable[Note], path: str | os.PathLike, duration_s: float
     ]
     annotation = {
         "namespace": "note_midi",
-        "annotation_metadata": {"annotation_tools": f"audiocnn {audiocnn.__version__}"},
+        "annotation_metadata": {"annotation_tools": f"audiocnn {__version__}"},
         "data": observations,
         "sandbox": {"velocity": [note.velocity for note in notes], "bend": [note.bend for note in notes]},
         "time": 0,

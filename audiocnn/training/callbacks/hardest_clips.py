@@ -8,10 +8,10 @@ import lightning
 import numpy as np
 from torch import Tensor
 
-import audiocnn
 from audiocnn import audio, plots
 from audiocnn.evaluate import collect_predictions
 from audiocnn.evaluate.plots import plot_confusion_matrix
+from audiocnn.inference.classify import classify
 from audiocnn.labels import UNKNOWN
 from audiocnn.training.callbacks.piano_rolls import log_folder, tell_loggers
 from audiocnn.training.clips import ClipTask
@@ -69,7 +69,7 @@ class LogClips(lightning.Callback):
         for i, (_, number, samples) in enumerate(self._hardest):
             sound, plot = (folder / f"hardest_{i}{suffix}" for suffix in (".wav", ".png"))
             audio.save(sound, samples, pl_module.sample_rate)
-            audiocnn.classify(sound, pl_module, device=str(pl_module.device)).to_png(plot)
+            classify(sound, pl_module, device=str(pl_module.device)).to_png(plot)
             caption = [f"right: {', '.join(self._labels[number]) or UNKNOWN}"]
             tell_loggers(trainer, "log_audio", f"val/hardest_{i}", str(sound), caption=caption)
             tell_loggers(trainer, "log_image", f"val/hardest_{i}_picture", str(plot), caption=caption)
