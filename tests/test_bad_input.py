@@ -20,9 +20,8 @@ import audiocnn
 from audiocnn import formats
 from audiocnn.cli import main
 
-MODEL = (
-    Path(__file__).parent / "golden" / "tones.safetensors"
-)  # made by hand in tests/cli/test_main.py, hears pure tones
+# A model of pure tones, made by hand in tests/cli/test_main.py.
+MODEL = Path(__file__).parent / "golden" / "tones.safetensors"
 A4 = 69
 
 
@@ -261,7 +260,7 @@ def damaged(content: bytes) -> bytes:
 
 
 def of_a_later_version(content: bytes) -> bytes:
-    return content.replace(rb"{\"version\": 1,", rb"{\"version\": 9,")
+    return content.replace(rb"{\"version\": 2,", rb"{\"version\": 9,")
 
 
 class Code:
@@ -276,7 +275,7 @@ class Code:
     [
         (None, "No such file or directory"),
         (damaged, "damaged, or no safetensors file"),
-        (of_a_later_version, "is of version 9, expected version 1: update audiocnn"),
+        (of_a_later_version, "is of version 9, expected version 2: update audiocnn"),
         (lambda _: pickle.dumps(Code()), "is a pickle, which could run code"),
         (lambda _: b"", "damaged, or no safetensors file"),
         (lambda _: b"la la la", "damaged, or no safetensors file"),

@@ -198,7 +198,7 @@ def test_trains_resumes_exports_and_transcribes(
     assert (runs / "csv" / "version_1" / "config.yaml").is_file()
 
     last, out = runs / "last.ckpt", lightning_cli / "tones.safetensors"
-    assert main(["export", str(out), "--config", str(SMOKE), "--ckpt_path", str(last)]) == 0
+    assert main(["export", str(out), "--fit-config", str(SMOKE), "--ckpt-path", str(last)]) == 0
     task, trained = read_model(out), torch.load(last, weights_only=True)
     assert trained["global_step"] == 80
     for name, tensor in trained["state_dict"].items():
@@ -231,11 +231,11 @@ def test_fit_without_a_cache_tells_so(lightning_cli: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.splitlines()[-1].startswith("data/cache/smoke/train: no recording")
 
 
-@pytest.mark.parametrize(("has_half", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+@pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
 def test_half_precision_only_where_the_processor_has_it(
-    has_half: bool, precision: str, lightning_cli: Path, monkeypatch: pytest.MonkeyPatch
+    has_bf16: bool, precision: str, lightning_cli: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "has_half", lambda: has_half)
+    monkeypatch.setattr(training, "has_bf16", lambda: has_bf16)
     monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(SMOKE)])
     assert CommandLine(run=False).trainer.precision == precision
 
@@ -269,7 +269,7 @@ def test_bad_checkpoint(
         path.write_bytes(checkpoint)
     elif checkpoint is not None:
         torch.save(checkpoint, path)
-    assert main(["export", "out.safetensors", "--config", str(SMOKE), "--ckpt_path", str(path)]) == 1
+    assert main(["export", "out.safetensors", "--fit-config", str(SMOKE), "--ckpt-path", str(path)]) == 1
     assert capsys.readouterr().err.splitlines() == [f"{path}: {reason}"]
     assert [file.name for file in lightning_cli.iterdir()] == ([] if checkpoint is None else ["bad.ckpt"])
 
@@ -290,6 +290,6 @@ def test_bad_config(
     if config is not None:
         path.write_text(config)
     torch.save({"state_dict": {}}, "last.ckpt")
-    assert main(["export", "out.safetensors", "--config", str(path), "--ckpt_path", "last.ckpt"]) == 1
+    assert main(["export", "out.safetensors", "--fit-config", str(path), "--ckpt-path", "last.ckpt"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{path}: {reason}")

@@ -63,6 +63,7 @@ MAY_IMPORT = {
     },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
+MAY_IMPORT["__main__"] = {"cli"}
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "torchaudio", "lightning", "librosa", "matplotlib"}

@@ -1,63 +1,165 @@
-"""The command line, `audiocnn VERB ...`: each verb is a function, imported when it is called for.
+"""The command line, `audiocnn VERB ...`: each verb is a function, imported when it is called.
 
-Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. That, and
-what a file is to blame for (`path: reason`), is told in one line on the standard error.
+Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. Wrong
+arguments, and files that fail (`path: reason`), are reported in one line each on the standard error.
 """
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import NamedTuple
 
 from audiocnn import __version__, files
 from audiocnn.cli import interrupts
 
-# verb -> (module:function here, what it does)
+
+class Verb(NamedTuple):
+    """A verb of the command line.
+
+    Attributes:
+        home: its module in this package, and its function there.
+        summary: what goes in -> what comes out.
+        example: a command line that one may give.
+    """
+
+    home: str
+    summary: str
+    example: str
+
+
 VERBS = {
-    "transcribe": ("transcribe:transcribe", "audio files and folders -> notes: MIDI, table, picture"),
-    "classify": ("classify:classify", "audio files and folders -> genre or instruments, along time"),
-    "explain": ("explain:explain", "audio files and folders and a model -> pages that show what it used"),
-    "stylize": ("stylize:stylize", "pictures and a style -> pictures in that style"),
-    "listen": ("listen:listen", "raw sound from the standard input -> notes, told as they come"),
-    "evaluate notes": ("evaluate:evaluate_notes", "recordings with their notes -> precision, recall, F1"),
-    "evaluate genre": ("evaluate:evaluate_genre", "clips with their genre -> accuracy, F1, pictures"),
-    "evaluate instrument": ("evaluate:evaluate_instrument", "clips with instruments -> the same of those"),
-    "data list": ("data:list_data", "the data sets there are"),
-    "data info": ("data:info", "a data set -> where it comes from, its licence and split"),
-    "data check": ("data:check", "clips -> their counts; what is broken, leaks, or is there twice"),
-    "data shard": ("prepare:shard", "clips -> tar files to stream from disk or object storage"),
-    "data prepare clips": ("prepare:prepare_clips", "clips -> the cache that training reads, made ahead"),
-    "data prepare instruments": (
+    "transcribe": Verb(
+        "transcribe:transcribe",
+        "audio files and folders -> notes: MIDI, tables, piano rolls",
+        "audiocnn transcribe song.mp3 album/ --formats mid csv --output notes/",
+    ),
+    "classify": Verb(
+        "classify:classify",
+        "audio files and folders -> genre and instruments, also along time",
+        "audiocnn classify song.mp3 --timeline --formats json png",
+    ),
+    "explain": Verb(
+        "explain:explain",
+        "audio files and a model -> a page for each on what the model used",
+        "audiocnn explain song.mp3 --model genre --label jazz blues",
+    ),
+    "stylize": Verb(
+        "stylize:stylize",
+        "images or sounds and a style -> images or sounds in that style",
+        "audiocnn stylize cat.jpg --style starry_night.jpg --size 1024",
+    ),
+    "listen": Verb(
+        "listen:listen",
+        "raw samples on the standard input -> notes as they are played",
+        "arecord -q -t raw -f S16_LE -r 44100 -c 1 | audiocnn listen --low-latency",
+    ),
+    "evaluate notes": Verb(
+        "evaluate:evaluate_notes",
+        "recordings with their notes -> precision, recall, F1",
+        "audiocnn evaluate notes recordings/ --model notes-piano --output scores.json",
+    ),
+    "evaluate genre": Verb(
+        "evaluate:evaluate_genre",
+        "clips with their genre -> accuracy, F1, a page of plots",
+        "audiocnn evaluate genre gtzan/ --split test --output report/",
+    ),
+    "evaluate instrument": Verb(
+        "evaluate:evaluate_instrument",
+        "clips with their instruments -> accuracy, F1, a page of plots",
+        "audiocnn evaluate instrument irmas/ --split test --output report/",
+    ),
+    "data list": Verb("data:list_data", "the data sets whose layout is known", "audiocnn data list"),
+    "data info": Verb(
+        "data:info", "a data set -> where it comes from, its licence and split", "audiocnn data info gtzan"
+    ),
+    "data check": Verb(
+        "data:check",
+        "clips -> their counts; unreadable files, leaks, duplicates",
+        "audiocnn data check my_music/",
+    ),
+    "data shard": Verb(
+        "prepare:shard",
+        "clips -> tar files to stream from disk or object storage",
+        "audiocnn data shard my_music/ shards/ --shard-mb 256",
+    ),
+    "data prepare clips": Verb(
+        "prepare:prepare_clips",
+        "clips -> the cache that training reads",
+        "audiocnn data prepare clips my_music/ --sample-rate 22050",
+    ),
+    "data prepare instruments": Verb(
         "prepare:prepare_instruments",
-        "MIDI files and soundfonts -> clips with instruments to train on",
+        "MIDI files and soundfonts -> clips with their instruments",
+        "audiocnn data prepare instruments midi/ cache/instruments --soundfonts general.sf2 --hours 4",
     ),
-    "data prepare maps": ("prepare:prepare_maps", "MAPS piano recordings -> a cache to train on"),
-    "data prepare render": ("prepare:prepare_render", "MIDI files and soundfonts -> a cache to train on"),
-    "data prepare speech": ("prepare:prepare_speech", "voices without notes -> a cache to train on"),
-    "fit": ("training:lightning", "a config -> a trained model, in checkpoints"),
-    "validate": ("training:lightning", "a config and a checkpoint -> its validation scores"),
-    "test": ("training:lightning", "a config and a checkpoint -> its test scores"),
-    "search": (
-        "search:command",
-        "a config and what cells are made of -> the config of the best network found",
+    "data prepare maps": Verb(
+        "prepare:prepare_maps",
+        "MAPS piano recordings -> recordings with their notes",
+        "audiocnn data prepare maps MAPS/ cache/maps",
     ),
-    "export": ("export:export", "a checkpoint or a model -> a model file (.safetensors) or ONNX"),
-    "models": ("models:list_models", "the models and networks there are, with what they cost here"),
+    "data prepare render": Verb(
+        "prepare:prepare_render",
+        "MIDI files and soundfonts -> recordings with their notes",
+        "audiocnn data prepare render midi/ cache/render --soundfonts general.sf2 --hours 8",
+    ),
+    "data prepare speech": Verb(
+        "prepare:prepare_speech",
+        "voices without notes -> recordings that have none",
+        "audiocnn data prepare speech cache/speech --minutes 30",
+    ),
+    "fit": Verb(
+        "fit:run",
+        "a config -> a trained model, in checkpoints",
+        "audiocnn fit --config genre_folder --data.path my_music/ --trainer.max_epochs 30",
+    ),
+    "validate": Verb(
+        "fit:run",
+        "a config and a checkpoint -> scores on the validation data",
+        "audiocnn validate --config genre_folder --data.path my_music/ --ckpt_path last",
+    ),
+    "test": Verb(
+        "fit:run",
+        "a config and a checkpoint -> scores on the test data",
+        "audiocnn test --config genre_folder --data.path my_music/ --ckpt_path last",
+    ),
+    "search": Verb(
+        "search:search",
+        "a config and a space of cells -> the config of the best network",
+        "audiocnn search --config search_digits.yaml --output found/",
+    ),
+    "export": Verb(
+        "export:export",
+        "a checkpoint or a model -> a model file (.safetensors) or ONNX",
+        "audiocnn export mine.safetensors --fit-config logs/config.yaml --ckpt-path last.ckpt",
+    ),
+    "models": Verb(
+        "models:list_models",
+        "the shipped models, and the networks to train with their costs",
+        "audiocnn models 'resnet*' --classes 10",
+    ),
 }
+
+LIGHTNING_VERBS = ("fit", "validate", "test")  # their parser is Lightning's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line, that of the process when None, and gives its exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    verb = next((verb for verb in VERBS if arguments[: len(verb.split())] == verb.split()), None)
+    """Run a command line.
+
+    Args:
+        arguments: its words; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    verb = next((verb for verb in VERBS if words[: len(verb.split())] == verb.split()), None)
     try:
-        return _help(arguments) if verb is None else _run(verb, arguments[len(verb.split()) :])
+        return _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
     except files.FileError as error:
         print(error, file=sys.stderr)
         return 1
-    except (
-        BrokenPipeError
-    ):  # whoever reads our output has had enough; the interpreter flushes once more at its end
+    except BrokenPipeError:  # whoever reads our output has had enough; the interpreter flushes once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -65,32 +167,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _run(verb: str, arguments: list[str]) -> int:
-    module, _, name = VERBS[verb][0].partition(":")
-    with interrupts.held():
-        function = getattr(import_module(f"{__name__}.{module}"), name)
-    if module in ("training", "search"):  # what takes a config has a parser of its own
-        return function(verb, arguments)
-    from audiocnn.cli.arguments import UsageError, parser_of
+def find_function(verb: str) -> Callable[..., int]:
+    """Import a verb's function."""
+    module, _, name = VERBS[verb].home.partition(":")
+    with interrupts.deferred():
+        return getattr(import_module(f"{__name__}.{module}"), name)
 
-    parser = parser_of(function, f"audiocnn {verb}")
+
+def _run(verb: str, words: list[str]) -> int:
+    function = find_function(verb)
+    if verb in LIGHTNING_VERBS:
+        return function(verb, words)
+    from audiocnn.cli.parser import UsageError, build_parser, parse
+
+    parser = build_parser(function, f"audiocnn {verb}", VERBS[verb].example)
     try:
-        return function(**vars(parser.parse_args(arguments))) or 0
+        return function(**parse(parser, words)) or 0
     except UsageError as error:
         parser.error(str(error))
 
 
-def _help(arguments: list[str]) -> int:
-    """Tells the verbs; wrongly asked for where the arguments are no verb."""
-    if arguments == ["--version"]:
+def _show_verbs(words: list[str]) -> int:
+    """Print the verbs, those of a group where its name is given (`data`); an error without --help."""
+    if words == ["--version"]:
         print(__version__)
         return 0
-    asked = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
-    width = max(map(len, VERBS)) + 2
-    print("usage: audiocnn VERB ...\n", file=None if asked else sys.stderr)
-    for verb, (_, summary) in VERBS.items():
-        print(f"  {verb:{width}}{summary}", file=None if asked else sys.stderr)
-    print("\naudiocnn VERB --help tells a verb's arguments.", file=None if asked else sys.stderr)
-    if not asked:
-        print(f"\naudiocnn: no such verb: {' '.join(arguments)}", file=sys.stderr)
-    return 0 if asked else 2
+    is_help = not words or not {"-h", "--help"}.isdisjoint(words)
+    stream = sys.stdout if is_help else sys.stderr
+    group = next((f"{words[0]} " for verb in VERBS if words and verb.startswith(f"{words[0]} ")), "")
+    shown = {verb: summary for verb, (_, summary, _) in VERBS.items() if verb.startswith(group)}
+    print(f"usage: audiocnn {group}VERB ...\n", file=stream)
+    for verb, summary in shown.items():
+        print(f"  {verb:{max(map(len, shown)) + 2}}{summary}", file=stream)
+    print("\n`audiocnn VERB --help` shows a verb's arguments and an example.", file=stream)
+    if not is_help:
+        print(f"\naudiocnn: no such verb: {' '.join(words)}", file=stream)
+    return 0 if is_help else 2

@@ -1,19 +1,19 @@
-"""`audiocnn data list | info | check`: which data sets there are, and what is wrong with one."""
+"""`audiocnn data list | info | check`: the data sets whose layout is known, and what is wrong with one."""
 
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audiocnn.cli import tables
-from audiocnn.cli.arguments import UsageError, checked
+from audiocnn.cli import terminal
+from audiocnn.cli.parser import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from audiocnn.datasets.clips.inspection import Report
 
-N_TOLD = 10  # of each kind of fault
-# What `audiocnn data prepare` makes: name -> what for; the modules of these names are their cards.
-PREPARED = {  # name -> (its module, what it is for)
+MAX_SHOWN = 10  # of each kind of fault
+# What `audiocnn data prepare` makes: name -> (its module, whose docstring is its card; what it is for).
+PREPARED = {
     "maps": ("datasets.notes.maps", "notes"),
     "render": ("synthesis.render", "notes"),
     "speech": ("synthesis.speech", "notes"),
@@ -22,20 +22,24 @@ PREPARED = {  # name -> (its module, what it is for)
 
 
 def list_data() -> int:
-    """Tells the data sets whose layout is known; `audiocnn data info NAME` tells all of one."""
+    """List the data sets whose layout is known; `audiocnn data info NAME` describes one."""
     from audiocnn.datasets.clips.layouts import LAYOUTS
 
     rows = [(name, "clips", layout.what, layout.count) for name, layout in LAYOUTS.items()]
     rows += [(name, what_for, _card(name).partition("\n")[0], "") for name, (_, what_for) in PREPARED.items()]
-    _print_table(("name", "for", "what", "count"), rows)
+    headings = ("name", "for", "what", "count")
+    terminal.create_console().print(terminal.create_table(headings, rows, n_left=len(headings)))
     return 0
 
 
 def info(name: str) -> int:
-    """Tells where a data set comes from, its licence, and how it is split.
+    """Describe a data set: where it comes from, its licence, and how it is split.
 
     Args:
-        name: as `audiocnn data list` tells it.
+        name: one of `audiocnn data list`.
+
+    Returns:
+        The exit status.
     """
     from audiocnn.datasets.clips.layouts import LAYOUTS
 
@@ -53,27 +57,31 @@ def info(name: str) -> int:
 
 def check(
     path: Path,
+    *,
     layout: str | None = None,
     by: Literal["group", "random"] = "group",
     seed: int = 0,
     workers: int = 2,
 ) -> int:
-    """Reads all files of a data set of clips, and tells its counts and what is wrong with it.
+    """Read all files of a data set of clips, and report its counts and what is wrong with it.
 
-    Exit status 1 where a file is broken, or where what is trained on is validated or tested on too: a group,
-    a recording, or a near-duplicate, found by its sound.
+    The exit status is 1 where a file cannot be read, or where training data are validation or test data too:
+    a group, a recording, or a near-duplicate, found by its sound.
 
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
-        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; found out where not given.
+        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; by default found out.
         by: how clips without a split are split.
         seed: of that split.
         workers: processes that read.
+
+    Returns:
+        The exit status.
     """
     from audiocnn.datasets.clips import inspection, layouts, splits
 
     try:
-        with checked():
+        with usage_errors():
             clips = splits.split(layouts.read(path, layout), seed=seed, by=by, leaky=True)
     except ModuleNotFoundError as error:  # an extra
         raise UsageError(str(error)) from error
@@ -90,7 +98,7 @@ def _faults(report: "Report") -> dict[str, list[str]]:
         return [f"{one} and {other}: {share:.0%}" for one, other, share in found]
 
     return {
-        "broken": list(report.broken.values()),
+        "unreadable": list(report.broken.values()),
         "in train and elsewhere": report.leaks,
         "near-duplicates, one in train": pairs(report.across),
         "other near-duplicates": pairs(pair for pair in report.duplicates if pair not in report.across),
@@ -100,7 +108,7 @@ def _faults(report: "Report") -> dict[str, list[str]]:
 
 
 def _print_counts(report: "Report") -> None:
-    """A row for each label and for what has none; how many clips of each part have it."""
+    """Print a row for each label and for what has none: how many clips of each split have it."""
     from audiocnn.datasets.clips.sources import SPLITS
 
     names = sorted({label for clip in report.clips for label in clip.labels})
@@ -110,7 +118,8 @@ def _print_counts(report: "Report") -> None:
     counted = [
         (name, *(sum(c.split == part for c in clips) for part in SPLITS)) for name, clips in kinds.items()
     ]
-    _print_table(("label", *SPLITS), [row for row in counted if any(row[1:])], right=True)
+    rows = [row for row in counted if any(row[1:])]
+    terminal.create_console().print(terminal.create_table(("label", *SPLITS), rows))
 
 
 def _print_sounds(report: "Report") -> None:
@@ -125,26 +134,14 @@ def _print_sounds(report: "Report") -> None:
 
 def _print_faults(what: str, faults: list[str]) -> None:
     print(f"{what}: {len(faults) or 'none'}")
-    for fault in faults[:N_TOLD]:
+    for fault in faults[:MAX_SHOWN]:
         print(f"  {fault}")
-    if len(faults) > N_TOLD:
-        print(f"  and {len(faults) - N_TOLD} more")
+    if len(faults) > MAX_SHOWN:
+        print(f"  and {len(faults) - MAX_SHOWN} more")
 
 
 def _card(name: str) -> str:
-    """The docstring of a module of data sets."""
+    """Return the docstring of the module of a data set."""
     from importlib import import_module
 
     return (import_module(f"audiocnn.{PREPARED[name][0]}").__doc__ or "").strip()
-
-
-def _print_table(headings: tuple[str, ...], rows: list[tuple], right: bool = False) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if right and number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    tables.console().print(table)

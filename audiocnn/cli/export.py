@@ -1,4 +1,4 @@
-"""`audiocnn export`: what was trained -> a file to use."""
+"""`audiocnn export`: a trained model -> a file to use."""
 
 import warnings
 from pathlib import Path
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import audiocnn
 from audiocnn import files
-from audiocnn.cli.arguments import UsageError
-from audiocnn.models.file import average_weights, write_model
-from audiocnn.models.onnx import export_onnx
+from audiocnn.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,60 +14,82 @@ if TYPE_CHECKING:
 
 def export(
     out: Path,
+    *,
     model: str | None = None,
-    config: Path | None = None,
+    fit_config: Path | None = None,
     ckpt_path: Path | None = None,
     average: str | None = None,
     share: float = 0.5,
 ) -> int:
-    """Writes a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
+    """Write a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
-    The model is one that there is (--model), or what `audiocnn fit` trained (--config and --ckpt_path).
-    Checkpoints are read without unpickling code. ONNX of a model of labels hears one window; with several
-    labels what is shorter should lie in the middle of silence.
-    Averaged with what its training started from (--average), a model keeps more of what that knew.
+    The model is one that exists (--model), or what `audiocnn fit` trained (--fit-config and --ckpt-path).
+    Checkpoints are read without unpickling code. ONNX of a model of labels takes one window; of a multi-label
+    model, a shorter recording should lie in the middle of silence. Averaged with the model that its training
+    started from (--average), a model keeps more of what that one had learned.
 
     Args:
-        out: the file to write; its suffix tells the format.
+        out: the file to write; its suffix, .safetensors or .onnx, is its format.
         model: a model's name (see `audiocnn models`) or file.
-        config: config of the training.
+        fit_config: config of the training, as `audiocnn fit` wrote it among its logs.
         ckpt_path: checkpoint of the training.
-        average: a model's name or file, of the same shape: weights between the two are written.
-        share: of the weights of `average`, 0 to 1.
+        average: a model's name or file, of the same architecture: weights between the two are written.
+        share: share of the weights of `average`, 0 to 1.
+
+    Returns:
+        The exit status.
     """
     if not 0 <= share <= 1:
         raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
-    pass
-    pass
-    from audiocnn.models.base import Model
-
-    if model is not None and config is None and ckpt_path is None:
-        task: nn.Module = audiocnn.load(model)
-    elif model is None and config is not None and ckpt_path is not None:
-        task = trained(config, ckpt_path)
-    else:
-        raise UsageError("give either --model, or --config and --ckpt_path")
+    network = _load(model, fit_config, ckpt_path)
     if average is not None:
-        try:
-            average_weights(task, audiocnn.load(average), share)
-        except ValueError as error:
-            raise UsageError(f"average is {average}: {error}") from error
-    if out.suffix == ".safetensors":
-        write_model(getattr(task, "network", task), out)  # of a StyleTask what it trains
-    elif isinstance(task, Model):
-        export_onnx(task, out)
-    else:
-        raise UsageError(f"out is {out}, expected a .safetensors file: ONNX is for what listens")
+        _average(network, average, share)
+    _write(network, out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
-def trained(config: Path, ckpt_path: Path) -> "nn.Module":
-    """The task that a config describes with the weights of a checkpoint.
+def _load(model: str | None, fit_config: Path | None, ckpt_path: Path | None) -> "nn.Module":
+    if model is not None and fit_config is None and ckpt_path is None:
+        return audiocnn.load(model)
+    if model is None and fit_config is not None and ckpt_path is not None:
+        return load_checkpoint(fit_config, ckpt_path)
+    raise UsageError("give either --model, or --fit-config and --ckpt-path")
 
-    Raises: FileError when one of them cannot be read or they do not fit.
+
+def _average(network: "nn.Module", other: str, share: float) -> None:
+    from audiocnn.models.file import average_weights
+
+    try:
+        average_weights(network, audiocnn.load(other), share)
+    except ValueError as error:
+        raise UsageError(f"average is {other}: {error}") from error
+
+
+def _write(network: "nn.Module", out: Path) -> None:
+    from audiocnn.models.base import Model
+    from audiocnn.models.file import write_model
+    from audiocnn.models.onnx import export_onnx
+
+    if out.suffix == ".safetensors":
+        write_model(getattr(network, "network", network), out)  # of a StyleTask what it trains
+    elif isinstance(network, Model):
+        export_onnx(network, out)
+    else:
+        raise UsageError(f"out is {out}, expected a .safetensors file: ONNX is for models of sound")
+
+
+def load_checkpoint(config: Path, ckpt_path: Path) -> "nn.Module":
+    """Build the task that a config describes, with the weights of a checkpoint.
+
+    Args:
+        config: of the training.
+        ckpt_path: what the training wrote; read without unpickling code.
+
+    Raises:
+        FileError: one of them cannot be read, or they do not fit.
     """
     import torch
 
@@ -78,10 +98,10 @@ def trained(config: Path, ckpt_path: Path) -> "nn.Module":
             checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise files.FileError(ckpt_path, files.describe_error(error)) from error
-    except Exception as error:  # what a damaged file does to the reader is not to be foreseen
+    except Exception as error:  # what a damaged file does to the reader cannot be foreseen
         raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
     labels = checkpoint.get("labels") if isinstance(checkpoint, dict) else None
-    task = _described(config, labels)
+    task = _build_task(config, labels)
     try:
         task.load_state_dict(dict(checkpoint)["state_dict"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -89,8 +109,8 @@ def trained(config: Path, ckpt_path: Path) -> "nn.Module":
     return task.eval()
 
 
-def _described(config: Path, labels: list[str] | None) -> "nn.Module":
-    """The untrained task of a config, with the labels of its data where those are known."""
+def _build_task(config: Path, labels: list[str] | None) -> "nn.Module":
+    """Build the untrained task of a config, with the labels of its data where those are known."""
     import jsonargparse
     import yaml
 

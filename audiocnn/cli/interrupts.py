@@ -1,9 +1,9 @@
-"""Ctrl-C that stops the work between two pieces of it.
+"""Ctrl-C that ends the work between two steps of it.
 
 Python raises KeyboardInterrupt wherever it is. In a callback, as of the weak references that `copy.deepcopy`
-leaves of a network, the exception is told of and dropped, and the work goes on; in C++ that imports, as
-torch's start does, it aborts the process. What is long runs `held` therefore, and asks `check` where it may
-end.
+leaves of a network, the exception is printed and dropped, and the work goes on; in C++ that imports, as
+torch's start does, it aborts the process. Long work runs within `deferred` therefore, and calls `check` where
+it may end.
 """
 
 import signal
@@ -15,13 +15,13 @@ _pressed = threading.Event()
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Within, a first Ctrl-C waits for the next `check` or the end; a second one is raised where it comes."""
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # neither ignored nor held already
-    if not ours or threading.current_thread() is not threading.main_thread():
+def deferred() -> Iterator[None]:
+    """Make a first Ctrl-C wait for the next `check` or the end; a second one is raised where it comes."""
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # neither ignored nor deferred
+    if not is_default or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _hold)
+    signal.signal(signal.SIGINT, _defer)
     try:
         yield
     finally:
@@ -32,11 +32,11 @@ def held() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises KeyboardInterrupt when Ctrl-C was pressed and held."""
+    """Raise KeyboardInterrupt when Ctrl-C was pressed and deferred."""
     if _pressed.is_set():
         raise KeyboardInterrupt
 
 
-def _hold(*_: object) -> None:
+def _defer(*_: object) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _pressed.set()

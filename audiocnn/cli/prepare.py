@@ -1,16 +1,30 @@
-"""`audiocnn data prepare`: what was fetched or composed -> caches to train on."""
+"""`audiocnn data prepare` and `data shard`: what was fetched or composed -> what training reads."""
 
 import functools
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
-from audiocnn.datasets.clips import loader, shards
-from audiocnn.datasets.notes import maps
-from audiocnn.synthesis import instruments, render, speech
+# Verb -> the function that does it, imported when it is called: some of their modules need torch.
+HOMES = {
+    "prepare_clips": "datasets.clips.loader:prepare",
+    "prepare_instruments": "synthesis.instruments:prepare",
+    "prepare_maps": "datasets.notes.maps:prepare",
+    "prepare_render": "synthesis.render:prepare",
+    "prepare_speech": "synthesis.speech:prepare",
+    "shard": "datasets.clips.shards:write",
+}
 
 
-def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
-    """The verb of a function that prepares: the same arguments, faults in one line."""
+def __getattr__(name: str) -> Callable[..., int]:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, function = HOMES[name].partition(":")
+    return _as_verb(getattr(import_module(f"audiocnn.{module}"), function))
+
+
+def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
+    """Return the verb of a function that prepares data: the same arguments, and errors in one line."""
 
     @functools.wraps(prepare)
     def verb(**arguments) -> int:
@@ -23,11 +37,3 @@ def _verb(prepare: Callable[..., int]) -> Callable[..., int]:
         return 0
 
     return verb
-
-
-prepare_clips = _verb(loader.prepare)
-prepare_instruments = _verb(instruments.prepare)
-prepare_maps = _verb(maps.prepare)
-prepare_render = _verb(render.prepare)
-prepare_speech = _verb(speech.prepare)
-shard = _verb(shards.write)

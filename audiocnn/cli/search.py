@@ -1,4 +1,4 @@
-"""`audiocnn search`: a config of `fit`, and what cells are made of -> the config with the best cells."""
+"""`audiocnn search`: a config of `fit`, and a space of cells -> the config with the best cells."""
 
 import logging
 import time
@@ -8,30 +8,169 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import yaml
 
 from audiocnn import files
+from audiocnn.cli.parser import OptionGroup, usage_errors
 from audiocnn.training.search import Candidate, Cells, History, Space, best, draw, evolve
+
+# In a candidate's training: nothing is kept, shown or stopped early.
+BRIEF = {
+    "logger": False,
+    "callbacks": [],
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
+
+
+def search(
+    *,
+    output: Path,
+    fit: dict,
+    candidates: int = 60,
+    population: int = 16,
+    sample: int = 4,
+    epochs: int = 3,
+    monitor: str = "val/accuracy",
+    seed: int = 0,
+    **space: Annotated[Any, OptionGroup(Space, "space of the cells")],
+) -> int:
+    """Search for the best network by evolving its cells, each candidate trained for a few epochs.
+
+    Writes to the output folder best.yaml, a config of `audiocnn fit`, history.jsonl, from which a search that
+    was killed goes on, and history.png. More candidates may be asked for later; other settings need another
+    folder. The arguments are best given in a config file, as configs/search_digits.yaml.
+
+    Args:
+        output: folder for what is found.
+        fit: a config of `audiocnn fit`, whose backbone gets the cells.
+        candidates: networks to train.
+        population: how many of the newest may have children.
+        sample: how many of them compete to have the next.
+        epochs: of each training, in place of those of `fit`.
+        monitor: the logged value that is the score of a network: the higher, the better.
+        seed: of all random numbers.
+        **space: the fields of `Space`.
+
+    Returns:
+        The exit status.
+    """
+    with usage_errors():
+        history = find_best(
+            output,
+            fit,
+            Space(**space),
+            candidates=candidates,
+            population=population,
+            sample=sample,
+            epochs=epochs,
+            monitor=monitor,
+            seed=seed,
+        )
+    print(f"{history}: the best; train it with `audiocnn fit --config`")
+    return 0
+
+
+def find_best(
+    output: Path,
+    fit: dict[str, Any],
+    space: Space,
+    *,
+    candidates: int,
+    population: int,
+    sample: int,
+    epochs: int,
+    monitor: str,
+    seed: int,
+) -> Path:
+    """Evolve cells, print each candidate and write the best; the arguments are those of `search`.
+
+    Returns:
+        The file of the best config.
+
+    Raises:
+        ValueError: an argument is wrong.
+        FileError: the output cannot be read or written.
+    """
+    settings = {"fit": fit, "space": asdict(space), "epochs": epochs, "monitor": monitor}
+    settings |= {"population": population, "sample": sample, "seed": seed}
+    history = History(output / "history.jsonl", settings)
+
+    def evaluate(cells: Cells, number: int) -> Candidate:
+        config = with_cells(fit, cells, max_epochs=epochs, **BRIEF)
+        score, parameters = train({**config, "seed_everything": seed + number}, monitor)
+        return Candidate(score, parameters, cells)
+
+    evolve(history, space, evaluate, candidates, population, sample, seed, _printer(candidates))
+    return _write(history.candidates, fit, output, monitor, epochs)
+
+
+def _printer(n_candidates: int) -> Callable[[list[Candidate]], None]:
+    """Return what prints the newest of all candidates so far."""
+    last_s = time.perf_counter()
+
+    def print_newest(past: list[Candidate]) -> None:
+        nonlocal last_s
+        last_s, took_s = time.perf_counter(), time.perf_counter() - last_s
+        print(
+            f"{len(past)} of {n_candidates}: {past[-1].score:.4f}, {past[-1].parameters:,} parameters, "
+            f"{took_s:.1f} s; best {best(past).score:.4f}",
+            flush=True,
+        )
+
+    return print_newest
+
+
+def _write(past: list[Candidate], fit: dict[str, Any], output: Path, monitor: str, epochs: int) -> Path:
+    """Write the config of the best candidate and the plot of all."""
+    winner = best(past)
+    summary = f"{monitor} {winner.score:.4f} after {epochs} epochs, {winner.parameters:,} parameters"
+    config = yaml.safe_dump(
+        with_cells(fit, winner.cells), sort_keys=False, default_flow_style=None, width=100
+    )
+    with files.write_atomically(output / "best.yaml") as partial:
+        partial.write_text(f"# The best of {len(past)} networks: {summary}.\n{config}")
+    with files.write_atomically(output / "history.png") as partial:
+        draw(past, f"{monitor} after {epochs} epochs").savefig(partial, dpi=100)
+    return output / "best.yaml"
 
 
 def with_cells(fit: dict[str, Any], cells: Cells, **trainer: Any) -> dict[str, Any]:
-    """The config whose backbone has these cells, and whose trainer these settings.
+    """Return a config whose backbone has these cells, and whose trainer these settings.
 
-    Raises: ValueError when it has no place for them.
+    Args:
+        fit: the config.
+        cells: those of the backbone.
+        trainer: arguments of the trainer.
+
+    Raises:
+        ValueError: the config has no place for them.
     """
-    made = deepcopy(fit)
+    changed = deepcopy(fit)
     try:
-        made["model"]["init_args"]["backbone"]["init_args"].update(cells)
+        changed["model"]["init_args"]["backbone"]["init_args"].update(cells)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"fit has no {error}, expected model.init_args.backbone.init_args") from error
-    made.setdefault("trainer", {}).update(trainer)
-    return made
+    changed.setdefault("trainer", {}).update(trainer)
+    return changed
 
 
 def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
-    """What the validation of a short training gives, and how many parameters the network has.
+    """Train a network.
 
-    Raises: ValueError when the config stands for no training, or none that logs `monitor`.
+    Args:
+        config: of `audiocnn fit`.
+        monitor: the logged value that is its score.
+
+    Returns:
+        The score, and how many parameters the network has.
+
+    Raises:
+        ValueError: the config is none, or logs no such value.
     """
     from jsonargparse import ArgumentError
     from lightning import LightningDataModule
@@ -62,7 +201,7 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within: neither Lightning's news of each training nor its advice on how to have larger ones."""
+    """Silence Lightning's messages on each training, and its advice on how to have larger ones."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     try:
@@ -73,98 +212,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-# In a candidate's training: nothing is kept, shown or stopped early.
-BRIEF = {
-    "logger": False,
-    "callbacks": [],
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "num_sanity_val_steps": 0,
-}
-
-
-def search(
-    output: Path,
-    fit: dict,  # plain: of dict[str, Any] jsonargparse makes the objects that it names
-    space: Space,
-    candidates: int = 60,
-    population: int = 16,
-    sample: int = 4,
-    epochs: int = 3,
-    monitor: str = "val/accuracy",
-    seed: int = 0,
-    tell: Callable[[list[Candidate]], None] = lambda past: None,
-) -> Path:
-    """The config of the best network found, for `audiocnn fit`, in the folder `output`.
-
-    Beside it are history.jsonl, from which a search that was killed goes on, and history.png. More candidates
-    may be asked for later; other settings need another folder.
-
-    Args:
-        output: folder for what is found.
-        fit: a config of `audiocnn fit`; its backbone's cells are what is searched for.
-        space: what cells are made of.
-        candidates: networks to train.
-        population: how many of the newest may have children.
-        sample: how many of them compete to have the next.
-        epochs: of each training, in place of what `fit` says.
-        monitor: what a training logs that tells how good its network is: the higher, the better.
-        seed: of all chance.
-        tell: is called with all candidates after each.
-    Raises: ValueError when an argument cannot be; FileError when output cannot be read or written.
-    """
-    settings = {"fit": fit, "space": asdict(space), "epochs": epochs, "monitor": monitor}
-    settings |= {"population": population, "sample": sample, "seed": seed}
-    history = History(output / "history.jsonl", settings)
-
-    def evaluate(cells: Cells, number: int) -> Candidate:
-        config = with_cells(fit, cells, max_epochs=epochs, **BRIEF)
-        score, parameters = train({**config, "seed_everything": seed + number}, monitor)
-        return Candidate(score, parameters, cells)
-
-    evolve(history, space, evaluate, candidates, population, sample, seed, tell)
-    winner = best(history.candidates)
-    story = f"{monitor} {winner.score:.4f} after {epochs} epochs, {winner.parameters:,} parameters"
-    head = f"# The best of {len(history.candidates)} networks: {story}.\n"
-    with files.write_atomically(output / "best.yaml") as partial:
-        partial.write_text(head + _yaml(with_cells(fit, winner.cells)))
-    with files.write_atomically(output / "history.png") as partial:
-        draw(history.candidates, f"{monitor} after {epochs} epochs").savefig(partial, dpi=100)
-    return output / "best.yaml"
-
-
-def _yaml(config: dict[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100)
-
-
-def command(verb: str, arguments: list[str]) -> int:
-    """Runs a search as a config says, and tells of each candidate."""
-    import jsonargparse
-
-    parser = jsonargparse.ArgumentParser(prog=f"audiocnn {verb}", description=search.__doc__)
-    parser.add_argument("--config", action="config", help="YAML file of the arguments below")
-    parser.add_function_arguments(search, as_group=False, skip={"tell"})
-    config = parser.parse_args(arguments)
-    config.pop("config")
-    given = parser.instantiate(config)
-    last_s = time.perf_counter()
-
-    def tell(past: list[Candidate]) -> None:
-        nonlocal last_s
-        last_s, took_s = time.perf_counter(), time.perf_counter() - last_s
-        print(
-            f"{len(past)} of {given.candidates}: {past[-1].score:.4f}, {past[-1].parameters:,} parameters, "
-            f"{took_s:.1f} s; best {best(past).score:.4f}",
-            flush=True,
-        )
-
-    try:
-        print(f"{search(**given, tell=tell)}: the best; train it with `audiocnn fit --config`")
-    except ValueError as error:
-        parser.error(str(error))
-    return 0

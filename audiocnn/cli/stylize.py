@@ -1,4 +1,4 @@
-"""`audiocnn stylize`: images or sounds in; the same in another's style, beside them or in a folder."""
+"""`audiocnn stylize`: images or sounds -> the same in another style, beside them or in a folder."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from audiocnn import files
-from audiocnn.cli import interrupts
-from audiocnn.cli.arguments import Group, UsageError, checked
+from audiocnn.cli import interrupts, terminal
+from audiocnn.cli.parser import OptionGroup, UsageError, usage_errors
 from audiocnn.style.options import StyleOptions
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def stylize(
     content: Path,
+    *,
     style: Sequence[Path] = (),
     weights: Sequence[float] = (),
     masks: Sequence[Path] = (),
@@ -31,65 +32,80 @@ def stylize(
     every: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
-    **options: Annotated[Any, Group(StyleOptions, "how it is painted")],
+    **options: Annotated[Any, OptionGroup(StyleOptions, "optimisation, without --model")],
 ) -> int:
-    """Paints a image, or all images in a folder, in the style of others; with a sound as style, sounds.
+    """Transfer the style of images to an image, or to all in a folder; with a sound as style, to sounds.
 
-    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. What is there already stays. What cannot
-    be read or written is told in one line and the others go on; the exit status is then 1. Of what is said
-    below, masks, size, colours and every are for images; sounds have a content_weight of 0.2, and the
-    statistic gram, where not told otherwise.
+    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. Files that exist stay. What cannot be
+    read or written is reported in one line and the others go on; the exit status is then 1. Masks, size,
+    colours and every are for images; of sounds the default content weight is 0.2, and the statistic gram.
 
     Args:
-        content: a image or sound, or a folder to search for them.
-        style: one image or sound, or several.
-        weights: how much of each style; the same of all where not given.
-        masks: a image for each style, white where it goes; where none goes the content stays.
-        output: file to write, or folder where the content is one; without it, what is written stands beside
-            the content.
-        model: a file or name of a network that paints images in one pass, see configs/style_*.yaml; a
-            --style of one that has several is then its name, one with a single style needs none.
+        content: an image or sound, or a folder to search for them.
+        style: images or sounds; of a model that has several styles their names.
+        weights: how much of each style; by default the same of all.
+        masks: an image for each style, white where the style goes; where none goes the content stays.
+        output: file to write, or folder where the content is one; by default the results stand beside the
+            content.
+        model: name or file of a style transfer network, which needs one pass (see `audiocnn models`); by
+            default the image is optimised.
         backbone: vgg, this project's own, for images; vgg19 and others with torchvision's ImageNet weights,
-            fetched once; genre and other models (see `audiocnn models`) or a model file; or random, a network
-            that has learned nothing, for sounds. By default vgg or random.
+            fetched once; genre and other models (see `audiocnn models`) or a model file; or random, an
+            untrained network, for sounds. By default vgg or random.
         size: longer side of the result, in pixels; 0 for the content's own.
-        strength: 0 gives the content back, 1 the styled image or sound.
-        colours: of the style; or the content's, luminance keeps them in Lab, histogram as much of each.
-        every: writes the image so far after so many steps too; 0 for never.
+        strength: 0 for the content, 1 for the styled image or sound, between them a mixture.
+        colours: those of the style, or of the content: luminance keeps them in Lab,
+            histogram their histogram.
+        every: write the image so far after this number of steps, again and again; 0 for never.
         device: what the network runs on, such as cpu or cuda.
-        overwrite: paints anew what is there already.
+        overwrite: write files that exist anew.
+        **options: the fields of `StyleOptions`.
+
+    Returns:
+        The exit status.
     """
     if not style and not model:
-        raise UsageError("no --style given, expected a picture or sound, or several")
+        raise UsageError("no --style given, expected one or more images or sounds")
     from audiocnn import audio, images
 
-    of_sound = bool(style) and style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
-    with checked():
-        told = _sound_knobs(masks, options) if of_sound else StyleOptions(**options)
+    settings = {"weights": weights, "strength": strength, "device": device}
+    is_sound = bool(style) and style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
+    with usage_errors():
+        if is_sound:
+            settings |= {"backbone": backbone or "random", "options": _sound_options(masks, options)}
+        else:
+            settings |= {"backbone": backbone or "vgg", "options": StyleOptions(**options)}
+            settings |= {"model": model, "masks": masks, "size": size or None, "colours": colours}
+
+    def run(source: Path, target: Path) -> None:
+        if is_sound:
+            _stylize_sound(source, style, target, settings)
+        else:
+            _stylize_image(source, style, target, every, settings)
+
+    sources = audio.find_recordings(content) if is_sound else images.find_images(content)
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
-    failed = False
-    with interrupts.held():
-        for source in audio.find_recordings(content) if of_sound else images.find_images(content):
-            target = _target(source, content, output, suffix)
-            if target.exists() and not overwrite:
-                print(f"{source}: done already, see {target}")
-                continue
-            settings = {"weights": weights, "strength": strength, "device": device}
-            settings["backbone"] = backbone or ("random" if of_sound else "vgg")
-            settings["options"] = told
-            of_images = {"model": model, "masks": masks, "size": size or None, "colours": colours}
-            try:
-                if of_sound:
-                    _sound(source, style, target, settings)
-                else:
-                    _paint(source, style, target, every, settings | of_images)
-            except (files.FileError, ConnectionError, MemoryError) as error:
-                print(error if isinstance(error, files.FileError) else f"{source}: {error}", file=sys.stderr)
-                failed = True
-    return int(failed)
+    targets = {source: _target(source, content, output, suffix) for source in sources}
+    with interrupts.deferred():
+        done = [_run(run, *pair, overwrite=overwrite) for pair in targets.items()]
+    return int(not all(done))
 
 
-def _sound_knobs(masks: Sequence[Path], options: dict[str, Any]) -> StyleOptions:
+def _run(run: Callable[[Path, Path], None], source: Path, target: Path, overwrite: bool) -> bool:
+    """Write a target unless it exists, and report on it; return whether that went well."""
+    if target.exists() and not overwrite:
+        print(f"{source}: done already, see {target}")
+        return True
+    try:
+        run(source, target)
+    except (files.FileError, ConnectionError, MemoryError) as error:
+        print(error if isinstance(error, files.FileError) else f"{source}: {error}", file=sys.stderr)
+        return False
+    print(f"{source} -> {target}", flush=True)
+    return True
+
+
+def _sound_options(masks: Sequence[Path], options: dict[str, Any]) -> StyleOptions:
     from audiocnn.style.sounds import SOUND
 
     if masks:
@@ -104,62 +120,55 @@ def _target(source: Path, content: Path, output: Path | None, suffix: str) -> Pa
     return output / source.parent.relative_to(content) / name if content.is_dir() else output
 
 
-def _paint(source: Path, style: Sequence[Path], target: Path, every: int, settings: dict[str, Any]) -> None:
+def _stylize_image(
+    source: Path, style: Sequence[Path], target: Path, every: int, settings: dict[str, Any]
+) -> None:
     from audiocnn import images
     from audiocnn.style.images import stylize
 
     original = images.read_image(source)
 
-    def so_far(step: "Step") -> None:
+    def write_so_far(step: "Step") -> None:
         if every and step.done % every == 0 and step.done < step.total:
             pixels = step.image[0].cpu().numpy()
             path = target.with_name(f"{target.stem}.{step.done:04}{target.suffix}")
             images.write_image(images.with_pixels(original, pixels), path)
 
-    def planned(plan: "Plan") -> None:
+    def print_plan(plan: "Plan") -> None:
         rows, columns = plan.size
-        tiles = f"{len(plan.tiles)} tiles of {plan.side}" if len(plan.tiles) > 1 else "in one piece"
-        told = f"{columns} × {rows} pixels, {tiles}, about {plan.memory / 1e9:.1f} GB of memory"
-        print(f"{source}: {told}", flush=True)
+        tiles = f"{len(plan.tiles)} tiles of {plan.side}" if len(plan.tiles) > 1 else "untiled"
+        memory = f"about {plan.memory / 1e9:.1f} GB of memory"
+        print(f"{source}: {columns} × {rows} pixels, {tiles}, {memory}", flush=True)
 
-    with _progress(source.name, so_far) as progress, checked():
-        made = stylize(original, list(style), progress=progress, planned=planned, **settings)
-    images.write_image(made, target)
-    print(f"{source} -> {target}", flush=True)
+    with _show_progress(source.name, write_so_far) as progress, usage_errors():
+        result = stylize(original, list(style), progress=progress, planned=print_plan, **settings)
+    images.write_image(result, target)
 
 
-def _sound(source: Path, style: Sequence[Path], target: Path, settings: dict[str, Any]) -> None:
+def _stylize_sound(source: Path, style: Sequence[Path], target: Path, settings: dict[str, Any]) -> None:
     import numpy as np
 
     from audiocnn import audio
     from audiocnn.style import sounds
 
-    with _progress(source.name, lambda step: None) as progress, checked():
-        made, rate = sounds.stylize_sound(source, list(style), progress=progress, **settings)
-    audio.save(target, made / max(np.abs(made).max(), 1.0), rate)
-    print(f"{source} -> {target}", flush=True)
+    with _show_progress(source.name) as progress, usage_errors():
+        samples, sample_rate = sounds.stylize_sound(source, list(style), progress=progress, **settings)
+    audio.save(target, samples / max(np.abs(samples).max(), 1.0), sample_rate)
 
 
 @contextmanager
-def _progress(name: str, then: Callable[["Step"], None]) -> Iterator[Callable[["Step"], None]]:
-    """A bar of steps with the loss, on the standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def _show_progress(
+    name: str, then: Callable[["Step"], None] = lambda step: None
+) -> Iterator[Callable[["Step"], None]]:
+    """Show a bar of steps with the loss; yield what is to be called with each step, which calls `then`."""
+    from rich.progress import TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-    ]
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with terminal.create_bar(TextColumn("loss {task.fields[loss]:.4f}"), TimeRemainingColumn()) as bar:
         task = bar.add_task(name, total=None, loss=0.0)
 
-        def tell(step: "Step") -> None:
+        def update(step: "Step") -> None:
             interrupts.check()
             bar.update(task, completed=step.done, total=step.total, loss=step.loss)
             then(step)
 
-        yield tell
+        yield update

@@ -1,37 +1,52 @@
-"""`audiocnn fit`, `validate` and `test`: Lightning's command line over every task and data set."""
+"""Lightning's command line over every task and data module: `audiocnn fit`, `validate` and `test`."""
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
 from lightning import LightningDataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training.base import Task
 
 
-def lightning(verb: str, arguments: list[str]) -> int:
-    """Runs Lightning's verb with its arguments.
+def run_lightning(verb: str, words: list[str]) -> int:
+    """Run one of Lightning's verbs.
 
-    A config has the sections trainer, model and data. `--ckpt_path last` goes on from last.ckpt, which a
-    ModelCheckpoint of the config writes after each epoch (Lightning's `save_last` writes it only when the
-    best is), and begins anew where there is none: the same command trains and, after a kill, resumes. The
-    config that a run used is written among its logs.
+    `--ckpt_path last` resumes from last.ckpt, which a ModelCheckpoint of the config writes after each epoch
+    (Lightning's `save_last` writes it only when the best is), and begins anew where there is none: the same
+    command trains and, after a kill, resumes. The config of a run is written among its logs.
+
+    Args:
+        verb: fit, validate or test.
+        words: of the command line, after the verb.
+
+    Returns:
+        The exit status.
     """
-    sys.argv = ["audiocnn", verb, *arguments]  # where it reads them: it warns of any other way
+    sys.argv = ["audiocnn", verb, *words]  # where Lightning reads them: it warns of any other way
     try:
-        CommandLine(save_config_kwargs={"overwrite": True})
+        CommandLine(parser_class=Parser, save_config_kwargs={"overwrite": True})
     except (FileNotFoundError, MisconfigurationException) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
+class Parser(LightningArgumentParser):
+    """Lightning's parser, which reports a wrong argument in one line instead of after screens of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        parser = getattr(ex, "subcommand_parser", None) or self
+        prog = parser.prog.replace(" [options]", "")
+        self.exit(2, f"{prog}: {' '.join(message.split())} (see {prog} --help)\n")
+
+
 class CommandLine(LightningCLI):
-    """Lightning's, over our tasks; a task of labels is told those of its data.
+    """Lightning's command line over our tasks; a task of labels gets those of its data.
 
     Half precision on a processor that has no instructions for it, which would take ten times as long, becomes
     full precision.
@@ -39,35 +54,46 @@ class CommandLine(LightningCLI):
 
     def __init__(self, **options: Any) -> None:
         modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+        self._data: ClipsDataModule | None = None
         super().__init__(Task, LightningDataModule, **modes, **options)
 
     def before_instantiate_classes(self) -> None:
-        """Puts the labels into the config, which are not linked: links break arguments of create_backbone."""
         config = self.config[self.subcommand] if self.subcommand else self.config
-        trainer = config.trainer
-        on_processor = trainer.accelerator == "cpu" or not torch.accelerator.is_available()
-        if trainer.precision == "bf16-mixed" and on_processor and not has_half():
-            print("precision: 32-true for bf16-mixed, which this processor can't", file=sys.stderr)
-            trainer.precision = "32-true"
+        _check_precision(config.trainer)
         model, data = config.get("model"), config.get("data")
-        if not model or "labels" not in model.init_args or model.init_args.labels:
-            return
-        parser = ArgumentParser()
-        parser.add_subclass_arguments(LightningDataModule, "data")
-        module = parser.instantiate_classes(Namespace(data=data))["data"]
-        if isinstance(module, ClipsDataModule):
-            model.init_args.labels = data.init_args.labels = labels_of(module)
+        if model and "labels" in model.init_args and not model.init_args.labels:
+            parser = ArgumentParser()
+            parser.add_subclass_arguments(LightningDataModule, "data")
+            module = parser.instantiate_classes(Namespace(data=data))["data"]
+            if isinstance(module, ClipsDataModule):
+                # Put into the config, not linked: links break the arguments of create_backbone.
+                model.init_args.labels = data.init_args.labels = read_labels(module)
+                self._data = module
+
+    def after_instantiate_classes(self) -> None:
+        """Train on the data that have been read already, for their labels."""
+        if self._data is not None:
+            self.datamodule = self._data
 
 
-def has_half() -> bool:
-    """Whether the processor has instructions for bfloat16."""
+def _check_precision(trainer: Namespace) -> None:
+    on_processor = trainer.accelerator == "cpu" or not torch.accelerator.is_available()
+    if trainer.precision == "bf16-mixed" and on_processor and not has_bf16():
+        print(
+            "precision: 32-true for bf16-mixed, which this processor has no instructions for", file=sys.stderr
+        )
+        trainer.precision = "32-true"
+
+
+def has_bf16() -> bool:
+    """Say whether the processor has instructions for bfloat16."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def labels_of(data: ClipsDataModule) -> list[str]:
-    """The labels of clips, in the order of their targets; the data may have to be read first."""
+def read_labels(data: ClipsDataModule) -> list[str]:
+    """Return the labels of clips, in the order of their targets; the data may have to be read first."""
     if not data.labels:
-        with torch.random.fork_rng(devices=[]):  # what is drawn after does not depend on the cache
+        with torch.random.fork_rng(devices=[]):  # later random numbers do not depend on the cache
             data.prepare_data()
             data.setup()
     return data.labels

@@ -29,6 +29,11 @@ RECORDING_S = 60.0  # about what they take
 def prepare(out: Path, minutes: int = 30, seed: int = 0) -> int:
     """Returns the number of recordings spoken to OUT/train; those already there are skipped.
 
+    Args:
+        out: the cache, a folder.
+        minutes: recordings, each of a minute.
+        seed: of everything drawn.
+
     Raises:
         RuntimeError: espeak-ng is missing or failed.
     """

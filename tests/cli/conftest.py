@@ -19,7 +19,7 @@ MUSIC = [(0.5, 1.0, 69), (1.2, 2.0, 72), (1.2, 2.0, 76), (2.5, 2.8, 81), (3.2, 3
 
 @pytest.fixture(scope="session")
 def model() -> Path:
-    """A model that hears pure tones; test_main.py tells how it is made."""
+    """A model of pure tones, which test_main.py makes."""
     return Path(__file__).parents[1] / "golden" / "tones.safetensors"
 
 

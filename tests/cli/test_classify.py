@@ -1,4 +1,4 @@
-"""`audiocnn classify`: what is told, what is written where, and what stays."""
+"""`audiocnn classify`: what is printed, what is written where, and what stays."""
 
 import csv
 import inspect
@@ -39,7 +39,7 @@ def test_one_name_and_one_default_in_python_and_here() -> None:
     assert set(get_args(classify.Format)) == set(formats.LABEL_WRITERS)
 
 
-def test_tells_what_is_heard(run, album: Path, one_tone: Path) -> None:
+def test_prints_the_labels(run, album: Path, one_tone: Path) -> None:
     done = run("classify", album, "--model", one_tone)
     assert (done.status, done.err) == (0, [])
     assert done.out == [
@@ -67,11 +67,11 @@ def test_timeline(run, album: Path, many_tones: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_s", "told"),
+    ("time_s", "text"),
     [(0, "0:00.0"), (59.96, "1:00.0"), (83.24, "1:23.2"), (3723.4, "1:02:03.4")],
 )
-def test_clock(time_s: float, told: str) -> None:
-    assert classify.clock(time_s) == told
+def test_format_time(time_s: float, text: str) -> None:
+    assert classify.format_time(time_s) == text
 
 
 def test_every_format(run, album: Path, one_tone: Path) -> None:
@@ -97,7 +97,7 @@ def test_every_format(run, album: Path, one_tone: Path) -> None:
     assert rows[-1] == ["6.000", "7.000", "0.0000", "0.0000", "1.0000", "0.0000"]
 
 
-def test_what_is_there_stays_unless_told(run, album: Path, one_tone: Path) -> None:
+def test_files_that_exist_stay_without_overwrite(run, album: Path, one_tone: Path) -> None:
     (album / "both.one.json").write_text("precious")
     command = ("classify", album / "both.wav", "--model", one_tone, "--formats", "json", "csv")
     assert run(*command).out == [f"{album}/both.wav: low 54 %, high 38 % -> {album}/both.one.csv"]
@@ -114,7 +114,9 @@ def test_folders_in_folders_out(run, album: Path, many_tones: Path) -> None:
     assert names(album / "out") == ["both.many.json", "live/none.many.json", "middle.many.json"]
 
 
-def test_several_models_answer_together(run, album: Path, one_tone: Path, tmp_path: Path) -> None:
+def test_models_with_the_same_labels_give_their_mean(
+    run, album: Path, one_tone: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(one_tone.read_bytes())
     done = run("classify", album / "middle.flac", "--model", one_tone, other, "--formats", "json")
@@ -133,9 +135,9 @@ def test_a_bad_file_does_not_stop_the_others(run, album: Path, one_tone: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--top", 0], "top is 0, expected 1 or more"),
-        (["--formats", "mid"], "argument --formats: invalid choice: 'mid'"),
-        (["--device", "abacus"], "device is 'abacus': "),
+        (["--top", 0], "--top is 0, expected 1 or more"),
+        (["--formats", "mid"], "--formats is 'mid', expected one of json, csv, png"),
+        (["--device", "abacus"], "--device is 'abacus': "),
     ],
 )
 def test_wrong_arguments(run, album: Path, one_tone: Path, arguments: list, reason: str) -> None:
@@ -144,9 +146,7 @@ def test_wrong_arguments(run, album: Path, one_tone: Path, arguments: list, reas
     assert done.err[0].startswith(f"audiocnn classify: {reason}")
 
 
-def test_models_with_other_labels_answer_one_after_the_other(
-    run, album: Path, one_tone: Path, alto: Path
-) -> None:
+def test_models_with_other_labels_give_a_result_each(run, album: Path, one_tone: Path, alto: Path) -> None:
     command = ("classify", album / "middle.flac", "--model", one_tone, alto, "--formats", "json")
     done = run(*command, "--timeline")
     files = [album / f"middle.{name}.json" for name in ("one", "alto")]

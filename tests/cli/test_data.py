@@ -1,4 +1,4 @@
-"""audiocnn data list, info, check and prepare clips: what they tell, and their exit status."""
+"""audiocnn data list, info, check and prepare clips: what they print, and their exit status."""
 
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_info(run) -> None:
     assert run("data", "info", "maps").out[0].startswith("MAPS piano recordings")
     wrong = run("data", "info", "gtsan")
     assert wrong.status == 2
-    assert "name is 'gtsan', expected one of gtzan, " in wrong.err[0]
+    assert "NAME is 'gtsan', expected one of gtzan, " in wrong.err[0]
 
 
 def test_check_of_good_data(run, folder: Path) -> None:
@@ -54,7 +54,7 @@ def test_check_of_good_data(run, folder: Path) -> None:
     assert ["high", "7", "2", "1"] in table or ["high", "7", "1", "2"] in table
     assert "20 files, 0.00 h: 0.30 to 0.30 s, median 0.30 s; 8000 Hz" in done.out
     assert done.out[-6:] == [
-        "broken: none",
+        "unreadable: none",
         "in train and elsewhere: none",
         "near-duplicates, one in train: none",
         "other near-duplicates: none",
@@ -63,18 +63,18 @@ def test_check_of_good_data(run, folder: Path) -> None:
     ]
 
 
-def test_check_tells_what_is_broken(run, folder: Path) -> None:
+def test_check_reports_what_is_unreadable(run, folder: Path) -> None:
     for i in range(12):
         (folder / "low" / f"broken{i}.wav").write_text("no sound")
     soundfile.write(folder / "low" / "silence.wav", np.zeros(RATE), RATE)
     done = run("data", "check", folder, "--workers", "0")
     assert done.status == 1
-    assert "broken: 12" in done.out
+    assert "unreadable: 12" in done.out
     assert "  and 2 more" in done.out
     assert f"  {folder / 'low' / 'silence.wav'}" in done.out
 
 
-def test_check_tells_leaks(run, folder: Path) -> None:
+def test_check_reports_leaks(run, folder: Path) -> None:
     manifest = folder / "clips.csv"
     lines = ["path,labels,split,group", "low/0.wav,low,train,Ann", "low/1.wav,low,test,Ann"]
     manifest.write_text("\n".join(lines))
@@ -100,7 +100,7 @@ def test_check_of_nothing(run, tmp_path: Path) -> None:
 
 def test_prepare_clips(run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "cache"
-    done = run("data", "prepare", "clips", folder, "--out", out, "--sample_rate", "4000", "--workers", "0")
+    done = run("data", "prepare", "clips", folder, "--out", out, "--sample-rate", "4000", "--workers", "0")
     assert done.status == 0
     assert done.out[-1] == f"20 recordings written to {out}"
     (pcm,) = out.glob("*.pcm")

@@ -91,7 +91,7 @@ def test_evaluate_instrument_by_a_manifest(run, by_class: Path, many_tones: Path
     assert (done.status, done.err) == (1, [f"{by_class}/clips.csv: holds no clips of the split validation"])
     done = run(*command, "exam")
     assert (done.status, len(done.err)) == (2, 1)
-    assert done.err[0].startswith("audiocnn evaluate instrument: split is 'exam', expected one of train")
+    assert done.err[0].startswith("audiocnn evaluate instrument: --split is 'exam', expected one of train")
 
 
 def test_evaluate_labels_that_the_model_lacks(run, by_class: Path, one_tone: Path) -> None:

@@ -1,4 +1,4 @@
-"""`audiocnn explain`: what is written where, what stays, and what is told."""
+"""`audiocnn explain`: what is written where, what stays, and what is printed."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_the_note_at_a_time(run, music: Path, model: Path) -> None:
     assert (music / "song.tones.explained" / "index.html").is_file()
 
 
-def test_what_is_there_stays_unless_told(run, music: Path, model: Path) -> None:
+def test_pages_that_exist_stay_without_overwrite(run, music: Path, model: Path) -> None:
     command = ("explain", music / "song.wav", "--model", model)
     written = music / "song.tones.explained" / "index.html"
     written.parent.mkdir()
@@ -60,11 +60,11 @@ def test_a_bad_file_does_not_stop_the_others(run, music: Path, model: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--top", 0], "top is 0, expected 1 or more"),
-        (["--time", -1], "time is -1.0, expected 0 or more"),
-        (["--label", "jazz"], "label is 'jazz', expected none: tones hears notes"),
-        (["--layer", "attic"], "layer is 'attic', expected one of backbone"),
-        (["--device", "abacus"], "device is 'abacus': "),
+        (["--top", 0], "--top is 0, expected 1 or more"),
+        (["--time", -1], "--time is -1.0, expected 0 or more"),
+        (["--label", "jazz"], "--label is 'jazz', expected none: tones hears notes"),
+        (["--layer", "attic"], "--layer is 'attic', expected one of backbone"),
+        (["--device", "abacus"], "--device is 'abacus': "),
     ],
 )
 def test_wrong_arguments(run, music: Path, model: Path, arguments: list, reason: str) -> None:

@@ -91,10 +91,13 @@ def test_export_without_the_onnx_extra(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["m.pt", "--model", "notes"], "out is m.pt, expected a name that ends in .safetensors or .onnx"),
-        (["m.onnx"], "give either --model, or --config and --ckpt_path"),
-        (["m.onnx", "--model", "notes", "--config", "c"], "give either --model, or --config and --ckpt_path"),
-        (["m.onnx", "--ckpt_path", "c"], "give either --model, or --config and --ckpt_path"),
+        (["m.pt", "--model", "notes"], "OUT is m.pt, expected a name that ends in .safetensors or .onnx"),
+        (["m.onnx"], "give either --model, or --fit-config and --ckpt-path"),
+        (
+            ["m.onnx", "--model", "notes", "--fit-config", "c"],
+            "give either --model, or --fit-config and --ckpt-path",
+        ),
+        (["m.onnx", "--ckpt-path", "c"], "give either --model, or --fit-config and --ckpt-path"),
     ],
 )
 def test_export_wrongly_asked_for(run, arguments: list, reason: str) -> None:

@@ -19,19 +19,19 @@ RATE = 16_000
 
 
 @pytest.fixture
-def heard(run, monkeypatch: pytest.MonkeyPatch, model: Path):
+def listen_to(run, monkeypatch: pytest.MonkeyPatch, model: Path):
     """Runs `audiocnn listen` on samples (samples, channels)."""
 
-    def heard(samples: np.ndarray, *arguments: object) -> SimpleNamespace:
+    def listen_to(samples: np.ndarray, *arguments: object) -> SimpleNamespace:
         pcm = io.BytesIO((samples * 32_767).astype("<i2").tobytes())
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pcm, isatty=lambda: False))
         return run("listen", "--model", model, *arguments)
 
-    return heard
+    return listen_to
 
 
-def test_listen(heard, sound, model: Path) -> None:
-    done = heard(sound(rate=44_100))
+def test_listen(listen_to, sound, model: Path) -> None:
+    done = listen_to(sound(rate=44_100))
     latency_s = StreamingTranscriber(read_model(model)).latency_s
     assert (done.status, done.err) == (0, [])
     assert done.out[0] == f"latency {latency_s:.3f} s, and up to 0.250 s until a block is full"
@@ -46,33 +46,33 @@ def test_listen(heard, sound, model: Path) -> None:
     assert all(1 <= int(velocity) <= 127 for *_, velocity in begun)
 
 
-def test_listen_with_less_look_ahead_and_more_channels(heard, sound) -> None:
+def test_listen_with_less_look_ahead_and_more_channels(listen_to, sound) -> None:
     samples = np.stack([sound(rate=22_050), 0.5 * sound(rate=22_050)], axis=1)
-    done = heard(samples, "--sample_rate", 22_050, "--channels", 2, "--look_ahead_s", 0.13)
+    done = listen_to(samples, "--sample-rate", 22_050, "--channels", 2, "--look-ahead-s", 0.13)
     assert done.out[0] == "latency 0.128 s, and up to 0.032 s until a block is full"
     assert sum(" on " in line for line in done.out) == 5
 
 
-def test_listen_in_a_range_of_pitches(heard, sound) -> None:
-    done = heard(sound(), "--sample_rate", RATE, "--lowest_pitch", 75)
+def test_listen_in_a_range_of_pitches(listen_to, sound) -> None:
+    done = listen_to(sound(), "--sample-rate", RATE, "--lowest-pitch", 75)
     assert [line.split()[2] for line in done.out[1:]] == ["E5", "E5", "A5", "A5"]
 
 
-def test_low_latency(heard, sound) -> None:
-    done = heard(sound(), "--sample_rate", RATE, "--low_latency")
+def test_low_latency(listen_to, sound) -> None:
+    done = listen_to(sound(), "--sample-rate", RATE, "--low-latency")
     assert done.out[0] == "latency 0.096 s, and up to 0.032 s until a block is full"
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--look_ahead_s", 0.01], "look_ahead_s is 0.01, expected at least this model's 0.096"),
-        (["--channels", 0], "channels is 0, expected 1 or more"),
-        (["--sample_rate", 1], "sample_rate is 1, expected 1000 to 1000000"),
+        (["--look-ahead-s", 0.01], "--look-ahead-s is 0.01, expected at least this model's 0.096"),
+        (["--channels", 0], "--channels is 0, expected 1 or more"),
+        (["--sample-rate", 1], "--sample-rate is 1, expected 1000 to 1000000"),
     ],
 )
-def test_listen_to_wrong_arguments(heard, arguments: list, reason: str, sound) -> None:
-    done = heard(sound(), *arguments)
+def test_listen_to_wrong_arguments(listen_to, arguments: list, reason: str, sound) -> None:
+    done = listen_to(sound(), *arguments)
     assert (done.status, done.out) == (2, [])
     assert done.err == [f"audiocnn listen: {reason} (see audiocnn listen --help)"]
 
@@ -81,22 +81,25 @@ def test_listen_to_wrong_arguments(heard, arguments: list, reason: str, sound) -
 def test_samples_of_a_stream_that_is_cut_anywhere(n_bytes: int) -> None:
     samples = np.arange(-3000, 3000, dtype="<i2").reshape(-1, 2)
     stream = io.BytesIO(samples.tobytes() + b"cut")
-    pieces = listen.pcm(SimpleNamespace(read1=lambda _: stream.read(n_bytes)), channels=2)
-    got = np.concatenate(list(pieces), axis=1)
+    chunks = listen.read_pcm(SimpleNamespace(read1=lambda _: stream.read(n_bytes)), channels=2)
+    got = np.concatenate(list(chunks), axis=1)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, samples.T / np.float32(32_768))
 
 
-def test_news() -> None:
-    told: dict = {}
+def test_format_events() -> None:
+    printed: dict = {}
     short, long = Note(1.0, 1.1, 60), Note(1.0, 1.2, 64, velocity=90)
-    assert listen.news([], [short, long], told) == ["    1.000  on   C4    100", "    1.000  on   E4     90"]
-    assert listen.news([], [short, long], told) == []
-    # The short note is not told to have ended: the decoder dropped it.
+    assert listen.format_events([], [short, long], printed) == [
+        "    1.000  on   C4    100",
+        "    1.000  on   E4     90",
+    ]
+    assert listen.format_events([], [short, long], printed) == []
+    # The short note never ended: the decoder dropped it.
     ended = Note(1.0, 1.5, 64, velocity=90)
-    assert listen.news([ended], [], told) == ["    1.100  off  C4", "    1.500  off  E4"]
-    assert told == {}
-    both = listen.news([Note(2.0, 2.2, 69)], [], told)
+    assert listen.format_events([ended], [], printed) == ["    1.100  off  C4", "    1.500  off  E4"]
+    assert printed == {}
+    both = listen.format_events([Note(2.0, 2.2, 69)], [], printed)
     assert both == ["    2.000  on   A4    100", "    2.200  off  A4"]
 
 
@@ -105,7 +108,7 @@ def test_listen_tells_while_the_sound_goes_on_until_interrupted(
     sound, model: Path, program: list[str]
 ) -> None:
     command = [*program, "listen"]
-    options = ["--model", str(model), "--sample_rate", str(RATE), "--look_ahead_s", "0.16"]
+    options = ["--model", str(model), "--sample-rate", str(RATE), "--look-ahead-s", "0.16"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([*command, *options], **pipes) as process:
         process.stdin.write((sound()[:RATE] * 32_767).astype("<i2").tobytes())

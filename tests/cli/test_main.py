@@ -40,29 +40,31 @@ def test_golden_model_is_the_one_made_by_hand(model: Path) -> None:
         assert torch.equal(read.state_dict()[name], tensor), name
 
 
-def test_help_tells_the_verbs_within_half_a_second(program: list[str]) -> None:
+def test_help_lists_the_verbs_without_importing_them(program: list[str]) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [*program, "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run([*program, "--help"], capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert all(f"  {verb} " in done.stdout for verb in VERBS)
     # Time of the processor, which other programs running do not lengthen.
-    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.5
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.3
 
 
 def test_version(run) -> None:
     assert run("--version").out == [audiocnn.__version__]
 
 
-@pytest.mark.parametrize("arguments", [["sing"], ["data"], ["evaluate", "song.wav"]])
-def test_no_such_verb(run, arguments: list[str]) -> None:
-    done = run(*arguments)
+@pytest.mark.parametrize("words", [["sing"], ["data"], ["evaluate", "song.wav"]])
+def test_no_such_verb(run, words: list[str]) -> None:
+    done = run(*words)
     assert (done.status, done.out) == (2, [])
-    assert done.err[-1] == f"audiocnn: no such verb: {' '.join(arguments)}"
+    assert done.err[-1] == f"audiocnn: no such verb: {' '.join(words)}"
 
 
-@pytest.mark.parametrize("verb", [verb for verb, (home, _) in VERBS.items() if "training" not in home])
-def test_each_verb_explains_itself(run, verb: str) -> None:
-    done = run(*verb.split(), "--help")
-    assert done.status == 0
-    assert done.out[0].startswith(f"usage: audiocnn {verb}")
+def test_help_of_a_group_lists_its_verbs_alone(run) -> None:
+    done = run("evaluate", "--help")
+    assert (done.status, done.err) == (0, [])
+    assert [line.split("  ")[1] for line in done.out[2:-2]] == [
+        "evaluate notes",
+        "evaluate genre",
+        "evaluate instrument",
+    ]

@@ -8,11 +8,11 @@ from torch import nn
 
 from audiocnn.backbones import FAMILIES
 from audiocnn.blocks.measure import count_macs
-from audiocnn.cli import networks
-from audiocnn.cli.models import WIDTH, _as_counted, _counted
+from audiocnn.cli import costs
+from audiocnn.cli.models import WIDTH, _format_count, _natural_order
 from audiocnn.models import weights
 
-SECOND = networks.Input(dims=None, in_channels=1, bins=294, frames=32, hop_ms=32.0)
+SECOND = costs.Input(dims=None, in_channels=1, bins=294, frames=32, hop_ms=32.0)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> Pat
 def test_shipped_models_are_listed(run, shipped: Path) -> None:
     line = f"notes-piano       0.0 MB  notes                       {shipped}/notes/notes-piano.md"
     assert run("models", "notes*").out == [line]
-    done = run("models", "lenet5", "--no_latency")
+    done = run("models", "lenet5", "--no-latency")
     assert line not in done.out  # its name does not match
 
 
@@ -44,7 +44,7 @@ def test_a_model_of_labels(run, shipped: Path, one_tone: Path) -> None:
 
 
 def test_table(run, shipped: Path) -> None:
-    done = run("models", "[rv]*_small", "--no_latency")
+    done = run("models", "[rv]*_small", "--no-latency")
     assert (done.status, done.err) == (0, [])
     text = "\n".join(done.out)
     assert "each on 1.02 s of sound:\n294 bins and 32 frames of 32 ms, or the waveform at 16 kHz." in text
@@ -58,13 +58,13 @@ def test_table(run, shipped: Path) -> None:
 
 
 def test_published_figures(run, shipped: Path) -> None:
-    image = ["--in_channels", 3, "--bins", 224, "--frames", 224, "--classes", 1000]
-    done = run("models", "resnet18", *image, "--no_latency")
+    image = ["--in-channels", 3, "--bins", 224, "--frames", 224, "--classes", 1000]
+    done = run("models", "resnet18", *image, "--no-latency")
     assert "Networks with a classifier of 1000 classes, each on 7.17 s of sound:" in done.out
     assert done.out[-1].split()[1:6] == ["2", "3x224x224", "11,689,512", "1.81", "G"]
 
 
-def test_waveforms_are_heard_for_as_long(run, shipped: Path) -> None:
+def test_waveforms_are_as_long(run, shipped: Path) -> None:
     name, *cells = run("models", "m5_small").out[-1].split()
     assert (name, *cells[:2]) == ("m5_small", "1", "1x16384")
     n_samples, field_ms, latency_ms = (float(cell.replace(",", "")) for cell in cells[-3:])
@@ -73,9 +73,9 @@ def test_waveforms_are_heard_for_as_long(run, shipped: Path) -> None:
 
 
 def test_other_dims(run, shipped: Path) -> None:
-    done = run("models", "lenet5", "--dims", 1, "--bins", 80, "--no_latency")
+    done = run("models", "lenet5", "--dims", 1, "--bins", 80, "--no-latency")
     assert done.out[-1].split()[1:3] == ["1", "80x32"]
-    done = run("models", "harmonic", "--dims", 1, "--no_latency")
+    done = run("models", "harmonic", "--dims", 1, "--no-latency")
     assert (done.status, done.out) == (0, ["not for this input: harmonic: dims is 1, expected 2"])
 
 
@@ -97,22 +97,22 @@ def test_each_family_has_an_input(family: str) -> None:
     assert count_macs(network, shape) >= 0
 
 
-def test_names_are_sorted_as_counted() -> None:
+def test_names_are_in_natural_order() -> None:
     names = ["vgg11", "resnet101", "resnet18_v2", "resnet18", "m5"]
-    assert sorted(names, key=_as_counted) == ["m5", "resnet18", "resnet18_v2", "resnet101", "vgg11"]
+    assert sorted(names, key=_natural_order) == ["m5", "resnet18", "resnet18_v2", "resnet101", "vgg11"]
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [(0, "0"), (999, "999"), (999.6, "1 k"), (12_345, "12.3 k"), (1_814_073_344, "1.81 G"), (2e12, "2 T")],
 )
-def test_counted(number: float, told: str) -> None:
-    assert _counted(number) == told
+def test_format_count(number: float, text: str) -> None:
+    assert _format_count(number) == text
 
 
 def test_latency_is_the_median_of_runs_that_learn_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0, 50, 100, 101, 200, 203, 300, 302])  # one to warm up, then 1, 3 and 2 seconds
-    monkeypatch.setattr(networks.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
 
     class Network(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -120,7 +120,7 @@ def test_latency_is_the_median_of_runs_that_learn_nothing(monkeypatch: pytest.Mo
             assert not self.training and torch.is_inference_mode_enabled()
             return x
 
-    assert networks.latency_ms(Network(), (1, 1, 7), runs=3) == 2000
+    assert costs.measure_latency_ms(Network(), (1, 1, 7), runs=3) == 2000
 
 
 def test_detail_of_a_network(run, shipped: Path) -> None:
@@ -135,7 +135,7 @@ def test_detail_of_a_network(run, shipped: Path) -> None:
     assert total[1:3] == ["10", f"{307_888 + 128 * 10 + 10:,}"]
     numbers = [int(row[-2].replace(",", "")) for row in rows[3 : rows.index(total)] if "Conv2d" in row]
     assert sum(numbers) < 309_178
-    assert done.out[-3].startswith("receptive field: 195 cells, 6,240 ms; stride: 32")
+    assert done.out[-3].startswith("receptive field: 195 frames, 6,240 ms; stride: 32")
     assert done.out[-2].startswith("latency: ")
 
 
@@ -151,13 +151,13 @@ def test_detail_of_a_shipped_model(run, shipped: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["resnet"], "pattern is 'resnet', expected one that matches a network (`audiocnn models`)"),
-        (["--dims", 3], "dims is 3, expected 1 or 2"),
-        (["--frames", 0], "frames is 0, expected more than 0"),
-        (["--hop_ms", -1], "hop_ms is -1.0, expected more than 0"),
-        (["--classes", -1], "classes is -1, expected 0 or more"),
-        (["harmonic", "--detail", "--dims", 1], "dims is 1, expected 2"),
-        (["resnet_small", "--detail", "--frames", 4], "frames is 4, expected at least 32"),
+        (["resnet"], "PATTERN is 'resnet', expected one that matches a network (`audiocnn models`)"),
+        (["--dims", 3], "--dims is 3, expected 1 or 2"),
+        (["--frames", 0], "--frames is 0, expected more than 0"),
+        (["--hop-ms", -1], "--hop-ms is -1.0, expected more than 0"),
+        (["--classes", -1], "--classes is -1, expected 0 or more"),
+        (["harmonic", "--detail", "--dims", 1], "--dims is 1, expected 2"),
+        (["resnet_small", "--detail", "--frames", 4], "--frames is 4, expected at least 32"),
     ],
 )
 def test_wrong_arguments(run, shipped: Path, arguments: list, reason: str) -> None:

@@ -27,7 +27,7 @@ def small(tmp_path: Path) -> Path:
     """The search of the config with smaller networks, fewer images and less of everything."""
     config = yaml.safe_load(CONFIG.read_text())
     config |= {"output": str(tmp_path / "found"), "candidates": 3, "population": 2, "sample": 1, "epochs": 1}
-    config["space"]["nodes"] = 1
+    config["nodes"] = 1
     config["fit"]["data"]["init_args"] |= {"per_class": 5}
     config["fit"]["model"]["init_args"]["backbone"]["init_args"] |= {"channels": 4, "stacks": 2}
     (tmp_path / "search.yaml").write_text(yaml.safe_dump(config))
@@ -56,8 +56,8 @@ def test_search_kill_search_and_fit(
     done = run("search", "--config", small)
     assert (done.status, done.err) == (0, [])
     found = small.parent / "found"
-    told = ["1 of 3", "2 of 3", "3 of 3", f"{found}/best.yaml"]
-    assert [line.split(":")[0] for line in done.out] == told
+    lines = ["1 of 3", "2 of 3", "3 of 3", f"{found}/best.yaml"]
+    assert [line.split(":")[0] for line in done.out] == lines
     assert sorted(path.name for path in found.iterdir()) == ["best.yaml", "history.jsonl", "history.png"]
     whole = (found / "history.jsonl").read_bytes()
 
@@ -115,5 +115,5 @@ def test_config_of_no_training(small: Path) -> None:
 def test_operations_of_the_config_are_there() -> None:
     from audiocnn.backbones.cells import OPERATIONS
 
-    space = Space(**yaml.safe_load(CONFIG.read_text())["space"])
+    space = Space(yaml.safe_load(CONFIG.read_text())["operations"])
     assert set(space.operations) <= set(OPERATIONS)

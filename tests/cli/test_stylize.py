@@ -1,4 +1,4 @@
-"""`audiocnn stylize`: what is written where, what stays, and what is told."""
+"""`audiocnn stylize`: what is written where, what stays, and what is printed."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def album(tmp_path: Path) -> Path:
 def test_beside_the_image(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
     target = album / "album/cat.night.png"
-    told = f"{album}/album/cat.png: 64 × 64 pixels, in one piece, about 0.0 GB of memory"
-    assert (done.status, done.out) == (0, [told, f"{album}/album/cat.png -> {target}"])
+    plan = f"{album}/album/cat.png: 64 × 64 pixels, untiled, about 0.0 GB of memory"
+    assert (done.status, done.out) == (0, [plan, f"{album}/album/cat.png -> {target}"])
     assert images.read_image(target).size == (64, 64)
     again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
     assert again.out == [f"{album}/album/cat.png: done already, see {target}"]
@@ -53,9 +53,9 @@ def test_images_on_the_way(run, album: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--iterations", 0], "iterations is 0, expected more than 0"),
+        (["--iterations", 0], "--iterations is 0, expected more than 0"),
         (["--weights", 1, 2], "2 weights given, expected 1, one for each style"),
-        (["--start", "chaos"], "argument --start: invalid choice: 'chaos'"),
+        (["--start", "chaos"], "--start is 'chaos', expected one of content, noise, style"),
     ],
 )
 def test_wrong_arguments(run, album: Path, arguments: list, reason: str) -> None:
@@ -67,9 +67,7 @@ def test_wrong_arguments(run, album: Path, arguments: list, reason: str) -> None
 def test_without_a_style(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png")
     assert done.status == 2
-    assert done.err[0].startswith(
-        "audiocnn stylize: no --style given, expected a picture or sound, or several"
-    )
+    assert done.err[0].startswith("audiocnn stylize: no --style given, expected one or more images or sounds")
 
 
 def test_a_style_that_is_missing(run, album: Path) -> None:

@@ -249,6 +249,8 @@ class ClipsDataModule(lightning.LightningDataModule):
             self._sounds(layouts.read(self.path, self.layout))
 
     def setup(self, stage: str | None = None) -> None:
+        if hasattr(self, "train_set"):  # set up for another stage, or for its labels
+            return None
         if shards.are_at(self.path):
             return self._setup_shards()
         clips = splits.split(layouts.read(self.path, self.layout), **self.split)

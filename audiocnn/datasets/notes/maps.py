@@ -26,6 +26,10 @@ UNKNOWN_VELOCITY = 64  # the .txt annotations have none
 def prepare(source: Path, out: Path) -> int:
     """Returns the number of recordings written to OUT/{train,validation}; those already there are skipped.
 
+    Args:
+        source: the folder of MAPS, searched for its recordings.
+        out: the cache, a folder.
+
     Raises:
         ValueError: source holds no recording that may be used.
     """

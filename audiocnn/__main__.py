@@ -1,0 +1,5 @@
+"""`python -m audiocnn`: the command line."""
+
+from audiocnn.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,66 @@
+"""`audiocnn fit`, `validate` and `test`: the short help, and Lightning's command line for the rest.
+
+Lightning's own help names some 500 options, those of every section of a config; it is there as --help-all.
+"""
+
+HELP = """usage: audiocnn {verb} --config CONFIG [options]
+
+{summary}
+
+example:
+  {example}
+
+A config is a YAML file with the sections trainer, model and data. Options after it override it, by the names
+that they have there. The config of a run is written among its logs.
+
+  --config CONFIG              a shipped config by its name, or a file; several override each other
+  --data.path my_music/        where the data are
+  --trainer.max_epochs 3       any argument of Lightning's Trainer
+  --model.learning_rate 1e-3   any argument of the model
+  --ckpt_path last             {ckpt_path}
+  --print_config               print the config with all its values, and exit
+  --help-all                   every option; --model.help CLASS and --data.help CLASS those of a class
+"""
+# Verb -> what it does, and what `--ckpt_path last` does there.
+VERBS = {
+    "fit": (
+        "Train a model as a config describes it.",
+        "resume from last.ckpt, or begin where there is none: one command trains and resumes",
+    ),
+    "validate": (
+        "Score a checkpoint on the validation data of a config.",
+        "the checkpoint that the config's training wrote last",
+    ),
+    "test": (
+        "Score a checkpoint on the test data of a config.",
+        "the checkpoint that the config's training wrote last",
+    ),
+}
+
+
+def run(verb: str, words: list[str]) -> int:
+    """Run Lightning's verb.
+
+    Args:
+        verb: fit, validate or test.
+        words: of the command line, after the verb.
+
+    Returns:
+        The exit status.
+    """
+    if not {"-h", "--help"}.isdisjoint(words):
+        print_help(verb)
+        return 0
+    from audiocnn.cli.training import run_lightning
+
+    return run_lightning(verb, ["--help" if word == "--help-all" else word for word in words])
+
+
+def print_help(verb: str) -> None:
+    """Print what one needs of a verb's help."""
+    from audiocnn.cli import VERBS as ALL_VERBS
+
+    summary, ckpt_path = VERBS[verb]
+    print(
+        HELP.format(verb=verb, summary=summary, example=ALL_VERBS[verb].example, ckpt_path=ckpt_path), end=""
+    )

@@ -1,0 +1,96 @@
+"""The models that verbs run, by name or file, on a device; wrong arguments are UsageErrors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from audiocnn.cli.parser import OptionGroup, UsageError, usage_errors
+from audiocnn.notes import DecodingOptions
+
+if TYPE_CHECKING:
+    from audiocnn.models.base import Model
+    from audiocnn.models.clips import ClipModel
+    from audiocnn.models.notes import NotesModel
+
+DecodingArguments = Annotated[
+    float, OptionGroup(DecodingOptions, "decoding of notes (defaults: the model's own)", own_defaults=False)
+]
+
+
+def load_model(model: str, device: str) -> Model:
+    """Load a model of notes or of labels.
+
+    Raises:
+        FileError: the model cannot be read.
+        UsageError: there is no such device.
+    """
+    import audiocnn
+
+    with _device_errors(device):
+        return audiocnn.load(model, device)
+
+
+def load_notes_model(
+    model: str, device: str, options: dict[str, float]
+) -> tuple[NotesModel, DecodingOptions]:
+    """Load a model of notes, and its decoding options with those given in place of its own.
+
+    Raises:
+        FileError: the model cannot be read, or is not for notes.
+        UsageError: there is no such device, or an option is out of its range.
+    """
+    from audiocnn.models.load import load_notes
+
+    with _device_errors(device):
+        loaded = load_notes(model, device)
+    with usage_errors():
+        return loaded, dataclasses.replace(loaded.decoding, **options)
+
+
+def load_classifiers(models: Sequence[str], device: str) -> list[ClipModel]:
+    """Load models of labels whose mean is taken.
+
+    Raises:
+        FileError: a model cannot be read, or is not for labels.
+        UsageError: there is no such device, or the models differ in their labels or windows.
+    """
+    return _check_alike(_load_clips_models(models, device))
+
+
+def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, list[ClipModel]]:
+    """Load models of labels, those with the same labels in one group, by their names: "one+other".
+
+    Raises:
+        FileError, UsageError: as `load_classifiers`.
+    """
+    groups: dict[tuple[str, ...], list[ClipModel]] = {}
+    for loaded in _load_clips_models(models, device):
+        groups.setdefault(tuple(loaded.labels), []).append(loaded)
+    return {"+".join(model.name for model in group): _check_alike(group) for group in groups.values()}
+
+
+def _load_clips_models(models: Sequence[str], device: str) -> list[ClipModel]:
+    from audiocnn.models.load import fused, load_clips
+
+    with _device_errors(device):
+        return [fused(load_clips(model, device)) for model in models]  # once for all files
+
+
+def _check_alike(models: list[ClipModel]) -> list[ClipModel]:
+    from audiocnn.inference.classify import check_alike
+
+    with usage_errors():
+        check_alike(models)
+    return models
+
+
+@contextmanager
+def _device_errors(device: str) -> Iterator[None]:
+    """Make a UsageError of torch's words on a device that is not there."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,241 @@
+"""A verb's function -> its command line: jsonargparse reads it, this module spells and explains it.
+
+One name, default and explanation in Python and on the command line: `onset_threshold` is `--onset-threshold`.
+What a function takes before a `*` is positional, what it takes after is an option: sequences take several
+words, booleans are flags, and `**options: Annotated[float, OptionGroup(...)]` stands for the fields of a
+dataclass, of which only those given reach the function.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
+
+import docstring_parser
+import jsonargparse
+import yaml
+from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage], it is documented
+
+# Type -> how its value is called in a help, and in a message that asks for it.
+VALUES = {
+    int: ("N", "a whole number"),
+    float: ("X", "a number"),
+    Path: ("PATH", "a path"),
+    str: ("NAME", "a name"),
+}
+# The texts of jsonargparse's own options.
+HELP = {
+    "help": "print this help, and exit",
+    "config": "YAML file of arguments, by their names in Python; options after it override it",
+    "print_config": "print such a file of the arguments given, and exit",
+}
+
+
+class OptionGroup(NamedTuple):
+    """The fields of a dataclass as options.
+
+    Attributes:
+        kind: the dataclass.
+        title: heading of the group in the help.
+        own_defaults: whether the dataclass's defaults are what holds when an option is not given.
+    """
+
+    kind: type
+    title: str
+    own_defaults: bool = True
+
+
+class UsageError(Exception):
+    """A wrong argument: one line, exit status 2."""
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Make a UsageError of a ValueError: in this block an argument is to blame."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+class ConfigFile(ActionConfigFile):
+    """The option of a config file, whose lists and flags are checked before jsonargparse reads it.
+
+    It would take the characters of one word for several words, and not say which flag is wrong.
+    """
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        try:
+            given = yaml.safe_load(Path(values).read_text())
+        except (OSError, ValueError, yaml.YAMLError):
+            given = None  # which jsonargparse reports
+        for name, value in given.items() if isinstance(given, dict) else ():
+            action = parser.find(name)
+            if action and action.nargs == "+" and not isinstance(value, list):
+                parser.error(f"{name} is {value!r} in {values}, expected a list")
+            if isinstance(action, jsonargparse.ActionYesNo) and not isinstance(value, bool):
+                parser.error(f"{name} is {value!r} in {values}, expected true or false")
+        super().__call__(parser, namespace, values, option_string)
+
+
+class VerbParser(jsonargparse.ArgumentParser):
+    """The parser of a verb, which reports a wrong argument in one line instead of after a screen of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        self.exit(2, f"{self.prog}: {self._in_one_line(message)} (see {self.prog} --help)\n")
+
+    def _in_one_line(self, message: str) -> str:
+        """Say which argument, its value and what was expected, in the words of the command line."""
+        key = re.match(r'Parser key "(\w+)"', message)
+        value = re.search(r"(?:Got|Given) value: (.*)", message)
+        action = self.find(key[1] if key else message.partition(" ")[0])
+        if key and value and action:
+            return f"{_spelling(action)} is {value[1]!r}, expected {_expected(action)}"
+        rest = message.partition(":" if key else " ")[2]
+        return " ".join([_spelling(action) + ":" * bool(key), *rest.split()] if action else message.split())
+
+    def find(self, name: str) -> argparse.Action | None:
+        """Return the action of an argument by its name in Python."""
+        return next((action for action in self._actions if action.dest == name), None)
+
+
+def build_parser(function: Callable[..., Any], prog: str, example: str) -> VerbParser:
+    """Build the parser of a verb.
+
+    Args:
+        function: the verb, whose docstring explains its arguments.
+        prog: the verb as it is called, "audiocnn transcribe".
+        example: a command line, for the help.
+    """
+    doc = docstring_parser.parse(inspect.getdoc(function) or "")
+    parser = VerbParser(
+        prog=prog,
+        description=_describe(doc, example),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        print_config="--print-config",
+    )
+    parser.add_argument("--config", action=ConfigFile, metavar="FILE")
+    for action in parser._actions:
+        action.help = HELP.get(action.dest, action.help)
+    types, texts = get_type_hints(function, include_extras=True), _explanations(function)
+    parameters = inspect.signature(function).parameters
+    starred = any(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            _add_group(parser, *types[name].__metadata__)
+        elif parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
+            _add_positional(parser, name, types[name], help=texts.get(name))
+        elif starred and parameter.kind is not parameter.KEYWORD_ONLY:
+            _add_positional(
+                parser, name, types[name], help=texts.get(name), nargs="?", default=parameter.default
+            )
+        else:
+            _add_option(parser, name, types[name], parameter.default, texts.get(name, ""))
+    # Positional arguments first: an option of several words would swallow them.
+    words = [_usage(action) for action in parser._actions if not action.option_strings]
+    parser.usage = " ".join([prog, *words, "[options]"])
+    return parser
+
+
+def parse(parser: VerbParser, words: Sequence[str]) -> dict[str, Any]:
+    """Parse the words of a command line into the arguments of a verb's function; exit where they are wrong.
+
+    Returns:
+        The arguments by their names, sequences as tuples; of an `OptionGroup` those given only.
+    """
+    given = vars(parser.parse_args(words))
+    del given["config"]
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _add_positional(parser: VerbParser, name: str, hint: Any, **how: Any) -> None:
+    parser.add_argument(name, **{**_value(hint), **how, "metavar": name.upper()})
+
+
+def _usage(action: argparse.Action) -> str:
+    return {"+": f"{action.metavar} ...", "?": f"[{action.metavar}]"}.get(
+        str(action.nargs), f"{action.metavar}"
+    )
+
+
+def _add_option(container: Any, name: str, hint: Any, default: Any, text: str, absent: Any = None) -> None:
+    """Add an option; where it is not given it has its default, or `absent` instead."""
+    option = f"--{name.replace('_', '-')}"
+    if hint is bool:
+        flag = jsonargparse.ActionYesNo(no_prefix="no-")
+        text += f" (default: {'yes' if default else 'no'})"
+        container.add_argument(option, action=flag, default=default, help=text)
+        return
+    if default in (inspect.Parameter.empty, dataclasses.MISSING):
+        container.add_argument(option, required=True, help=f"{text} (required)", **_value(hint))
+        return
+    default = list(default) if isinstance(default, tuple) else default
+    notes = [f"one of {', '.join(map(str, choices))}"] if (choices := _choices(hint)) else []
+    if default not in (None, []):
+        notes.append(f"default: {' '.join(map(str, default)) if isinstance(default, list) else default}")
+    text += f" ({'; '.join(notes)})" if notes else ""
+    container.add_argument(option, default=default if absent is None else absent, help=text, **_value(hint))
+
+
+def _add_group(parser: VerbParser, group: OptionGroup) -> None:
+    container = parser.add_argument_group(group.title)
+    types, texts = get_type_hints(group.kind), _explanations(group.kind)
+    for field in dataclasses.fields(group.kind):
+        required = field.default is dataclasses.MISSING
+        default = field.default if group.own_defaults or required else None
+        _add_option(container, field.name, types[field.name], default, texts[field.name], argparse.SUPPRESS)
+
+
+def _describe(doc: docstring_parser.Docstring, example: str) -> str:
+    """Put the example between the first line of a docstring and the rest."""
+    paragraphs = [doc.short_description, f"example:\n  {example}", doc.long_description]
+    return "\n\n".join(filter(None, paragraphs)).replace("%", "%%")
+
+
+def _explanations(thing: object) -> dict[str, str]:
+    """Return a docstring's text on each argument, without the full stop."""
+    params = docstring_parser.parse(inspect.getdoc(thing) or "").params
+    return {param.arg_name: (param.description or "").replace("%", "%%").rstrip(".") for param in params}
+
+
+def _value(hint: Any) -> dict[str, Any]:
+    """Say in argparse's words what values a type takes: `Sequence[Path]` takes several words."""
+    metavar, _ = VALUES.get(_element(hint), ("NAME", ""))
+    if _is_sequence(hint):
+        return {"type": _element(hint), "nargs": "+", "metavar": metavar}
+    return {"type": hint, "metavar": metavar}
+
+
+def _is_sequence(hint: Any) -> bool:
+    return get_origin(hint) in (Sequence, tuple)
+
+
+def _element(hint: Any) -> Any:
+    """Return the type of one word: float of `float | None`, Path of `Sequence[Path]`."""
+    if get_origin(hint) is Literal or not get_args(hint):
+        return hint
+    return next(member for member in get_args(hint) if member is not NoneType)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    return get_args(_element(hint)) if get_origin(_element(hint)) is Literal else ()
+
+
+def _spelling(action: argparse.Action) -> str:
+    return action.option_strings[0] if action.option_strings else str(action.metavar)
+
+
+def _expected(action: argparse.Action) -> str:
+    hint = getattr(action, "_typehint", None)
+    choices = _choices(hint)
+    return (
+        f"one of {', '.join(map(str, choices))}"
+        if choices
+        else VALUES.get(_element(hint), ("", str(hint)))[1]
+    )

@@ -1,0 +1,68 @@
+"""Tables on the standard output, progress bars on the standard error where that is a terminal.
+
+rich takes 0.1 s to import: it is, where it prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
+    from rich.table import Table
+
+WIDTH = 120  # columns of a table where there is no terminal
+
+
+def create_console(width: int = WIDTH) -> Console:
+    """Return the terminal, or where there is none as many columns."""
+    from rich.console import Console
+
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=width)
+
+
+def create_table(headings: Sequence[str], rows: Iterable[Sequence[object]], n_left: int = 1) -> Table:
+    """Build a table without lines, whose first columns hold words and the others numbers.
+
+    Args:
+        headings: of the columns.
+        rows: cells of each row.
+        n_left: columns that are aligned to the left and wrap where they are too long.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, padding=(0, 2))
+    for number, heading in enumerate(headings):
+        if number < n_left:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def create_bar(*columns: str | ProgressColumn) -> Progress:
+    """Build a progress bar that vanishes at its end, and is off where the standard error is no terminal.
+
+    Args:
+        columns: those beside the description and the bar.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    )

@@ -1,0 +1,69 @@
+"""The contract of every verb: its help, the spelling of its options, a wrong one, and its example."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from audiocnn.cli import LIGHTNING_VERBS, VERBS, find_function
+from audiocnn.cli.parser import VerbParser, build_parser
+
+OWN = [verb for verb in VERBS if verb not in LIGHTNING_VERBS]
+NEEDS_TORCH = {*LIGHTNING_VERBS, "data prepare clips", "data shard"}
+
+
+def parser_of(verb: str) -> VerbParser:
+    return build_parser(find_function(verb), f"audiocnn {verb}", VERBS[verb].example)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_begins_with_what_the_verb_does_and_an_example(run, verb: str) -> None:
+    done = run(*verb.split(), "--help")
+    assert (done.status, done.err) == (0, [])
+    assert done.out[0].startswith(f"usage: audiocnn {verb}")
+    assert re.fullmatch(r"[A-Z].*[.:]", done.out[2])
+    assert f"  {VERBS[verb].example}" in done.out[:8]
+
+
+@pytest.mark.parametrize("verb", OWN)
+def test_help_explains_every_argument(verb: str) -> None:
+    for action in parser_of(verb)._actions:
+        assert action.help and action.help.strip(), action.dest
+        assert all(re.fullmatch(r"-h|--[a-z]+(-[a-z]+)*", option) for option in action.option_strings)
+
+
+@pytest.mark.parametrize("verb", OWN)
+def test_help_shows_every_default(verb: str) -> None:
+    for action in parser_of(verb)._actions:
+        if action.option_strings and action.default not in (None, [], "==SUPPRESS=="):
+            value = action.default
+            shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+            shown = " ".join(map(str, shown)) if isinstance(shown, list) else shown
+            assert f"default: {shown})" in action.help, action.dest
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_unknown_option(run, verb: str) -> None:
+    done = run(*verb.split(), "--sing", "loud")
+    assert (done.status, done.out, len(done.err)) == (2, [], 1)
+    assert done.err[0].startswith(f"audiocnn {verb}: ")
+    assert done.err[0].endswith(f"(see audiocnn {verb} --help)")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OWN if verb != "search"])  # whose example names a file
+def test_example_can_be_parsed(verb: str) -> None:
+    words = shlex.split(VERBS[verb].example.rpartition("| ")[2])
+    assert words[: 1 + len(verb.split())] == ["audiocnn", *verb.split()]
+    parser_of(verb).parse_args(words[1 + len(verb.split()) :])
+
+
+@pytest.mark.parametrize(
+    "verb", ["transcribe", "classify", "stylize", "listen", "evaluate notes", "data check"]
+)
+def test_help_needs_no_torch(verb: str) -> None:
+    words = [*verb.split(), "--help"]
+    code = f"import sys; from audiocnn.cli import main\ntry: main({words})\n"
+    code += "finally: assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
