@@ -57,25 +57,16 @@ def explain(
     if time is not None and time < 0:
         raise UsageError(f"time is {time}, expected 0 or more")
     network = load_model(model, device)
-    from audiocnn.explain import page
+    from audiocnn.explain.excerpts import ExplanationOptions
+    from audiocnn.explain.page import write_page
 
+    options = ExplanationOptions(labels=label, top=top, time_s=time, midi=note, layer=layer)
     with usage_errors():
-        page.check(network, label, note, layer)
+        options.check(network)
     corpus = audio.find_recordings(among) if among else []
 
     def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
-        return page.write_page(
-            source,
-            network,
-            targets[PAGE],
-            labels=label,
-            top=top,
-            time_s=time,
-            midi=note,
-            layer=layer,
-            among=corpus,
-            progress=progress,
-        )
+        return write_page(source, network, targets[PAGE], options, corpus, progress)
 
     suffixes = {PAGE: f".{network.name}.explained/{PAGE}"}
     return jobs.process_files(paths, output, suffixes, overwrite, lambda: process)

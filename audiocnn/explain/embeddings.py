@@ -1,4 +1,4 @@
-"""Recordings as points on a plane: near each other where a network hears them alike; and to be clicked on."""
+"""Embeddings: recordings as points on a plane, near each other where a network represents them alike."""
 
 from __future__ import annotations
 
@@ -12,39 +12,46 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from audiocnn import plots
 from audiocnn.blocks.arguments import choose
 
-PERPLEXITY = 30.0  # of t-SNE: about as many neighbours count; less where there are few points
-SIDE, MARGIN, RADIUS = 480, 24, 7  # of the clickable plane, in pixels
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")  # Paul Tol's bright
+PERPLEXITY = 30.0  # of t-SNE, scikit-learn's default; less where there are few points
+SIDE, MARGIN, RADIUS = 480, 24, 7  # pixels: of the clickable plot, around its points, of a point
 
 
-def embed(layer: nn.Module, spectrograms: Iterable[Tensor]) -> Tensor:
-    """The mean of each channel of a layer's map over a recording: how the network hears it.
-
-    Shape: of each recording (windows, channels, ..., frames) -> (recordings, channels of the map).
+def embed_recordings(layer: nn.Module, spectrograms: Iterable[Tensor]) -> Tensor:
+    """Embed recordings as the mean of each channel of a layer's feature map.
 
     Args:
-        layer: of `upto`.
+        layer: network as far as the layer, see `truncate`.
+        spectrograms: of each recording, (windows, channels, ..., frames).
+
+    Returns:
+        Embeddings, (recordings, channels of the layer).
     """
     with torch.no_grad():
         return torch.stack([layer(one).flatten(2).mean(2).mean(0).cpu() for one in spectrograms])
 
 
-def onto_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.ndarray:
-    """Points of many dimensions on a plane, each axis from 0 to 1.
-
-    Shape: (points, channels) -> (points, 2).
-    Raises: ValueError when there is no such method, or there are fewer than 3 points.
+def project_to_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.ndarray:
+    """Project points of many dimensions to a plane.
 
     Args:
+        points: (points, channels).
         method: pca, the plane in which they vary most, or tsne, where neighbours stay neighbours.
+        seed: of the method.
+
+    Returns:
+        Points, each axis from 0 to 1, (points, 2).
+
+    Raises:
+        ValueError: there is no such method, or there are fewer than 3 points.
     """
     if len(points) < 3:
         raise ValueError(f"there are {len(points)} points, expected at least 3")
-    found = choose(METHODS, method, "method")(points.double().numpy(), seed)
-    low, high = found.min(axis=0), found.max(axis=0)
-    return (found - low) / np.maximum(high - low, 1e-12)
+    projected = choose(METHODS, method, "method")(points.double().numpy(), seed)
+    low, high = projected.min(axis=0), projected.max(axis=0)
+    return (projected - low) / np.maximum(high - low, 1e-12)
 
 
 def _pca(points: np.ndarray, seed: int) -> np.ndarray:
@@ -63,35 +70,43 @@ def _tsne(points: np.ndarray, seed: int) -> np.ndarray:
 METHODS = {"pca": _pca, "tsne": _tsne}
 
 
-def clickable(
+def make_clickable_plot(
     points: np.ndarray,
     names: Sequence[str],
     sounds: Sequence[np.ndarray],
     sample_rate: int,
     groups: Sequence[int] = (),
 ) -> str:
-    """A piece of HTML, for a notebook or a page: points that are heard when clicked on, with their names.
+    """Make an HTML plot, for a notebook or a page, whose points play their sounds when clicked on.
 
     Args:
-        points: as of `onto_plane`.
-        sounds: of each point, (samples,).
-        groups: of each point, those of a colour.
+        points: as of `project_to_plane`, (points, 2).
+        names: of the points.
+        sounds: of the points, each (samples,).
+        sample_rate: of the sounds, in Hz.
+        groups: index of each point's colour; by default all have the same.
     """
     circles = []
     for i, ((x, y), name, sound) in enumerate(zip(points, names, sounds, strict=True)):
-        colour = COLOURS[(groups[i] if len(groups) else 0) % len(COLOURS)]
+        colour = plots.COLOURS[(groups[i] if len(groups) else 0) % len(plots.COLOURS)]
         left, top = (round(MARGIN + share * (SIDE - 2 * MARGIN)) for share in (float(x), 1 - float(y)))
         circles.append(
             f'<circle cx="{left}" cy="{top}" r="{RADIUS}" fill="{colour}" style="cursor:pointer" '
-            f"onclick=\"new Audio('{data_url(sound, sample_rate)}').play()\">"
+            f"onclick=\"new Audio('{encode_data_url(sound, sample_rate)}').play()\">"
             f"<title>{html.escape(name)}</title></circle>"
         )
     frame = f'<rect width="{SIDE}" height="{SIDE}" fill="white" stroke="#ccc"/>'
     return f'<svg width="{SIDE}" height="{SIDE}" role="img">{frame}{"".join(circles)}</svg>'
 
 
-def data_url(sound: np.ndarray, sample_rate: int, kind: str = "MP3") -> str:
-    """A sound as an address that holds it all."""
+def encode_data_url(sound: np.ndarray, sample_rate: int, kind: str = "MP3") -> str:
+    """Encode a sound as a data URL, which holds all of it.
+
+    Args:
+        sound: (samples,).
+        sample_rate: in Hz.
+        kind: format of libsndfile.
+    """
     file = io.BytesIO()
     soundfile.write(file, sound, sample_rate, format=kind)
     return f"data:audio/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

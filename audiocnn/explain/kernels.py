@@ -1,64 +1,96 @@
-"""What the first layer looks for: its kernels as spectrograms, and the frequencies that 1-D ones pass."""
+"""The weights of the first layer: kernels as spectrograms, and the frequencies that 1-D kernels pass."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from audiocnn.explain.network import first_convolution
+from audiocnn.explain.network import find_first_convolution
 
 
-def first_kernels(network: nn.Module) -> Tensor:
-    """The weights of the first convolution.
+def get_first_kernels(network: nn.Module) -> Tensor:
+    """Return the weights of the first convolution.
 
-    Shape: (filters, channels, bins, frames), or (filters, channels, frames) for dims=1.
+    Args:
+        network: network from spectrograms to scores.
+
+    Returns:
+        Kernels, (filters, channels, bins, frames), or (filters, channels, frames) for dims=1.
+
+    Raises:
+        ValueError: the network has no convolution.
     """
-    return first_convolution(network).weight.detach()
+    return find_first_convolution(network).weight.detach()
 
 
-def as_spectrograms(kernels: Tensor) -> Tensor:
-    """Kernels to look at: of one channel as they are; of several in 2-D, their channels from the bottom up.
+def kernels_to_spectrograms(kernels: Tensor) -> Tensor:
+    """Arrange kernels for a plot: with one channel as they are, with more the channels from the bottom up.
 
-    There the channels stand for frequencies, as harmonics do, and what a kernel spans in bins is summed.
-    Shape: (filters, channels, ..., frames) -> (filters, rows, frames).
+    In 2-D with more than one channel, channels stand for frequencies, as harmonics do, and the weights of a
+    channel are summed over bins.
+
+    Args:
+        kernels: (filters, channels, ..., frames).
+
+    Returns:
+        Kernels, (filters, rows, frames).
     """
     if kernels.ndim == 3:
         return kernels
     return kernels.squeeze(1) if kernels.shape[1] == 1 else kernels.sum(2)
 
 
-def frequency_response(kernels: Tensor, sample_rate: float, n_fft: int = 1024) -> tuple[Tensor, Tensor]:
-    """The gains of 1-D kernels, and the frequencies in Hz that these are of: up to half of the rate.
-
-    Shape: (filters, channels, frames) -> (filters, channels, 1 + n_fft // 2) and (1 + n_fft // 2,).
+def compute_frequency_response(
+    kernels: Tensor, sample_rate: float, n_fft: int = 1024
+) -> tuple[Tensor, Tensor]:
+    """Compute the gain of 1-D kernels at each frequency up to half the sample rate.
 
     Args:
-        sample_rate: of the frames: of a spectrogram's, it gives the frequencies of what changes in a bin.
+        kernels: (filters, channels, frames).
+        sample_rate: frames per second; for kernels over a spectrogram, the frequencies are those at which a
+            bin changes.
+        n_fft: samples of the Fourier transform, at least those of a kernel.
+
+    Returns:
+        Gains, (filters, channels, 1 + n_fft // 2), and frequencies in Hz, (1 + n_fft // 2,).
     """
     n_fft = max(n_fft, kernels.shape[-1])
     gains = torch.fft.rfft(kernels, n_fft).abs()
     return gains, torch.fft.rfftfreq(n_fft, 1 / sample_rate)
 
 
-def by_peak(gains: Tensor) -> Tensor:
-    """The order of filters by the frequency that passes best, lowest first: (filters,)."""
+def sort_by_peak_frequency(gains: Tensor) -> Tensor:
+    """Sort filters by the frequency of their highest gain, the lowest first.
+
+    Args:
+        gains: (filters, channels, frequencies).
+
+    Returns:
+        Indices of the filters, (filters,).
+    """
     return gains.sum(1).argmax(-1).argsort(stable=True)
 
 
-def linear_weights(network: nn.Module, size: tuple[int, ...]) -> Tensor:
-    """The spectrogram that each output of a linear classifier looks for, such as the baseline `linear`'s.
-
-    Shape: (outputs, channels, *size).
+def get_linear_weights(network: nn.Module, size: tuple[int, ...]) -> Tensor:
+    """Return the weights of a linear classifier, such as the baseline `linear`, as a spectrogram per output.
 
     Args:
-        size: cells along each axis that the classifier brings spectrograms to.
-    Raises: ValueError when the network has more than one linear layer, or none, or one of another size.
+        network: network with one linear layer.
+        size: values along each axis that the classifier brings spectrograms to.
+
+    Returns:
+        Weights, (outputs, channels, *size).
+
+    Raises:
+        ValueError: the network has more than one linear layer, or none, or one of another size.
     """
     layers = [part for part in network.modules() if isinstance(part, nn.Linear)]
     if len(layers) != 1:
         raise ValueError(f"the network has {len(layers)} linear layers, expected 1")
     (layer,) = layers
-    n_cells = torch.Size(size).numel()
-    if layer.in_features % n_cells:
-        raise ValueError(f"size is {size}, expected cells that divide the {layer.in_features} inputs")
+    n_values = torch.Size(size).numel()
+    if layer.in_features % n_values:
+        raise ValueError(
+            f"size is {size}, expected a number of values that divides the {layer.in_features} inputs"
+        )
     return layer.weight.detach().view(layer.out_features, -1, *size)

@@ -1,14 +1,16 @@
-"""What is explained: a network from spectrograms to scores, and each of its layers as a network of its own.
+"""Networks to be explained: from spectrograms to scores, whole or as far as one of their layers.
 
-Conventions of all that explains: a network takes spectrograms, (batch, channels, bins, frames) for dims=2 or
-(batch, bins, frames) for dims=1, in evaluation mode. A target says which of its scores is explained: a number
-for scores (batch, outputs), and one for each further axis where there are more, as (output, pitch, frame) of
-notes or (channel, row, frame) of a map. A layer goes by its name in the network: `backbone`, whose map the
-head is given, or any below it, such as `backbone.stages.0`; `audiocnn models NAME --detail` tells them.
+Conventions of the whole package: a network takes spectrograms, (batch, channels, bins, frames) for dims=2 or
+(batch, bins, frames) for dims=1, in evaluation mode. A target selects the score that is explained: an index
+for scores (batch, outputs), and one for each further axis where there are more, as (output, pitch, frame) for
+notes or (channel, row, frame) for a feature map. A layer goes by its name in the network: `backbone`, whose
+feature map the head is given, or any below it, such as `backbone.stages.0`; `audiocnn models NAME --detail`
+lists them. A position is the index of one value of a feature map along its axes after the channels.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 
 import torch
@@ -17,58 +19,80 @@ from torch import Tensor, nn
 Target = int | tuple[int, ...]
 
 
-def network_of(model: nn.Module) -> nn.Sequential:
-    """A model without its front end: `backbone`, from spectrograms to maps, and `head`, from maps to scores.
+def strip_front_end(model: nn.Module) -> nn.Sequential:
+    """Return a model without its front end, with the model's own layers.
 
-    The layers are the model's own.
+    Args:
+        model: a model with a backbone and a head.
+
+    Returns:
+        A network of `backbone`, from spectrograms to feature maps, and `head`, from feature maps to scores.
     """
     parts = OrderedDict(backbone=model.get_submodule("backbone"), head=model.get_submodule("head"))
     return nn.Sequential(parts).train(model.training)
 
 
-def upto(network: nn.Module, layer: str) -> Upto:
-    """The network as far as a layer: its scores are the layer's map.
+def truncate(network: nn.Module, layer: str) -> TruncatedNetwork:
+    """Return a network as far as a layer, whose feature map becomes the scores.
 
-    Raises: ValueError when the network has no such layer.
+    Args:
+        network: network from spectrograms to scores.
+        layer: name of a layer.
+
+    Raises:
+        ValueError: the network has no such layer.
     """
-    return Upto(network, layer)
+    return TruncatedNetwork(network, layer)
 
 
-class Upto(nn.Module):
-    """What `upto` gives.
+class TruncatedNetwork(nn.Module):
+    """A network as far as a layer; what follows is not computed.
 
-    Shape: spectrograms -> (batch, channels, ..., frames).
+    Args:
+        network: network from spectrograms to scores.
+        layer: name of a layer.
+
+    Shape:
+        spectrograms -> (batch, channels, ..., frames).
     """
 
     def __init__(self, network: nn.Module, layer: str) -> None:
         super().__init__()
         self.network, self.layer = network, layer
-        layer_of(network, layer)
+        get_layer(network, layer)
         self.training = network.training
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        maps: list[Tensor] = []
+        feature_maps: list[Tensor] = []
 
         def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            maps.append(output)
+            feature_maps.append(output)
             raise _Reached
 
-        hook = layer_of(self.network, self.layer).register_forward_hook(stop)
+        hook = get_layer(self.network, self.layer).register_forward_hook(stop)
         try:
             self.network(spectrograms)
         except _Reached:
             pass
         finally:
             hook.remove()
-        return maps[0]
+        return feature_maps[0]
 
 
 class _Reached(Exception):
-    """What follows is not needed."""
+    """The layer is computed."""
 
 
-def layer_of(network: nn.Module, layer: str) -> nn.Module:
-    """The module of a layer. Raises: ValueError when the network has none of this name."""
+def get_layer(network: nn.Module, layer: str) -> nn.Module:
+    """Return the module of a layer.
+
+    Args:
+        network: network from spectrograms to scores.
+        layer: name of a layer.
+
+    Raises:
+        ValueError: the network has none of this name.
+    """
     names = dict(network.named_modules())
     if layer not in names or not layer:
         near = [name for name in names if name and name.count(".") < 3]
@@ -76,26 +100,40 @@ def layer_of(network: nn.Module, layer: str) -> nn.Module:
     return names[layer]
 
 
-def first_convolution(network: nn.Module) -> nn.Conv1d | nn.Conv2d:
-    """The layer that sees the spectrogram itself. Raises: ValueError when there is no convolution."""
+def find_first_convolution(network: nn.Module) -> nn.Conv1d | nn.Conv2d:
+    """Return the convolution whose input is the spectrogram.
+
+    Args:
+        network: network from spectrograms to scores.
+
+    Raises:
+        ValueError: the network has no convolution.
+    """
     for part in network.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d):
             return part
     raise ValueError("the network has no convolution, expected one")
 
 
-def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy whose weights are another draw from each layer's own values: it has learned nothing.
+def randomise_weights(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Return a copy of a network that has learned nothing, with each tensor of weights shuffled.
 
-    Each tensor of weights is shuffled, so that all levels stay plausible.
-    Source: Adebayo et al., "Sanity checks for saliency maps", 2018, section 3. Differs: shuffled, not drawn
-    anew.
+    A saliency map that is the same for both does not show what the network learned.
+
+    Args:
+        network: any network.
+        seed: of the shuffling.
+
+    Source:
+        Adebayo et al., "Sanity checks for saliency maps", 2018, section 3.
+
+    Differs:
+        Weights are shuffled within each tensor, not drawn anew, so that the levels of all layers stay
+        plausible.
     """
-    import copy
-
-    made, generator = copy.deepcopy(network), torch.Generator().manual_seed(seed)
+    copied, generator = copy.deepcopy(network), torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weights in made.parameters():
+        for weights in copied.parameters():
             order = torch.randperm(weights.numel(), generator=generator)
             weights.copy_(weights.flatten()[order].view_as(weights))
-    return made
+    return copied

@@ -1,4 +1,4 @@
-"""The patches of a data set that most excite a channel: where they are, and the crop that it saw of them."""
+"""The patches of a data set that most activate a channel: where they are, and their crops."""
 
 from __future__ import annotations
 
@@ -8,42 +8,51 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from audiocnn.explain.fields import Spans, measure_fields, spans
+from audiocnn.explain.receptive_fields import Crop, locate_crop, measure_receptive_fields
 
 
 class Patch(NamedTuple):
-    """A place that excites a channel.
+    """A crop of a spectrogram that activates a channel.
 
     Attributes:
-        activation: how much.
-        spectrogram: the number of the spectrogram in the data set.
-        cell: of the layer's map.
-        crop: what that cell sees: `spectrogram[..., *crop]`.
+        activation: of the channel.
+        spectrogram: index of the spectrogram in the data set.
+        position: index in the layer's feature map.
+        crop: what that position depends on: `spectrogram[..., *crop]`.
     """
 
     activation: float
     spectrogram: int
-    cell: tuple[int, ...]
-    crop: Spans
+    position: tuple[int, ...]
+    crop: Crop
 
 
-def top_patches(layer: nn.Module, spectrograms: Iterable[Tensor], channel: int, n: int = 9) -> list[Patch]:
-    """The patches that most excite a layer's channel, the most exciting first; of a spectrogram at most one.
-
-    Shape: of each spectrogram (1, channels, bins, frames), or (1, bins, frames) for dims=1; of any length.
-    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.
+def find_top_patches(
+    layer: nn.Module, spectrograms: Iterable[Tensor], channel: int, n: int = 9
+) -> list[Patch]:
+    """Find the patches that most activate a layer's channel, at most one in each spectrogram.
 
     Args:
-        layer: of `upto`.
-        spectrograms: of the data set; they are seen one after the other, so it may be larger than memory.
+        layer: network as far as the layer, see `truncate`.
+        spectrograms: of the data set, each (1, channels, bins, frames), or (1, bins, frames) for dims=1, of
+            any length; they are taken one after the other, so the data set may be larger than memory.
+        channel: index of the channel.
+        n: number of patches.
+
+    Returns:
+        Patches, the highest activation first.
+
+    Source:
+        Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.
     """
     best: list[Patch] = []
-    axes = None
+    fields = None
     for number, spectrogram in enumerate(spectrograms):
         with torch.no_grad():
-            cells = layer(spectrogram)[0, channel]
-        axes = axes or measure_fields(layer, spectrogram)
-        cell = tuple(int(i) for i in torch.unravel_index(cells.argmax(), cells.shape))
-        best.append(Patch(float(cells[cell]), number, cell, spans(axes, cell, spectrogram)))
+            activations = layer(spectrogram)[0, channel]
+        fields = fields or measure_receptive_fields(layer, spectrogram)
+        position = tuple(int(i) for i in torch.unravel_index(activations.argmax(), activations.shape))
+        crop = locate_crop(fields, position, spectrogram)
+        best.append(Patch(float(activations[position]), number, position, crop))
         best = sorted(best, key=lambda patch: -patch.activation)[:n]
     return best

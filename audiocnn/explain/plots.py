@@ -1,6 +1,7 @@
-"""Figures of what explains a network, without pyplot: a notebook shows them, a page keeps them as files.
+"""Plots of explanations: saliency maps, receptive fields, kernels, patches, embeddings.
 
-Conventions: spectrograms and maps are (bins, frames), the lowest bin at the bottom.
+Each gives a figure, which a notebook shows and `audiocnn.plots.save_figure` writes. Conventions: spectrograms
+and saliency maps are (bins, frames), the lowest bin at the bottom.
 """
 
 from __future__ import annotations
@@ -12,126 +13,158 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiocnn.explain.fields import Spans
+from audiocnn import plots
+from audiocnn.explain.receptive_fields import Crop
 from audiocnn.frontends.base import FrontEnd
+from audiocnn.frontends.cqt import Cqt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 90
-WIDTH = 9.0  # inches
-LARGEST = 2.5  # inches of a patch's side
-STRONG = 0.997  # of a map's cells have less than full colour: a few single ones would leave the others pale
-TICKS_HZ = {100: "100 Hz", 500: "500", 1000: "1 kHz", 2000: "2", 4000: "4", 8000: "8"}
+WIDTH_IN = 9.0  # inches, of every figure
+MAX_PATCH_IN = 2.5  # inches, of a patch's side
+FULL_COLOUR_QUANTILE = 0.997  # of a saliency map: its few highest values would leave the others pale
+MIN_FULL_COLOUR = 1 / 20  # share of the highest value below which that quantile does not count
+RESPONSE_RANGE_DB = 40.0  # of frequency responses, below each filter's highest gain
 
 
-def draw_maps(
-    spectrogram: Tensor, maps: Mapping[str, Tensor], front_end: FrontEnd, start_s: float = 0.0
+def plot_saliency_maps(
+    spectrogram: Tensor, saliency_maps: Mapping[str, Tensor], front_end: FrontEnd, start_s: float = 0.0
 ) -> Figure:
-    """A spectrogram, and over it again and again in grey each map: red where it speaks for the target.
+    """Plot a spectrogram, and over it in grey each saliency map: red for the target, blue against it.
 
-    Blue where it speaks against it.
+    Args:
+        spectrogram: (bins, frames).
+        saliency_maps: by name, each (bins, frames).
+        front_end: front end that the spectrogram is of.
+        start_s: time of the first frame, in seconds.
     """
-    rows = -(-(len(maps) + 1) // 2)
-    figure, all_axes = _figure(rows, 2, 2.4 * rows)
-    for axes, (name, map) in zip(all_axes, {"what it saw": None, **maps}.items(), strict=False):
-        _show(axes, spectrogram, front_end, start_s)
+    shown = {"spectrogram": None, **saliency_maps}
+    n_rows = -(-len(shown) // 2)
+    figure, all_axes = plots.make_figure(WIDTH_IN, 2.4 * n_rows, n_rows, 2)
+    for i, (axes, (name, saliency_map)) in enumerate(zip(all_axes, shown.items(), strict=False)):
+        _plot_spectrogram(axes, spectrogram, front_end, start_s)
         axes.set_title(name, loc="left", fontsize=9)
-        if map is not None:
-            _cover(axes, map, front_end, start_s)
-    for axes in all_axes[len(maps) + 1 :]:
+        if saliency_map is not None:
+            _overlay(axes, saliency_map, front_end, start_s)
+        if i % 2:
+            axes.set_ylabel("")
+        if i + 2 < len(shown):  # another one stands below
+            axes.set_xlabel("")
+    for axes in all_axes[len(shown) :]:
         axes.set_axis_off()
     return figure
 
 
-def draw_fields(
-    spectrogram: Tensor, crops: Mapping[str, Spans], front_end: FrontEnd, start_s: float = 0.0
+def plot_crops(
+    spectrogram: Tensor, crops: Mapping[str, Crop], front_end: FrontEnd, start_s: float = 0.0
 ) -> Figure:
-    """Crops of a spectrogram as frames on it, such as the receptive fields of layers, by their names."""
+    """Plot crops of a spectrogram as rectangles over it, such as the receptive fields of layers.
+
+    Args:
+        spectrogram: (bins, frames).
+        crops: by name, each of bins and frames or of frames alone.
+        front_end: front end that the spectrogram is of.
+        start_s: time of the first frame, in seconds.
+    """
     from matplotlib.patches import Rectangle
 
-    figure, (axes,) = _figure(1, 1, 3.2)
-    _show(axes, spectrogram, front_end, start_s)
-    n_bins, n_frames = spectrogram.shape
-    for i, (name, crop) in enumerate(crops.items()):
-        *bins, frames = crop
-        low, high = (bins[0].start, bins[0].stop) if bins else (0, n_bins)
+    figure, (axes,) = plots.make_figure(WIDTH_IN, 3.2)
+    _plot_spectrogram(axes, spectrogram, front_end, start_s)
+    limits = axes.get_xlim(), axes.get_ylim()
+    for i, (name, (*bins, frames)) in enumerate(crops.items()):
+        low, high = (bins[0].start, bins[0].stop) if bins else (0, len(spectrogram))
         left, right = (start_s + (edge - 0.5) * front_end.frame_s for edge in (frames.start, frames.stop))
         corner, size = (left, low - 0.5), (right - left, high - low)
-        axes.add_patch(Rectangle(corner, *size, fill=False, color=f"C{i}", linewidth=2))
-        axes.plot([], [], color=f"C{i}", linewidth=2, label=name)
-    edges_s = start_s + np.array([-0.5, n_frames - 0.5]) * front_end.frame_s
-    axes.set(xlim=edges_s, ylim=(-0.5, n_bins - 0.5))
+        colour = plots.COLOURS[i % len(plots.COLOURS)]
+        axes.add_patch(Rectangle(corner, *size, fill=False, color=colour, linewidth=2))
+        axes.plot([], [], color=colour, linewidth=2, label=name)
+    axes.set(xlim=limits[0], ylim=limits[1])
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
-def draw_kernels(kernels: Tensor, columns: int = 16, names: Sequence[str] = ()) -> Figure:
-    """Kernels side by side: red above 0, blue below, each as strong as its own largest weight.
+def plot_kernels(kernels: Tensor, columns: int = 16, names: Sequence[str] = ()) -> Figure:
+    """Plot kernels side by side, red above 0 and blue below, each scaled to its own largest weight.
 
-    Those of one row are drawn as lines.
-    Shape: (filters, rows, frames).
+    Kernels of one row are plotted as lines.
+
+    Args:
+        kernels: (filters, rows, frames).
+        columns: kernels in a row of the figure, at most.
+        names: of the kernels.
     """
     columns = min(columns, len(kernels))
     rows = -(-len(kernels) // columns)
     in_2d = kernels.shape[1] > 1
-    figure, all_axes = _figure(rows, columns, (WIDTH / columns * 1.1 if in_2d else 0.7) * rows)
-    for i, axes in enumerate(all_axes):
+    height_in = (WIDTH_IN / columns * 1.1 if in_2d else 0.7) * rows
+    figure, all_axes = plots.make_figure(WIDTH_IN, height_in, rows, columns)
+    for axes in all_axes:
         axes.set_axis_off()
-        if i >= len(kernels):
-            continue
-        top = max(float(kernels[i].abs().max()), 1e-9)
+    for i, (axes, kernel) in enumerate(zip(all_axes, kernels, strict=False)):
+        top = max(float(kernel.abs().max()), 1e-9)
         if in_2d:
-            axes.imshow(kernels[i].numpy(), origin="lower", cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
+            settings = {"cmap": plots.DIVERGING, "vmin": -top, "vmax": top, "aspect": "auto"}
+            axes.imshow(kernel.numpy(), origin="lower", **settings)
         else:
             axes.axhline(0, color="0.85", linewidth=0.6)
-            axes.plot(kernels[i, 0].numpy(), linewidth=0.8)
+            axes.plot(kernel[0].numpy(), color=plots.COLOURS[0], linewidth=0.8)
             axes.set_ylim(-1.1 * top, 1.1 * top)
         if names:
             axes.set_title(names[i], fontsize=8)
     return figure
 
 
-def draw_responses(gains: Tensor, hz: Tensor) -> Figure:
-    """What frequencies filters pass, a column for each, in decibels below its highest.
+def plot_frequency_responses(gains: Tensor, hz: Tensor) -> Figure:
+    """Plot the frequency responses of filters, a column for each, in decibels below its highest gain.
 
-    Shape: (filters, frequencies) and (frequencies,).
+    Args:
+        gains: (filters, frequencies).
+        hz: frequencies in Hz, evenly spaced, (frequencies,).
     """
-    figure, (axes,) = _figure(1, 1, 3.2)
-    levels = 20 * torch.log10((gains / gains.amax(1, keepdim=True).clamp(min=1e-9)).clamp(min=1e-4))
+    figure, (axes,) = plots.make_figure(WIDTH_IN, 3.2)
+    relative = gains / gains.amax(1, keepdim=True).clamp(min=1e-9)
+    levels_db = 20 * torch.log10(relative.clamp(min=1e-4))
     extent = (-0.5, len(gains) - 0.5, float(hz[0]), float(hz[-1]))
-    shown = axes.imshow(
-        levels.T.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=-40, vmax=0, extent=extent
-    )
-    axes.set(xlabel="filter", ylabel="Hz")
-    figure.colorbar(shown, ax=axes, label="dB", pad=0.01)
+    settings = {"cmap": plots.SEQUENTIAL, "vmin": -RESPONSE_RANGE_DB, "vmax": 0}
+    image = axes.imshow(levels_db.T.numpy(), origin="lower", aspect="auto", extent=extent, **settings)
+    axes.set(xlabel="filter", ylabel=plots.FREQUENCY_LABEL)
+    figure.colorbar(image, ax=axes, label="gain (dB)", pad=0.01)
     return figure
 
 
-def draw_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
-    """Crops of spectrograms side by side, in the same shades of grey."""
+def plot_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
+    """Plot crops of spectrograms side by side, in the same shades of grey.
+
+    Args:
+        crops: each (bins, frames).
+        names: of the crops.
+    """
     n = max(len(crops), 1)
-    side = min(WIDTH / n, LARGEST)
-    figure, all_axes = _figure(1, n, side + 0.4, n * side)
+    side_in = min(WIDTH_IN / n, MAX_PATCH_IN)
+    figure, all_axes = plots.make_figure(n * side_in, side_in + 0.4, 1, n)
     top = max((float(crop.max()) for crop in crops), default=1.0)
     low = min((float(crop.min()) for crop in crops), default=0.0)
     for i, (axes, crop) in enumerate(zip(all_axes, crops, strict=False)):
-        axes.imshow(crop.numpy(), origin="lower", aspect="auto", cmap="bone_r", vmin=low, vmax=top)
+        axes.imshow(crop.numpy(), origin="lower", aspect="auto", cmap=plots.GREYS, vmin=low, vmax=top)
         axes.set(xticks=[], yticks=[])
         if names:
             axes.set_title(names[i], fontsize=8)
     return figure
 
 
-def draw_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[int] = ()) -> Figure:
-    """Points on a plane with their names.
+def plot_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[int] = ()) -> Figure:
+    """Plot points on a plane with their names.
 
     Args:
-        groups: of each point, those of a colour.
+        points: as of `project_to_plane`, (points, 2).
+        names: of the points.
+        groups: index of each point's colour; by default all have the same.
     """
-    figure, (axes,) = _figure(1, 1, 5.0)
-    colours = [f"C{group}" for group in groups] if len(groups) else "C0"
+    figure, (axes,) = plots.make_figure(WIDTH_IN, 5.0)
+    indices = groups if len(groups) else [0] * len(points)
+    colours = [plots.COLOURS[index % len(plots.COLOURS)] for index in indices]
     axes.scatter(points[:, 0], points[:, 1], c=colours, s=30)
     for (x, y), name in zip(points, names, strict=True):
         axes.annotate(name, (float(x), float(y)), (4, 3), textcoords="offset points", fontsize=8)
@@ -141,47 +174,33 @@ def draw_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[i
     return figure
 
 
-def _figure(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
-
-
-def _extent(spectrogram: Tensor, front_end: FrontEnd, start_s: float) -> tuple[float, float, float, float]:
-    left, right = (start_s + frame * front_end.frame_s for frame in (-0.5, spectrogram.shape[1] - 0.5))
-    return left, right, -0.5, spectrogram.shape[0] - 0.5
-
-
-def _show(axes: Axes, spectrogram: Tensor, front_end: FrontEnd, start_s: float) -> None:
-    """A spectrogram in grey, or a waveform as a line."""
-    extent = _extent(spectrogram, front_end, start_s)
-    if len(spectrogram) == 1:
-        times_s = start_s + np.arange(spectrogram.shape[1]) * front_end.frame_s
-        samples = spectrogram[0] / (2 * spectrogram.abs().max().clamp(min=1e-9))
-        axes.plot(times_s, samples.numpy(), color="0.3", linewidth=0.4)
-        axes.set(yticks=[], ylim=extent[2:])
-    else:
-        axes.imshow(spectrogram.numpy(), origin="lower", aspect="auto", cmap="bone_r", extent=extent)
-        bins = np.interp(
-            list(TICKS_HZ), front_end.bins_hz.numpy(), np.arange(len(spectrogram)), np.nan, np.nan
+def _plot_spectrogram(axes: Axes, spectrogram: Tensor, front_end: FrontEnd, start_s: float) -> None:
+    """Plot a spectrogram in grey, or a waveform as a line, scaled to the height of one bin."""
+    if len(spectrogram) > 1:
+        as_notes = isinstance(front_end, Cqt)  # whose bins are evenly spaced in pitch
+        plots.plot_spectrogram(
+            axes,
+            spectrogram.numpy(),
+            front_end.frame_s,
+            start_s,
+            bins_hz=front_end.bins_hz.numpy(),
+            as_notes=as_notes,
         )
-        inside = np.isfinite(bins)
-        axes.set_yticks(bins[inside], np.array(list(TICKS_HZ.values()))[inside])
-    axes.set_xlim(*extent[:2])
-    axes.tick_params(labelsize=7, length=2)
-    axes.spines[:].set_visible(False)
+    else:
+        samples = spectrogram[0] / (2 * spectrogram.abs().max().clamp(min=1e-9))
+        plots.plot_waveform(axes, samples.numpy(), front_end.sample_rate, start_s)
+        axes.set(ylim=(-0.5, 0.5), yticks=[], ylabel="")
+    axes.tick_params(labelsize=7)
 
 
-def _cover(axes: Axes, map: Tensor, front_end: FrontEnd, start_s: float) -> None:
-    """Colours over a spectrogram, the stronger the further from 0."""
+def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: float) -> None:
+    """Plot a saliency map over a spectrogram, the more opaque the further from 0."""
     import matplotlib
 
-    strong = torch.quantile(map.abs().flatten(), STRONG).clamp(min=float(map.abs().max()) / 20 + 1e-12)
-    strength = (map / strong).clamp(-1, 1)
-    colours = matplotlib.colormaps["bwr"](0.5 + 0.5 * strength.numpy())
+    magnitude = saliency_map.abs()
+    full = torch.quantile(magnitude.flatten(), FULL_COLOUR_QUANTILE)
+    full = full.clamp(min=float(magnitude.max()) * MIN_FULL_COLOUR + 1e-12)
+    strength = (saliency_map / full).clamp(-1, 1)
+    colours = matplotlib.colormaps[plots.DIVERGING](0.5 + 0.5 * strength.numpy())
     colours[..., 3] = 0.85 * strength.abs().numpy() ** 0.7
-    extent = _extent(map, front_end, start_s)
-    axes.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    plots.plot_spectrogram(axes, colours, front_end.frame_s, start_s, interpolation="nearest")

@@ -1,8 +1,9 @@
-"""Where in time and frequency a network looked: maps of what speaks for a target, as large as the spectrogram.
+"""Saliency maps: which times and frequencies of a spectrogram count for and against a target.
 
-Conventions: as network.py. Maps are (batch, bins, frames), above 0 where a cell speaks for the target, below
-where against it. A target may also be a number for each spectrogram, (batch,). What captum has is captum's; here
-are the axes, and silence where it warns of what it does by design.
+Conventions: as network.py. Saliency maps are (batch, bins, frames), as large as the spectrogram: positive for
+evidence for the target, negative for evidence against it. A target may also be an index for each spectrogram,
+(batch,). The methods are captum's; added here are positions in the spectrogram, and that captum's warnings
+about its own hooks are ignored.
 """
 
 from __future__ import annotations
@@ -15,77 +16,118 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audiocnn.explain.fields import centres, interpolation
-from audiocnn.explain.network import Target, layer_of, upto
+from audiocnn.explain.network import Target, get_layer, truncate
+from audiocnn.explain.receptive_fields import locate_centres, make_interpolation_matrix
 
-BATCH = 32  # spectrograms in one run of the network
+BATCH_SIZE = 32  # occluded spectrograms in one pass through the network
+DELETED_SHARE = 0.2  # share of a spectrogram that the deletion test removes
 
 
 def class_activation(
     network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str = "backbone"
 ) -> Tensor:
-    """What each cell of a layer's map adds to the score: its activation times the score's gradient there.
+    """Compute class activation maps: a layer's activations times the score's gradients there.
 
-    Where global pooling and a linear layer follow, the cells of the map sum up to the score less its bias.
-    Source: Zhou et al., "Learning deep features for discriminative localization", 2016; for other heads
-    Draelos and Carin, "Use HiResCAM instead of Grad-CAM", 2020.
+    Where global pooling and a linear layer follow, the map sums up to the score without its bias.
+
+    Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
+        layer: layer whose feature map is explained.
+
+    Returns:
+        Saliency maps, (batch, bins, frames).
+
+    Source:
+        Zhou et al., "Learning deep features for discriminative localization", 2016; for other heads Draelos
+        and Carin, "Use HiResCAM instead of Grad-CAM", 2020.
     """
     from captum.attr import LayerGradientXActivation
 
-    return _of_layer(LayerGradientXActivation, network, spectrograms, target, layer)
+    return _explain_layer(LayerGradientXActivation, network, spectrograms, target, layer)
 
 
-def channel_shares(
+def channel_contributions(
     network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str = "backbone"
 ) -> Tensor:
-    """What each channel of a layer adds to the score: `class_activation`, summed over cells instead.
+    """Compute what each channel of a layer adds to the score: `class_activation`, summed over positions.
 
-    Shape: -> (batch, channels of the map).
+    Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
+        layer: layer whose channels are explained.
+
+    Returns:
+        Contributions, (batch, channels of the layer).
     """
     from captum.attr import LayerGradientXActivation
 
-    return _added(LayerGradientXActivation, network, spectrograms, target, layer).flatten(2).sum(2)
+    return _attribute(LayerGradientXActivation, network, spectrograms, target, layer).flatten(2).sum(2)
 
 
 def grad_cam(
     network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str = "backbone"
 ) -> Tensor:
-    """A layer's channels, each as much as the score's mean gradient in it, where their sum is above 0.
+    """Compute Grad-CAM: a layer's channels weighted by their mean gradients, where the sum is positive.
 
-    Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
-    localization", 2017, equations 1 and 2.
+    Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
+        layer: layer whose feature map is explained.
+
+    Returns:
+        Saliency maps, (batch, bins, frames).
+
+    Source:
+        Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization",
+        2017, equations 1 and 2.
     """
     from captum.attr import LayerGradCam
 
-    return _of_layer(LayerGradCam, network, spectrograms, target, layer).clamp(min=0)
+    return _explain_layer(LayerGradCam, network, spectrograms, target, layer).clamp(min=0)
 
 
-def _of_layer(
+def _explain_layer(
     method: Callable[..., Any], network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str
 ) -> Tensor:
-    cells = _added(method, network, spectrograms, target, layer).sum(1, keepdim=True)
-    return enlarged(cells, upto(network, layer), spectrograms)
+    attribution = _attribute(method, network, spectrograms, target, layer).sum(1, keepdim=True)
+    return upsample(attribution, truncate(network, layer), spectrograms)
 
 
-def _added(
+def _attribute(
     method: Callable[..., Any], network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str
 ) -> Tensor:
-    """What captum finds for the cells of a layer's map."""
-    with _quiet():
-        return method(network, layer_of(network, layer)).attribute(spectrograms, target).detach()
+    """Compute captum's attribution for a layer's feature map, (batch, channels, ..., frames)."""
+    with _ignore_warnings():
+        return method(network, get_layer(network, layer)).attribute(spectrograms, target).detach()
 
 
-def enlarged(cells: Tensor, layer: nn.Module, spectrograms: Tensor) -> Tensor:
-    """The cells of a layer's map where they lie in the spectrogram, and linearly between them.
+def upsample(feature_map: Tensor, layer: nn.Module, spectrograms: Tensor) -> Tensor:
+    """Interpolate a feature map linearly to the bins and frames of the spectrogram.
 
-    Where others stretch the map from edge to edge, which moves it by up to half a cell. Without rows (dims=1)
-    all bins have the same.
-    Shape: (batch, 1, rows, frames) or (batch, 1, frames) -> (batch, bins, frames).
+    Without rows (dims=1), all bins have the same values.
+
+    Args:
+        feature_map: one channel, (batch, 1, rows, frames) or (batch, 1, frames).
+        layer: network as far as the feature map, see `truncate`.
+        spectrograms: (batch, channels, ..., frames).
+
+    Returns:
+        Values, (batch, bins, frames).
+
+    Differs:
+        Others stretch the feature map from edge to edge, which moves it by up to half a position. Here each
+        position lies in the centre of its receptive field.
     """
-    for axis, known in enumerate(centres(layer, cells, spectrograms), start=2):
-        matrix = interpolation(known, torch.arange(spectrograms.shape[axis]))
-        cells = (cells.movedim(axis, -1) @ matrix.T.to(cells)).movedim(-1, axis)
-    return cells.squeeze(1) if cells.ndim == 4 else cells.expand(-1, spectrograms.shape[1], -1)
+    for axis, centres in enumerate(locate_centres(layer, feature_map, spectrograms), start=2):
+        matrix = make_interpolation_matrix(centres, torch.arange(spectrograms.shape[axis]))
+        feature_map = (feature_map.movedim(axis, -1) @ matrix.T.to(feature_map)).movedim(-1, axis)
+    if feature_map.ndim == 4:
+        return feature_map.squeeze(1)
+    return feature_map.expand(-1, spectrograms.shape[1], -1)
 
 
 def occlusion(
@@ -93,111 +135,173 @@ def occlusion(
     spectrograms: Tensor,
     target: Target | Tensor,
     window: tuple[int, int] | None = None,
-    quiet: float = 0.0,
+    silence: float = 0.0,
 ) -> Tensor:
-    """By how much the score falls when a window of the spectrogram is silent: the mean of the windows on a cell.
+    """Compute by how much the score drops when a window of the spectrogram is silenced.
 
-    Windows are half their size apart.
-    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.2.
+    Windows are half their size apart; a bin and frame has the mean of the windows over it.
 
     Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
         window: bins and frames; by default an eighth and a twelfth of the spectrogram's.
-        quiet: what silence looks like: 0 with most front ends.
+        silence: the value of silence in a spectrogram, 0 with most front ends.
+
+    Returns:
+        Saliency maps, (batch, bins, frames).
+
+    Source:
+        Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.2.
     """
     from captum.attr import Occlusion
 
     n_bins, n_frames = spectrograms.shape[-2:]
     sizes = window or (max(n_bins // 8, 1), max(n_frames // 12, 1))
-    before = spectrograms.shape[1:-2]
-    with _quiet(), torch.no_grad():
-        found = Occlusion(network).attribute(
+    channels = spectrograms.shape[1:-2]
+    with _ignore_warnings(), torch.no_grad():
+        attribution = Occlusion(network).attribute(
             spectrograms,
-            (*before, *sizes),
-            strides=(*before, *(-(-size // 2) for size in sizes)),
-            baselines=quiet,
+            (*channels, *sizes),
+            strides=(*channels, *(-(-size // 2) for size in sizes)),
+            baselines=silence,
             target=target,
-            perturbations_per_eval=max(1, BATCH // len(spectrograms)),
+            perturbations_per_eval=max(1, BATCH_SIZE // len(spectrograms)),
         )
-    return _plain(found)
+    return _sum_channels(attribution)
 
 
 def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """The score's gradient, of which each rectifier passes back what is above 0 and where it was active.
+    """Compute guided backpropagation: the score's gradient through rectifiers that pass positive values.
 
-    Rectifiers are modules `ReLU`; past other activations goes the plain gradient, as in `deconvolution`.
-    Source: Springenberg et al., "Striving for simplicity: the all convolutional net", 2015, section 3.4.
+    A rectifier passes back what is positive, where it was active. Rectifiers are modules `ReLU`; through other
+    activations the plain gradient passes.
+
+    Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
+
+    Returns:
+        Saliency maps, (batch, bins, frames).
+
+    Source:
+        Springenberg et al., "Striving for simplicity: the all convolutional net", 2015, section 3.4.
     """
     from captum.attr import GuidedBackprop
 
-    return _backwards(GuidedBackprop, network, spectrograms, target)
+    return _explain_input(GuidedBackprop, network, spectrograms, target)
 
 
 def deconvolution(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """The score carried back by a deconvnet: each rectifier passes what is above 0, poolings to their maxima.
+    """Compute a deconvnet's map: rectifiers pass back what is positive, max pooling to where its maxima were.
 
-    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 2.1.
+    Rectifiers are modules `ReLU`; through other activations the plain gradient passes.
+
+    Args:
+        network: network from spectrograms to scores.
+        spectrograms: (batch, channels, ..., frames).
+        target: score to explain.
+
+    Returns:
+        Saliency maps, (batch, bins, frames).
+
+    Source:
+        Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 2.1.
     """
     from captum.attr import Deconvolution
 
-    return _backwards(Deconvolution, network, spectrograms, target)
+    return _explain_input(Deconvolution, network, spectrograms, target)
 
 
-def _backwards(
+def _explain_input(
     method: Callable[..., Any], network: nn.Module, spectrograms: Tensor, target: Target | Tensor
 ) -> Tensor:
-    with _quiet():
-        found = method(network).attribute(spectrograms, target).detach()
-    return _plain(found)
+    with _ignore_warnings():
+        return _sum_channels(method(network).attribute(spectrograms, target).detach())
 
 
-def _plain(found: Tensor) -> Tensor:
-    """(batch, channels, bins, frames) or (batch, bins, frames) -> (batch, bins, frames)."""
-    return found if found.ndim == 3 else found.sum(1)
+def _sum_channels(attribution: Tensor) -> Tensor:
+    """Shape: (batch, channels, bins, frames) or (batch, bins, frames) -> (batch, bins, frames)."""
+    return attribution if attribution.ndim == 3 else attribution.sum(1)
 
 
-def share(map: Tensor) -> Tensor:
-    """A map from 0, where nothing speaks for the target, to 1, where most does.
+def normalise(saliency_map: Tensor) -> Tensor:
+    """Scale the positive part of saliency maps to 1 at most; negative values become 0.
 
-    Shape: (batch, bins, frames) -> the same.
+    Args:
+        saliency_map: (batch, bins, frames).
+
+    Returns:
+        Values from 0 to 1, (batch, bins, frames).
     """
-    above = map.clamp(min=0)
-    return above / above.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+    positive = saliency_map.clamp(min=0)
+    return positive / positive.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
-def deleted(spectrograms: Tensor, map: Tensor, part: float = 0.2, quiet: float = 0.0) -> Tensor:
-    """The spectrograms without the part of their cells where a map is highest.
+def delete_salient(
+    spectrograms: Tensor, saliency_map: Tensor, share: float = DELETED_SHARE, silence: float = 0.0
+) -> Tensor:
+    """Silence the share of a spectrogram where a saliency map is highest.
 
-    Source: Petsiuk, Das, Saenko, "RISE: randomized input sampling for explanation", 2018, section 3.1.
+    Args:
+        spectrograms: (batch, channels, bins, frames) or (batch, bins, frames).
+        saliency_map: (batch, bins, frames).
+        share: share of all bins and frames that is silenced.
+        silence: the value of silence in a spectrogram.
+
+    Returns:
+        Spectrograms of the same shape.
+
+    Source:
+        Petsiuk, Das, Saenko, "RISE: randomized input sampling for explanation", 2018, section 3.1.
     """
-    n_cells = round(part * map[0].numel())
-    highest = map.flatten(1).topk(n_cells).indices
-    kept = torch.ones_like(map).flatten(1).scatter_(1, highest, 0).view_as(map)
+    n_deleted = round(share * saliency_map[0].numel())
+    highest = saliency_map.flatten(1).topk(n_deleted).indices
+    kept = torch.ones_like(saliency_map).flatten(1).scatter_(1, highest, 0).view_as(saliency_map)
     kept = kept if spectrograms.ndim == 3 else kept.unsqueeze(1)
-    return torch.where(kept.bool(), spectrograms, quiet)
+    return torch.where(kept.bool(), spectrograms, silence)
 
 
-def fall(
+def run_deletion_test(
     network: nn.Module,
     spectrograms: Tensor,
     targets: Tensor,
-    map: Tensor,
-    part: float = 0.2,
-    quiet: float = 0.0,
+    saliency_map: Tensor,
+    share: float = DELETED_SHARE,
+    silence: float = 0.0,
 ) -> Tensor:
-    """By how much the scores (batch, outputs) of targets fall without the part where a map is highest.
+    """Compute by how much scores drop without the share where a saliency map is highest.
 
-    What a map marks should matter more than as large a part elsewhere: the same map, moved. Many single cells
-    are no measure: without them a spectrogram is like none that a network has seen, wherever they are.
-    Shape: spectrograms, (batch,) and (batch, bins, frames) -> (batch,).
+    A faithful map makes the score drop by more than the same map, shifted. Deleting as many scattered bins is
+    no comparison: a spectrogram without them is unlike all that a network has seen, wherever they are.
+
+    Args:
+        network: network from spectrograms to scores, (batch, outputs).
+        spectrograms: (batch, channels, bins, frames) or (batch, bins, frames).
+        targets: output for each spectrogram, (batch,).
+        saliency_map: (batch, bins, frames).
+        share: share of all bins and frames that is deleted.
+        silence: the value of silence in a spectrogram.
+
+    Returns:
+        The drop of each score, (batch,).
+
+    Source:
+        Petsiuk, Das, Saenko, "RISE: randomized input sampling for explanation", 2018, section 3.1.
+
+    Differs:
+        The paper deletes more and more and measures the area under the curve; here one share is deleted.
     """
     with torch.no_grad():
-        before, after = network(spectrograms), network(deleted(spectrograms, map, part, quiet))
+        before = network(spectrograms)
+        after = network(delete_salient(spectrograms, saliency_map, share, silence))
     return (before - after).gather(1, targets[:, None]).squeeze(1)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without captum's warnings of what it does by design: hooks, and gradients of inputs."""
+def _ignore_warnings() -> Iterator[None]:
+    """Ignore captum's warnings about what it does by design: hooks, and gradients of inputs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Setting (forward, )?backward hooks")
         warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")

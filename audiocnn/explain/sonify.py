@@ -1,7 +1,7 @@
-"""Maps and spectrograms as sound: a recording filtered by a map, and the sound that a spectrogram is of.
+"""Saliency maps and spectrograms as sound: a recording filtered by a map, and the inverse of a spectrogram.
 
-Conventions: waveforms are (samples,) at the front end's sample rate; maps and spectrograms (bins, frames), as the
-front end has them. Sound is taken apart and put together by `style.sound.Spectra`.
+Conventions: waveforms are (samples,) at the front end's sample rate; saliency maps and spectrograms (bins,
+frames), as the front end has them. Sound is analysed and synthesised by `griffin_lim.Spectra`.
 """
 
 from __future__ import annotations
@@ -9,71 +9,97 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audiocnn.explain.fields import Spans, interpolation
+from audiocnn.explain.receptive_fields import Crop, make_interpolation_matrix
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.frontends.griffin_lim import Spectra
 from audiocnn.frontends.waveform import Waveform
 
-PHASE_STEPS = 64
-LEVEL = 0.1  # root mean square of a sound that is made
+PHASE_STEPS = 64  # iterations of Griffin and Lim
+LEVEL = 0.1  # root mean square of a sound, relative to full scale
 
 
-def filtered(waveform: Tensor, map: Tensor, front_end: FrontEnd) -> Tensor:
-    """A recording, each time and frequency of it as loud as the map says: what a network used.
+def filter_waveform(waveform: Tensor, gains: Tensor, front_end: FrontEnd) -> Tensor:
+    """Filter a recording by a gain for each time and frequency, such as a normalised saliency map.
 
-    Shape: (samples,) and (bins, frames), from 0 to 1 -> (samples,).
+    Args:
+        waveform: (samples,).
+        gains: 0 to 1, (bins, frames).
+        front_end: front end whose bins and frames they are.
+
+    Returns:
+        The filtered waveform, (samples,).
     """
     spectra = Spectra(front_end.sample_rate, 1.0)
     spectrum = spectra.stft(waveform)
-    return spectra.istft(spectrum * on_grid(map, front_end, spectrum.shape[1]), len(waveform))
+    return spectra.istft(spectrum * resample_to_stft(gains, front_end, spectrum.shape[1]), len(waveform))
 
 
-def on_grid(map: Tensor, front_end: FrontEnd, n_frames: int) -> Tensor:
-    """The values of a map at the frequencies and times of `Spectra`, linearly between its own.
+def resample_to_stft(values: Tensor, front_end: FrontEnd, n_frames: int) -> Tensor:
+    """Interpolate values linearly to the frequencies and times of `Spectra`.
 
-    Shape: (bins, frames) -> (bins of Spectra, n_frames).
+    Args:
+        values: (bins, frames).
+        front_end: front end whose bins and frames they are.
+        n_frames: frames of the result.
+
+    Returns:
+        Values, (bins of Spectra, n_frames).
     """
     spectra = Spectra(front_end.sample_rate, 1.0)
     wanted_hz = torch.linspace(0, front_end.sample_rate / 2, spectra.n_bins)
-    frames = torch.arange(map.shape[1]) * front_end.hop_length
+    frames = torch.arange(values.shape[1]) * front_end.hop_length
     wanted_frames = torch.arange(n_frames) * spectra.hop_length
-    in_time = map @ interpolation(frames, wanted_frames).T
-    return interpolation(front_end.bins_hz, wanted_hz) @ in_time
+    in_time = values @ make_interpolation_matrix(frames, wanted_frames).T
+    return make_interpolation_matrix(front_end.bins_hz, wanted_hz) @ in_time
 
 
-def sound_of(spectrogram: Tensor, front_end: FrontEnd, seed: int = 0) -> Tensor:
-    """A sound that looks like this: its magnitudes by the front end, its phases by Griffin and Lim.
+def invert_spectrogram(spectrogram: Tensor, front_end: FrontEnd, seed: int = 0) -> Tensor:
+    """Find a sound with a given spectrogram: magnitudes by the front end, phases by Griffin and Lim.
 
-    Shape: (bins, frames) -> (frames * hop_length,), of the same level whatever the spectrogram's.
+    Args:
+        spectrogram: (bins, frames).
+        front_end: front end that it is of.
+        seed: of the phases that the search begins with.
+
+    Returns:
+        A waveform of the level `LEVEL`, (frames * hop_length,).
     """
     n_samples = spectrogram.shape[1] * front_end.hop_length
     if isinstance(front_end, Waveform):
-        return levelled(spectrogram[0])
+        return normalise_level(spectrogram[0])
     spectra = Spectra(front_end.sample_rate, 1.0)
     n_frames = 1 + n_samples // spectra.hop_length
-    magnitudes = on_grid(front_end.magnitudes(spectrogram), front_end, n_frames)
+    magnitudes = resample_to_stft(front_end.magnitudes(spectrogram), front_end, n_frames)
     angles = torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * torch.pi
-    return levelled(spectra.waveform(magnitudes, torch.polar(torch.ones(()), angles), n_samples, PHASE_STEPS))
+    phases = torch.polar(torch.ones(()), angles)
+    return normalise_level(spectra.waveform(magnitudes, phases, n_samples, PHASE_STEPS))
 
 
-def levelled(waveform: Tensor) -> Tensor:
-    """A sound of the level `LEVEL`, less where its peaks would not fit; silence stays."""
+def normalise_level(waveform: Tensor) -> Tensor:
+    """Scale a sound to the level `LEVEL`, or less where its peaks would clip; silence stays.
+
+    Args:
+        waveform: (samples,).
+    """
     gain = LEVEL / waveform.square().mean().sqrt().clamp(min=1e-9)
     return waveform * torch.minimum(gain, 1 / waveform.abs().max().clamp(min=1e-9))
 
 
-def cropped(waveform: Tensor, crop: Spans, front_end: FrontEnd) -> Tensor:
-    """What is heard in a crop of the spectrogram: those seconds, and of them those frequencies.
-
-    Shape: (samples,) -> (samples of the crop,).
+def crop_waveform(waveform: Tensor, crop: Crop, front_end: FrontEnd) -> Tensor:
+    """Return the sound of a crop of the spectrogram: those seconds, and of them those frequencies.
 
     Args:
-        crop: of bins and frames; of a network over time alone, of frames.
+        waveform: (samples,).
+        crop: of bins and frames or, of a network over time alone, of frames.
+        front_end: front end whose bins and frames they are.
+
+    Returns:
+        The sound, (samples of the crop,).
     """
     hop = front_end.hop_length
-    piece = waveform[max(crop[-1].start * hop, 0) : crop[-1].stop * hop]
+    excerpt = waveform[max(crop[-1].start * hop, 0) : crop[-1].stop * hop]
     if len(crop) == 1:
-        return piece
+        return excerpt
     band = torch.zeros(front_end.n_bins, 1)
     band[crop[0]] = 1
-    return filtered(piece, band, front_end)
+    return filter_waveform(excerpt, band, front_end)

@@ -53,7 +53,7 @@ def test_a_bad_file_does_not_stop_the_others(run, music: Path, model: Path) -> N
     assert (done.status, len(done.out), len(done.err)) == (1, 1, 3)
     assert done.err[0] == f"{music}/missing.wav: No such file or directory"
     assert done.err[1].startswith(f"{music}/bad.wav: no audio that libsndfile can read")
-    assert done.err[2] == f"{music}/none.wav: no note is heard in it that could be explained"
+    assert done.err[2] == f"{music}/none.wav: no note is transcribed that could be explained"
     assert [path.name for path in (music / "out").iterdir()] == ["song.tones.explained"]
 
 
@@ -62,7 +62,7 @@ def test_a_bad_file_does_not_stop_the_others(run, music: Path, model: Path) -> N
     [
         (["--top", 0], "--top is 0, expected 1 or more"),
         (["--time", -1], "--time is -1.0, expected 0 or more"),
-        (["--label", "jazz"], "--label is 'jazz', expected none: tones hears notes"),
+        (["--label", "jazz"], "--label is 'jazz', expected none: tones transcribes notes"),
         (["--layer", "attic"], "--layer is 'attic', expected one of backbone"),
         (["--device", "abacus"], "--device is 'abacus': "),
     ],

@@ -1,4 +1,4 @@
-"""What the tests of explanations share: networks so small that all is worked out by hand, and real ones."""
+"""Networks of the tests of explanations: small ones to work out by hand, and a shipped one."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import audio
-from audiocnn.explain.network import network_of
+from audiocnn.explain.network import strip_front_end
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import load_clips
 
@@ -17,11 +17,11 @@ EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
 @pytest.fixture
 def linear() -> nn.Sequential:
-    """Its map is the spectrogram; its two scores are the mean of the whole, and that of the upper half."""
+    """Its feature map is the spectrogram; its scores are the means of the whole and of the upper half."""
 
     class Upper(nn.Module):
-        def forward(self, maps: Tensor) -> Tensor:
-            return torch.stack([maps.mean((1, 2, 3)), maps[:, :, 4:].mean((1, 2, 3))], dim=1)
+        def forward(self, feature_map: Tensor) -> Tensor:
+            return torch.stack([feature_map.mean((1, 2, 3)), feature_map[:, :, 4:].mean((1, 2, 3))], dim=1)
 
     return nn.Sequential(OrderedDict(backbone=nn.Conv2d(1, 1, 1, bias=False), head=Upper())).eval()
 
@@ -29,13 +29,12 @@ def linear() -> nn.Sequential:
 @pytest.fixture(scope="session")
 def instrument() -> ClipModel:
     """The shipped model."""
-    model = load_clips("instrument")
-    return model
+    return load_clips("instrument")
 
 
 @pytest.fixture(scope="session")
 def instrument_network(instrument: ClipModel) -> nn.Sequential:
-    return network_of(instrument)
+    return strip_front_end(instrument)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Recordings as points to click on."""
+"""Recordings as points on a plane, and a plot of them to click on."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import soundfile
 import torch
 from torch import nn
 
-from audiocnn.explain.embeddings import clickable, embed, onto_plane
+from audiocnn.explain.embeddings import embed_recordings, make_clickable_plot, project_to_plane
 
 
 def clusters() -> torch.Tensor:
@@ -19,15 +19,15 @@ def clusters() -> torch.Tensor:
     return (10 * torch.randn(3, 1, 20) + torch.randn(3, 8, 20)).flatten(0, 1)
 
 
-def test_embed_is_the_mean_of_windows_and_cells() -> None:
+def test_an_embedding_is_the_mean_over_windows_and_positions() -> None:
     recordings = [torch.randn(3, 1, 4, 6), torch.randn(1, 1, 4, 9)]
-    found = embed(nn.Identity(), recordings)
+    found = embed_recordings(nn.Identity(), recordings)
     torch.testing.assert_close(found, torch.stack([one.mean()[None] for one in recordings]))
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_neighbours_stay_neighbours(method: str) -> None:
-    points = onto_plane(clusters(), method)
+    points = project_to_plane(clusters(), method)
     assert points.shape == (24, 2)
     assert (points.min(), points.max()) == (0, 1)
     apart = np.linalg.norm(points[:, None] - points[None], axis=2) + 9 * np.eye(24)
@@ -37,19 +37,21 @@ def test_neighbours_stay_neighbours(method: str) -> None:
 def test_pca_is_the_plane_of_most_variance() -> None:
     points = torch.zeros(4, 5)
     points[:, 3] = torch.tensor([0.0, 1.0, 2.0, 4.0])
-    assert sorted(onto_plane(points)[:, 0].round(6).tolist()) in ([0, 0.25, 0.5, 1], [0, 0.5, 0.75, 1])
+    assert sorted(project_to_plane(points)[:, 0].round(6).tolist()) in ([0, 0.25, 0.5, 1], [0, 0.5, 0.75, 1])
 
 
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="there are 2 points, expected at least 3"):
-        onto_plane(torch.zeros(2, 4))
+        project_to_plane(torch.zeros(2, 4))
     with pytest.raises(ValueError, match="method is 'umap', expected "):
-        onto_plane(torch.zeros(4, 4), "umap")
+        project_to_plane(torch.zeros(4, 4), "umap")
 
 
 def test_clickable_points_hold_their_sounds() -> None:
     sounds = [np.sin(np.arange(8000) * step).astype(np.float32) for step in (0.1, 0.2, 0.3)]
-    made = clickable(np.array([[0, 0], [1, 1], [0.5, 0]]), ["a", "<b>", "c"], sounds, 16_000, [0, 1, 1])
+    made = make_clickable_plot(
+        np.array([[0, 0], [1, 1], [0.5, 0]]), ["a", "<b>", "c"], sounds, 16_000, [0, 1, 1]
+    )
     assert made.count("<circle") == 3
     assert "<title>&lt;b&gt;</title>" in made
     assert 'cx="24" cy="456"' in made and 'cx="456" cy="24"' in made

@@ -1,4 +1,4 @@
-"""Pages: what is explained of a recording."""
+"""Pages that explain a recording."""
 
 import re
 from functools import partial
@@ -11,8 +11,9 @@ import torch
 
 from audiocnn import files
 from audiocnn.backbones import create_backbone
-from audiocnn.explain import page
-from audiocnn.explain.maximisation import Readable
+from audiocnn.explain import page, sections
+from audiocnn.explain.activation_maximisation import MaximisationOptions, maximise_activation
+from audiocnn.explain.excerpts import ExplanationOptions, choose_note
 from audiocnn.frontends.mel import LogMel
 from audiocnn.frontends.waveform import Waveform
 from audiocnn.models.clips import ClipModel
@@ -31,7 +32,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def shown(path: Path) -> set[str]:
+def sources(path: Path) -> set[str]:
     return set(re.findall(r'src="([^"]*)"', path.read_text()))
 
 
@@ -40,17 +41,18 @@ def shown(path: Path) -> set[str]:
     [(None, None, 1), (None, 64, 2), (0.6, None, 0), (1.9, None, 2), (1.9, 60, 1), (None, 65, None)],
 )
 def test_chosen_note(time_s: float | None, midi: int | None, expected: int | None) -> None:
-    assert page.chosen(NOTES, time_s, midi) == (None if expected is None else NOTES[expected])
+    assert choose_note(NOTES, time_s, midi) == (None if expected is None else NOTES[expected])
 
 
 @pytest.mark.parametrize(
     ("name", "dims"), [("resnet18", 2), ("resnet18", 1), ("m5_small", 1)], ids=["2-D", "1-D", "waveform"]
 )
-def test_of_labels(
+def test_page_of_labels(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dims: int
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(page, "maximise", partial(page.maximise, how=Readable(steps=4)))
+    quick = partial(maximise_activation, options=MaximisationOptions(steps=4))
+    monkeypatch.setattr(sections, "maximise_activation", quick)
     front_end = Waveform(RATE) if name == "m5_small" else LogMel(RATE, n_fft=512, hop_length=256, n_mels=32)
     channels = 32 if dims == 1 and name == "resnet18" else 1
     widths = {"widths": (8, 8, 8, 8)} if name == "resnet18" else {}
@@ -59,38 +61,40 @@ def test_of_labels(
     path = tmp_path / "out" / page.NAME
     other = tmp_path / "other.wav"
     soundfile.write(other, np.random.default_rng(0).normal(0, 0.1, 2 * RATE), RATE)
-    said = page.write_page(recording, model, path, labels=["yes or no"], time_s=1.3, among=[recording, other])
-    assert re.fullmatch(r"yes or no, \d+ % from 0.8 s on", said)
+    options = ExplanationOptions(labels=["yes or no"], time_s=1.3)
+    explained = page.write_page(recording, model, path, options, among=[recording, other])
+    assert re.fullmatch(r"yes or no, \d+ % from 0.8 s on", explained)
     there = {file.name for file in path.parent.iterdir()}
-    assert there == shown(path) | {page.NAME}
+    assert there == sources(path) | {page.NAME}
     named = {"yes_or_no.png", "yes_or_no.wav", "yes_or_no.grad_cam.wav", "yes_or_no.occlusion.wav"}
     named |= {"yes_or_no.guided_backpropagation.wav", "yes_or_no.deconvolution.wav", "maximal.png"}
     named |= {"maximal.yes_or_no.wav", "kernels.png", "fields.png"}
     assert named <= there
     assert ("responses.png" in there) == (name == "m5_small")
-    assert len([one for one in there if re.fullmatch(r"channel_\d+\.png", one)]) == page.N_CHANNELS
+    assert len([one for one in there if re.fullmatch(r"channel_\d+\.png", one)]) == sections.N_CHANNELS
     assert "<h1>a &amp; b.wav: " in path.read_text()
     samples, rate = soundfile.read(path.parent / "yes_or_no.wav")
-    heard, _ = soundfile.read(recording)
+    whole, _ = soundfile.read(recording)
     assert rate == RATE
-    np.testing.assert_allclose(samples, heard[round(0.8 * RATE) :][: len(samples)], atol=1e-3)
+    np.testing.assert_allclose(samples, whole[round(0.8 * RATE) :][: len(samples)], atol=1e-3)
 
 
-def test_what_cannot_be() -> None:
+def test_options_that_do_not_fit_the_model() -> None:
     model = ClipModel(LogMel(RATE, n_mels=32), create_backbone("resnet18"), ["a", "b"])
     with pytest.raises(ValueError, match="label is 'c', expected one of a, b, unknown"):
-        page.check(model, ["a", "c"])
-    with pytest.raises(ValueError, match="note is 60, expected none: model hears labels"):
-        page.check(model, [], 60)
+        ExplanationOptions(labels=["a", "c"]).check(model)
+    with pytest.raises(ValueError, match="note is 60, expected none: model predicts labels"):
+        ExplanationOptions(midi=60).check(model)
     with pytest.raises(ValueError, match="layer is 'middle', expected one of "):
-        page.check(model, [], None, "middle")
-    with pytest.raises(ValueError, match="label is 'a', expected none: model hears notes"):
-        page.check(NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn", dims=2)), ["a"])
+        ExplanationOptions(layer="middle").check(model)
+    with pytest.raises(ValueError, match="label is 'a', expected none: model transcribes notes"):
+        notes_model = NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn", dims=2))
+        ExplanationOptions(labels=["a"]).check(notes_model)
 
 
 def test_no_such_note(recording: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn_small", dims=1, in_channels=32)).eval()
-    with pytest.raises(files.FileError, match="no note 60 is heard in it that could be explained"):
-        page.write_page(recording, model, tmp_path / "out" / page.NAME, midi=60)
+    with pytest.raises(files.FileError, match="no note 60 is transcribed that could be explained"):
+        page.write_page(recording, model, tmp_path / "out" / page.NAME, ExplanationOptions(midi=60))
     assert not (tmp_path / "out").exists()

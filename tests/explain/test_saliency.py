@@ -1,4 +1,4 @@
-"""Maps of where a network looked: against worked numbers, and for sanity on the shipped model."""
+"""Saliency maps against worked numbers, and sanity checks on the shipped models."""
 
 from collections import OrderedDict
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones import create_backbone
 from audiocnn.explain import saliency
-from audiocnn.explain.network import network_of, randomised
+from audiocnn.explain.network import randomise_weights, strip_front_end
 from audiocnn.frontends.mel import LogMel
 from audiocnn.models.heads import ClipHead
 from audiocnn.models.load import load_clips, load_notes
@@ -27,29 +27,29 @@ def pooled(kernel: list[list[float]], weights: list[list[float]]) -> nn.Sequenti
     return nn.Sequential(OrderedDict(backbone=convolution, head=head)).eval()
 
 
-PICTURE = torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None]
+SPECTROGRAM = torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None]
 
 
 def test_class_activation_by_hand() -> None:
-    # channels are x and -x; score 1 weighs them 3 and 1: each cell adds (3 - 1) x / 4
-    found = saliency.class_activation(pooled([[1.0], [-1.0]], [[0, 0], [3, 1]]), PICTURE, 1)
+    # channels are x and -x; score 1 weighs them 3 and 1: each position adds (3 - 1) x / 4
+    found = saliency.class_activation(pooled([[1.0], [-1.0]], [[0, 0], [3, 1]]), SPECTROGRAM, 1)
     assert found.tolist() == [[[0.5, 1.0], [1.5, 2.0]]]
 
 
 def test_class_activation_sums_up_to_the_score(instrument_network, spectrograms) -> None:
     target = 10
-    cells = saliency.channel_shares(instrument_network, spectrograms, target).sum(1)
+    contributions = saliency.channel_contributions(instrument_network, spectrograms, target).sum(1)
     with torch.no_grad():
         scores = instrument_network(spectrograms)[:, target]
     bias = instrument_network.get_submodule("head.project").bias[target]
-    torch.testing.assert_close(cells, scores - bias, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(contributions, scores - bias, atol=1e-4, rtol=1e-4)
 
 
 def test_grad_cam_by_hand() -> None:
     # the mean gradients are 3/4 and 1/4 of x and -x: (3 - 1) x / 4; of score 0, (-2 + 1) x / 4, none above 0
     network = pooled([[1.0], [-1.0]], [[-2, -1], [3, 1]])
-    assert saliency.grad_cam(network, PICTURE, 1).tolist() == [[[0.5, 1.0], [1.5, 2.0]]]
-    assert saliency.grad_cam(network, PICTURE, 0).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
+    assert saliency.grad_cam(network, SPECTROGRAM, 1).tolist() == [[[0.5, 1.0], [1.5, 2.0]]]
+    assert saliency.grad_cam(network, SPECTROGRAM, 0).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
 
 
 def rectified() -> nn.Sequential:
@@ -80,7 +80,7 @@ def test_deconvolution_goes_to_where_a_maximum_was() -> None:
     network = nn.Sequential(nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(1, 1, bias=False))
     with torch.no_grad():
         network[3].weight.fill_(5.0)
-    assert saliency.deconvolution(network, PICTURE, 0).tolist() == [[[0, 0], [0, 5]]]
+    assert saliency.deconvolution(network, SPECTROGRAM, 0).tolist() == [[[0, 0], [0, 5]]]
 
 
 def test_occlusion_by_hand(linear) -> None:
@@ -115,7 +115,7 @@ def test_a_network_over_time_alone() -> None:
         OrderedDict(backbone=create_backbone("resnet18", dims=1, in_channels=24), head=ClipHead(512, 3))
     ).eval()
     with torch.no_grad():
-        network.get_submodule("head.project").weight.abs_()  # so that no map of Grad-CAM is empty
+        network.get_submodule("head.project").weight.abs_()  # so that no Grad-CAM is empty
     spectrogram = torch.randn(2, 24, 64)
     for method in (
         saliency.class_activation,
@@ -130,70 +130,81 @@ def test_a_network_over_time_alone() -> None:
     assert torch.equal(found[:, 0], found[:, 23])
 
 
-def test_share() -> None:
-    found = saliency.share(torch.tensor([[[-1.0, 2.0], [4.0, 0.0]], [[-1.0, 0.0], [0.0, 0.0]]]))
+def test_normalise() -> None:
+    found = saliency.normalise(torch.tensor([[[-1.0, 2.0], [4.0, 0.0]], [[-1.0, 0.0], [0.0, 0.0]]]))
     assert found.tolist() == [[[0, 0.5], [1, 0]], [[0, 0], [0, 0]]]
 
 
-def test_deleted() -> None:
-    map = torch.tensor([[[0.1, 0.9], [0.4, 0.8]]])
-    assert saliency.deleted(PICTURE, map, 0.5, quiet=-7.0).tolist() == [[[[1, -7], [3, -7]]]]
+def test_delete_salient() -> None:
+    saliency_map = torch.tensor([[[0.1, 0.9], [0.4, 0.8]]])
+    assert saliency.delete_salient(SPECTROGRAM, saliency_map, 0.5, silence=-7.0).tolist() == [
+        [[[1, -7], [3, -7]]]
+    ]
 
 
 def coarse_occlusion(network: nn.Module, spectrograms: Tensor, target: int) -> Tensor:
     return saliency.occlusion(network, spectrograms, target, window=(32, 16))
 
 
-def test_fall(linear) -> None:
+def test_deletion_test_by_hand(linear) -> None:
     with torch.no_grad():
         linear[0].weight.fill_(1.0)
     spectrograms = torch.ones(2, 1, 8, 4)
-    map = torch.zeros(2, 8, 4)
-    map[0, 6], map[1, 1] = 1, 1  # a row of the upper half, and one of the lower: an eighth of the cells
-    found = saliency.fall(linear, spectrograms, torch.tensor([1, 1]), map, part=1 / 8, quiet=-3.0)
-    assert found.tolist() == [1, 0]  # a quarter of the upper half falls by 4
+    saliency_map = torch.zeros(2, 8, 4)
+    saliency_map[0, 6], saliency_map[1, 1] = (
+        1,
+        1,
+    )  # a row of the upper half, and one of the lower: an eighth of the values
+    found = saliency.run_deletion_test(
+        linear, spectrograms, torch.tensor([1, 1]), saliency_map, share=1 / 8, silence=-3.0
+    )
+    assert found.tolist() == [1, 0]  # a quarter of the upper half drops by 4
 
 
 METHODS = [saliency.class_activation, saliency.grad_cam, coarse_occlusion, saliency.guided_backprop]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_other_weights_give_another_map(method, instrument_network, spectrograms) -> None:
-    """What a map shows is what the network learned, not the spectrogram's edges."""
+def test_other_weights_give_another_saliency_map(method, instrument_network, spectrograms) -> None:
+    """A saliency saliency_map shows what the network learned, not the spectrogram's edges."""
     spectrograms = spectrograms[:3]
     with torch.no_grad():
         target = int(instrument_network(spectrograms).mean(0).argmax())
     ours = method(instrument_network, spectrograms, target).flatten()
-    other = method(randomised(instrument_network), spectrograms, target).flatten()
+    other = method(randomise_weights(instrument_network), spectrograms, target).flatten()
     alike = torch.corrcoef(torch.stack([ours, other]))[0, 1]
     assert alike.nan_to_num().abs() < 0.5  # none where nothing is left to show
 
 
 @pytest.mark.parametrize("name", ["genre", "instrument"])
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_map_marks_matters(method, name: str, spectrograms: Tensor) -> None:
-    """Without the highest fifth of the map the score falls by more than without a random fifth.
+def test_salient_bins_matter_more_than_others(method, name: str, spectrograms: Tensor) -> None:
+    """Without the most salient fifth the score drops by more than without a random fifth.
 
-    Random is where the map's own fifth would be if it were moved: holes as large, for holes of one cell each
-    are nothing that a network has ever heard.
+    Random is where the map's own fifth would be if it were shifted: holes as large, for scattered holes are
+    unlike all that a network has seen.
     """
-    network = network_of(load_clips(name))  # both see spectrograms of the same kind
+    network = strip_front_end(load_clips(name))  # both see spectrograms of the same kind
     generator = torch.Generator().manual_seed(0)
     spectrograms = spectrograms[:16, ..., :69]
     with torch.no_grad():
         targets = network(spectrograms).argmax(1)
-    map = method(network, spectrograms, targets)
-    moves = torch.randint(69, (8, 2), generator=generator).tolist()
+    saliency_map = method(network, spectrograms, targets)
+    shifts = torch.randint(69, (8, 2), generator=generator).tolist()
     elsewhere = [
-        saliency.fall(network, spectrograms, targets, map.roll(move, (1, 2))).mean() for move in moves
+        saliency.run_deletion_test(network, spectrograms, targets, saliency_map.roll(shift, (1, 2))).mean()
+        for shift in shifts
     ]
-    assert saliency.fall(network, spectrograms, targets, map).mean() > torch.stack(elsewhere).mean() + 0.1
+    assert (
+        saliency.run_deletion_test(network, spectrograms, targets, saliency_map).mean()
+        > torch.stack(elsewhere).mean() + 0.1
+    )
 
 
-def test_why_a_note_is_there() -> None:
+def test_saliency_of_a_note() -> None:
     """Occlusion and guided backpropagation of a note lead to its frequency, at its onset."""
     model = load_notes("notes-piano")
-    network = network_of(model)
+    network = strip_front_end(model)
     times_s = torch.arange(16_000) / model.sample_rate
     begun = (times_s >= 0.5) * torch.exp(-3 * (times_s - 0.5))
     waveform = sum(begun * 0.2 / k * torch.sin(2 * torch.pi * 440 * k * times_s) for k in (1, 2, 3))
@@ -207,8 +218,8 @@ def test_why_a_note_is_there() -> None:
         "guided": saliency.guided_backprop(network, spectrogram, (0, row, frame))[0],
         "occlusion": saliency.occlusion(network, spectrogram, (0, row, frame), (48, 8))[0],
     }
-    for name, map in found.items():
-        bin, column = (int(i) for i in torch.unravel_index(map.argmax(), map.shape))
+    for name, saliency_map in found.items():
+        bin, column = (int(i) for i in torch.unravel_index(saliency_map.argmax(), saliency_map.shape))
         reach = 48 if name == "occlusion" else 5
         assert abs(float(torch.log2(model.front_end.bins_hz[bin] / 440)) * 36) <= reach, name
         assert abs(column - frame) <= 4, name

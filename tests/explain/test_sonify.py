@@ -1,9 +1,15 @@
-"""Maps and spectrograms as sound."""
+"""Saliency maps and spectrograms as sound."""
 
 import pytest
 import torch
 
-from audiocnn.explain.sonify import cropped, filtered, levelled, on_grid, sound_of
+from audiocnn.explain.sonify import (
+    crop_waveform,
+    filter_waveform,
+    invert_spectrogram,
+    normalise_level,
+    resample_to_stft,
+)
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.frontends.cqt import Cqt
 from audiocnn.frontends.mel import LogMel
@@ -28,34 +34,36 @@ def level(waveform: torch.Tensor, hz: float) -> float:
     return float((middle * torch.exp(-2j * torch.pi * hz * times_s)).mean().abs() * 2)
 
 
-def test_a_map_of_ones_gives_the_recording_back() -> None:
+def test_gains_of_one_give_the_recording_back() -> None:
     waveform = torch.randn(RATE + 123)
     n_frames = MEL(waveform[None]).shape[-1]
-    torch.testing.assert_close(filtered(waveform, torch.ones(64, n_frames), MEL), waveform, atol=1e-5, rtol=0)
-    assert filtered(waveform, torch.zeros(64, n_frames), MEL).abs().max() == 0
+    torch.testing.assert_close(
+        filter_waveform(waveform, torch.ones(64, n_frames), MEL), waveform, atol=1e-5, rtol=0
+    )
+    assert filter_waveform(waveform, torch.zeros(64, n_frames), MEL).abs().max() == 0
 
 
-def test_a_map_of_high_bins_leaves_the_high_tone() -> None:
+def test_gains_of_high_bins_leave_the_high_tone() -> None:
     waveform = tones(300, 3000)
-    map = (MEL.bins_hz > 1000).float()[:, None].expand(-1, 32)
-    left = filtered(waveform, map, MEL)
+    gains = (MEL.bins_hz > 1000).float()[:, None].expand(-1, 32)
+    left = filter_waveform(waveform, gains, MEL)
     assert level(left, 3000) == pytest.approx(0.1, rel=0.02)
     assert level(left, 300) < 1e-3
 
 
-def test_a_map_of_late_frames_leaves_the_end() -> None:
+def test_gains_of_late_frames_leave_the_end() -> None:
     waveform = tones(1000)
-    map = torch.zeros(64, 32)
-    map[:, 16:] = 1
-    left = filtered(waveform, map, MEL)
+    gains = torch.zeros(64, 32)
+    gains[:, 16:] = 1
+    left = filter_waveform(waveform, gains, MEL)
     assert left[: 13 * 512].abs().max() < 1e-3
     torch.testing.assert_close(left[18 * 512 :], waveform[18 * 512 :], atol=1e-3, rtol=0)
 
 
 def test_values_at_other_frequencies_and_times() -> None:
     front_end = Stft(RATE, n_fft=512, hop_length=128)  # half the window and hop of Spectra
-    map = front_end.bins_hz[:, None] + torch.arange(9.0) * 128
-    found = on_grid(map, front_end, 5)
+    gains = front_end.bins_hz[:, None] + torch.arange(9.0) * 128
+    found = resample_to_stft(gains, front_end, 5)
     expected = torch.linspace(0, RATE / 2, 513)[:, None] + torch.arange(5.0) * 256
     torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-5)
 
@@ -69,10 +77,10 @@ def test_values_at_other_frequencies_and_times() -> None:
         Cqt(RATE, hop_length=512, fmin=55.0, n_bins=216, bins_per_octave=36, max_length=4096, floor=1e-4),
     ],
 )
-def test_the_sound_of_a_spectrogram_looks_like_it(front_end: FrontEnd) -> None:
+def test_the_sound_of_an_inverted_spectrogram_has_its_frequencies(front_end: FrontEnd) -> None:
     waveform = tones(440, 1760, n_samples=2 * RATE)
     spectrogram = front_end(waveform[None])[0, 0]
-    sound = sound_of(spectrogram, front_end)
+    sound = invert_spectrogram(spectrogram, front_end)
     assert len(sound) == spectrogram.shape[1] * front_end.hop_length
     assert sound.square().mean().sqrt() == pytest.approx(0.1, rel=1e-3)
     spectrum = torch.fft.rfft(sound).abs()
@@ -83,22 +91,22 @@ def test_the_sound_of_a_spectrogram_looks_like_it(front_end: FrontEnd) -> None:
 
 def test_the_spectrogram_of_a_waveform_is_its_sound() -> None:
     waveform = tones(440)
-    torch.testing.assert_close(sound_of(waveform[None], Waveform(RATE)), levelled(waveform))
+    torch.testing.assert_close(invert_spectrogram(waveform[None], Waveform(RATE)), normalise_level(waveform))
 
 
 def test_levels() -> None:
-    assert levelled(torch.zeros(9)).tolist() == [0] * 9
+    assert normalise_level(torch.zeros(9)).tolist() == [0] * 9
     click = torch.zeros(10_000)
     click[5] = 0.01
-    assert levelled(click).max() == 1
+    assert normalise_level(click).max() == 1
 
 
 def test_a_crop_is_those_seconds_and_frequencies() -> None:
     waveform = tones(300, 3000, n_samples=2 * RATE)
     high = int((MEL.bins_hz > 1000).nonzero()[0])
     crop = (slice(high, 64), slice(10, 42))
-    sound = cropped(waveform, crop, MEL)
+    sound = crop_waveform(waveform, crop, MEL)
     assert len(sound) == 32 * 512
     assert level(sound, 3000) == pytest.approx(0.1, rel=0.02)
     assert level(sound, 300) < 1e-3
-    assert torch.equal(cropped(waveform, crop[1:], MEL), waveform[10 * 512 : 42 * 512])
+    assert torch.equal(crop_waveform(waveform, crop[1:], MEL), waveform[10 * 512 : 42 * 512])

@@ -1,0 +1,214 @@
+"""The sections of a page that explains a recording: figures and sounds with their captions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from audiocnn import audio
+from audiocnn.explain import kernels, plots, saliency, sonify
+from audiocnn.explain.activation_maximisation import maximise_activation
+from audiocnn.explain.excerpts import NOTE_FRAMES, Excerpt, compute_spectrogram
+from audiocnn.explain.network import Target, truncate
+from audiocnn.explain.patches import find_top_patches
+from audiocnn.explain.receptive_fields import ReceptiveFields, locate_crop, measure_receptive_fields
+from audiocnn.frontends.waveform import Waveform
+from audiocnn.models.base import Model
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.notes import NotesModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+N_CHANNELS = 3  # channels that contribute most to the first label
+NOTE_WINDOW = 9, 6  # bins and frames that occlusion silences in a note's spectrogram
+
+
+class Element(NamedTuple):
+    """A figure or a sound on a page.
+
+    Attributes:
+        name: of its file.
+        content: a figure, or the samples of a sound.
+        caption: shown beside it.
+    """
+
+    name: str
+    content: Figure | Tensor
+    caption: str
+
+
+def generate_sections(
+    network: nn.Module,
+    model: Model,
+    waveform: Tensor,
+    excerpts: Sequence[Excerpt],
+    layer: str,
+    among: Sequence[Path],
+) -> Iterator[tuple[str, Iterator[Element]]]:
+    """Generate the sections of a page.
+
+    Args:
+        network: the model without its front end.
+        model: model to explain.
+        waveform: of the recording, (samples,).
+        excerpts: excerpts to explain, at least one.
+        layer: layer whose feature map the class activation and Grad-CAM are of.
+        among: recordings in which the patches are searched that most activate a channel.
+
+    Returns:
+        Titles and elements, each computed when it is asked for.
+    """
+    silence = float(compute_spectrogram(model, torch.zeros(model.front_end.reach * 2 + 1)).min())
+    for excerpt in excerpts:
+        elements = _explain_excerpt(network, model, excerpt, layer, silence)
+        yield f"Saliency maps: {excerpt.title}", elements
+    if isinstance(model, ClipModel):
+        yield "Activation maximisation", _maximise_labels(network, model, excerpts, silence)
+        title = f"Channels that contribute most to {excerpts[0].name}"
+        yield title, _explain_channels(network, model, excerpts[0], among, silence)
+    yield "Kernels and receptive fields", _show_network(network, model, waveform, excerpts[0])
+
+
+def _explain_excerpt(
+    network: nn.Module, model: Model, excerpt: Excerpt, layer: str, silence: float
+) -> Iterator[Element]:
+    spectrogram, target = excerpt.spectrogram, excerpt.target
+    window = NOTE_WINDOW if isinstance(model, NotesModel) else None
+    saliency_maps = {
+        "class activation": saliency.class_activation(network, spectrogram, target, layer),
+        "Grad-CAM": saliency.grad_cam(network, spectrogram, target, layer),
+        "occlusion": saliency.occlusion(network, spectrogram, target, window, silence),
+        "guided backpropagation": saliency.guided_backprop(network, spectrogram, target),
+        "deconvolution": saliency.deconvolution(network, spectrogram, target),
+    }
+    first = {name: saliency_map[0].cpu() for name, saliency_map in saliency_maps.items()}
+    figure = plots.plot_saliency_maps(_plain(spectrogram), first, model.front_end, excerpt.start_s)
+    name = _slug(excerpt.name)
+    yield Element(f"{name}.png", figure, f"Red: evidence for {excerpt.name}; blue: evidence against it.")
+    yield Element(f"{name}.wav", excerpt.waveform, "recording")
+    for method, saliency_map in first.items():
+        gains = saliency.normalise(saliency_map[None])[0]
+        sound = sonify.filter_waveform(excerpt.waveform, gains, model.front_end)
+        yield Element(f"{name}.{_slug(method)}.wav", sonify.normalise_level(sound), f"filtered by {method}")
+
+
+def _maximise_labels(
+    network: nn.Module, model: Model, excerpts: Sequence[Excerpt], silence: float
+) -> Iterator[Element]:
+    spectrograms = {
+        excerpt.name: _maximise(network, excerpt.target, excerpt.spectrogram, model, silence)
+        for excerpt in excerpts
+    }
+    figure = plots.plot_patches(list(spectrograms.values()), list(spectrograms))
+    caption = (
+        "Spectrograms found from noise that have the highest scores: frequency upwards, time to the right."
+    )
+    yield Element("maximal.png", figure, caption)
+    for name, spectrogram in spectrograms.items():
+        sound = sonify.invert_spectrogram(spectrogram, model.front_end)
+        yield Element(f"maximal.{_slug(name)}.wav", sound, name)
+
+
+def _maximise(network: nn.Module, target: Target, like: Tensor, model: Model, silence: float) -> Tensor:
+    """Maximise a target by a spectrogram as large and loud as another one, (bins, frames)."""
+    highest = float(like.max())
+    lowest = -highest if isinstance(model.front_end, Waveform) else silence
+    return _plain(maximise_activation(network, target, like.shape[1:], highest, lowest))
+
+
+def _explain_channels(
+    network: nn.Module, model: ClipModel, excerpt: Excerpt, among: Sequence[Path], silence: float
+) -> Iterator[Element]:
+    """Explain the channels that contribute most by their top patches and by activation maximisation.
+
+    They are of the last stage whose receptive field is smaller than a window, so that patches are crops.
+    """
+    n_frames = excerpt.spectrogram.shape[-1]
+    fields = _measure_stages(network, model, excerpt.spectrogram)
+    (stage,) = [name for name in fields if fields[name][-1].size < n_frames][-1:] or list(fields)[:1]
+    layer = truncate(network, stage)
+    contributions = saliency.channel_contributions(network, excerpt.spectrogram, excerpt.target, stage)[0]
+    for channel in contributions.topk(min(N_CHANNELS, len(contributions))).indices.tolist():
+        spectrograms = (compute_spectrogram(model, one) for one in _iterate_windows(model, among))
+        patches = find_top_patches(layer, spectrograms, channel)
+        wanted = {patch.spectrogram for patch in patches}
+        windows = {i: one for i, one in enumerate(_iterate_windows(model, among)) if i in wanted}
+        crops = [
+            compute_spectrogram(model, windows[patch.spectrogram])[(..., *patch.crop)] for patch in patches
+        ]
+        maximal = _maximise(layer, channel, crops[0], model, silence)
+        names = [f"{patch.activation:.2f}" for patch in patches]
+        figure = plots.plot_patches([*map(_plain, crops), maximal], [*names, "maximal"])
+        caption = (
+            f"Channel {channel} of {stage}: patches with their activations, and activation maximisation."
+        )
+        yield Element(f"channel_{channel}.png", figure, caption)
+        for i, patch in enumerate(patches):
+            sound = sonify.crop_waveform(windows[patch.spectrogram], patch.crop, model.front_end)
+            yield Element(f"channel_{channel}.{i}.wav", sonify.normalise_level(sound), names[i])
+
+
+def _iterate_windows(model: ClipModel, recordings: Sequence[Path]) -> Iterator[Tensor]:
+    """Iterate over all windows of recordings, each (samples,)."""
+    for recording in recordings:
+        yield from model.windows(torch.from_numpy(audio.load(recording, model.sample_rate)))
+
+
+def _show_network(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerpt) -> Iterator[Element]:
+    weights = kernels.get_first_kernels(network).cpu()
+    if isinstance(model.front_end, Waveform):
+        gains, hz = kernels.compute_frequency_response(weights, model.sample_rate)
+        order = kernels.sort_by_peak_frequency(gains)
+        weights = weights[order]
+        figure = plots.plot_frequency_responses(gains[order].sum(1), hz)
+        yield Element("responses.png", figure, "Frequency responses of the first layer's filters.")
+    figure = plots.plot_kernels(kernels.kernels_to_spectrograms(weights))
+    yield Element("kernels.png", figure, "Kernels of the first layer. Red: positive; blue: negative.")
+    if isinstance(model, NotesModel):
+        figure = _plot_field_of_note(model, waveform, excerpt)
+        yield Element("fields.png", figure, "Receptive field of the note's score.")
+        return
+    spectrogram, crops = excerpt.spectrogram, {}
+    for name, fields in _measure_stages(network, model, spectrogram).items():
+        axes = zip(spectrogram.shape[2:], fields, strict=True)
+        crops[name] = locate_crop(
+            fields, [int(size / 2 // field.stride) for size, field in axes], spectrogram
+        )
+    figure = plots.plot_crops(_plain(spectrogram), crops, model.front_end, excerpt.start_s)
+    yield Element("fields.png", figure, "Receptive fields in the middle of each stage's feature map.")
+
+
+def _measure_stages(network: nn.Module, model: Model, spectrogram: Tensor) -> dict[str, ReceptiveFields]:
+    """Measure the receptive fields of each stage's feature map."""
+    names = [f"backbone.stages.{i}" for i in range(len(model.backbone.stages))]
+    return {name: measure_receptive_fields(truncate(network, name), spectrogram) for name in names}
+
+
+def _plot_field_of_note(model: NotesModel, waveform: Tensor, excerpt: Excerpt) -> Figure:
+    """Plot the receptive field of a note's score: the backbone's attribute, as it is long to measure."""
+    spectrogram = _plain(compute_spectrogram(model, waveform))
+    n_frames, frame_s = spectrogram.shape[1], model.front_end.frame_s
+    _, _, index = cast(tuple[int, int, int], excerpt.target)
+    frame = round(excerpt.start_s / frame_s) + index * model.backbone.time_stride
+    reach = int(min(model.backbone.receptive_field // 2, n_frames))
+    field = slice(max(frame - reach, 0), min(frame + reach + 1, n_frames))
+    first = max(field.start - NOTE_FRAMES, 0)
+    crop = {excerpt.name: (slice(field.start - first, field.stop - first),)}
+    shown = spectrogram[:, first : field.stop + NOTE_FRAMES]
+    return plots.plot_crops(shown, crop, model.front_end, first * frame_s)
+
+
+def _plain(spectrogram: Tensor) -> Tensor:
+    """Drop batch and channel: (bins, frames)."""
+    return spectrogram.detach().cpu().reshape(spectrogram.shape[-2:])
+
+
+def _slug(name: str) -> str:
+    """Turn any label into a file name."""
+    return re.sub(r"\W+", "_", name.lower())
