@@ -172,7 +172,7 @@ def occlusion(
 
 
 def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """Compute guided backpropagation: the score's gradient through rectifiers that pass positive values.
+    """Compute guided backpropagation: the score's gradient of which rectifiers pass positive values.
 
     A rectifier passes back what is positive, where it was active. Rectifiers are modules `ReLU`; through other
     activations the plain gradient passes.
