@@ -172,10 +172,10 @@ def occlusion(
 
 
 def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """Compute guided backpropagation: the score's gradient of which rectifiers pass positive values.
+    """Compute guided backpropagation: the score's gradient, of which rectifiers pass positive values only.
 
-    A rectifier passes back what is positive, where it was active. Rectifiers are modules `ReLU`; through other
-    activations the plain gradient passes.
+    A rectifier passes back what is positive, where it was active. Rectifiers are modules `ReLU`; through
+    other activations the plain gradient passes.
 
     Args:
         network: network from spectrograms to scores.
