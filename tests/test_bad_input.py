@@ -146,7 +146,7 @@ def test_sound_for_labels(
     if isinstance(expected, list):
         assert (err, status) == ("", 0)
         document = json.loads((tmp_path / "bad.one.json").read_text())
-        assert "middle" in document["heard"] or document["unknown"]
+        assert "middle" in document["predictions"] or document["unknown"]
         assert bool(expected) == (max(document["timeline"]["probabilities"]["middle"]) > 0.9)
     elif expected:
         assert (status, err.splitlines()[0][: len(f"{bad}: {expected}")]) == (1, f"{bad}: {expected}")
@@ -215,7 +215,7 @@ def test_output_that_is_a_file(run, tmp_path: Path) -> None:
     assert done.err == [f"{tmp_path}/good.wav/notes/good.csv: {tmp_path}/good.wav is a file, not a folder"]
 
 
-@pytest.mark.parametrize("name", formats.WRITERS)
+@pytest.mark.parametrize("name", formats.NOTE_FORMATS)
 def test_disk_that_fills_up(run, tmp_path: Path, name: str) -> None:
     """The system refuses to write beyond a size, as a full disk does: every write is real."""
     for stem in ("one", "two"):

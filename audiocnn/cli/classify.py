@@ -77,7 +77,7 @@ def summarise(result: "Classification", top: int) -> str:
     """Return the likeliest labels of a recording, in words."""
     from audiocnn.labels import format_predictions
 
-    labels = [] if result.unknown else result.labels[:top]
+    labels = [] if result.is_unknown else result.ranked_labels[:top]
     return format_predictions([label for label in labels if label.probability >= MIN_SHOWN])
 
 
@@ -87,7 +87,7 @@ def format_segments(result: "Classification", top: int) -> Iterator[str]:
 
     for segment in result.segments:
         span = f"{format_time(segment.start_s):>9} - {format_time(segment.end_s):>9}"
-        yield f"{span}  {format_predictions(segment.heard[:top])}"
+        yield f"{span}  {format_predictions(segment.predictions[:top])}"
 
 
 def format_time(time_s: float) -> str:

@@ -57,7 +57,7 @@ def load_classifiers(models: Sequence[str], device: str) -> list[ClipModel]:
         FileError: a model cannot be read, or is not for labels.
         UsageError: there is no such device, or the models differ in their labels or windows.
     """
-    return _check_alike(_load_clips_models(models, device))
+    return _check_compatible(_load_clips_models(models, device))
 
 
 def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, list[ClipModel]]:
@@ -69,7 +69,7 @@ def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, 
     groups: dict[tuple[str, ...], list[ClipModel]] = {}
     for loaded in _load_clips_models(models, device):
         groups.setdefault(tuple(loaded.labels), []).append(loaded)
-    return {"+".join(model.name for model in group): _check_alike(group) for group in groups.values()}
+    return {"+".join(model.name for model in group): _check_compatible(group) for group in groups.values()}
 
 
 def _load_clips_models(models: Sequence[str], device: str) -> list[ClipModel]:
@@ -79,11 +79,11 @@ def _load_clips_models(models: Sequence[str], device: str) -> list[ClipModel]:
         return [fused(load_clips(model, device)) for model in models]  # once for all files
 
 
-def _check_alike(models: list[ClipModel]) -> list[ClipModel]:
-    from audiocnn.inference.classify import check_alike
+def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:
+    from audiocnn.inference.classify import check_compatible
 
     with usage_errors():
-        check_alike(models)
+        check_compatible(models)
     return models
 
 

@@ -123,7 +123,7 @@ def _classify(clip: Clip, waveform: np.ndarray, models: Sequence[ClipModel], dev
     if not len(samples):
         end_s = len(waveform) / rate
         raise files.FileError(clip.path, f"start is {clip.start_s} s, expected less than its end, {end_s} s")
-    return classify((samples, rate), models, device=device).values
+    return classify((samples, rate), models, device=device).probabilities
 
 
 def _relative(path: Path, folder: str | Path) -> str:

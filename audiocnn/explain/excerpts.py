@@ -101,7 +101,7 @@ def select_windows(
     windows = model.windows(waveform)
     middles_s = timeline.starts_s + timeline.window_s / 2
     excerpts = []
-    for label in options.labels or [one.label for one in result.labels[: options.top]]:
+    for label in options.labels or [one.label for one in result.ranked_labels[: options.top]]:
         column = model.outputs.index(label)
         probabilities = timeline.probabilities[:, column]
         nearest = probabilities if options.time_s is None else -np.abs(middles_s - options.time_s)
@@ -110,7 +110,7 @@ def select_windows(
         title = f"{label}, {100 * probabilities[number]:.0f} % from {start_s:.1f} s on"
         spectrogram = compute_spectrogram(model, windows[number])
         excerpts.append(Excerpt(column, label, title, windows[number], spectrogram, start_s))
-    return format_predictions(result.heard), excerpts
+    return format_predictions(result.predictions), excerpts
 
 
 def select_note(

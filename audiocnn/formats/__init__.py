@@ -1,12 +1,13 @@
-"""Notes <-> files, labels -> files: one family of formats in each module, all behind `read_notes` and `WRITERS`.
+"""Notes <-> files, labels -> files: one table of formats behind `read_notes`, `write_notes`, `write_labels`.
 
-Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a plot, sound, and raw scores -> NPZ;
+Place in the flow: the last step, notes -> MIDI, CSV, JSON, JAMS, a piano roll, sound, and raw scores -> NPZ;
 and the first one of an evaluation, a file of reference notes -> notes. Times are seconds from the start of
 the recording. A file stands whole at its path or not at all.
 """
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from audiocnn import files
 from audiocnn.formats import labels
 from audiocnn.formats.arrays import write_npz
 from audiocnn.formats.documents import read_jams, read_json, write_jams, write_json
-from audiocnn.formats.piano_roll import write_png
+from audiocnn.formats.piano_roll import write_piano_roll
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise
@@ -24,49 +25,82 @@ from audiocnn.midi import read_midi, write_midi
 from audiocnn.notes import Note, sort_notes
 
 __all__ = [
-    "LABEL_WRITERS",
-    "READERS",
-    "WRITERS",
+    "FORMATS",
+    "LABEL_FORMATS",
+    "NOTE_FORMATS",
     "estimate_tempo",
     "quantise",
     "read_notes",
     "write_csv",
     "write_jams",
     "write_json",
+    "write_labels",
     "write_midi",
+    "write_notes",
     "write_npz",
-    "write_png",
+    "write_piano_roll",
     "write_wav",
 ]
 
-READERS: dict[str, Callable[[Path], list[Note]]] = {
-    ".mid": read_midi,
-    ".midi": read_midi,
-    ".tsv": read_table,
-    ".csv": read_table,
-    ".txt": read_table,
-    ".json": read_json,
-    ".jams": read_jams,
+
+@dataclass(frozen=True)
+class Format:
+    """What can be done with files of one suffix; None where it cannot.
+
+    Args:
+        read_notes: path -> notes.
+        write_notes: transcription, path and the options of `write_midi` -> a file.
+        write_labels: classification, path -> a file.
+    """
+
+    read_notes: Callable[[Path], list[Note]] | None = None
+    write_notes: Callable[..., None] | None = None
+    write_labels: Callable[[Any, str | os.PathLike], None] | None = None
+
+
+FORMATS = {
+    "mid": Format(read_midi, lambda made, path, **options: write_midi(made.notes, path, **options)),
+    "midi": Format(read_midi),
+    "tsv": Format(read_table),
+    "csv": Format(read_table, lambda made, path, **_: write_csv(made.notes, path), labels.write_csv),
+    "txt": Format(read_table),
+    "json": Format(read_json, lambda made, path, **_: write_json(made.notes, path), labels.write_json),
+    "jams": Format(read_jams, lambda made, path, **_: write_jams(made.notes, path, made.duration_s)),
+    "npz": Format(write_notes=lambda made, path, **_: write_npz(_scores(made, path), path, made.frame_s)),
+    "png": Format(
+        write_notes=lambda made, path, **_: write_piano_roll(made.notes, _source(made, path), path),
+        write_labels=labels.write_plot,
+    ),
+    "wav": Format(write_notes=lambda made, path, **_: write_wav(made.notes, _source(made, path), path)),
 }
+NOTE_FORMATS = [name for name, format in FORMATS.items() if format.write_notes]
+LABEL_FORMATS = [name for name, format in FORMATS.items() if format.write_labels]
 
 
 def read_notes(path: str | os.PathLike) -> list[Note]:
-    """The notes of a file, in the order of their onsets; its suffix tells the format, as in `READERS`.
+    """Read the notes of a file, in the format of its suffix.
+
+    Args:
+        path: a file of one of the `FORMATS` that can be read.
+
+    Returns:
+        The notes by onset, then pitch.
 
     Raises:
         files.FileError: another suffix, a file that is missing or damaged, or a note that cannot be.
     """
     path = Path(path)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise files.FileError(path, f"no format of notes, expected one of {' '.join(READERS)}")
+    format = FORMATS.get(path.suffix[1:].lower(), Format())
+    if format.read_notes is None:
+        readable = " ".join(f".{name}" for name, format in FORMATS.items() if format.read_notes)
+        raise files.FileError(path, f"not a format of notes, expected one of {readable}")
     try:
-        notes = reader(path)
+        notes = format.read_notes(path)
         for number, note in enumerate(notes, 1):
             _check(note, number)
     except OSError as error:
         raise files.FileError(path, files.describe_error(error)) from error
-    # What a damaged file does to a parser is not to be foreseen; whatever it is, this file is the reason.
+    # What a damaged file does to a parser cannot be foreseen; whatever it is, this file is the reason.
     except Exception as error:
         detail = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise files.FileError(path, f"not readable as {path.suffix.lower()}: {detail}") from error
@@ -82,29 +116,53 @@ def _check(note: Note, number: int) -> None:
         raise ValueError(f"note {number} has the velocity {note.velocity}, expected 1 to 127")
 
 
-WRITERS: dict[str, Callable[..., None]] = {
-    "mid": lambda heard, path, **options: write_midi(heard.notes, path, **options),
-    "csv": lambda heard, path, **_: write_csv(heard.notes, path),
-    "json": lambda heard, path, **_: write_json(heard.notes, path),
-    "jams": lambda heard, path, **_: write_jams(heard.notes, path, heard.duration_s),
-    "npz": lambda heard, path, **_: write_npz(_held(heard.scores, path, "raw scores"), path, heard.frame_s),
-    "png": lambda heard, path, **_: write_png(heard.notes, _held(heard.source, path, "recording"), path),
-    "wav": lambda heard, path, **_: write_wav(heard.notes, _held(heard.source, path, "recording"), path),
-}
-"""Format -> its writer, called `WRITERS[format](transcription, path, tempo=120.0, pitch_bend=False)`.
+def write_notes(
+    transcription: Any, path: str | os.PathLike, format: str | None = None, **midi_options: Any
+) -> None:
+    """Write a transcription.
 
-Each takes what it needs of the transcription (notes, scores, frame_s, source, duration_s) and of the options,
-which only MIDI has."""
+    Args:
+        transcription: has `notes`, `source`, `duration_s`, `frame_s` and `scores`, as
+            `inference.transcribe.Transcription`.
+        path: file to write.
+        format: one of `NOTE_FORMATS`; the suffix of the path when None.
+        midi_options: further arguments of `write_midi`; other formats have none.
 
-LABEL_WRITERS: dict[str, Callable[..., None]] = {
-    "json": labels.write_json,
-    "csv": labels.write_csv,
-    "png": labels.write_png,
-}
-"""The same for a classification: `LABEL_WRITERS[format](classification, path)`."""
+    Raises:
+        files.FileError: no such format, the file cannot be written, or the transcription does not hold what
+            the format needs: raw scores, or the recording.
+    """
+    _writer("write_notes", NOTE_FORMATS, path, format)(transcription, path, **midi_options)
 
 
-def _held(value: Any, path: str | os.PathLike, what: str) -> Any:
-    if not value:
-        raise files.FileError(path, f"needs the {what}, which this transcription does not hold")
-    return value
+def write_labels(classification: Any, path: str | os.PathLike, format: str | None = None) -> None:
+    """Write a classification.
+
+    Args:
+        classification: as `inference.classify.Classification`.
+        path: file to write.
+        format: one of `LABEL_FORMATS`; the suffix of the path when None.
+
+    Raises:
+        files.FileError: no such format, the file cannot be written, or a plot's recording is not known.
+    """
+    _writer("write_labels", LABEL_FORMATS, path, format)(classification, path)
+
+
+def _writer(kind: str, names: list[str], path: str | os.PathLike, format: str | None) -> Callable[..., None]:
+    format = format or Path(path).suffix[1:].lower()
+    if format not in names:
+        raise files.FileError(path, f"format is {format or 'missing'}, expected one of {' '.join(names)}")
+    return getattr(FORMATS[format], kind)
+
+
+def _scores(transcription: Any, path: str | os.PathLike) -> Any:
+    if not transcription.scores:
+        raise files.FileError(path, "needs the raw scores, which this transcription does not hold")
+    return transcription.scores
+
+
+def _source(transcription: Any, path: str | os.PathLike) -> Path:
+    if transcription.source is None:
+        raise files.FileError(path, "needs the recording, which this transcription does not hold")
+    return transcription.source

@@ -1,4 +1,4 @@
-"""Labels -> JSON, CSV, and a plot of their probabilities along time under the spectrogram."""
+"""Labels -> JSON, CSV, and a plot of their probabilities over time under the spectrogram."""
 
 import csv
 import json
@@ -7,34 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audiocnn import audio, files
+from audiocnn import audio, files, plots
+from audiocnn.formats.spectrogram import compute_levels, compute_magnitudes, read_frames
 from audiocnn.labels import format_predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SAMPLE_RATE = 16_000
+SAMPLE_RATE = 16_000  # Hz
 N_FFT = 2048
-LOWEST_HZ, N_ROWS = 50.0, 240  # of the spectrogram, whose rows are as far apart as pitches
-TICKS_HZ = {100: "100 Hz", 200: "200", 500: "500", 1000: "1 kHz", 2000: "2", 5000: "5"}
-TILT_DB = 2  # an octave: music has less at the top
+BINS_HZ = np.geomspace(50.0, SAMPLE_RATE / 2, 240)  # of the spectrogram, as far apart as pitches
 COLUMNS = 1200  # of the spectrogram, at most
-SHORTEST_HOP = 160  # samples: 10 ms
+MIN_HOP_LENGTH = 160  # samples: 10 ms
 DYNAMIC_RANGE_DB = 60
-N_SHOWN = 12  # labels in a plot, those that are likeliest at some time
-N_TOLD = 5  # and in its title
+MAX_ROWS = 12  # labels in a plot: those with the highest probability at some time
+MAX_IN_TITLE = 5  # predictions
 
 
-def write_json(result: Any, path: str | os.PathLike) -> None:
-    """Writes file, model, labels (the likeliest first), whether it is unknown, and the timeline."""
-    timeline = result.timeline
+def write_json(classification: Any, path: str | os.PathLike) -> None:
+    """Write all that is known: file, model, predictions, every label by probability, and the timeline.
+
+    Args:
+        classification: as `inference.classify.Classification`.
+        path: file to write.
+    """
+    timeline = classification.timeline
     document = {
-        "file": None if result.source is None else str(result.source),
-        "model": " + ".join(result.models),
-        "duration_s": round(result.duration_s, 6),
-        "unknown": result.unknown,
-        "heard": [one.label for one in result.heard],
-        "labels": [{"label": one.label, "probability": round(one.probability, 6)} for one in result.labels],
+        "file": None if classification.source is None else str(classification.source),
+        "model": " + ".join(classification.models),
+        "duration_s": round(classification.duration_s, 6),
+        "unknown": classification.is_unknown,
+        "predictions": [one.label for one in classification.predictions],
+        "labels": [
+            {"label": one.label, "probability": round(one.probability, 6)}
+            for one in classification.ranked_labels
+        ],
         "timeline": {
             "start_s": [round(float(start), 6) for start in timeline.starts_s],
             "window_s": timeline.window_s,
@@ -48,9 +55,14 @@ def write_json(result: Any, path: str | os.PathLike) -> None:
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def write_csv(result: Any, path: str | os.PathLike) -> None:
-    """Writes a table: where each window begins and ends in seconds, and the probability of each label."""
-    timeline = result.timeline
+def write_csv(classification: Any, path: str | os.PathLike) -> None:
+    """Write a table: where each window begins and ends in seconds, and the probability of each label.
+
+    Args:
+        classification: as `inference.classify.Classification`.
+        path: file to write.
+    """
+    timeline = classification.timeline
     with files.write_atomically(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["start_s", "end_s", *timeline.outputs])
@@ -59,73 +71,69 @@ def write_csv(result: Any, path: str | os.PathLike) -> None:
             table.writerow([*times, *(f"{value:.4f}" for value in row)])
 
 
-def write_png(result: Any, path: str | os.PathLike) -> None:
-    """Writes a plot: the spectrogram, and under it how likely each label is along time.
+def write_plot(classification: Any, path: str | os.PathLike) -> None:
+    """Write a plot: the spectrogram, and under it the probability of each label over time.
+
+    Args:
+        classification: as `inference.classify.Classification`.
+        path: PNG file to write.
 
     Raises:
-        files.FileError: the recording is not known, or cannot be read again.
+        files.FileError: the recording is not known or cannot be read again, or the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    if result.source is None:
-        raise files.FileError(path, "needs the recording, which this result does not hold")
-    levels = spectrogram(result.source)
-    timeline = result.timeline
-    shown = np.argsort(-timeline.probabilities.max(axis=0), kind="stable")[:N_SHOWN]
-    figure = Figure(figsize=(12, 3 + 0.28 * len(shown)), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    if classification.source is None:
+        raise files.FileError(path, "needs the recording, which this classification does not hold")
+    levels, hop_length = compute_spectrogram(classification.source)
+    frame_s, start_s = hop_length / SAMPLE_RATE, max(hop_length, N_FFT) / 2 / SAMPLE_RATE
+    timeline = classification.timeline
+    shown = np.argsort(-timeline.probabilities.max(axis=0), kind="stable")[:MAX_ROWS]
     heights = {"height_ratios": [2.4, 0.28 * len(shown)]}
-    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw=heights)
-    above.set_title(title(result), loc="left", fontsize=11)
-    above.imshow(
-        levels,
-        extent=(0, result.duration_s, 0, np.log2(SAMPLE_RATE / 2 / LOWEST_HZ)),
-        origin="lower",
-        aspect="auto",
-        cmap="bone_r",
-        vmin=-DYNAMIC_RANGE_DB,
-        vmax=0,
+    figure, (above, below) = plots.make_figure(
+        12, 3 + 0.28 * len(shown), n_rows=2, sharex=True, gridspec_kw=heights
     )
-    above.set_yticks(np.log2(np.array(list(TICKS_HZ)) / LOWEST_HZ), TICKS_HZ.values(), fontsize=9)
-    _draw(below, timeline, shown)
-    with files.write_atomically(path) as partial:
-        figure.savefig(partial)
+    above.set_title(format_title(classification), loc="left", fontsize=11)
+    plots.plot_spectrogram(above, levels, frame_s, start_s, bins_hz=BINS_HZ, vmin=-DYNAMIC_RANGE_DB, vmax=0)
+    above.set_xlabel("")
+    _plot_probabilities(below, timeline, shown)
+    plots.save_figure(figure, path)
 
 
-def title(result: Any) -> str:
-    """What is heard, in words: `song.mp3: jazz 81 %`."""
-    return f"{result.source.name}: {format_predictions(result.heard[:N_TOLD])}"
+def format_title(classification: Any) -> str:
+    """Format a plot's title: `song.mp3: jazz 81 %`.
+
+    Args:
+        classification: as `inference.classify.Classification`.
+    """
+    return f"{classification.source.name}: {format_predictions(classification.predictions[:MAX_IN_TITLE])}"
 
 
-def _draw(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
-    """A row of colour for each label: the darker, the likelier. A window stands around its middle."""
-    edges_s = timeline.edges_s
-    axes.pcolormesh(
-        edges_s,
-        np.arange(len(shown) + 1),
-        timeline.probabilities.T[shown][::-1],
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-    )
-    names = [timeline.outputs[i] for i in shown][::-1]
-    axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=9)
-    axes.set_xlabel("seconds")
+def _plot_probabilities(axes: "Axes", timeline: Any, shown: np.ndarray) -> None:
+    """Draw a row for each label: the darker, the more probable. A window stands around its centre."""
+    edges_s, rows = timeline.edges_s, timeline.probabilities.T[shown][::-1]
+    axes.pcolormesh(edges_s, np.arange(len(shown) + 1), rows, cmap=plots.SHARES, vmin=0, vmax=1)
+    axes.set_yticks(np.arange(len(shown)) + 0.5, [timeline.outputs[i] for i in shown][::-1], fontsize=9)
+    axes.set_xlabel(plots.TIME_LABEL)
     axes.set_xlim(0, edges_s[-1])
 
 
-def spectrogram(source: str | os.PathLike) -> np.ndarray:
-    """Levels in decibels below the loudest, (rows, columns): a column is the loudest of its frames."""
-    hop_length = max(SHORTEST_HOP, round(audio.read_duration_s(source) * SAMPLE_RATE / COLUMNS))
-    n_block, overlap = max(hop_length, N_FFT), max(N_FFT - hop_length, 0)
-    window, rows_hz = np.hanning(N_FFT), np.geomspace(LOWEST_HZ, SAMPLE_RATE / 2, N_ROWS)
-    bins_hz = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
+def compute_spectrogram(source: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """Compute the spectrogram of a recording in at most `COLUMNS` columns, each the highest of its frames.
+
+    Args:
+        source: an audio file.
+
+    Returns:
+        Levels in dB below the highest, (bins, columns), a bin for each of `BINS_HZ`, and the hop length in
+        samples at `SAMPLE_RATE`. Column i spans `N_FFT` samples, or a hop if that is longer, from i hops on.
+
+    Raises:
+        audio.AudioError: the recording cannot be read.
+    """
+    hop_length = max(MIN_HOP_LENGTH, round(audio.read_duration_s(source) * SAMPLE_RATE / COLUMNS))
+    n_column = max(hop_length, N_FFT)
+    fft_hz = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
     columns = []
-    for block in audio.read_blocks(source, SAMPLE_RATE, n_block, overlap):
-        frames = np.pad(block, (0, -len(block) % N_FFT)).reshape(-1, N_FFT)
-        spectrum = np.abs(np.fft.rfft(frames * window)).max(axis=0)
-        columns.append(np.interp(rows_hz, bins_hz, spectrum))
-    levels = 20 * np.log10(np.stack(columns, axis=1) + 1e-6)
-    levels += TILT_DB * np.log2(rows_hz / LOWEST_HZ)[:, None]
-    return levels - levels.max()
+    for block in read_frames(source, SAMPLE_RATE, n_column, hop_length, padding=(0, hop_length - 1)):
+        frames = np.pad(block, ((0, 0), (0, -n_column % N_FFT))).reshape(len(block), -1, N_FFT)
+        columns += [np.interp(BINS_HZ, fft_hz, one) for one in compute_magnitudes(frames).max(axis=1)]
+    return compute_levels(np.stack(columns, axis=1), np.log2(BINS_HZ / BINS_HZ[0])), hop_length

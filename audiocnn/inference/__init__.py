@@ -1,1 +1,1 @@
-"""Inference: sound and a model in, notes or labels out; whole files, blocks or live."""
+"""Inference: sound and a model -> notes or labels; whole recordings, in blocks, or live."""

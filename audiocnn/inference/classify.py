@@ -1,7 +1,7 @@
-"""Listening for labels: an audio file or an array, and a model -> what it is, over the whole and along time.
+"""Classification: an audio file or an array, and a model -> labels, of the whole recording and over time.
 
-The windows are those of `ClipModel.windows`, taken from the recording while it is read: however it comes, in
-blocks or whole, they are the same, and so are the labels.
+The windows are those of `ClipModel.windows`, taken from the recording while it is read: in chunks of any size
+or whole, they are the same, and so are the predictions.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from audiocnn.labels import Prediction
 from audiocnn.models.clips import ClipModel, window_starts
 from audiocnn.models.load import fused, load_clips
 
-BATCH = 16  # windows in one run of the network
-BLOCK_S = 10.0  # of a file that is read at once
+BATCH_SIZE = 16  # windows in one run of the network
+BLOCK_S = 10.0  # of a recording that is read at once
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The probabilities along time.
+    """The probabilities over time.
 
-    Attributes:
-        starts_s: where each window begins, (windows,) in seconds.
-        window_s: how long it is; the whole recording where that is shorter.
-        outputs: what the columns are: the labels and, with one of them, UNKNOWN.
+    Args:
+        starts_s: where each window begins, in seconds, (windows,).
+        window_s: length of a window in seconds; the whole recording where that is shorter.
+        outputs: names of the columns: the labels and, with one label a recording, UNKNOWN.
         probabilities: (windows, outputs).
     """
 
@@ -43,29 +43,37 @@ class Timeline:
 
     @property
     def edges_s(self) -> np.ndarray:
-        """Each window stands for what lies between two of these, (windows + 1,): what is nearest to it."""
+        """The times between which each window is the nearest, in seconds, (windows + 1,)."""
         between_s = (self.starts_s[1:] + self.starts_s[:-1] + self.window_s) / 2
         return np.array([0.0, *between_s, self.starts_s[-1] + self.window_s])
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording in which the same labels are heard; none where it is unknown."""
+    """A stretch of a recording with the same predicted labels.
+
+    Args:
+        start_s: its beginning in seconds.
+        end_s: its end in seconds.
+        predictions: the most probable first; none where it is unknown.
+    """
 
     start_s: float
     end_s: float
-    heard: list[Prediction]
+    predictions: list[Prediction]
 
 
 @dataclass(frozen=True)
 class Classification:
-    """What a recording is.
+    """The labels of a recording, with what is needed to write them down.
 
-    Attributes:
+    Args:
         multi_label: whether a recording may have several labels.
-        threshold: with several, the probability from which one is heard.
-        models: the names of what has listened.
-        source: the audio file, where there is one.
+        threshold: with several labels, least probability of a predicted one.
+        timeline: the probabilities over time.
+        duration_s: length of the recording in seconds.
+        models: names of the models.
+        source: the audio file; None for an array.
     """
 
     multi_label: bool
@@ -76,58 +84,75 @@ class Classification:
     source: Path | None = None
 
     @property
-    def values(self) -> np.ndarray:
-        """The probability of each of the timeline's outputs, over the whole: (outputs,)."""
+    def probabilities(self) -> np.ndarray:
+        """The probability of each of the timeline's outputs for the whole recording, (outputs,)."""
         return labelling.average_windows(self.timeline.probabilities, self.multi_label)
 
     @property
-    def labels(self) -> list[Prediction]:
-        """All labels with their probabilities, the likeliest first."""
-        return labelling.rank_labels(self.timeline.outputs, self.values)
+    def ranked_labels(self) -> list[Prediction]:
+        """All labels with their probabilities, the most probable first."""
+        return labelling.rank_labels(self.timeline.outputs, self.probabilities)
 
     @property
-    def unknown(self) -> bool:
-        """Whether it is none of them."""
-        return not self.heard
+    def predictions(self) -> list[Prediction]:
+        """The most probable label or, with several, all that reach the threshold; none if unknown."""
+        return self._predict(self.probabilities)
 
     @property
-    def heard(self) -> list[Prediction]:
-        """What there is to say: the likeliest label, or with several all likely ones; none if unknown."""
-        return self._heard(self.values)
+    def is_unknown(self) -> bool:
+        """Whether no label is predicted."""
+        return not self.predictions
 
     @property
     def segments(self) -> list[Segment]:
-        """What there is to say along time."""
+        """The predictions over time: neighbouring windows with the same labels are one segment."""
         edges_s, rows = self.timeline.edges_s, self.timeline.probabilities
         segments = []
-        for _, group in groupby(range(len(rows)), lambda i: {one.label for one in self._heard(rows[i])}):
+        for _, group in groupby(range(len(rows)), lambda i: {one.label for one in self._predict(rows[i])}):
             windows = list(group)
             start_s, end_s = float(edges_s[windows[0]]), float(edges_s[windows[-1] + 1])
-            segments.append(Segment(start_s, end_s, self._heard(rows[windows].mean(axis=0))))
+            segments.append(Segment(start_s, end_s, self._predict(rows[windows].mean(axis=0))))
         return segments
 
-    def _heard(self, values: np.ndarray) -> list[Prediction]:
-        return labelling.predict_labels(self.timeline.outputs, values, self.multi_label, self.threshold)
+    def _predict(self, probabilities: np.ndarray) -> list[Prediction]:
+        return labelling.predict_labels(
+            self.timeline.outputs, probabilities, self.multi_label, self.threshold
+        )
 
     def to_json(self, path: str | Path) -> None:
-        """Writes all that is known."""
-        formats.LABEL_WRITERS["json"](self, path)
+        """Write all that is known.
+
+        Args:
+            path: file to write.
+        """
+        formats.write_labels(self, path, "json")
 
     def to_csv(self, path: str | Path) -> None:
-        """Writes the probabilities along time, a window a line."""
-        formats.LABEL_WRITERS["csv"](self, path)
+        """Write the probabilities over time, a window a line.
+
+        Args:
+            path: file to write.
+        """
+        formats.write_labels(self, path, "csv")
 
     def to_png(self, path: str | Path) -> None:
-        """Draws the probabilities along time under the spectrogram."""
-        formats.LABEL_WRITERS["png"](self, path)
+        """Plot the probabilities over time under the spectrogram.
+
+        Args:
+            path: file to write.
+        """
+        formats.write_labels(self, path, "png")
 
 
 class StreamingClassifier:
-    """The logits of a recording's windows, from samples that arrive in arrays of any size.
+    """The logits of a recording's windows, from samples that arrive in chunks of any size.
+
+    Args:
+        model: samples must have its sample rate.
 
     Attributes:
-        starts: the samples at which the windows heard so far begin.
-        n_samples: how many samples have come.
+        starts: the samples at which the windows so far begin.
+        n_samples: number of samples pushed so far.
     """
 
     def __init__(self, model: ClipModel) -> None:
@@ -139,37 +164,41 @@ class StreamingClassifier:
 
     @property
     def logits(self) -> np.ndarray:
-        """Of the windows heard so far: (windows, outputs)."""
+        """The logits of the windows so far, (windows, outputs)."""
         return np.concatenate(self._logits)
 
     def push(self, samples: np.ndarray) -> None:
-        """Takes more samples (samples,), and hears the windows that are whole, `BATCH` of them at a time."""
+        """Add samples, and run the network on the complete windows, `BATCH_SIZE` of them at a time.
+
+        Args:
+            samples: the next ones, (samples,).
+        """
         self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
         self.n_samples += len(samples)
         n_window, hop = self.model.n_window, self.model.n_window // 2
         first = self.starts[-1] + hop if self.starts else 0
-        whole = range(first, self.n_samples - n_window + 1, hop)
-        for i in range(0, len(whole) // BATCH * BATCH, BATCH):
-            self._hear([*whole[i : i + BATCH]])
+        complete = range(first, self.n_samples - n_window + 1, hop)
+        for i in range(0, len(complete) // BATCH_SIZE * BATCH_SIZE, BATCH_SIZE):
+            self._run_at([*complete[i : i + BATCH_SIZE]])
         if self.starts:  # the last window of all may begin anywhere after the last one so far
             needed = self.n_samples - self.starts[-1]
             self._samples = self._samples[-needed:]
 
     def flush(self) -> None:
-        """Hears the rest: no more samples come."""
+        """Run the network on the remaining windows: no more samples come."""
         if self.n_samples < self.model.n_window:
-            self._judge([0], list(self.model.windows(torch.from_numpy(self._samples))))
+            self._run([0], list(self.model.windows(torch.from_numpy(self._samples))))
             return
         rest = window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
-        for i in range(0, len(rest), BATCH):
-            self._hear(rest[i : i + BATCH])
+        for i in range(0, len(rest), BATCH_SIZE):
+            self._run_at(rest[i : i + BATCH_SIZE])
 
-    def _hear(self, starts: list[int]) -> None:
+    def _run_at(self, starts: list[int]) -> None:
         origin = self.n_samples - len(self._samples)
         samples = torch.from_numpy(self._samples)
-        self._judge(starts, [samples[start - origin :][: self.model.n_window] for start in starts])
+        self._run(starts, [samples[start - origin :][: self.model.n_window] for start in starts])
 
-    def _judge(self, starts: list[int], windows: list[Tensor]) -> None:
+    def _run(self, starts: list[int], windows: list[Tensor]) -> None:
         with torch.inference_mode():
             logits = self.model(torch.stack(windows).to(self.model.device))
         self.starts += starts
@@ -183,47 +212,72 @@ def classify(
     device: str = "cpu",
     progress: Callable[[float], object] | None = None,
 ) -> Classification:
-    """What an audio file is, or samples (samples,) or (channels, samples) with their rate in Hz.
+    """Classify a recording: its genre, the instruments in it, or the labels of your own model.
 
     Args:
-        model: name or file of a model, or one that `load` gave; of several models the mean is taken.
-        progress: told the seconds heard so far, now and then.
-    Raises: AudioError when the file cannot be read; ModelError when a model cannot, or is not for labels;
-        ValueError when several models differ in their labels or windows.
+        audio_file: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
+        model: name or file of a model, or one that `load` returned; of several models the probabilities are
+            averaged.
+        device: device to run the network on, such as `cpu` or `cuda`.
+        progress: called now and then with the seconds read so far.
+
+    Returns:
+        The labels of the whole recording and over time.
+
+    Raises:
+        audio.AudioError: the file cannot be read.
+        models.file.ModelError: a model cannot be read, or does not predict labels.
+        ValueError: several models differ in their labels or windows.
+
+    Example:
+        >>> import audiocnn
+        >>> result = audiocnn.classify("data/examples/menuet_piano.flac", "instrument")
+        >>> [prediction.label for prediction in result.predictions]
+        ['piano']
     """
     given = [model] if isinstance(model, str | Path | ClipModel) else model
     models = [one if isinstance(one, ClipModel) else load_clips(one, device) for one in given]
-    check_alike(models)
+    check_compatible(models)
     first = models[0]
-    listeners = [StreamingClassifier(one.to(device)) for one in models]
+    streams = [StreamingClassifier(one.to(device)) for one in models]
     for samples in audio.stream(audio_file, first.sample_rate, round(BLOCK_S * first.sample_rate)):
-        for listener in listeners:
-            listener.push(samples)
+        for stream in streams:
+            stream.push(samples)
         if progress:
-            progress(listeners[0].n_samples / first.sample_rate)
-    duration_s = listeners[0].n_samples / first.sample_rate
-    for listener in listeners:
-        listener.flush()
-    windows = np.mean(
-        [
-            labelling.compute_probabilities(listener.logits, one.temperature.item(), one.multi_label)
-            for listener, one in zip(listeners, models, strict=True)
-        ],
-        axis=0,
-    )
-    starts_s = np.array(listeners[0].starts) / first.sample_rate
+            progress(streams[0].n_samples / first.sample_rate)
+    for stream in streams:
+        stream.flush()
+    duration_s = streams[0].n_samples / first.sample_rate
+    starts_s = np.array(streams[0].starts) / first.sample_rate
+    timeline = Timeline(starts_s, min(first.window_s, duration_s), first.outputs, _average(streams))
     return Classification(
         multi_label=first.multi_label,
         threshold=first.threshold,
-        timeline=Timeline(starts_s, min(first.window_s, duration_s), first.outputs, windows),
+        timeline=timeline,
         duration_s=duration_s,
         models=[one.name for one in models],
         source=None if isinstance(audio_file, tuple) else Path(audio_file),
     )
 
 
-def check_alike(models: Sequence[ClipModel]) -> None:
-    """Raises ValueError when models cannot answer together: they differ in their labels or windows."""
+def _average(streams: Sequence[StreamingClassifier]) -> np.ndarray:
+    """Average the probabilities of several models, (windows, outputs)."""
+    probabilities = [
+        labelling.compute_probabilities(one.logits, one.model.temperature.item(), one.model.multi_label)
+        for one in streams
+    ]
+    return np.mean(probabilities, axis=0)
+
+
+def check_compatible(models: Sequence[ClipModel]) -> None:
+    """Check that the probabilities of models can be averaged.
+
+    Args:
+        models: at least one.
+
+    Raises:
+        ValueError: there is none, or they differ in their labels, sample rate or windows.
+    """
     if not models:
         raise ValueError("no model given, expected at least one")
     first = models[0]

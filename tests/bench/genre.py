@@ -57,7 +57,7 @@ def accuracies(clips: list[Clip], model: ClipModel) -> tuple[float, float]:
     heard = [clip for clip in clips if clip.split == "validation"]
 
     def said(waveforms: torch.Tensor) -> torch.Tensor:
-        values = audiocnn.classify((waveforms[0].numpy(), model.sample_rate), model).values
+        values = audiocnn.classify((waveforms[0].numpy(), model.sample_rate), model).probabilities
         return torch.from_numpy(values)[None]
 
     for clip in heard:

@@ -36,7 +36,7 @@ def test_one_name_and_one_default_in_python_and_here() -> None:
     there = inspect.signature(audiocnn.classify).parameters
     assert here["device"].default == there["device"].default
     assert here["model"].default == (there["model"].default, "instrument")  # asked for more here
-    assert set(get_args(classify.Format)) == set(formats.LABEL_WRITERS)
+    assert set(get_args(classify.Format)) == set(formats.LABEL_FORMATS)
 
 
 def test_prints_the_labels(run, album: Path, one_tone: Path) -> None:
@@ -79,10 +79,10 @@ def test_every_format(run, album: Path, one_tone: Path) -> None:
     files = " ".join(f"{album}/both.one.{name}" for name in ("json", "csv", "png"))
     assert done.out == [f"{album}/both.wav: low 54 %, high 38 % -> {files}"]
     document = json.loads((album / "both.one.json").read_text())
-    assert list(document) == ["file", "model", "duration_s", "unknown", "heard", "labels", "timeline"]
+    assert list(document) == ["file", "model", "duration_s", "unknown", "predictions", "labels", "timeline"]
     assert document["file"] == f"{album}/both.wav"
     assert (document["model"], document["unknown"], document["duration_s"]) == ("one", False, 7.0)
-    assert document["heard"] == ["low"]
+    assert document["predictions"] == ["low"]
     assert [row["label"] for row in document["labels"]] == ["low", "high", "middle"]
     assert [row["probability"] for row in document["labels"]] == pytest.approx([7 / 13, 5 / 13, 0], abs=1e-3)
     timeline = document["timeline"]
@@ -105,7 +105,7 @@ def test_files_that_exist_stay_without_overwrite(run, album: Path, one_tone: Pat
     assert run(*command).out == [f"{album}/both.wav: done already, see {listed}"]
     assert (album / "both.one.json").read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
-    assert json.loads((album / "both.one.json").read_text())["heard"] == ["low"]
+    assert json.loads((album / "both.one.json").read_text())["predictions"] == ["low"]
 
 
 def test_folders_in_folders_out(run, album: Path, many_tones: Path) -> None:
@@ -155,7 +155,7 @@ def test_models_with_other_labels_give_a_result_each(run, album: Path, one_tone:
         "  one:    0:00.0 -    0:02.0  middle 100 %",
         "  alto:    0:00.0 -    0:02.0  alto 100 %",
     ]
-    assert [json.loads(path.read_text())["heard"] for path in files] == [["middle"], ["alto"]]
+    assert [json.loads(path.read_text())["predictions"] for path in files] == [["middle"], ["alto"]]
     files[1].unlink()
     assert run(*command).out == [f"{album}/middle.flac: alto: alto 100 % -> {files[1]}"]
 

@@ -33,7 +33,7 @@ def test_one_name_and_one_default_in_python_and_here(model: Path) -> None:
         )
         for name in shared - {"options"}:
             assert here[name].default == inspect.signature(there).parameters[name].default, name
-    assert set(get_args(transcribe.Format)) == set(formats.WRITERS)
+    assert set(get_args(transcribe.Format)) == set(formats.NOTE_FORMATS)
 
 
 def test_writes_the_notes_and_reports_it(run, music: Path, model: Path, assert_is_the_music) -> None:
@@ -45,10 +45,10 @@ def test_writes_the_notes_and_reports_it(run, music: Path, model: Path, assert_i
 
 def test_every_format(run, music: Path, model: Path, assert_is_the_music) -> None:
     original = (music / "song.wav").read_bytes()
-    done = run("transcribe", music, "--model", model, "--formats", *formats.WRITERS)
+    done = run("transcribe", music, "--model", model, "--formats", *formats.NOTE_FORMATS)
     assert (done.status, done.err) == (0, [])
     assert names(music) == sorted(
-        ["song.wav", "song.notes.wav"] + [f"song.{name}" for name in formats.WRITERS if name != "wav"]
+        ["song.wav", "song.notes.wav"] + [f"song.{name}" for name in formats.NOTE_FORMATS if name != "wav"]
     )
     assert (music / "song.wav").read_bytes() == original
     for name in ("mid", "csv", "json", "jams"):

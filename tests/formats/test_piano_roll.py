@@ -17,7 +17,7 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_plot_rows_are_pitches_and_columns_are_times(a4: Path) -> None:
-    levels, hop_length = piano_roll._spectrogram(a4)
+    levels, hop_length = piano_roll.compute_spectrogram(a4)
     assert hop_length == 110
     assert levels.shape == (88 * 3, 201)
     assert levels.max() == 0
@@ -29,7 +29,7 @@ def test_plot_rows_are_pitches_and_columns_are_times(a4: Path) -> None:
 
 def test_plot_shows_notes_where_they_are(a4: Path, tmp_path: Path) -> None:
     for name, notes in (("with", [Note(0.5, 1.5, 90, 100)]), ("without", [])):
-        formats.write_png(notes, a4, tmp_path / f"{name}.png")
+        formats.write_piano_roll(notes, a4, tmp_path / f"{name}.png")
     drawn, bare = pixels(tmp_path / "with.png"), pixels(tmp_path / "without.png")
     assert drawn.shape == bare.shape == (500, 1600, 3)
     rows, columns = np.nonzero(np.abs(drawn - bare).sum(axis=2))
@@ -44,8 +44,8 @@ def test_plot_of_an_hour_is_of_bounded_size(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(piano_roll, "N_SYSTEMS", 3)
     monkeypatch.setattr(piano_roll, "COLUMNS", 50)
     audio.save(tmp_path / "long.wav", np.zeros(6 * 16_000, np.float32), 16_000)
-    levels, _ = piano_roll._spectrogram(tmp_path / "long.wav")
+    levels, _ = piano_roll.compute_spectrogram(tmp_path / "long.wav")
     assert levels.shape[1] == 151
-    formats.write_png([], tmp_path / "long.wav", tmp_path / "long.png")
+    formats.write_piano_roll([], tmp_path / "long.wav", tmp_path / "long.png")
     with Image.open(tmp_path / "long.png") as image:
         assert image.size == (1600, 1360)

@@ -14,7 +14,7 @@ from audiocnn.notes import Note
 @pytest.mark.parametrize("n_samples", [1, 48, 16_000])
 def test_plot_and_sound_of_little(tmp_path: Path, n_samples: int) -> None:
     audio.save(tmp_path / "tiny.wav", np.zeros(n_samples, np.float32), 16_000)
-    formats.write_png([Note(0.0, 0.5, 60)], tmp_path / "tiny.wav", tmp_path / "tiny.png")
+    formats.write_piano_roll([Note(0.0, 0.5, 60)], tmp_path / "tiny.wav", tmp_path / "tiny.png")
     formats.write_wav([Note(0.0, 0.5, 60)], tmp_path / "tiny.wav", tmp_path / "tiny_notes.wav")
     assert audio.load(tmp_path / "tiny_notes.wav", 44_100).shape == (-(-n_samples * 44_100 // 16_000),)
 

@@ -1,4 +1,4 @@
-"""Listening for labels: the same however the sound comes, at any length, in windows where they should be."""
+"""Classification: the same in chunks of any size, at any length, in windows where they should be."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,38 +24,38 @@ def model(one_tone: Path) -> ClipModel:
 
 
 @pytest.fixture(scope="module")
-def piece(tone) -> np.ndarray:
+def recording(tone) -> np.ndarray:
     """12.3 s: a low tone, a middle one, both, nothing."""
     parts = [tone("low", duration_s=4), tone("middle", duration_s=3.3), tone("low", "middle"), tone()]
     return np.concatenate([*parts, tone(duration_s=1)])
 
 
 def logits(model: ClipModel, samples: np.ndarray, sizes: list[int]) -> tuple[list[int], np.ndarray]:
-    """Starts and logits of the windows, from samples in pieces of these sizes, again and again."""
-    listener, start, turn = StreamingClassifier(model), 0, 0
+    """Starts and logits of the windows, from samples in chunks of these sizes, again and again."""
+    stream, start, turn = StreamingClassifier(model), 0, 0
     while start < len(samples):
         size = sizes[turn % len(sizes)]
-        listener.push(samples[start : start + size])
+        stream.push(samples[start : start + size])
         start, turn = start + size, turn + 1
-    listener.flush()
-    return listener.starts, listener.logits
+    stream.flush()
+    return stream.starts, stream.logits
 
 
-def test_whole_in_blocks_and_in_random_pieces(model: ClipModel, piece: np.ndarray) -> None:
-    starts, whole = logits(model, piece, [len(piece)])
+def test_whole_in_blocks_and_in_random_chunks(model: ClipModel, recording: np.ndarray) -> None:
+    starts, whole = logits(model, recording, [len(recording)])
     assert starts == [*range(0, 11 * RATE + 1, RATE // 2), round(11.3 * RATE)]
     rng = np.random.default_rng(0)
     for sizes in ([4000], [160_000], [1, N_WINDOW - 1, 7], rng.integers(1, 30_000, 40).tolist()):
-        got_starts, got = logits(model, piece, sizes)
+        got_starts, got = logits(model, recording, sizes)
         assert got_starts == starts
         np.testing.assert_allclose(got, whole, atol=1e-6 * np.abs(whole).max())
 
 
-def test_the_windows_are_those_of_the_training(model: ClipModel, piece: np.ndarray) -> None:
-    windows = model.windows(torch.from_numpy(piece))
+def test_the_windows_are_those_of_the_training(model: ClipModel, recording: np.ndarray) -> None:
+    windows = model.windows(torch.from_numpy(recording))
     with torch.inference_mode():
         wanted = model(windows).numpy()
-    _, got = logits(model, piece, [5000])
+    _, got = logits(model, recording, [5000])
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)  # its norms are fused
 
 
@@ -74,65 +74,72 @@ def test_the_windows_are_those_of_the_training(model: ClipModel, piece: np.ndarr
 def test_any_length(model: ClipModel, tone, n_samples: int, starts: list[int]) -> None:
     samples = tone("high", duration_s=3)[:n_samples]
     assert logits(model, samples, [777])[0] == starts
-    heard = audiocnn.classify((samples, RATE), model)
-    assert heard.duration_s == n_samples / RATE
-    assert heard.timeline.window_s == min(1.0, heard.duration_s)
-    np.testing.assert_allclose(heard.timeline.starts_s, np.array(starts) / RATE)
-    assert heard.timeline.edges_s[-1] == pytest.approx(heard.duration_s)
-    assert heard.timeline.probabilities.shape == (len(starts), 4)
-    np.testing.assert_allclose(heard.timeline.probabilities.sum(axis=1), 1)
+    result = audiocnn.classify((samples, RATE), model)
+    assert result.duration_s == n_samples / RATE
+    assert result.timeline.window_s == min(1.0, result.duration_s)
+    np.testing.assert_allclose(result.timeline.starts_s, np.array(starts) / RATE)
+    assert result.timeline.edges_s[-1] == pytest.approx(result.duration_s)
+    assert result.timeline.probabilities.shape == (len(starts), 4)
+    np.testing.assert_allclose(result.timeline.probabilities.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("name", ["low", "middle", "high"])
-def test_hears_one_tone(one_tone: Path, tone, name: str) -> None:
-    heard = audiocnn.classify((tone(name), RATE), one_tone)
-    assert [one.label for one in heard.heard] == [name]
-    assert heard.labels[0].probability > 0.99
-    assert {one.label for one in heard.labels} == {"low", "middle", "high"}
-    assert (heard.unknown, heard.multi_label, heard.models, heard.source) == (False, False, ["one"], None)
+def test_predicts_one_tone(one_tone: Path, tone, name: str) -> None:
+    result = audiocnn.classify((tone(name), RATE), one_tone)
+    assert [one.label for one in result.predictions] == [name]
+    assert result.ranked_labels[0].probability > 0.99
+    assert {one.label for one in result.ranked_labels} == {"low", "middle", "high"}
+    assert (result.is_unknown, result.multi_label, result.models, result.source) == (
+        False,
+        False,
+        ["one"],
+        None,
+    )
 
 
 def test_what_is_no_label_is_unknown(one_tone: Path, many_tones: Path, tone) -> None:
     noise = 0.05 * np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
     for samples in (tone(), noise):
         for model in (one_tone, many_tones):
-            heard = audiocnn.classify((samples, RATE), model)
-            assert (heard.unknown, heard.heard) == (True, [])
-    assert audiocnn.classify((tone("low", "high"), RATE), one_tone).unknown
+            result = audiocnn.classify((samples, RATE), model)
+            assert (result.is_unknown, result.predictions) == (True, [])
+    assert audiocnn.classify((tone("low", "high"), RATE), one_tone).is_unknown
 
 
-def test_hears_several(many_tones: Path, tone) -> None:
-    heard = audiocnn.classify((tone("low", "high"), RATE), many_tones)
-    assert {one.label for one in heard.heard} == {"low", "high"}
-    assert heard.labels[-1].label == "middle"
-    assert heard.timeline.outputs == ["low", "middle", "high"]
+def test_predicts_several(many_tones: Path, tone) -> None:
+    result = audiocnn.classify((tone("low", "high"), RATE), many_tones)
+    assert {one.label for one in result.predictions} == {"low", "high"}
+    assert result.ranked_labels[-1].label == "middle"
+    assert result.timeline.outputs == ["low", "middle", "high"]
 
 
-def test_segments(one_tone: Path, piece: np.ndarray) -> None:
-    heard = audiocnn.classify((piece, RATE), one_tone)
-    said = [[one.label for one in part.heard] for part in heard.segments]
-    assert said == [["low"], [], ["middle"], []]  # one window has as much of low as of middle
-    assert [part.start_s for part in heard.segments[:3]] == [0, 3.75, 4.25]
-    assert heard.segments[3].start_s == pytest.approx(7.3, abs=0.5)
-    ends_s = [part.end_s for part in heard.segments]
-    assert ends_s == pytest.approx([*(part.start_s for part in heard.segments[1:]), 12.3])
+def test_segments(one_tone: Path, recording: np.ndarray) -> None:
+    result = audiocnn.classify((recording, RATE), one_tone)
+    labels = [[one.label for one in part.predictions] for part in result.segments]
+    assert labels == [["low"], [], ["middle"], []]  # one window has as much of low as of middle
+    assert [part.start_s for part in result.segments[:3]] == [0, 3.75, 4.25]
+    assert result.segments[3].start_s == pytest.approx(7.3, abs=0.5)
+    ends_s = [part.end_s for part in result.segments]
+    assert ends_s == pytest.approx([*(part.start_s for part in result.segments[1:]), 12.3])
 
 
 def test_another_rate_and_many_channels(one_tone: Path, tone) -> None:
     time_s = np.arange(2 * 44_100) / 44_100
     stereo = np.stack([0.1 * np.sin(2 * np.pi * 440 * time_s)] * 2)
-    heard = audiocnn.classify((stereo, 44_100), one_tone)
-    assert [one.label for one in heard.heard] == ["middle"]
-    assert heard.duration_s == pytest.approx(2)
+    result = audiocnn.classify((stereo, 44_100), one_tone)
+    assert [one.label for one in result.predictions] == ["middle"]
+    assert result.duration_s == pytest.approx(2)
 
 
-def test_files_and_progress(one_tone: Path, piece: np.ndarray, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "piece.wav", piece, RATE, subtype="FLOAT")
-    told: list[float] = []
-    heard = audiocnn.classify(tmp_path / "piece.wav", one_tone, progress=told.append)
-    assert told == pytest.approx([10, 12.3])
-    assert heard.source == tmp_path / "piece.wav"
-    np.testing.assert_allclose(heard.values, audiocnn.classify((piece, RATE), one_tone).values, atol=1e-6)
+def test_files_and_progress(one_tone: Path, recording: np.ndarray, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "song.wav", recording, RATE, subtype="FLOAT")
+    seconds: list[float] = []
+    result = audiocnn.classify(tmp_path / "song.wav", one_tone, progress=seconds.append)
+    assert seconds == pytest.approx([10, 12.3])
+    assert result.source == tmp_path / "song.wav"
+    np.testing.assert_allclose(
+        result.probabilities, audiocnn.classify((recording, RATE), one_tone).probabilities, atol=1e-6
+    )
 
 
 def changed(model: ClipModel, change: Callable[[ClipModel], object]) -> ClipModel:
@@ -142,11 +149,11 @@ def changed(model: ClipModel, change: Callable[[ClipModel], object]) -> ClipMode
 
 
 def test_an_ensemble_is_the_mean(model: ClipModel, tone) -> None:
-    cold = changed(model, lambda other: other.temperature.fill_(20.0))
+    hot = changed(model, lambda other: other.temperature.fill_(20.0))
     sound = (tone("low"), RATE)
-    alone = [audiocnn.classify(sound, one).values for one in (model, cold)]
-    together = audiocnn.classify(sound, [model, cold])
-    np.testing.assert_allclose(together.values, np.mean(alone, axis=0), atol=1e-6)
+    alone = [audiocnn.classify(sound, one).probabilities for one in (model, hot)]
+    together = audiocnn.classify(sound, [model, hot])
+    np.testing.assert_allclose(together.probabilities, np.mean(alone, axis=0), atol=1e-6)
     assert alone[1].max() < alone[0].max()
     assert together.models == ["one", "one"]
 

@@ -1,4 +1,4 @@
-"""Listening: the same scores and notes whole, in blocks and live; soon enough; from files and arrays."""
+"""Transcription: the same scores and notes whole, in blocks and live; soon enough; from files and arrays."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,10 @@ from audiocnn.notes import DecodingOptions, Note
 RATE, HOP = 8000, 256
 FRAME_S = HOP / RATE  # 32 ms
 REACH_S = 2 * FRAME_S  # half of the front end's longest window, in whole frames
-POOL = 3  # frames to a cell of the network's middle
-CONTEXT = 1 + (1 + 1) + POOL * (1 + 2 + 2 + 1 + 2) + (POOL - 1) + (1 + 1)  # frames seen to each side
+POOL = 3  # frames of the input to one of the network's middle
+CONTEXT = (
+    1 + (1 + 1) + POOL * (1 + 2 + 2 + 1 + 2) + (POOL - 1) + (1 + 1)
+)  # frames to each side that one depends on
 EAGER = DecodingOptions(onset_threshold=0.35, frame_threshold=0.5)  # finds more notes
 NETWORK = {
     "channels": 8,
@@ -53,42 +55,42 @@ def music() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def task(music: np.ndarray) -> NotesModel:
+def model(music: np.ndarray) -> NotesModel:
     """A net of random weights whose scores vary as a trained one's: a few of them pass the thresholds."""
     torch.manual_seed(1)  # one with which notes of many pitches are found
     front_end = Cqt(RATE, HOP, fmin=26.9755, n_bins=252, bins_per_octave=36, max_length=1022, floor=1e-4)
     decoding = DecodingOptions(onset_threshold=0.5, frame_threshold=0.5, offset_threshold=0.5)
     backbone = HarmonicUNet(**NETWORK)
-    task = NotesModel(front_end, backbone, decoding).eval()
-    for module in task.modules():
+    model = NotesModel(front_end, backbone, decoding).eval()
+    for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.3)
             nn.init.normal_(module.running_mean, 0, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
-    nn.init.normal_(task.backbone.pitch_bias, 0, 0.1)
+    nn.init.normal_(model.backbone.pitch_bias, 0, 0.1)
     with torch.no_grad():
-        logits = task(torch.from_numpy(music[: 10 * RATE])[None])[0].flatten(1)
+        logits = model(torch.from_numpy(music[: 10 * RATE])[None])[0].flatten(1)
         shares = torch.tensor([0.996, 0.8, 0.995, 0.5])  # of onset, frame, offset and velocity below one half
         for output, share in enumerate(shares):
             scale = 0.7 / logits[output].std()
-            task.head.project.weight[output] *= scale
-            task.head.project.bias[output] = -scale * (logits[output] + 4).quantile(share)
-    return task
+            model.head.project.weight[output] *= scale
+            model.head.project.bias[output] = -scale * (logits[output] + 4).quantile(share)
+    return model
 
 
 def sorted_notes(notes: list[Note]) -> list[Note]:
     return sorted(notes, key=lambda note: (note.onset_s, note.midi))
 
 
-def hear(listener: StreamingTranscriber, waveform: np.ndarray, sizes) -> list[Note]:
+def transcribe_chunks(stream: StreamingTranscriber, waveform: np.ndarray, sizes) -> list[Note]:
     """The notes of a waveform that comes in arrays of these sizes."""
     notes, start = [], 0
     while start < len(waveform):
         size = next(sizes)
-        notes += listener.push(waveform[start : start + size])
+        notes += stream.push(waveform[start : start + size])
         start += size
-    return sorted_notes(notes + listener.flush())
+    return sorted_notes(notes + stream.flush())
 
 
 def always(size: int):
@@ -116,20 +118,20 @@ def assert_same_notes(ours: list[Note], theirs: list[Note]) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(task: NotesModel, music: np.ndarray) -> tuple[dict[str, np.ndarray], list[Note]]:
+def whole(model: NotesModel, music: np.ndarray) -> tuple[dict[str, np.ndarray], list[Note]]:
     """Scores and notes of all of the music at once."""
-    listener = StreamingTranscriber(task, block_s=None, keep_scores=True)
-    notes = hear(listener, music, always(len(music)))
-    return listener.scores, notes
+    stream = StreamingTranscriber(model, block_s=None, keep_scores=True)
+    notes = transcribe_chunks(stream, music, always(len(music)))
+    return stream.scores, notes
 
 
-# The same, however the sound comes
+# The same in any chunks
 
 
-def test_whole_is_what_the_task_says(task: NotesModel, music: np.ndarray, whole) -> None:
+def test_whole_is_what_the_model_scores(model: NotesModel, music: np.ndarray, whole) -> None:
     with torch.inference_mode():
         scores = {
-            name: score[0].numpy() for name, score in task.scores(torch.from_numpy(music)[None]).items()
+            name: score[0].numpy() for name, score in model.scores(torch.from_numpy(music)[None]).items()
         }
     assert_same_scores(whole[0], scores)
     assert whole[0]["onset"].shape == (88, 1 + len(music) // HOP)
@@ -144,54 +146,54 @@ def test_whole_is_what_the_task_says(task: NotesModel, music: np.ndarray, whole)
     ids=["live", "odd", "blocks", "short"],
 )
 def test_blocks_and_live_are_the_whole(
-    task: NotesModel, music: np.ndarray, whole, block_s: float, sizes
+    model: NotesModel, music: np.ndarray, whole, block_s: float, sizes
 ) -> None:
-    listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
-    notes = hear(listener, music, sizes)
-    assert_same_scores(listener.scores, whole[0])
+    stream = StreamingTranscriber(model, block_s=block_s, keep_scores=True)
+    notes = transcribe_chunks(stream, music, sizes)
+    assert_same_scores(stream.scores, whole[0])
     assert_same_notes(notes, whole[1])
 
 
 @pytest.mark.parametrize("n_samples", [1, 24, HOP - 1, HOP, 5 * HOP, 40 * HOP + 7])
-def test_short_sounds(task: NotesModel, music: np.ndarray, n_samples: int) -> None:
+def test_short_sounds(model: NotesModel, music: np.ndarray, n_samples: int) -> None:
     scores = {}
     for block_s in (None, 0.1, 20.0):
-        listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
-        hear(listener, music[:n_samples], always(100))
-        scores[block_s] = listener.scores
+        stream = StreamingTranscriber(model, block_s=block_s, keep_scores=True)
+        transcribe_chunks(stream, music[:n_samples], always(100))
+        scores[block_s] = stream.scores
         assert scores[block_s]["frame"].shape == (88, 1 + n_samples // HOP)
     assert_same_scores(scores[0.1], scores[None])
     assert_same_scores(scores[20.0], scores[None])
 
 
-def test_nothing_gives_nothing(task: NotesModel) -> None:
-    listener = StreamingTranscriber(task, keep_scores=True)
-    assert listener.push(np.zeros(0, np.float32)) == []
-    assert listener.flush() == []
-    assert listener.scores == {}
-    assert listener.sounding == []
+def test_nothing_gives_nothing(model: NotesModel) -> None:
+    stream = StreamingTranscriber(model, keep_scores=True)
+    assert stream.push(np.zeros(0, np.float32)) == []
+    assert stream.flush() == []
+    assert stream.scores == {}
+    assert stream.sounding == []
 
 
-def test_memory_stays_bounded(task: NotesModel, music: np.ndarray) -> None:
-    """What is kept is a block, what the network sees around it, and one push."""
-    listener = StreamingTranscriber(task, block_s=2.0)
-    most = 0
+def test_memory_stays_bounded(model: NotesModel, music: np.ndarray) -> None:
+    """What is kept is a block, what the network needs around it, and one push."""
+    stream = StreamingTranscriber(model, block_s=2.0)
+    longest = 0
     for start in range(0, 60 * RATE, 1000):
-        listener.push(music[start : start + 1000])
-        most = max(most, len(listener._samples))
-    assert most <= 2 * RATE + 2 * (CONTEXT + 3) * HOP + 1000
-    assert listener.scores == {}
+        stream.push(music[start : start + 1000])
+        longest = max(longest, len(stream._samples))
+    assert longest <= 2 * RATE + 2 * (CONTEXT + 3) * HOP + 1000
+    assert stream.scores == {}
 
 
-def test_fused_net_gives_the_same_scores(task: NotesModel, music: np.ndarray) -> None:
+def test_fused_net_gives_the_same_scores(model: NotesModel, music: np.ndarray) -> None:
     waveform = torch.from_numpy(music[: 10 * RATE])[None]
-    before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
-    quick = fused(task)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    quick = fused(model)
     assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in quick.modules())
     with torch.inference_mode():
         for name, score in quick.scores(waveform).items():
-            torch.testing.assert_close(score, task.scores(waveform)[name], rtol=0, atol=2e-6)
-    for name, tensor in task.state_dict().items():
+            torch.testing.assert_close(score, model.scores(waveform)[name], rtol=0, atol=2e-6)
+    for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
@@ -201,93 +203,95 @@ NETWORKS = {
     "strided": (MEL, {"name": "resnet_small", **STRIDED}),
     "strided, 1-D": (MEL, {"name": "resnet_small", "dims": 1, "in_channels": 40, **STRIDED}),
     "waveform": (Waveform(RATE), {"name": "resnet_small", "dims": 1, "in_channels": 1, **STRIDED}),
-    "looks at all": (MEL, {"name": "resnet_small", "squeeze": 4, **STRIDED}),
+    "sees everything": (MEL, {"name": "resnet_small", "squeeze": 4, **STRIDED}),
 }
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_networks_whose_frames_are_cells(network: str, music: np.ndarray) -> None:
-    """Networks with strides, over bins, channels or samples, hear the same in pieces too."""
+def test_networks_with_strides(network: str, music: np.ndarray) -> None:
+    """Networks with strides, over bins, channels or samples, give the same scores in chunks too."""
     torch.manual_seed(0)
     front_end, arguments = NETWORKS[network]
-    task = NotesModel(front_end, create_backbone(**arguments)).eval()
-    for module in task.modules():
+    model = NotesModel(front_end, create_backbone(**arguments)).eval()
+    for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0, 0.3)
-    assert task.hop_length == front_end.hop_length * 8
+    assert model.hop_length == front_end.hop_length * 8
     waveform = music[: 5 * RATE + 77]
-    heard = []
+    results = []
     for block_s, sizes in ((None, always(10**9)), (0.5, at_random(1, 6000)), (0.01, always(2001))):
-        listener = StreamingTranscriber(task, block_s=block_s, keep_scores=True)
-        hear(listener, waveform, sizes)
-        heard.append(listener.scores)
-        assert (listener.latency_s == np.inf) == (network == "looks at all")
+        stream = StreamingTranscriber(model, block_s=block_s, keep_scores=True)
+        transcribe_chunks(stream, waveform, sizes)
+        results.append(stream.scores)
+        assert (stream.latency_s == np.inf) == (network == "sees everything")
     with torch.inference_mode():
-        scores = {k: s[0].numpy() for k, s in task.scores(torch.from_numpy(waveform)[None]).items()}
-    assert scores["frame"].shape == (88, 1 + len(waveform) // task.hop_length)
+        scores = {k: s[0].numpy() for k, s in model.scores(torch.from_numpy(waveform)[None]).items()}
+    assert scores["frame"].shape == (88, 1 + len(waveform) // model.hop_length)
     assert scores["frame"].std(axis=1).min() > 1e-5
-    for others in heard:
+    for others in results:
         assert_same_scores(others, scores)
 
 
 # Soon enough
 
 
-def test_latency(task: NotesModel) -> None:
+def test_latency(model: NotesModel) -> None:
     """Half a window, the frames that the network looks ahead, and the one that the decoder does."""
-    assert StreamingTranscriber(task).latency_s == pytest.approx(REACH_S + (CONTEXT + 1) * FRAME_S)
-    assert StreamingTranscriber(task, look_ahead_s=0.1).latency_s == pytest.approx(REACH_S + FRAME_S)  # 96 ms
-    assert StreamingTranscriber(task, look_ahead_s=0.2).latency_s == pytest.approx(REACH_S + 4 * FRAME_S)
-    assert StreamingTranscriber(task, look_ahead_s=0.192).latency_s == pytest.approx(0.192)
-    assert StreamingTranscriber(task, look_ahead_s=99).latency_s == StreamingTranscriber(task).latency_s
+    assert StreamingTranscriber(model).latency_s == pytest.approx(REACH_S + (CONTEXT + 1) * FRAME_S)
+    assert StreamingTranscriber(model, look_ahead_s=0.1).latency_s == pytest.approx(
+        REACH_S + FRAME_S
+    )  # 96 ms
+    assert StreamingTranscriber(model, look_ahead_s=0.2).latency_s == pytest.approx(REACH_S + 4 * FRAME_S)
+    assert StreamingTranscriber(model, look_ahead_s=0.192).latency_s == pytest.approx(0.192)
+    assert StreamingTranscriber(model, look_ahead_s=99).latency_s == StreamingTranscriber(model).latency_s
 
 
-def test_look_ahead_that_is_too_short(task: NotesModel) -> None:
+def test_look_ahead_that_is_too_short(model: NotesModel) -> None:
     with pytest.raises(ValueError, match=r"look_ahead_s is 0.09, expected at least this model's 0.096"):
-        StreamingTranscriber(task, look_ahead_s=0.09)
+        StreamingTranscriber(model, look_ahead_s=0.09)
 
 
-def test_low_latency_does_not_depend_on_the_arrays(task: NotesModel, music: np.ndarray) -> None:
-    heard = []
+def test_low_latency_does_not_depend_on_the_arrays(model: NotesModel, music: np.ndarray) -> None:
+    results = []
     for sizes in (always(HOP), at_random(1, 3000), always(10**6)):
-        listener = StreamingTranscriber(task, EAGER, look_ahead_s=0.1, keep_scores=True)
-        heard.append((hear(listener, music[: 4 * RATE], sizes), listener.scores))
-    assert len(heard[0][0]) > 5
-    for notes, scores in heard[1:]:
-        assert_same_scores(scores, heard[0][1])
-        assert_same_notes(notes, heard[0][0])
+        stream = StreamingTranscriber(model, EAGER, look_ahead_s=0.1, keep_scores=True)
+        results.append((transcribe_chunks(stream, music[: 4 * RATE], sizes), stream.scores))
+    assert len(results[0][0]) > 5
+    for notes, scores in results[1:]:
+        assert_same_scores(scores, results[0][1])
+        assert_same_notes(notes, results[0][0])
 
 
-def test_full_look_ahead_is_the_whole(task: NotesModel, music: np.ndarray, whole) -> None:
-    listener = StreamingTranscriber(task, look_ahead_s=5.0, keep_scores=True)
-    listener.push(music[: 4 * RATE])
-    answered = listener.scores
-    n_frames = answered["onset"].shape[1]
+def test_full_look_ahead_is_the_whole(model: NotesModel, music: np.ndarray, whole) -> None:
+    stream = StreamingTranscriber(model, look_ahead_s=5.0, keep_scores=True)
+    stream.push(music[: 4 * RATE])
+    early = stream.scores
+    n_frames = early["onset"].shape[1]
     assert n_frames == 4 * RATE // HOP - 2 - CONTEXT + 1
-    assert_same_scores(answered, {name: score[:, :n_frames] for name, score in whole[0].items()})
+    assert_same_scores(early, {name: score[:, :n_frames] for name, score in whole[0].items()})
 
 
 @pytest.mark.parametrize("look_ahead_s", [0.1, 0.3])
-def test_notes_are_told_in_time(task: NotesModel, music: np.ndarray, look_ahead_s: float) -> None:
-    """In arrays of 10 ms, each onset is told after the latency, give or take half a frame, never later."""
-    listener, told_s = StreamingTranscriber(task, EAGER, look_ahead_s=look_ahead_s), {}
+def test_notes_are_detected_in_time(model: NotesModel, music: np.ndarray, look_ahead_s: float) -> None:
+    """In arrays of 10 ms, each onset is detected after the latency, plus or minus half a frame."""
+    stream, detected_s = StreamingTranscriber(model, EAGER, look_ahead_s=look_ahead_s), {}
     for start in range(0, 4 * RATE, 80):
-        for note in listener.push(music[start : start + 80]) + listener.sounding:
-            told_s.setdefault((note.onset_s, note.midi), (start + 80) / RATE)
-    assert len(told_s) > 5
-    delays_s = [told - onset_s for (onset_s, _), told in told_s.items()]
-    assert max(delays_s) <= listener.latency_s + FRAME_S / 2 + 0.01
-    assert min(delays_s) >= listener.latency_s - FRAME_S / 2 - 1e-6
+        for note in stream.push(music[start : start + 80]) + stream.sounding:
+            detected_s.setdefault((note.onset_s, note.midi), (start + 80) / RATE)
+    assert len(detected_s) > 5
+    delays_s = [detected - onset_s for (onset_s, _), detected in detected_s.items()]
+    assert max(delays_s) <= stream.latency_s + FRAME_S / 2 + 0.01
+    assert min(delays_s) >= stream.latency_s - FRAME_S / 2 - 1e-6
 
 
-def test_frames_hear_nothing_beyond_the_look_ahead(task: NotesModel, music: np.ndarray) -> None:
-    listener = StreamingTranscriber(task, look_ahead_s=0.1, keep_scores=True)
-    listener.push(music[: 2 * RATE])
-    early = listener.scores
+def test_frames_depend_on_nothing_beyond_the_look_ahead(model: NotesModel, music: np.ndarray) -> None:
+    stream = StreamingTranscriber(model, look_ahead_s=0.1, keep_scores=True)
+    stream.push(music[: 2 * RATE])
+    early = stream.scores
     assert early["onset"].shape[1] == 2 * RATE // HOP - 2 + 1
-    listener.push(np.ones(RATE, np.float32))
+    stream.push(np.ones(RATE, np.float32))
     assert_same_scores(
-        early, {name: score[:, : early[name].shape[1]] for name, score in listener.scores.items()}
+        early, {name: score[:, : early[name].shape[1]] for name, score in stream.scores.items()}
     )
 
 
@@ -304,69 +308,71 @@ def song(music: np.ndarray, tmp_path_factory) -> Path:
     return path
 
 
-def test_file_is_its_array(task: NotesModel, song: Path) -> None:
-    from_file = transcribe(song, task, keep_scores=True)
+def test_file_is_its_array(model: NotesModel, song: Path) -> None:
+    from_file = transcribe(song, model, keep_scores=True)
     assert len(from_file.notes) > 30
     assert from_file.source == song
     assert from_file.duration_s == pytest.approx(45, abs=1e-3)
     assert from_file.frame_s == FRAME_S
     assert from_file.notes == sorted_notes(from_file.notes)
     samples = audio.load(song, 22_050)
-    from_array = transcribe((samples, 22_050), task, keep_scores=True)
+    from_array = transcribe((samples, 22_050), model, keep_scores=True)
     assert from_array.source is None
     assert_same_scores(from_array.scores, from_file.scores)
     assert_same_notes(from_array.notes, from_file.notes)
-    assert_same_notes(transcribe((np.stack([2 * samples, 0 * samples]), 22_050), task).notes, from_file.notes)
+    assert_same_notes(
+        transcribe((np.stack([2 * samples, 0 * samples]), 22_050), model).notes, from_file.notes
+    )
 
 
-def test_whole_and_batches_of_blocks(task: NotesModel, song: Path) -> None:
-    in_blocks = transcribe(song, task)
+def test_whole_and_batches_of_blocks(model: NotesModel, song: Path) -> None:
+    in_blocks = transcribe(song, model)
     assert in_blocks.scores == {}
-    assert_same_notes(transcribe(song, task, whole=True).notes, in_blocks.notes)
-    assert_same_notes(transcribe(str(song), task, batch_size=2).notes, in_blocks.notes)
+    assert_same_notes(transcribe(song, model, whole=True).notes, in_blocks.notes)
+    assert_same_notes(transcribe(str(song), model, batch_size=2).notes, in_blocks.notes)
 
 
-def test_progress(task: NotesModel, song: Path) -> None:
-    told = []
-    transcription = transcribe(song, task, progress=told.append)
-    assert told == sorted(told)
-    assert len(told) > 1
-    assert told[-1] == transcription.duration_s
+def test_progress(model: NotesModel, song: Path) -> None:
+    seconds = []
+    transcription = transcribe(song, model, progress=seconds.append)
+    assert seconds == sorted(seconds)
+    assert len(seconds) > 1
+    assert seconds[-1] == transcription.duration_s
 
 
-def test_knobs(task: NotesModel, music: np.ndarray) -> None:
+def test_decoding_options(model: NotesModel, music: np.ndarray) -> None:
     sound = (music[: 20 * RATE], RATE)
-    every = transcribe(sound, task).notes
-    strict = transcribe(sound, task, onset_threshold=0.55, lowest_pitch=50).notes
+    every = transcribe(sound, model).notes
+    strict = transcribe(sound, model, onset_threshold=0.55, lowest_pitch=50).notes
     assert 0 < len(strict) < len(every)
     assert min(note.confidence for note in strict) >= 0.55
     assert min(note.midi for note in strict) >= 50
-    decoding = replace(task.decoding, onset_threshold=0.55, lowest_pitch=70)
-    assert transcribe(sound, task, decoding=decoding, lowest_pitch=50).notes == strict
+    decoding = replace(model.decoding, onset_threshold=0.55, lowest_pitch=70)
+    assert transcribe(sound, model, decoding=decoding, lowest_pitch=50).notes == strict
     with pytest.raises(TypeError, match="unexpected keyword argument 'onset_treshold'"):
-        transcribe(sound, task, onset_treshold=0.6)
+        transcribe(sound, model, onset_treshold=0.6)
     with pytest.raises(ValueError, match="onset_threshold is 0, expected more than 0 and at most 1"):
-        transcribe(sound, task, onset_threshold=0)
+        transcribe(sound, model, onset_threshold=0)
 
 
 @pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1, 1), (24, 1), (HOP, 2)])
-def test_next_to_no_sound(task: NotesModel, n_samples: int, n_frames: int) -> None:
-    transcription = transcribe((np.zeros(n_samples, np.float32), RATE), task, keep_scores=True)
+def test_next_to_no_sound(model: NotesModel, n_samples: int, n_frames: int) -> None:
+    transcription = transcribe((np.zeros(n_samples, np.float32), RATE), model, keep_scores=True)
     assert transcription.duration_s == n_samples / RATE
     assert all(score.shape == (88, n_frames) for score in transcription.scores.values())
     assert bool(transcription.scores) == bool(n_frames)
     assert n_frames or transcription.notes == []
 
 
-def test_missing_file(task: NotesModel, tmp_path: Path) -> None:
+def test_missing_file(model: NotesModel, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"nowhere\.wav: No such file or directory"):
-        transcribe(tmp_path / "nowhere.wav", task)
+        transcribe(tmp_path / "nowhere.wav", model)
 
 
-def test_models_by_name_and_path(task: NotesModel, music: np.ndarray, tmp_path: Path) -> None:
+def test_models_by_name_and_path(model: NotesModel, music: np.ndarray, tmp_path: Path) -> None:
     path, sound = tmp_path / "mine.safetensors", (music[: 10 * RATE], RATE)
-    write_model(task, path)
-    expected = transcribe(sound, task).notes
+    write_model(model, path)
+    expected = transcribe(sound, model).notes
     assert_same_notes(transcribe(sound, load(path)).notes, expected)
     assert_same_notes(audiocnn.transcribe(sound, str(path)).notes, expected)
     with pytest.raises(ModelError, match=r"notes-organ: no such model, expected a file or one of"):
@@ -375,8 +381,8 @@ def test_models_by_name_and_path(task: NotesModel, music: np.ndarray, tmp_path: 
         load(tmp_path / "none.safetensors")
 
 
-def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -> None:
-    transcription = transcribe(song, task, keep_scores=True)
+def test_written_in_every_format(model: NotesModel, song: Path, tmp_path: Path) -> None:
+    transcription = transcribe(song, model, keep_scores=True)
     transcription.to_midi(tmp_path / "x.mid", tempo=90.0)
     transcription.to_csv(tmp_path / "x.csv")
     transcription.to_json(tmp_path / "x.json")
@@ -391,8 +397,8 @@ def test_written_in_every_format(task: NotesModel, song: Path, tmp_path: Path) -
         np.testing.assert_array_equal(arrays["onset"], transcription.scores["onset"])
 
 
-def test_spectrograms_need_the_audio_file(task: NotesModel, tmp_path: Path) -> None:
-    transcription = transcribe((np.zeros(RATE, np.float32), RATE), task)
+def test_spectrograms_need_the_audio_file(model: NotesModel, tmp_path: Path) -> None:
+    transcription = transcribe((np.zeros(RATE, np.float32), RATE), model)
     with pytest.raises(
         FileError, match=r"x\.png: needs the recording, which this transcription does not hold"
     ):

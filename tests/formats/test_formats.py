@@ -1,4 +1,4 @@
-"""Every format against a worked file and through a round trip, damaged files, and the table of writers."""
+"""Every format against a worked file and through a round trip, damaged files, and the table of formats."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ import pytest
 from audiocnn import files, formats
 from audiocnn.notes import Note
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 WORKED = [
     Note(0.0, 0.5, 60, 100, 1.0),
     Note(0.25, 0.75, 61, 1, 0.5, (0.0, 0.5, -0.25)),
@@ -131,7 +131,7 @@ def test_guitarset(recordings: Path) -> None:
         ("cut.json", b'{"notes": [{"onset', "not readable as .json: Unterminated string"),
         ("other.json", b'{"bars": 3}', "not readable as .json: lacks 'notes'"),
         ("chords.jams", b'{"annotations": []}', "holds no annotation of the namespace note_midi"),
-        ("song.mp3", b"", "no format of notes, expected one of .mid .midi"),
+        ("song.mp3", b"", "not a format of notes, expected one of .mid .midi .tsv .csv .txt .json .jams"),
     ],
 )
 def test_damaged_file(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
@@ -150,8 +150,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["mid", "csv", "json", "jams"])
 def test_truncated_file_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
-    heard = SimpleNamespace(notes=WORKED, duration_s=1.1)
-    formats.WRITERS[suffix](heard, tmp_path / f"whole.{suffix}")
+    formats.write_notes(SimpleNamespace(notes=WORKED, duration_s=1.1), tmp_path / f"whole.{suffix}")
     whole = (tmp_path / f"whole.{suffix}").read_bytes()
     for length in range(0, len(whole), 3):
         (tmp_path / f"cut.{suffix}").write_bytes(whole[:length])
@@ -174,36 +173,47 @@ def test_scores_come_back(tmp_path: Path) -> None:
         assert got["times_s"] == pytest.approx(np.arange(200) * 0.016)
 
 
-# The table of writers
+# The table of formats
 
 
-def test_writers(a4: Path, tmp_path: Path) -> None:
+def test_every_format_of_notes(a4: Path, tmp_path: Path) -> None:
     scores = {"onset": np.zeros((88, 10), np.float32)}
-    heard = SimpleNamespace(notes=WORKED, scores=scores, frame_s=0.016, source=a4, duration_s=2.0)
-    for name, write in formats.WRITERS.items():
-        write(heard, tmp_path / f"out.{name}", tempo=90.0, pitch_bend=True)
-    assert sorted(path.name for path in tmp_path.glob("out.*")) == sorted(
-        f"out.{name}" for name in formats.WRITERS
-    )
+    made = SimpleNamespace(notes=WORKED, scores=scores, frame_s=0.016, source=a4, duration_s=2.0)
+    for name in formats.NOTE_FORMATS:
+        formats.write_notes(made, tmp_path / f"out.{name}", tempo=90.0, pitch_bend=True)
+    assert {path.name for path in tmp_path.glob("out.*")} == {f"out.{name}" for name in formats.NOTE_FORMATS}
     assert pretty_midi.PrettyMIDI(str(tmp_path / "out.mid")).get_tempo_changes()[1] == pytest.approx([90.0])
+
+
+def test_format_is_the_suffix_or_named(tmp_path: Path) -> None:
+    made = SimpleNamespace(notes=WORKED)
+    formats.write_notes(made, tmp_path / "a.CSV")
+    formats.write_notes(made, tmp_path / "b.txt", "csv")
+    assert (tmp_path / "a.CSV").read_text() == (tmp_path / "b.txt").read_text()
+    for name, format in (("c.txt", "txt"), ("c.mp3", "mp3"), ("c", "missing")):
+        message = f"{name}: format is {format}, expected one of mid csv json jams npz png wav"
+        with pytest.raises(files.FileError, match=message):
+            formats.write_notes(made, tmp_path / name)
+    with pytest.raises(files.FileError, match=r"x\.mid: format is mid, expected one of csv json png"):
+        formats.write_labels(None, tmp_path / "x.mid")
 
 
 @pytest.mark.parametrize(
     ("name", "what"), [("npz", "raw scores"), ("png", "recording"), ("wav", "recording")]
 )
-def test_writers_say_what_they_need(tmp_path: Path, name: str, what: str) -> None:
-    heard = SimpleNamespace(notes=WORKED, scores={}, frame_s=0.016, source=None, duration_s=2.0)
+def test_formats_say_what_they_need(tmp_path: Path, name: str, what: str) -> None:
+    made = SimpleNamespace(notes=WORKED, scores={}, frame_s=0.016, source=None, duration_s=2.0)
     with pytest.raises(files.FileError, match=f"out.{name}: needs the {what}"):
-        formats.WRITERS[name](heard, tmp_path / f"out.{name}")
+        formats.write_notes(made, tmp_path / f"out.{name}")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["mid", "csv", "json", "jams", "npz", "png", "wav"])
 def test_nothing_half_written(a4: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
-    heard = SimpleNamespace(
+    made = SimpleNamespace(
         notes=WORKED, scores={"onset": np.zeros((88, 9))}, frame_s=0.1, source=a4, duration_s=2.0
     )
     with pytest.raises(files.FileError, match="file is a file, not a folder"):
-        formats.WRITERS[name](heard, tmp_path / "file" / f"out.{name}")
+        formats.write_notes(made, tmp_path / "file" / f"out.{name}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a4.wav", "file"]
