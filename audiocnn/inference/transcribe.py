@@ -31,7 +31,7 @@ class StreamingTranscriber:
         model: samples must have its sample rate.
         decoding: how scores become notes; the model's own options when None.
         block_s: seconds of new sound for one run of the network; None waits for the end of the stream.
-        look_ahead_s: seconds of later sound that a frame waits for, at most. A short look-ahead costs accuracy
+        look_ahead_s: seconds of later sound that a frame waits for, at most. A short one costs accuracy
             and computation, for the network runs at every frame and block_s has no effect. None waits for all
             that the network can use.
         keep_scores: keep the scores for the caller.
