@@ -140,13 +140,13 @@ def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[
         The extractor of the feature maps, and the options with the numbers of the layers.
     """
     content_layers, style_layers = layers_of(network.backbone)
-    options = replace(
-        options,
-        content_layers=options.content_layers or content_layers,
-        style_layers=options.style_layers or style_layers,
+    content_layers, style_layers = (
+        options.content_layers or content_layers,
+        options.style_layers or style_layers,
     )
-    layers = [*options.content_layers, *options.style_layers]
-    return Extractor(network.backbone, layers, network.mean, network.std).to(device), options
+    options = replace(options, content_layers=content_layers, style_layers=style_layers)
+    extractor = Extractor(network.backbone, [*content_layers, *style_layers], network.mean, network.std)
+    return extractor.to(device), options
 
 
 def _painter(model: str) -> Painter:
@@ -155,10 +155,7 @@ def _painter(model: str) -> Painter:
     if not path.exists():
         known = ", ".join(shipped.names("style"))
         raise ModelError(model, f"no such model, expected a file or one of {known}")
-    painter = read_model(path, nn.Module)
-    if not isinstance(painter, Painter):
-        raise ModelError(model, f"holds a {type(painter).__name__}, expected a painter")
-    return painter
+    return read_model(path, Painter)
 
 
 @torch.no_grad()

@@ -1,10 +1,10 @@
-"""Content and styles -> a image, found by gradient descent on its pixels, from coarse to fine.
+"""Content and styles -> an image, found by gradient descent on its pixels, from coarse to fine.
 
-Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to
-fine: Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged
-iterates and the Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
-Differs: losses are relative (see `losses`); outside all masks the content stays as it is; a image too big
-for memory is painted in tiles, with the gradient of the whole.
+Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to fine:
+Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged iterates and the
+Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
+Differs: losses are relative (see `losses`); outside all masks the content stays as it is; an image too big for
+memory is painted in tiles, with the gradient of the whole.
 
 Conventions: images are (1, 3, rows, columns) from 0 to 1.
 """
@@ -31,15 +31,21 @@ from audiocnn.style.losses import (
     total_variation,
 )
 from audiocnn.style.options import StyleOptions
-from audiocnn.style.tiles import Plan, Tile, assembled, plan
+from audiocnn.style.tiles import Plan, Tile, assemble, plan
 
 AVERAGED = 0.98  # share of an average that the next iterate leaves: the last 50 count
-AT_ONCE = 20  # steps of L-BFGS
+LBFGS_STEPS = 20  # of one call of L-BFGS
 FINER = math.sqrt(2)  # from one scale's side to the next
 
 
 class Style(NamedTuple):
-    """A style image, its share of the style, and the mask (1, 1, rows, columns) where it goes, if any."""
+    """A style.
+
+    Attributes:
+        image: (1, 3, rows, columns).
+        weight: its share of the style loss, relative to the other styles' weights.
+        mask: where it goes, (1, 1, rows, columns) from 0 to 1; everywhere when None.
+    """
 
     image: Tensor
     weight: float = 1.0
@@ -47,7 +53,14 @@ class Style(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What is told while it runs: steps done and to do, the loss, and the image so far."""
+    """The state of an optimisation.
+
+    Attributes:
+        done: steps taken.
+        total: steps in all.
+        loss: before the last step.
+        image: so far.
+    """
 
     done: int
     total: int
@@ -63,13 +76,21 @@ def optimise(
     progress: Callable[[Step], object] | None = None,
     planned: Callable[[Plan], object] | None = None,
 ) -> Tensor:
-    """The content in the styles, as large as the content: (1, 3, rows, columns).
+    """Paint a content in styles.
 
     Args:
-        extractor: gives the layers that the knobs name; they must name some.
-        progress: told each step.
-        planned: told before the first step in how many tiles and how much memory the last scale is painted.
-    Raises: ValueError when a knob is none of its choices, or tiles are too small for the network.
+        content: an image, or a spectrogram (1, 1, bins, frames).
+        styles: at least one.
+        extractor: of the feature maps of the layers that the options name.
+        options: which name some layers.
+        progress: called after each step.
+        planned: called before the first step with the tiles of the last scale, and their memory.
+
+    Returns:
+        The image, of the content's shape.
+
+    Raises:
+        ValueError: an option is none of its choices, or tiles are smaller than the receptive field.
     """
     torch.manual_seed(options.seed)
     sizes = scales(content.shape[-2:], options.coarsest, extractor.min_size)
@@ -77,39 +98,74 @@ def optimise(
     if planned:
         planned(plan(extractor, sizes[-1], options.tile))
     for rows, columns in sizes:
-        aims = _aims(resized(content, (rows, columns)), styles, extractor, options)
-        image = aims.start if image is None else resized(image, (rows, columns))
+        targets = compute_targets(resize(content, (rows, columns)), styles, extractor, options)
+        image = targets.start if image is None else resize(image, (rows, columns))
         total = len(sizes) * options.iterations
-        for n_steps, loss, so_far in choose(OPTIMISERS, options.optimiser, "optimiser")(aims, image):
-            image, done = so_far, done + n_steps
+        for n_steps, loss, iterate in choose(OPTIMISERS, options.optimiser, "optimiser")(targets, image):
+            image, done = iterate, done + n_steps
             if progress:
                 progress(Step(done, total, loss, image))
     assert image is not None
-    return _where_styled(image, content, styles)
+    return _restore_unmasked(image, content, styles)
 
 
-def scales(size: Sequence[int], coarsest: int, least: int) -> list[tuple[int, int]]:
-    """The sizes to go through, (rows, columns), the last the image's own; no side falls below least."""
+def scales(size: Sequence[int], coarsest: int | None, min_size: int) -> list[tuple[int, int]]:
+    """Compute the sizes at which an image is painted, one after the other.
+
+    Args:
+        size: rows and columns of the image.
+        coarsest: longer side that the first is to have at least; None for the image's own size alone.
+        min_size: that no side falls below.
+
+    Returns:
+        Rows and columns of each, the last the image's own.
+    """
     rows, columns = size
     sizes = [(rows, columns)]
+    if coarsest is None:
+        return sizes
     shrink = FINER
-    while round(max(rows, columns) / shrink) >= coarsest and round(min(rows, columns) / shrink) >= least:
+    while round(max(rows, columns) / shrink) >= coarsest and round(min(rows, columns) / shrink) >= min_size:
         sizes.append((round(rows / shrink), round(columns / shrink)))
         shrink *= FINER
     return sizes[::-1]
 
 
-def resized(image: Tensor, size: Sequence[int]) -> Tensor:
-    """The image with other numbers of rows and columns, without aliasing."""
+def resize(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize an image without aliasing.
+
+    Args:
+        image: (batch, channels, rows, columns).
+        size: rows and columns that it is to have.
+
+    Returns:
+        The image, clipped to 0 to 1; the same where it has this size.
+    """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
-    made = functional.interpolate(image, size=tuple(size), mode="bicubic", antialias=True)
-    return made.clamp(0, 1)
+    resized = functional.interpolate(image, size=tuple(size), mode="bicubic", antialias=True)
+    return resized.clamp(0, 1)
+
+
+def resize_to_side(image: Tensor, side: float, min_size: int = 1) -> Tensor:
+    """Resize an image by the length of its longer side.
+
+    Args:
+        image: (batch, channels, rows, columns).
+        side: of the longer side, in pixels.
+        min_size: that no side falls below; the longer may then become longer than asked for.
+
+    Returns:
+        The image, clipped to 0 to 1.
+    """
+    rows, columns = image.shape[-2:]
+    factor = max(side / max(rows, columns), min_size / min(rows, columns))
+    return resize(image, (max(round(rows * factor), 1), max(round(columns * factor), 1)))
 
 
 @dataclass(frozen=True)
-class _StyleAim:
-    """What a style asks of the maps, by layer, and the weights of their cells where it has a mask."""
+class _StyleTarget:
+    """A style's statistics by layer, and by layer the weights of positions where it has a mask."""
 
     share: float
     statistics: dict[int, tuple[Tensor, ...]]
@@ -117,130 +173,156 @@ class _StyleAim:
 
 
 @dataclass(frozen=True)
-class _Aims:
-    """What the image of one scale is to have."""
+class Targets:
+    """What the feature maps of an image are compared with at one scale, and how.
+
+    Attributes:
+        start: the image that is painted over.
+        content: the content's feature maps, by layer.
+        styles: the styles' statistics.
+        extractor: of the image's feature maps.
+        tiles: of the image.
+        options: of the losses.
+    """
 
     start: Tensor
     content: dict[int, Tensor]
-    styles: list[_StyleAim]
+    styles: list[_StyleTarget]
     extractor: Extractor
     tiles: list[Tile]
     options: StyleOptions
 
     def loss_and_gradient(self, image: Tensor) -> tuple[float, Tensor]:
-        """The loss, and its gradient by the pixels; tile by tile, where there are several, but of the whole.
+        """Compute the loss and its gradient by the pixels, tile by tile where there are more than one.
 
-        What the loss is made of are sums over all tiles: a first pass adds them up, which tells the loss's
-        gradient by the sums, with which a second goes back to the pixels.
+        The loss is a function of sums over all positions. So a first pass over the tiles adds these up, which gives
+        the loss and its gradient by the sums, and with that a second pass goes back to the pixels.
+
+        Args:
+            image: of the start's shape.
+
+        Returns:
+            The loss, and a gradient of the image's shape: those of the whole image, whatever the tiles.
         """
         pixels = image.detach().requires_grad_()
-        smooth = self.options.tv_weight * total_variation(pixels)
+        smoothness = self.options.tv_weight * total_variation(pixels)
         if len(self.tiles) == 1:
-            loss = smooth + self._loss(self._parts(pixels, self.tiles[0]))
+            loss = smoothness + self._loss(self._sums(pixels, self.tiles[0]))
             return loss.item(), torch.autograd.grad(loss, pixels)[0]
         with torch.no_grad():
-            of_tiles = [self._parts(tile.piece(image), tile) for tile in self.tiles]
-        whole = [torch.stack(parts).sum(0).requires_grad_() for parts in zip(*of_tiles, strict=True)]
-        loss = smooth + self._loss(whole)
-        gradient, *of_parts = torch.autograd.grad(loss, [pixels, *whole], allow_unused=True)
+            of_tiles = [self._sums(tile.crop(image), tile) for tile in self.tiles]
+        whole = [torch.stack(sums).sum(0).requires_grad_() for sums in zip(*of_tiles, strict=True)]
+        loss = smoothness + self._loss(whole)
+        gradient, *by_sums = torch.autograd.grad(loss, [pixels, *whole], allow_unused=True)
         for tile in self.tiles:
-            piece = tile.piece(image).detach().requires_grad_()
-            pairs = zip(self._parts(piece, tile), of_parts, strict=True)
-            parts, by_parts = zip(*[pair for pair in pairs if pair[1] is not None], strict=True)
-            tile.piece(gradient).add_(torch.autograd.grad(parts, piece, by_parts)[0])
+            cropped = tile.crop(image).detach().requires_grad_()
+            pairs = zip(self._sums(cropped, tile), by_sums, strict=True)
+            sums, outer = zip(*[pair for pair in pairs if pair[1] is not None], strict=True)
+            tile.crop(gradient).add_(torch.autograd.grad(sums, cropped, outer)[0])
         return loss.item(), gradient
 
-    def _parts(self, piece: Tensor, tile: Tile) -> list[Tensor]:
-        """The sums over a tile's core: squared differences by content layer; by style and layer, its sums."""
-        maps = self.extractor(piece)
+    def _sums(self, cropped: Tensor, tile: Tile) -> list[Tensor]:
+        """Sums over a tile's core: squared differences by content layer; by style and layer, its moments."""
+        maps = self.extractor(cropped)
         cores = {layer: tile.core(maps[layer], self.extractor.strides[layer]) for layer in maps}
-        parts = []
-        for layer, aim in self.content.items():
-            there = tile.place(aim, self.extractor.strides[layer])
-            parts.append((cores[layer] - there).square().sum())
+        sums = []
+        for layer, target in self.content.items():
+            there = tile.core_of_whole(target, self.extractor.strides[layer])
+            sums.append((cores[layer] - there).square().sum())
         for weights in self._weightings():
-            for layer in self.options.style_layers:
+            for layer in self.options.style_layers or ():
                 stride = self.extractor.strides[layer]
-                n_cells = math.prod(self.extractor.map_size(self.start.shape[-2:], layer))
-                parts += compute_moments(
-                    cores[layer], tile.place(weights[layer], stride) if weights else 1 / n_cells
-                )
-        return parts
+                n_positions = math.prod(self.extractor.map_size(self.start.shape[-2:], layer))
+                weight = tile.core_of_whole(weights[layer], stride) if weights else 1 / n_positions
+                sums += compute_moments(cores[layer], weight)
+        return sums
 
     def _weightings(self) -> list[dict[int, Tensor] | None]:
-        """The different weights of cells: of all styles without a mask once, then of each with one."""
+        """The different weights of positions: of all styles without a mask once, then of each with one."""
         masked = [style.weights for style in self.styles if style.weights is not None]
         return [None, *masked] if len(masked) < len(self.styles) else [*masked]
 
-    def _loss(self, parts: Sequence[Tensor]) -> Tensor:
-        """Of the whole image's parts, in the order of `_parts`."""
-        rest = iter(parts)
-        total = parts[0].new_zeros(())
-        for aim in self.content.values():
+    def _loss(self, sums: Sequence[Tensor]) -> Tensor:
+        """The loss of the whole image's sums, in the order of `_sums`."""
+        rest = iter(sums)
+        total = sums[0].new_zeros(())
+        for target in self.content.values():
             weight = self.options.content_weight / len(self.content)
-            total = total + weight * relative(next(rest), aim.square().sum())
+            total = total + weight * relative(next(rest), target.square().sum())
         of, distance = STATISTICS[self.options.statistic]
+        style_layers = self.options.style_layers or ()
         for weights in self._weightings():
             styles = [style for style in self.styles if style.weights is weights]
-            for layer in self.options.style_layers:
-                made = of(Moments(next(rest), next(rest)))
+            for layer in style_layers:
+                statistic = of(Moments(next(rest), next(rest)))
                 for style in styles:
-                    weight = self.options.style_weight * style.share / len(self.options.style_layers)
-                    total = total + weight * distance(made, style.statistics[layer])
+                    weight = self.options.style_weight * style.share / len(style_layers)
+                    total = total + weight * distance(statistic, style.statistics[layer])
         return total
 
 
 @torch.no_grad()
-def _aims(content: Tensor, styles: Sequence[Style], extractor: Extractor, options: StyleOptions) -> _Aims:
+def compute_targets(
+    content: Tensor, styles: Sequence[Style], extractor: Extractor, options: StyleOptions
+) -> Targets:
+    """Compute what an image of the content's size is compared with.
+
+    Args:
+        content: in the size of the scale.
+        styles: at least one.
+        extractor: of the layers that the options name.
+        options: of the losses.
+
+    Returns:
+        The targets.
+
+    Raises:
+        ValueError: an option is none of its choices, or tiles are smaller than the receptive field.
+    """
     of, _ = choose(STATISTICS, options.statistic, "statistic")
     size = content.shape[-2:]
     tiles = plan(extractor, size, options.tile).tiles
-    aims = []
+    style_layers = options.style_layers or ()
+    targets = []
     for style in styles:
-        side = max(size) * options.style_scale or max(style.image.shape[-2:])
-        found = _sums(resize_to_side(style.image, side, extractor.min_size), extractor, options)
-        statistics = {layer: of(means) for layer, means in found.items()}
+        side = max(style.image.shape[-2:] if options.style_scale is None else size) * (
+            options.style_scale or 1
+        )
+        moments = _moments(resize_to_side(style.image, side, extractor.min_size), extractor, options)
         weights = None
         if style.mask is not None:
-            sizes = {layer: extractor.map_size(size, layer) for layer in options.style_layers}
-            weights = {
-                layer: normalize_weights(resized(style.mask, of_map)) for layer, of_map in sizes.items()
-            }
-        aims.append(_StyleAim(style.weight / sum(one.weight for one in styles), statistics, weights))
+            sizes = {layer: extractor.map_size(size, layer) for layer in style_layers}
+            weights = {layer: normalize_weights(resize(style.mask, sizes[layer])) for layer in style_layers}
+        share = style.weight / sum(one.weight for one in styles)
+        targets.append(_StyleTarget(share, {layer: of(one) for layer, one in moments.items()}, weights))
     start = choose(STARTS, options.start, "start")(content, styles)
-    maps = _cores(content, tiles, extractor, options.content_layers)
-    kept = {layer: assembled(of_tiles, tiles) for layer, of_tiles in maps.items()}
-    return _Aims(start, kept, aims, extractor, tiles, options)
+    cores = _cores(content, tiles, extractor, options.content_layers or ())
+    content_maps = {layer: assemble(of_tiles, tiles) for layer, of_tiles in cores.items()}
+    return Targets(start, content_maps, targets, extractor, tiles, options)
 
 
-def _sums(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict[int, Moments]:
-    """The sums of a whole image's maps, by style layer."""
+def _moments(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict[int, Moments]:
+    """The moments of a whole image's feature maps, by style layer."""
     size = image.shape[-2:]
     tiles = plan(extractor, size, options.tile).tiles
-    found = {}
-    for layer, cores in _cores(image, tiles, extractor, options.style_layers).items():
-        parts = [compute_moments(core, 1 / math.prod(extractor.map_size(size, layer))) for core in cores]
-        found[layer] = Moments(*(torch.stack(of_parts).sum(0) for of_parts in zip(*parts, strict=True)))
-    return found
+    moments = {}
+    for layer, cores in _cores(image, tiles, extractor, options.style_layers or ()).items():
+        weight = 1 / math.prod(extractor.map_size(size, layer))
+        parts = zip(*(compute_moments(core, weight) for core in cores), strict=True)
+        moments[layer] = Moments(*(torch.stack(of_tiles).sum(0) for of_tiles in parts))
+    return moments
 
 
 def _cores(
     image: Tensor, tiles: Sequence[Tile], extractor: Extractor, layers: Sequence[int]
 ) -> dict[int, list[Tensor]]:
-    """The maps of a image, each in the cores of its tiles."""
+    """The feature maps of an image, each in the cores of its tiles."""
     cores: dict[int, list[Tensor]] = {layer: [] for layer in layers}
     for tile in tiles:
-        maps = extractor(tile.piece(image))
+        maps = extractor(tile.crop(image))
         for layer in layers:
             cores[layer].append(tile.core(maps[layer], extractor.strides[layer]))
     return cores
-
-
-def resize_to_side(image: Tensor, side: float, least: int = 1) -> Tensor:
-    """The image in a size with this longer side, and no shorter one below least."""
-    rows, columns = image.shape[-2:]
-    factor = max(side / max(rows, columns), least / min(rows, columns))
-    return resized(image, (max(round(rows * factor), 1), max(round(columns * factor), 1)))
 
 
 def _noise(content: Tensor, styles: Sequence[Style]) -> Tensor:
@@ -250,19 +332,19 @@ def _noise(content: Tensor, styles: Sequence[Style]) -> Tensor:
 STARTS: dict[str, Callable[[Tensor, Sequence[Style]], Tensor]] = {
     "content": lambda content, styles: content.clone(),
     "noise": _noise,
-    "style": lambda content, styles: resized(styles[0].image, content.shape[-2:]).clone(),
+    "style": lambda content, styles: resize(styles[0].image, content.shape[-2:]).clone(),
 }
 
 Iterates = Iterator[tuple[int, float, Tensor]]  # steps since the last, loss, and the image so far
 
 
-def _adam(aims: _Aims, start: Tensor) -> Iterates:
+def _adam(targets: Targets, start: Tensor) -> Iterates:
     """Step by step; the image is the average of the last ones."""
     image = start.clone()
-    optimiser = torch.optim.Adam([image], lr=aims.options.learning_rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam([image], lr=targets.options.learning_rate, betas=(0.9, 0.99))
     average, weight = torch.zeros_like(start), 0.0
-    for _ in range(aims.options.iterations):
-        loss, image.grad = aims.loss_and_gradient(image)
+    for _ in range(targets.options.iterations):
+        loss, image.grad = targets.loss_and_gradient(image)
         optimiser.step()
         image.clamp_(0, 1)
         average.mul_(AVERAGED).add_(image, alpha=1 - AVERAGED)
@@ -270,18 +352,18 @@ def _adam(aims: _Aims, start: Tensor) -> Iterates:
         yield 1, loss, (average / weight).clamp(0, 1)
 
 
-def _lbfgs(aims: _Aims, start: Tensor) -> Iterates:
-    """A few steps at once, as torch's line search does not go on from one call to the next."""
+def _lbfgs(targets: Targets, start: Tensor) -> Iterates:
+    """Some steps in each call, as torch's line search does not go on from one call to the next."""
     image = start.clone()
-    for first in range(0, aims.options.iterations, AT_ONCE):
-        n_steps = min(AT_ONCE, aims.options.iterations - first)
+    for first in range(0, targets.options.iterations, LBFGS_STEPS):
+        n_steps = min(LBFGS_STEPS, targets.options.iterations - first)
         optimiser = torch.optim.LBFGS([image], max_iter=n_steps, line_search_fn="strong_wolfe")
         losses = []
 
         def closure(losses=losses) -> float:
-            loss, gradient = aims.loss_and_gradient(image)
+            loss, gradient = targets.loss_and_gradient(image)
             losses.append(loss)
-            image.grad = image.numel() * gradient  # torch's passes over curvatures below 1e-10
+            image.grad = image.numel() * gradient  # torch's skips curvatures below 1e-10
             return image.numel() * loss
 
         optimiser.step(closure)
@@ -289,13 +371,13 @@ def _lbfgs(aims: _Aims, start: Tensor) -> Iterates:
         yield n_steps, losses[-1], image.clone()
 
 
-OPTIMISERS: dict[str, Callable[[_Aims, Tensor], Iterates]] = {"adam": _adam, "lbfgs": _lbfgs}
+OPTIMISERS: dict[str, Callable[[Targets, Tensor], Iterates]] = {"adam": _adam, "lbfgs": _lbfgs}
 
 
-def _where_styled(image: Tensor, content: Tensor, styles: Sequence[Style]) -> Tensor:
+def _restore_unmasked(image: Tensor, content: Tensor, styles: Sequence[Style]) -> Tensor:
     """The image where a style goes, and the content elsewhere."""
     masks = [style.mask for style in styles]
     if any(mask is None for mask in masks):
         return image
-    painted = torch.stack([resized(mask, content.shape[-2:]) for mask in masks if mask is not None]).sum(0)
-    return torch.lerp(content, image, painted.clamp(0, 1))
+    covered = torch.stack([resize(mask, content.shape[-2:]) for mask in masks if mask is not None]).sum(0)
+    return torch.lerp(content, image, covered.clamp(0, 1))

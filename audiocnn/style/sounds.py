@@ -22,7 +22,7 @@ from audiocnn.style.optimise import Step, Style, optimise
 from audiocnn.style.options import StyleOptions
 
 # Sounds have one scale, which neither content nor style may lose; nothing is to be smoothed.
-SOUND = StyleOptions(content_weight=0.2, tv_weight=0.0, statistic="gram", style_scale=0.0, coarsest=10**9)
+SOUND = StyleOptions(content_weight=0.2, tv_weight=0.0, statistic="gram", style_scale=None, coarsest=None)
 RANDOM = {"kernels": ((11,),), "widths": (512,), "pool": "average"}  # over 1/8 s of all bins at once
 BLOCK_S = 30.0  # that are painted at once, each with statistics of its own
 OVERLAP_S = 2.0  # of two blocks, in which one fades into the other

@@ -1,7 +1,7 @@
-"""A image too big for memory -> pieces whose maps, cut, are those of the whole image.
+"""An image too big for memory -> tiles whose feature maps, cropped, are those of the whole image.
 
-Conventions: a piece is a core and what lies around it, as far as a cell of the deepest map sees; at the
-image's own edge nothing lies around. Places are in pixels; a map of stride s has a cell for every s.
+Conventions: a tile is a core with a margin around it, as wide as the receptive field of the deepest feature map; at
+the image's own edge there is no margin. Positions are in pixels; a feature map of stride s has one every s.
 """
 
 from __future__ import annotations
@@ -16,51 +16,89 @@ from torch import Tensor
 
 from audiocnn.style.extract import Extractor
 
-USED = 0.5  # share of the memory that is free which pieces may take
-LEAST_CHOSEN = 256  # side of a tile: smaller ones, mostly surroundings, are taken only where asked for
+USED = 0.5  # share of the free memory that a tile may take
+MIN_CHOSEN = 256  # pixels of a tile's side: smaller ones, mostly margin, are taken only where asked for
 NUMBER_BYTES = 4
 KEPT = 1.1  # times the outputs of all layers is what a forward and a backward hold, measured on VGGs
 
 
 class Span(NamedTuple):
-    """A core from begin to end along an axis, in a piece that reaches further out; None: at the edge."""
+    """A core along an axis and the tile around it, in pixels.
+
+    Attributes:
+        begin: of the core.
+        end: of the core; None where the image ends.
+        outer_begin: of the tile.
+        outer_end: of the tile; None where the image ends.
+    """
 
     begin: int
     end: int | None
     outer_begin: int
     outer_end: int | None
 
-    def place(self, stride: int) -> slice:
-        """The core in a map of the whole image."""
+    def in_whole(self, stride: int) -> slice:
+        """Return where the core lies in a feature map of the whole image.
+
+        Args:
+            stride: of the feature map.
+        """
         return slice(self.begin // stride, self.end and self.end // stride)
 
-    def within(self, stride: int) -> slice:
-        """The core in a map of the piece."""
+    def in_tile(self, stride: int) -> slice:
+        """Return where the core lies in a feature map of the tile.
+
+        Args:
+            stride: of the feature map.
+        """
         begin = (self.begin - self.outer_begin) // stride
         return slice(begin, self.end and begin + (self.end - self.begin) // stride)
 
 
 class Tile(NamedTuple):
-    """A piece of a image: one span of its rows, one of its columns."""
+    """A part of an image: one span of its rows, one of its columns."""
 
     rows: Span
     columns: Span
 
-    def piece(self, image: Tensor) -> Tensor:
-        """The piece of (..., rows, columns), a view."""
+    def crop(self, image: Tensor) -> Tensor:
+        """Crop the tile out of the whole image.
+
+        Args:
+            image: (..., rows, columns).
+
+        Returns:
+            A view.
+        """
         return image[
             ...,
             self.rows.outer_begin : self.rows.outer_end,
             self.columns.outer_begin : self.columns.outer_end,
         ]
 
-    def core(self, map_of_piece: Tensor, stride: int) -> Tensor:
-        """What the core has of a map of the piece."""
-        return map_of_piece[..., self.rows.within(stride), self.columns.within(stride)]
+    def core(self, tile_map: Tensor, stride: int) -> Tensor:
+        """Crop the core out of a feature map of the tile.
 
-    def place(self, whole_map: Tensor, stride: int) -> Tensor:
-        """What the core has of a map of the whole image."""
-        return whole_map[..., self.rows.place(stride), self.columns.place(stride)]
+        Args:
+            tile_map: (..., rows, columns).
+            stride: of the feature map.
+
+        Returns:
+            A view.
+        """
+        return tile_map[..., self.rows.in_tile(stride), self.columns.in_tile(stride)]
+
+    def core_of_whole(self, whole_map: Tensor, stride: int) -> Tensor:
+        """Crop the core out of a feature map of the whole image.
+
+        Args:
+            whole_map: (..., rows, columns).
+            stride: of the feature map.
+
+        Returns:
+            A view.
+        """
+        return whole_map[..., self.rows.in_whole(stride), self.columns.in_whole(stride)]
 
 
 EDGE_TO_EDGE = Span(0, None, 0, None)
@@ -68,7 +106,14 @@ WHOLE = Tile(EDGE_TO_EDGE, EDGE_TO_EDGE)
 
 
 class Plan(NamedTuple):
-    """How a image is painted: in tiles with sides of so many pixels, in about so many bytes of memory."""
+    """How an image is painted.
+
+    Attributes:
+        size: rows and columns of the image.
+        tiles: row by row.
+        side: of the tiles, in pixels.
+        memory: an estimate, in bytes.
+    """
 
     size: tuple[int, ...]
     tiles: list[Tile]
@@ -76,36 +121,46 @@ class Plan(NamedTuple):
     memory: int
 
 
-def plan(extractor: Extractor, size: Sequence[int], side: int = 0) -> Plan:
-    """The tiles of a image with this size.
+def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> Plan:
+    """Plan the tiles of an image.
 
     Args:
-        size: rows and columns.
-        side: of a tile with all around it, in pixels; 0 for as much as fits into memory, one tile if it does.
-    Raises: ValueError when the network's cells see more than a tile has.
+        extractor: computes the feature maps.
+        size: rows and columns of the image.
+        side: of a tile with its margin, in pixels; when None as much as fits into memory, one tile if all does.
+
+    Returns:
+        The tiles, and an estimate of their memory.
+
+    Raises:
+        ValueError: the network's receptive field is larger than a tile.
     """
-    cut = extractor.tiled_size(size)
-    longest = max(cut)
-    whole = _memory(extractor, size, longest)
-    if side >= longest or (not side and whole <= _free()):
-        return Plan(tuple(size), [WHOLE], longest, whole)
-    if math.isinf(extractor.receptive_field):
-        if side:
-            raise ValueError(f"tile is {side}, expected 0: cells of this network see the whole picture")
-        return Plan(tuple(size), [WHOLE], longest, whole)
+    tiled = extractor.tiled_size(size)
+    longest = max(tiled)
+    whole = Plan(tuple(size), [WHOLE], longest, _memory(extractor, size, longest))
+    if side is not None and math.isinf(extractor.receptive_field) and side < longest:
+        raise ValueError(f"tile is {side}, expected None: this network's receptive field is the whole image")
+    fits = whole.memory <= _free() if side is None else side >= longest
+    if fits or math.isinf(extractor.receptive_field):
+        return whole
     margin = math.ceil(extractor.receptive_field / 2 / extractor.grid) * extractor.grid
-    least = 2 * margin + extractor.grid
-    if side and side < least:
-        raise ValueError(f"tile is {side}, expected at least {least}: around a cell the network sees so much")
-    if not side:
-        worth_it = max(least, LEAST_CHOSEN)
-        sides = [n << k for k in range(16) for n in (2, 3) if worth_it <= n << k < longest] or [worth_it]
-        fitting = (side for side in sorted(sides, reverse=True) if _memory(extractor, size, side) <= _free())
-        side = next(fitting, min(sides))
-    spans = [_spans(n, side, extractor.grid, margin) for n in cut]
+    smallest = 2 * margin + extractor.grid
+    if side is None:
+        side = _fitting_side(extractor, size, smallest)
+    elif side < smallest:
+        raise ValueError(f"tile is {side}, expected at least {smallest}: this network's receptive field")
+    spans = [_spans(n, side, extractor.grid, margin) for n in tiled]
     rows, columns = spans if len(spans) == 2 else ([EDGE_TO_EDGE], *spans)
-    tiles = [Tile(of_rows, of_columns) for of_rows in rows for of_columns in columns]
+    tiles = [Tile(row_span, column_span) for row_span in rows for column_span in columns]
     return Plan(tuple(size), tiles, side, _memory(extractor, size, side))
+
+
+def _fitting_side(extractor: Extractor, size: Sequence[int], smallest: int) -> int:
+    """The longest side, of 2 or 3 times a power of 2, whose tile fits into memory."""
+    least, longest = max(smallest, MIN_CHOSEN), max(extractor.tiled_size(size))
+    sides = [n << k for k in range(16) for n in (2, 3) if least <= n << k < longest] or [least]
+    fitting = (side for side in sorted(sides, reverse=True) if _memory(extractor, size, side) <= _free())
+    return next(fitting, min(sides))
 
 
 def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
@@ -124,7 +179,7 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 
 
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
-    """About how many bytes a step holds: outputs of all layers for a tile, and the image several times."""
+    """About how many bytes a step holds: outputs of all layers for a tile, and copies of the image."""
     outputs = extractor.n_outputs * math.prod(min(n, side) for n in extractor.tiled_size(size))
     images = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
     return round(NUMBER_BYTES * (KEPT * outputs + images))
@@ -134,8 +189,16 @@ def _free() -> float:
     return USED * psutil.virtual_memory().available
 
 
-def assembled(pieces: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
-    """The map of a whole image from the cores of its tiles, which come row by row."""
+def assemble(cores: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
+    """Assemble the feature map of a whole image.
+
+    Args:
+        cores: of the tiles' feature maps, row by row.
+        tiles: of the image.
+
+    Returns:
+        (..., rows, columns).
+    """
     n_columns = sum(tile.rows == tiles[0].rows for tile in tiles)
-    bands = [torch.cat([*pieces[i : i + n_columns]], dim=-1) for i in range(0, len(pieces), n_columns)]
+    bands = [torch.cat([*cores[i : i + n_columns]], dim=-1) for i in range(0, len(cores), n_columns)]
     return torch.cat(bands, dim=-2)

@@ -48,17 +48,17 @@ def network():
 def ours() -> Callable[[], None]:
     """A step of `optimise`'s."""
     from audiocnn.style.extract import Extractor
-    from audiocnn.style.optimise import Style, _aims
+    from audiocnn.style.optimise import Style, compute_targets
     from audiocnn.style.options import StyleOptions
 
     content, style = images()
     options = StyleOptions(content_layers=(CONTENT,), style_layers=LAYERS, statistic="gram", tile=SIDE)
-    aims = _aims(content, [Style(style)], Extractor(network(), LAYERS, (0.5,), (0.25,)), options)
+    targets = compute_targets(content, [Style(style)], Extractor(network(), LAYERS, (0.5,), (0.25,)), options)
     image = content.clone()
     optimiser = torch.optim.Adam([image], lr=options.learning_rate)
 
     def step() -> None:
-        _, image.grad = aims.loss_and_gradient(image)
+        _, image.grad = targets.loss_and_gradient(image)
         optimiser.step()
         image.clamp_(0, 1)
 

@@ -161,7 +161,7 @@ def test_styles_that_a_model_does_not_take(painters: Path, model: str, style: li
 
 
 def test_models_that_do_not_paint(painters: Path) -> None:
-    with pytest.raises(ModelError, match="holds a ImageModel, expected a painter"):
+    with pytest.raises(ModelError, match="holds ImageModel, expected Painter"):
         stylize(blobs(0), model=str(painters / "vgg.safetensors"))
     made = painted(backbone=str(painters / "vgg.safetensors"))
     assert made.shape == (3, 64, 80) and np.abs(made - blobs(0).pixels).mean() > 0.01

@@ -13,7 +13,7 @@ from audiocnn.style.optimise import Step, Style, optimise, resize_to_side, scale
 from audiocnn.style.options import StyleOptions
 
 SIZE = (64, 64)
-KNOBS = StyleOptions(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
+OPTIONS = StyleOptions(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
 
 
 def image(seed: int, size: tuple[int, int] = SIZE) -> Tensor:
@@ -37,7 +37,7 @@ def extractor() -> Extractor:
 def painted(extractor: Extractor, styles: list[Style] | None = None, **options) -> tuple[Tensor, list[Step]]:
     steps: list[Step] = []
     made = optimise(
-        image(0), styles or [Style(stripes())], extractor, replace(KNOBS, **options), steps.append
+        image(0), styles or [Style(stripes())], extractor, replace(OPTIONS, **options), steps.append
     )
     return made, steps
 
@@ -87,8 +87,8 @@ def test_from_coarse_to_fine() -> None:
 
 def test_fitted() -> None:
     assert resize_to_side(torch.zeros(1, 3, 40, 80), 40).shape == (1, 3, 20, 40)
-    assert resize_to_side(torch.zeros(1, 3, 1, 1), 40, least=8).shape == (1, 3, 40, 40)
-    assert resize_to_side(torch.zeros(1, 3, 10, 100), 50, least=8).shape == (1, 3, 8, 80)
+    assert resize_to_side(torch.zeros(1, 3, 1, 1), 40, min_size=8).shape == (1, 3, 40, 40)
+    assert resize_to_side(torch.zeros(1, 3, 10, 100), 50, min_size=8).shape == (1, 3, 8, 80)
 
 
 @pytest.mark.parametrize("name", ["resnet_small", "mobilenet_small", "googlenet_small", "densenet_small"])
@@ -142,6 +142,6 @@ def test_rows_are_channels_of_one_dimension() -> None:
         ({"iterations": 0}, "iterations is 0, expected more than 0"),
     ],
 )
-def test_wrong_knobs(options: dict, message: str) -> None:
+def test_wrong_options(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StyleOptions(**options)

@@ -1,5 +1,10 @@
 """Networks that paint in one pass: any size, the statistics that they exchange, styles that do not touch."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -161,3 +166,50 @@ def test_a_backbone_given_stays_as_it_is() -> None:
         AdaIN(backbone, 2)
         MetaNet(backbone, 4, 8)
         torch.testing.assert_close(backbone(shown), before, rtol=0, atol=0)
+
+
+PACKAGE = """
+from audiocnn.models.painters import PAINTERS
+from audiocnn.style.painters.base import Painter
+
+@PAINTERS.register
+class Negative(Painter):
+    style_names = ("negative", "none")
+
+    def __init__(self, white: float = 1.0) -> None:
+        super().__init__()
+        self.white = white
+
+    def paint(self, content, styles=(), weights=(), masks=()):
+        return self.white - content if "negative" in styles else content
+"""
+
+
+def test_another_package(tmp_path: Path) -> None:
+    """A painter that only an entry point announces goes into a model file, and paints from it."""
+    (tmp_path / "negatives.py").write_text(PACKAGE)
+    metadata = tmp_path / "negatives-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: negatives\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[audiocnn.painters]\nNegative = negatives\n")
+    write = "from audiocnn.models.file import write_model; from negatives import Negative; "
+    paint = """
+import sys
+import numpy as np
+from audiocnn import stylize
+from audiocnn.images import Image
+assert "negatives" not in sys.modules
+image = Image(np.full((3, 8, 8), 0.25, np.float32))
+print(stylize(image, "negative", model="negative.safetensors", size=None).pixels.max())
+"""
+    run(write + "write_model(Negative(white=1.0), 'negative.safetensors')", tmp_path)
+    assert run(paint, tmp_path) == "0.75"
+
+
+def run(program: str, folder: Path) -> str:
+    """The standard output of a program with the packages of a folder."""
+    path = os.pathsep.join([str(folder), *sys.path])
+    command, variables = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(
+        command, env=variables, cwd=folder, check=True, text=True, capture_output=True
+    ).stdout.strip()
