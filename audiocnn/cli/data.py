@@ -49,7 +49,7 @@ def info(name: str) -> int:
     if name not in LAYOUTS:
         raise UsageError(f"name is {name!r}, expected one of {', '.join((*LAYOUTS, *PREPARED))}")
     for field in dataclasses.fields(LAYOUTS[name]):
-        if field.name != "read":
+        if field.name not in ("read", "sign"):  # how its layout is found and read
             unit = " Hz" if field.name == "rate" else ""
             print(f"{field.name:10}{getattr(LAYOUTS[name], field.name)}{unit}")
     return 0

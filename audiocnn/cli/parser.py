@@ -1,7 +1,7 @@
 """A verb's function -> its command line: jsonargparse reads it, this module spells and explains it.
 
 One name, default and explanation in Python and on the command line: `onset_threshold` is `--onset-threshold`.
-What a function takes before a `*` is positional, what it takes after is an option: sequences take several
+What a function takes before a `*` is positional, what it takes after it an option: sequences take several
 words, booleans are flags, and `**options: Annotated[float, OptionGroup(...)]` stands for the fields of a
 dataclass, of which only those given reach the function.
 """
@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
@@ -27,7 +27,9 @@ VALUES = {
     float: ("X", "a number"),
     Path: ("PATH", "a path"),
     str: ("NAME", "a name"),
+    dict: ("YAML", "a mapping"),
 }
+REQUIRED = (inspect.Parameter.empty, dataclasses.MISSING)  # in place of a default
 # The texts of jsonargparse's own options.
 HELP = {
     "help": "print this help, and exit",
@@ -125,18 +127,12 @@ def build_parser(function: Callable[..., Any], prog: str, example: str) -> VerbP
         action.help = HELP.get(action.dest, action.help)
     types, texts = get_type_hints(function, include_extras=True), _explanations(function)
     parameters = inspect.signature(function).parameters
-    starred = any(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             _add_group(parser, *types[name].__metadata__)
-        elif parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
-            _add_positional(parser, name, types[name], help=texts.get(name))
-        elif starred and parameter.kind is not parameter.KEYWORD_ONLY:
-            _add_positional(
-                parser, name, types[name], help=texts.get(name), nargs="?", default=parameter.default
-            )
         else:
-            _add_option(parser, name, types[name], parameter.default, texts.get(name, ""))
+            add = _add_positional if _is_positional(parameter, parameters.values()) else _add_option
+            add(parser, name, types[name], parameter.default, texts.get(name, ""))
     # Positional arguments first: an option of several words would swallow them.
     words = [_usage(action) for action in parser._actions if not action.option_strings]
     parser.usage = " ".join([prog, *words, "[options]"])
@@ -154,41 +150,53 @@ def parse(parser: VerbParser, words: Sequence[str]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def _add_positional(parser: VerbParser, name: str, hint: Any, **how: Any) -> None:
-    parser.add_argument(name, **{**_value(hint), **how, "metavar": name.upper()})
+def _is_positional(parameter: inspect.Parameter, parameters: Iterable[inspect.Parameter]) -> bool:
+    """Say whether a parameter stands before a `*`; without one, those that are required do."""
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return False
+    is_starred = any(other.kind is other.KEYWORD_ONLY for other in parameters)
+    return is_starred or parameter.default is parameter.empty
+
+
+def _add_positional(parser: VerbParser, name: str, hint: Any, default: Any, text: str) -> None:
+    optional = {} if default is inspect.Parameter.empty else {"nargs": "?", "default": default}
+    parser.add_argument(name, help=text, **{**_value(hint), **optional, "metavar": name.upper()})
 
 
 def _usage(action: argparse.Action) -> str:
-    return {"+": f"{action.metavar} ...", "?": f"[{action.metavar}]"}.get(
-        str(action.nargs), f"{action.metavar}"
-    )
+    forms = {"+": f"{action.metavar} ...", "?": f"[{action.metavar}]"}
+    return forms.get(str(action.nargs), str(action.metavar))
 
 
 def _add_option(container: Any, name: str, hint: Any, default: Any, text: str, absent: Any = None) -> None:
     """Add an option; where it is not given it has its default, or `absent` instead."""
-    option = f"--{name.replace('_', '-')}"
-    if hint is bool:
-        flag = jsonargparse.ActionYesNo(no_prefix="no-")
-        text += f" (default: {'yes' if default else 'no'})"
-        container.add_argument(option, action=flag, default=default, help=text)
-        return
-    if default in (inspect.Parameter.empty, dataclasses.MISSING):
-        container.add_argument(option, required=True, help=f"{text} (required)", **_value(hint))
-        return
     default = list(default) if isinstance(default, tuple) else default
-    notes = [f"one of {', '.join(map(str, choices))}"] if (choices := _choices(hint)) else []
-    if default not in (None, []):
+    if hint is bool:
+        how = {"action": jsonargparse.ActionYesNo(no_prefix="no-"), "default": default}
+    elif default in REQUIRED:
+        how = {**_value(hint), "required": True}
+    else:
+        how = {**_value(hint), "default": default if absent is None else absent}
+    container.add_argument(f"--{name.replace('_', '-')}", help=text + _notes(hint, default), **how)
+
+
+def _notes(hint: Any, default: Any) -> str:
+    """Say which words an option takes, where they are few, and its default."""
+    notes = [f"one of {', '.join(choices)}"] if (choices := _choices(hint)) else []
+    if default in REQUIRED:
+        notes.append("required")
+    elif isinstance(default, bool):
+        notes.append(f"default: {'yes' if default else 'no'}")
+    elif default not in (None, []):
         notes.append(f"default: {' '.join(map(str, default)) if isinstance(default, list) else default}")
-    text += f" ({'; '.join(notes)})" if notes else ""
-    container.add_argument(option, default=default if absent is None else absent, help=text, **_value(hint))
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _add_group(parser: VerbParser, group: OptionGroup) -> None:
     container = parser.add_argument_group(group.title)
     types, texts = get_type_hints(group.kind), _explanations(group.kind)
     for field in dataclasses.fields(group.kind):
-        required = field.default is dataclasses.MISSING
-        default = field.default if group.own_defaults or required else None
+        default = field.default if group.own_defaults else None
         _add_option(container, field.name, types[field.name], default, texts[field.name], argparse.SUPPRESS)
 
 
@@ -223,8 +231,8 @@ def _element(hint: Any) -> Any:
     return next(member for member in get_args(hint) if member is not NoneType)
 
 
-def _choices(hint: Any) -> tuple[str, ...]:
-    return get_args(_element(hint)) if get_origin(_element(hint)) is Literal else ()
+def _choices(hint: Any) -> list[str]:
+    return [*map(str, get_args(_element(hint)))] if get_origin(_element(hint)) is Literal else []
 
 
 def _spelling(action: argparse.Action) -> str:

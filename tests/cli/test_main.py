@@ -33,7 +33,7 @@ def tone_model() -> NotesModel:
 
 
 def test_golden_model_is_the_one_made_by_hand(model: Path) -> None:
-    """A model file of format version 1: later versions read it too."""
+    """The file of the tests is that model, as it is written today."""
     made, read = tone_model(), read_model(model)
     assert json.dumps(describe(read)) == json.dumps(describe(made, NotesModel))
     for name, tensor in made.state_dict().items():
