@@ -26,6 +26,7 @@ WIDTH_IN = 9.0  # inches, of every figure
 MAX_PATCH_IN = 2.5  # inches, of a patch's side
 FULL_COLOUR_QUANTILE = 0.997  # of a saliency map: its few highest values would leave the others pale
 MIN_FULL_COLOUR = 1 / 20  # share of the highest value below which that quantile does not count
+OVERLAY = "bwr"  # brighter at its ends than plots.DIVERGING, to be seen over dark greys
 RESPONSE_RANGE_DB = 40.0  # of frequency responses, below each filter's highest gain
 
 
@@ -40,7 +41,7 @@ def plot_saliency_maps(
         front_end: front end that the spectrogram is of.
         start_s: time of the first frame, in seconds.
     """
-    shown = {"spectrogram": None, **saliency_maps}
+    shown = {"spectrogram" if len(spectrogram) > 1 else "waveform": None, **saliency_maps}
     n_rows = -(-len(shown) // 2)
     figure, all_axes = plots.make_figure(WIDTH_IN, 2.4 * n_rows, n_rows, 2)
     for i, (axes, (name, saliency_map)) in enumerate(zip(all_axes, shown.items(), strict=False)):
@@ -78,7 +79,7 @@ def plot_crops(
         left, right = (start_s + (edge - 0.5) * front_end.frame_s for edge in (frames.start, frames.stop))
         corner, size = (left, low - 0.5), (right - left, high - low)
         colour = plots.COLOURS[i % len(plots.COLOURS)]
-        axes.add_patch(Rectangle(corner, *size, fill=False, color=colour, linewidth=2))
+        axes.add_patch(Rectangle(corner, *size, fill=False, color=colour, linewidth=2, clip_on=False))
         axes.plot([], [], color=colour, linewidth=2, label=name)
     axes.set(xlim=limits[0], ylim=limits[1])
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -201,6 +202,6 @@ def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: flo
     full = torch.quantile(magnitude.flatten(), FULL_COLOUR_QUANTILE)
     full = full.clamp(min=float(magnitude.max()) * MIN_FULL_COLOUR + 1e-12)
     strength = (saliency_map / full).clamp(-1, 1)
-    colours = matplotlib.colormaps[plots.DIVERGING](0.5 + 0.5 * strength.numpy())
+    colours = matplotlib.colormaps[OVERLAY](0.5 + 0.5 * strength.numpy())
     colours[..., 3] = 0.85 * strength.abs().numpy() ** 0.7
     plots.plot_spectrogram(axes, colours, front_end.frame_s, start_s, interpolation="nearest")
