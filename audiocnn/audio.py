@@ -1,4 +1,4 @@
-"""Sound in and out: an audio file or a stream of arrays -> one mono waveform at a known rate, and back.
+"""Audio files and streams <-> mono waveforms at a known sample rate.
 
 First in the flow. A waveform is float32 `(samples,)`, the mean of the channels, full scale at ±1. Whole
 files, blocks and streams go through the same streaming resampler, which gives the same samples however its
@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = {".aac", ".avi", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov"
 
 N_READ = 65536  # samples, over all channels, read at a time; frames written: libvorbis crashes on a minute
 RATES = range(1000, 1_000_001)  # Hz; beyond them a header is damaged and the resampler eats time and memory
-LARGEST_SAMPLE = 1e12  # beyond the full scale of any integer format: damage, and its square would overflow
+MAX_SAMPLE = 1e12  # beyond the full scale of any integer format: damage, and its square would overflow
 
 _STDERR = threading.Lock()
 
@@ -34,9 +34,13 @@ class AudioError(files.FileError):
 
 
 class Resampler:
-    """Mono samples at `out_rate` of a stream of arrays at `in_rate` (both in Hz), however it is cut.
+    """A stream of samples at one rate -> mono samples at another, the same in chunks of any size.
 
-    Output lags its input by up to 40 ms (44.1 or 48 kHz -> 16 kHz); `flush` gives what is left.
+    The output lags its input by up to 40 ms (44.1 or 48 kHz -> 16 kHz); `flush` returns what is left.
+
+    Args:
+        in_rate: sample rate of the stream in Hz.
+        out_rate: sample rate of the result in Hz.
     """
 
     def __init__(self, in_rate: int, out_rate: int):
@@ -45,15 +49,19 @@ class Resampler:
         self._n_in = self._n_out = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """The resampled samples that are complete by now, float32.
+        """Add samples.
 
-        Shape: (samples,) or (channels, samples) -> (samples,).
+        Args:
+            samples: the next ones, floats, (samples,) or (channels, samples).
+
+        Returns:
+            The resampled samples that are complete by now, float32 (samples,).
 
         Raises:
-            ValueError: integers instead of floats; a sample that is NaN, infinite or absurdly large.
+            ValueError: integers instead of floats; a sample that is NaN, infinite or beyond `MAX_SAMPLE`.
         """
-        mono = _mono(samples)
-        bad = ~(np.abs(mono) < LARGEST_SAMPLE)
+        mono = _mix_channels(samples)
+        bad = ~(np.abs(mono) < MAX_SAMPLE)
         if bad.any():
             first = int(bad.argmax())
             time_s = (self._n_in + first) / self.in_rate
@@ -64,7 +72,7 @@ class Resampler:
         return resampled
 
     def flush(self) -> np.ndarray:
-        """The last samples, float32 (samples,); ends the stream."""
+        """Return the last samples, float32 (samples,), and end the stream."""
         n_left = -(-self._n_in * self.out_rate // self.in_rate) - self._n_out
         # soxr rounds the length down as often as up: silence after the end makes up what it drops.
         silence = np.zeros(-(-self.in_rate // self.out_rate), np.float32)
@@ -72,60 +80,94 @@ class Resampler:
 
 
 def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
-    """The whole waveform at `sample_rate` Hz, float32 (samples,), at least one sample.
+    """Load a whole recording as a mono waveform.
+
+    Args:
+        path: audio file.
+        sample_rate: in Hz, to which it is resampled.
+
+    Returns:
+        The waveform, float32 (samples,), at least one sample.
 
     Raises:
         AudioError: the file is missing, unreadable, damaged, no audio, empty, or holds NaN or infinities.
     """
-    return np.concatenate(list(_resampled(path, sample_rate)))
+    return np.concatenate(list(_read_resampled(path, sample_rate)))
 
 
 def load_channels(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """The whole sound as it is, float32 (channels, samples), and its sample rate in Hz.
+    """Load a whole recording with its channels and its sample rate as they are.
+
+    Args:
+        path: audio file.
+
+    Returns:
+        The samples, float32 (channels, samples), and their sample rate in Hz.
 
     Raises:
-        AudioError: as `load`.
+        AudioError: the file is missing, unreadable, damaged, no audio, empty, or holds NaN or infinities.
     """
-    pieces = list(_pieces(path))
-    if not pieces:
+    chunks = list(_read_chunks(path))
+    if not chunks:
         raise AudioError(path, "holds no samples")
-    samples = np.concatenate([piece for _, piece in pieces], axis=1)
-    if not (np.abs(samples) < LARGEST_SAMPLE).all():
+    samples = np.concatenate([chunk for _, chunk in chunks], axis=1)
+    if not (np.abs(samples) < MAX_SAMPLE).all():
         raise AudioError(path, "holds samples that are no numbers, expected numbers within ±1")
-    return samples, pieces[0][0]
+    return samples, chunks[0][0]
 
 
 def read_blocks(
     path: str | os.PathLike, sample_rate: int, n_samples: int, overlap: int = 0
 ) -> Iterator[np.ndarray]:
-    """The samples of `load`, `n_samples` at a time (the last block may be shorter), in bounded memory.
+    """Read the waveform of `load` block by block, in bounded memory.
 
-    Each block begins with the last `overlap` samples of the one before.
+    Args:
+        path: audio file.
+        sample_rate: in Hz, to which it is resampled.
+        n_samples: length of a block; the last one may be shorter.
+        overlap: how many samples at the end of a block the next one begins with.
+
+    Yields:
+        Blocks, float32 (samples,).
 
     Raises:
         AudioError: as `load`, when the reading comes to it.
+        ValueError: the overlap is as long as a block, or longer.
     """
     if not 0 <= overlap < n_samples:
         raise ValueError(f"overlap is {overlap}, expected 0 to n_samples - 1 = {n_samples - 1}")
-    held, n_held, n_shared = [], 0, 0
-    for piece in _resampled(path, sample_rate):
-        held.append(piece)
-        n_held += len(piece)
-        if n_held < n_samples:
+    kept, n_kept, n_shared = [], 0, 0
+    for chunk in _read_resampled(path, sample_rate):
+        kept.append(chunk)
+        n_kept += len(chunk)
+        if n_kept < n_samples:
             continue
-        samples = np.concatenate(held)
+        samples = np.concatenate(kept)
         while len(samples) >= n_samples:
             yield samples[:n_samples].copy()  # the next block shares its end
             samples, n_shared = samples[n_samples - overlap :], overlap
-        held, n_held = [samples], len(samples)
-    if n_held > n_shared:
-        yield np.concatenate(held)
+        kept, n_kept = [samples], len(samples)
+    if n_kept > n_shared:
+        yield np.concatenate(kept)
 
 
 def stream(
     sound: str | os.PathLike | tuple[np.ndarray, int], sample_rate: int, n_samples: int
 ) -> Iterable[np.ndarray]:
-    """The samples of a file, as `read_blocks`, or of an array (samples,) or (channels, samples) with its rate."""
+    """Stream the waveform of a file or an array.
+
+    Args:
+        sound: audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
+        sample_rate: in Hz, to which it is resampled.
+        n_samples: length of the chunks of a file; an array comes in one.
+
+    Returns:
+        Chunks of the waveform, float32 (samples,).
+
+    Raises:
+        AudioError: as `load`, when the reading comes to it.
+        ValueError: as `Resampler.push`.
+    """
     if not isinstance(sound, tuple):
         return read_blocks(sound, sample_rate, n_samples)
     samples, rate = sound
@@ -134,7 +176,17 @@ def stream(
 
 
 def read_duration_s(path: str | os.PathLike) -> float:
-    """Length in seconds as the header tells it: reading a damaged file may find less."""
+    """Read the length of a recording from its header; a damaged file may hold less.
+
+    Args:
+        path: audio file.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        AudioError: the file is missing, unreadable, no audio, or empty.
+    """
     if Path(path).suffix.lower() in VIDEO_SUFFIXES:
         return float(_open_video(path).metadata.duration_seconds or 0)
     with _open(path) as file:
@@ -142,9 +194,13 @@ def read_duration_s(path: str | os.PathLike) -> float:
 
 
 def find_recordings(path: str | os.PathLike) -> list[Path]:
-    """The audio files of a folder and the folders in it, sorted; a file is itself, whatever its name.
+    """Find the audio files of a folder and the folders in it, but for hidden ones.
 
-    Hidden files and folders are passed over.
+    Args:
+        path: a folder; or a file, which is found whatever its name.
+
+    Returns:
+        The files, sorted.
 
     Raises:
         AudioError: there is no such path, or no audio in the folder.
@@ -167,7 +223,17 @@ def find_recordings(path: str | os.PathLike) -> list[Path]:
 
 
 def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
-    """Writes (samples,) or (channels, samples) as `create` does."""
+    """Save a waveform to a file, in the format of its suffix.
+
+    Args:
+        path: file to write; it is there whole or not at all.
+        waveform: (samples,) or (channels, samples); integer formats clip at ±1.
+        sample_rate: in Hz.
+
+    Raises:
+        AudioError: soundfile does not know the suffix, or its format does not take this rate.
+        files.FileError: the system refuses.
+    """
     frames = np.atleast_2d(waveform).T
     with create(path, sample_rate, frames.shape[1]) as file:
         for start in range(0, len(frames), N_READ):
@@ -176,9 +242,15 @@ def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> Non
 
 @contextlib.contextmanager
 def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterator[soundfile.SoundFile]:
-    """A sound file to write (samples, channels) to, piece by piece; it is at `path` when the block ends.
+    """Create an audio file to write to chunk by chunk, in the format of its suffix.
 
-    The suffix names the format. Integer formats clip at ±1.
+    Args:
+        path: file to write; it is there, whole, when the `with` block ends.
+        sample_rate: in Hz.
+        n_channels: number of channels.
+
+    Yields:
+        The file, whose `write` takes (samples, channels); integer formats clip at ±1.
 
     Raises:
         AudioError: soundfile does not know the suffix, or its format does not take this rate.
@@ -198,8 +270,8 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
             raise AudioError(path, error.error_string) from error
 
 
-def _mono(samples: np.ndarray) -> np.ndarray:
-    """Mean of the channels: (samples,) or (channels, samples) -> float32 (samples,)."""
+def _mix_channels(samples: np.ndarray) -> np.ndarray:
+    """Average the channels: (samples,) or (channels, samples) -> float32 (samples,)."""
     samples = np.asarray(samples)
     if not np.issubdtype(samples.dtype, np.floating):
         raise ValueError(f"the samples are {samples.dtype}, expected floats within ±1")
@@ -208,10 +280,10 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         return samples if samples.ndim == 1 else samples.mean(axis=0)
 
 
-def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
-    """Consecutive pieces of the file's waveform at `sample_rate` Hz, float32 (samples,)."""
+def _read_resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
+    """Read consecutive chunks of the file's waveform at `sample_rate` Hz, float32 (samples,)."""
     resampler = None
-    for in_rate, samples in _pieces(path):
+    for in_rate, samples in _read_chunks(path):
         resampler = resampler or Resampler(in_rate, sample_rate)
         try:
             yield resampler.push(samples)
@@ -222,19 +294,19 @@ def _resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray
     yield resampler.flush()
 
 
-def _pieces(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    """The file's own rate in Hz with each piece of it, float32 (channels, samples)."""
-    return (_read_video if Path(path).suffix.lower() in VIDEO_SUFFIXES else _read)(path)
+def _read_chunks(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
+    """Read a file as it is: its sample rate in Hz with each chunk, float32 (channels, samples)."""
+    return (_decode_video if Path(path).suffix.lower() in VIDEO_SUFFIXES else _decode)(path)
 
 
-def _read(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    """As `_pieces`, for what libsndfile decodes."""
+def _decode(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
+    """Read chunks by libsndfile."""
     n_read = 0
     with _open(path) as file:
         n_frames = max(1, N_READ // file.channels)
         while True:
             try:
-                with _muted():
+                with _mute_stderr():
                     frames = file.read(n_frames, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 time_s = n_read / file.samplerate
@@ -246,16 +318,16 @@ def _read(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _open(path: str | os.PathLike) -> soundfile.SoundFile:
-    """The file opened by libsndfile, which goes by its content, not its suffix."""
-    _check(path)
+    """Open a file by libsndfile, which goes by its content, not its suffix."""
+    _check_readable(path)
     try:
-        with _muted():
+        with _mute_stderr():
             file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        # libsndfile's word for an mp3 without a single good frame is that it does not exist.
+        # libsndfile says of an mp3 without a single good frame that it does not exist.
         why = "" if "does not exist" in error.error_string else f": {error.error_string}"
         raise AudioError(path, f"no audio that libsndfile can read{why}") from error
-    except TypeError as error:  # its way of asking for what a .raw file does not tell
+    except TypeError as error:  # soundfile asks for what a .raw file does not hold
         raise AudioError(path, error) from error
     if file.samplerate not in RATES:
         file.close()
@@ -263,8 +335,8 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
     return file
 
 
-def _read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
-    """As `_pieces`, for what FFmpeg decodes."""
+def _decode_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
+    """Read chunks by FFmpeg."""
     decoder = _open_video(path)
     # Not the public get_samples_played_in_range: it decodes from the start again for every range.
     from torchcodec._core import get_next_frame  # pyright: ignore[reportMissingImports]
@@ -280,8 +352,8 @@ def _read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _open_video(path: str | os.PathLike):
-    """torchcodec's decoder of the file's sound."""
-    _check(path)
+    """Open the file's sound by torchcodec."""
+    _check_readable(path)
     try:
         from torchcodec.decoders import AudioDecoder  # pyright: ignore[reportMissingImports]
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec is there but finds no FFmpeg
@@ -292,8 +364,8 @@ def _open_video(path: str | os.PathLike):
         raise AudioError(path, "no sound in it that FFmpeg can decode") from error
 
 
-def _check(path: str | os.PathLike) -> None:
-    """Raises what the system has against reading the file: its reasons are clearer than the decoders'."""
+def _check_readable(path: str | os.PathLike) -> None:
+    """Raise what the system has against reading the file: its reasons are clearer than the decoders'."""
     try:
         with open(path, "rb") as file:
             if not file.read(1):
@@ -303,18 +375,18 @@ def _check(path: str | os.PathLike) -> None:
 
 
 @contextlib.contextmanager
-def _muted() -> Iterator[None]:
-    """Drops what C code writes to the standard error: libmpg123 comments there on every damaged mp3."""
+def _mute_stderr() -> Iterator[None]:
+    """Drop what C code writes to the standard error: libmpg123 comments there on every damaged mp3."""
     with _STDERR:
         try:
-            kept = os.dup(2)
+            stderr = os.dup(2)
         except OSError:  # the process has no standard error
             yield
             return
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as devnull:
+            os.dup2(devnull.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -8,7 +8,12 @@ from pathlib import Path
 
 
 class FileError(Exception):
-    """A file that cannot be read or written: one line, `path: reason`."""
+    """A file that cannot be read or written: one line, `path: reason`.
+
+    Args:
+        path: the file.
+        reason: an error or a text.
+    """
 
     def __init__(self, path: str | os.PathLike, reason: object):
         super().__init__(path, reason)
@@ -21,9 +26,14 @@ class FileError(Exception):
 
 @contextlib.contextmanager
 def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
-    """A path beside `path`, with its suffix, that takes its place when the block ends.
+    """Write a file whole or not at all; folders above it are made.
 
-    Makes the folders above it. When the block fails, what stood at `path` stays and nothing else is left.
+    Args:
+        path: file to write.
+
+    Yields:
+        A path beside it, with its suffix, to write to. It takes the file's place when the `with` block ends.
+        When that fails, what stood there stays and nothing else is left.
 
     Raises:
         FileError: the system refuses (no permission, disk full, a file where a folder is needed).
@@ -44,7 +54,11 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def describe_error(error: OSError) -> str:
-    """Why the system refused, without the number and the path that `str(error)` has."""
+    """Describe why the system refused, without the number and the path that `str(error)` has.
+
+    Args:
+        error: raised by the system.
+    """
     if isinstance(error, FileExistsError):
         return f"{error.filename} is a file, not a folder"
     return error.strerror or str(error) or type(error).__name__

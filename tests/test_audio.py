@@ -115,7 +115,7 @@ def test_duration(tmp_path):
     assert audio.read_duration_s(write(tmp_path / "a.flac", sine(22_050))) == 0.5
 
 
-# --- resampling, whole and in pieces
+# --- resampling, whole and in chunks
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_056, 44_100, 48_000, 96_000])
@@ -140,13 +140,13 @@ def test_same_rate_changes_nothing():
 def test_stream_of_any_arrays_equals_the_file(tmp_path, rate):
     samples = noise(50_000, 2)
     path = write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
-    resampler, rng, start, pieces = audio.Resampler(rate, 16_000), np.random.default_rng(1), 0, []
+    resampler, rng, start, chunks = audio.Resampler(rate, 16_000), np.random.default_rng(1), 0, []
     while start < len(samples):
         stop = start + int(rng.integers(0, 3000))
-        pieces.append(resampler.push(samples[start:stop].T))
+        chunks.append(resampler.push(samples[start:stop].T))
         start = stop
-    pieces.append(resampler.flush())
-    np.testing.assert_array_equal(np.concatenate(pieces), audio.load(path, 16_000))
+    chunks.append(resampler.flush())
+    np.testing.assert_array_equal(np.concatenate(chunks), audio.load(path, 16_000))
 
 
 def test_stream_takes_the_shapes_and_types_of_sound_cards():
@@ -156,7 +156,7 @@ def test_stream_takes_the_shapes_and_types_of_sound_cards():
         np.testing.assert_array_equal(audio.Resampler(48_000, 16_000).push(same), expected)
 
 
-def test_stream_lags_by_no_more_than_told():
+def test_stream_lags_by_no_more_than_documented():
     resampler, n_out = audio.Resampler(48_000, 16_000), 0
     for n_in in range(480, 48_001, 480):
         n_out += len(resampler.push(np.zeros(480, np.float32)))
@@ -332,11 +332,11 @@ def test_save_a_minute_of_stereo_ogg(tmp_path):
     assert audio.read_duration_s(tmp_path / "a.ogg") == 60
 
 
-def test_written_piece_by_piece(tmp_path):
+def test_create_chunk_by_chunk(tmp_path):
     samples = noise(10_000, 2)
     with audio.create(tmp_path / "a.wav", 16_000, 2) as file:
-        for piece in np.split(samples, [3000, 3001]):
-            file.write(piece)
+        for chunk in np.split(samples, [3000, 3001]):
+            file.write(chunk)
         assert not (tmp_path / "a.wav").exists()
     np.testing.assert_allclose(audio.load(tmp_path / "a.wav", 16_000), samples.mean(axis=1), atol=2**-15)
     assert os.listdir(tmp_path) == ["a.wav"]

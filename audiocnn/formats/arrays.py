@@ -9,9 +9,15 @@ from audiocnn.notes import LOWEST_MIDI, Scores
 
 
 def write_npz(scores: Scores, path: str | os.PathLike, frame_s: float) -> None:
-    """Writes the arrays (pitches, frames) by their names, with `midi` (pitches,) and `times_s` (frames,).
+    """Write scores, with `midi` (pitches,) and `times_s` (frames,) for their axes; `np.load` reads them.
 
-    `np.load(path)` gives them back, without pickle. Frame i lies at i * `frame_s` seconds.
+    Args:
+        scores: (pitches, frames) by name, row 0 at `LOWEST_MIDI`.
+        path: file to write.
+        frame_s: seconds from one frame to the next.
+
+    Raises:
+        files.FileError: the file cannot be written.
     """
     n_pitches, n_frames = next(iter(scores.values())).shape
     axes = {"midi": LOWEST_MIDI + np.arange(n_pitches), "times_s": np.arange(n_frames) * frame_s}

@@ -22,20 +22,45 @@ NOTE_FIELDS = ("onset_s", "offset_s", "midi", "velocity", "confidence", "bend")
 
 
 def write_json(notes: Iterable[Note], path: str | os.PathLike) -> None:
-    """Writes {"bend_step_s": ..., "notes": [...]}, one note a line with its fields and its pitch's name."""
+    """Write {"bend_step_s": ..., "notes": [...]}, one note a line with its fields and its note name.
+
+    Args:
+        notes: in the order to write.
+        path: file to write.
+
+    Raises:
+        files.FileError: the file cannot be written.
+    """
     lines = ",\n".join(_dumps({**asdict(note), "name": units.midi_to_note(note.midi)}) for note in notes)
     with files.write_atomically(path) as partial:
         partial.write_text(f'{{"bend_step_s": {BEND_STEP_S}, "notes": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def read_json(path: Path) -> list[Note]:
-    """The notes of a document as `write_json` makes it; velocity, confidence and bend may lack."""
+    """Read the notes of a document as `write_json` writes it; velocity, confidence and bend may be missing.
+
+    Args:
+        path: file to read.
+
+    Raises:
+        KeyError: the document has no notes, or a note lacks a field.
+        ValueError: it is not JSON.
+    """
     rows = _loads(path)["notes"]
     return [_note(**{name: row[name] for name in NOTE_FIELDS if name in row}) for row in rows]
 
 
 def write_jams(notes: Iterable[Note], path: str | os.PathLike, duration_s: float | None = None) -> None:
-    """Writes one note_midi annotation; a recording of unknown duration ends with its last note."""
+    """Write one note_midi annotation.
+
+    Args:
+        notes: in the order to write.
+        path: file to write.
+        duration_s: length of the recording in seconds; None ends it with its last note.
+
+    Raises:
+        files.FileError: the file cannot be written.
+    """
     notes = list(notes)
     if duration_s is None:
         duration_s = max((note.offset_s for note in notes), default=0.0)
@@ -66,24 +91,27 @@ def write_jams(notes: Iterable[Note], path: str | os.PathLike, duration_s: float
 
 
 def read_jams(path: Path) -> list[Note]:
-    """The notes of all note_midi annotations together (GuitarSet has one a string), pitches rounded.
+    """Read the notes of all note_midi annotations together (GuitarSet has one a string), pitches rounded.
+
+    Args:
+        path: file to read.
 
     Raises:
         ValueError: there is no such annotation.
     """
-    found = [part for part in _loads(path)["annotations"] if part["namespace"] == "note_midi"]
-    if not found:
+    annotations = [one for one in _loads(path)["annotations"] if one["namespace"] == "note_midi"]
+    if not annotations:
         raise ValueError("holds no annotation of the namespace note_midi")
-    return [note for annotation in found for note in _observed(annotation)]
+    return [note for annotation in annotations for note in _observations(annotation)]
 
 
-def _observed(annotation: dict[str, Any]) -> Iterable[Note]:
+def _observations(annotation: dict[str, Any]) -> Iterable[Note]:
     sandbox = annotation.get("sandbox") or {}
     velocities = sandbox.get("velocity") or repeat(Note.velocity)
     bends = sandbox.get("bend") or repeat(Note.bend)
-    for seen, velocity, bend in zip(annotation["data"], velocities, bends, strict=False):
-        confidence = Note.confidence if seen["confidence"] is None else seen["confidence"]
-        yield _note(seen["time"], seen["time"] + seen["duration"], seen["value"], velocity, confidence, bend)
+    for one, velocity, bend in zip(annotation["data"], velocities, bends, strict=False):
+        confidence = Note.confidence if one["confidence"] is None else one["confidence"]
+        yield _note(one["time"], one["time"] + one["duration"], one["value"], velocity, confidence, bend)
 
 
 def _note(

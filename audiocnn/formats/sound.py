@@ -1,7 +1,7 @@
-"""Notes -> sound, beside the recording they were heard in: what was missed or made up is heard at once.
+"""Notes -> sound, beside their recording: a listener notices at once what is missing and what is wrong.
 
-The file is stereo, the recording on the left and the notes on the right, equally loud: together as it
-stands, each alone by the balance knob, and the recording keeps its level.
+The file is stereo, the recording on the left and the notes on the right, equally loud: both together, or each
+alone by the balance control. The recording keeps its level.
 """
 
 import os
@@ -19,16 +19,22 @@ N_PARTIALS = 6
 ATTACK_S, RELEASE_S = 0.005, 0.05
 N_BLOCK = 10 * SAMPLE_RATE  # samples
 AUDIBLE_DECAYS = 7  # time constants after which a note is 60 dB down
-QUIETEST_RMS = 1e-3  # notes of a recording without sound are played at -60 dB all the same
+MIN_RMS = 1e-3  # notes of a silent recording are played at -60 dB all the same
 
 
 def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.PathLike) -> None:
-    """Writes the recording at `source` and its notes as left and right, in bounded memory.
+    """Write a recording and its notes as the left and right channel, in bounded memory.
+
+    Args:
+        notes: in any order.
+        source: the recording, an audio file.
+        path: audio file to write.
 
     Raises:
-        files.FileError: path is the recording itself.
+        files.FileError: the recording cannot be read, the file cannot be written, or is the recording itself.
     """
-    gain = _gain(notes := list(notes), source)
+    notes = list(notes)
+    gain = _gain(notes, source)
     if Path(path).exists() and Path(path).samefile(source):
         raise files.FileError(path, "is the recording itself and stays as it is; choose another place")
     waiting = deque(sorted(notes, key=lambda note: note.onset_s))
@@ -39,17 +45,24 @@ def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
             stop = start + len(block)
             while waiting and round(waiting[0].onset_s * SAMPLE_RATE) < stop:
                 note = waiting.popleft()
-                pending = _added(pending, tone(note), round(note.onset_s * SAMPLE_RATE) - start)
+                pending = _add(pending, synthesise(note), round(note.onset_s * SAMPLE_RATE) - start)
             pending = np.pad(pending, (0, max(len(block) - len(pending), 0)))
             file.write(np.stack([block, np.tanh(gain * pending[: len(block)])], axis=1))
             pending, start = pending[len(block) :], stop
 
 
-def tone(note: Note, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """A plucked tone of `note`, float32 (samples,) from its onset to the end of its release.
+def synthesise(note: Note, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Synthesise a plucked tone.
 
     It is the imaginary part of a polynomial in z = exp((2 pi i f - 1 / decay) t): the k-th power of z is the
-    k-th partial, fading k times as fast as the first.
+    k-th partial, decaying k times as fast as the first.
+
+    Args:
+        note: its times, pitch, velocity and bend are used.
+        sample_rate: in Hz.
+
+    Returns:
+        The waveform from the note's onset to the end of its release, float32 (samples,).
     """
     n_held = round(min(note.offset_s - note.onset_s, AUDIBLE_DECAYS * _decay_s(note)) * sample_rate)
     n_samples = n_held + round(RELEASE_S * sample_rate)
@@ -63,7 +76,7 @@ def tone(note: Note, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
 
 
 def _powers(note: Note, n_samples: int, sample_rate: int) -> np.ndarray:
-    """exp((2 pi i f - 1 / decay) t) at each sample, complex64 (samples,); with a bend, f follows it."""
+    """Return exp((2 pi i f - 1 / decay) t) at each sample, complex64 (samples,); f follows the bend."""
     step = (2j * np.pi * units.midi_to_hz(note.midi) - 1 / _decay_s(note)) / sample_rate
     if note.bend:
         times_s = np.arange(n_samples) / sample_rate
@@ -78,36 +91,36 @@ def _powers(note: Note, n_samples: int, sample_rate: int) -> np.ndarray:
 
 
 def _weights(note: Note, sample_rate: int) -> np.ndarray:
-    """Amplitudes of the partials that lie below half the sample rate, (partials,)."""
+    """Return the amplitudes of the partials, (partials,); 0 from half the sample rate on."""
     partials = np.arange(1, N_PARTIALS + 1)
-    heard = partials * units.midi_to_hz(note.midi) < sample_rate / 2
-    return (note.velocity / 127 / partials * heard).astype(np.float32)
+    is_below = partials * units.midi_to_hz(note.midi) < sample_rate / 2
+    return (note.velocity / 127 / partials * is_below).astype(np.float32)
 
 
 def _decay_s(note: Note) -> float:
-    """Time constant of the first partial: half as long two octaves higher, as on strings."""
+    """Return the time constant of the first partial: half as long two octaves higher, as on strings."""
     return 1.5 * 2 ** ((60 - note.midi) / 24)
 
 
 def _gain(notes: Iterable[Note], source: str | os.PathLike) -> float:
-    """What makes the notes' sound as loud (root mean square) as the recording's."""
+    """Return the factor that makes the notes as loud (root mean square) as the recording."""
     squares, n_samples = 0.0, 0
     for block in audio.read_blocks(source, SAMPLE_RATE, N_BLOCK):
         squares += float(np.dot(block, block))
         n_samples += len(block)
     energy = sum(map(_energy, notes)) * SAMPLE_RATE
-    return float(np.sqrt(max(squares, n_samples * QUIETEST_RMS**2) / energy)) if energy else 0.0
+    return float(np.sqrt(max(squares, n_samples * MIN_RMS**2) / energy)) if energy else 0.0
 
 
 def _energy(note: Note) -> float:
-    """The integral over time of a tone's square, attack and release aside."""
+    """Return the integral over time of a tone's square, attack and release aside."""
     rates = 2 * np.arange(1, N_PARTIALS + 1) / _decay_s(note)
     lasted = (1 - np.exp(-rates * (note.offset_s - note.onset_s + RELEASE_S / 3))) / rates
     return float((_weights(note, SAMPLE_RATE) ** 2 / 2 * lasted).sum())
 
 
-def _added(pending: np.ndarray, samples: np.ndarray, start: int) -> np.ndarray:
-    """`pending`, longer if need be, with `samples` added from `start` on."""
+def _add(pending: np.ndarray, samples: np.ndarray, start: int) -> np.ndarray:
+    """Return `pending`, longer if need be, with `samples` added from `start` on."""
     pending = np.pad(pending, (0, max(start + len(samples) - len(pending), 0)))
     pending[start : start + len(samples)] += samples
     return pending

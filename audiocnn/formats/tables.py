@@ -1,6 +1,6 @@
 """Notes <-> a table with one note a line: CSV out; CSV, TSV and the TXT of MAPS in.
 
-The header names the columns, in any order; unknown ones are passed over. Times are written with all their
+The header names the columns, in any order; unknown ones are ignored. Times are written with all their
 digits, so that reading them gives the same numbers.
 """
 
@@ -24,7 +24,15 @@ SYNONYMS = {  # of the headers of MAPS and of the tables of jongwook/onsets-and-
 
 
 def write_csv(notes: Iterable[Note], path: str | os.PathLike) -> None:
-    """Writes a table with the columns of `HEADER`; bends have no place in it."""
+    """Write a table with the columns of `HEADER`; bends have no place in it.
+
+    Args:
+        notes: in the order to write.
+        path: file to write.
+
+    Raises:
+        files.FileError: the file cannot be written.
+    """
     with files.write_atomically(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(HEADER)
@@ -34,10 +42,13 @@ def write_csv(notes: Iterable[Note], path: str | os.PathLike) -> None:
 
 
 def read_table(path: Path) -> list[Note]:
-    """The notes of a table; velocity and confidence are Note's defaults where it has no such column.
+    """Read the notes of a table; velocity and confidence are Note's defaults where it has no such column.
+
+    Args:
+        path: file to read.
 
     Raises:
-        ValueError: a column lacks, or a line holds something else than numbers.
+        ValueError: a column is missing, or a line holds something else than numbers.
     """
     header, *lines = path.read_text(encoding="utf-8-sig").splitlines() or [""]
     separator = "," if "," in header else "\t"
@@ -46,7 +57,7 @@ def read_table(path: Path) -> list[Note]:
     for name in ("onset_s", "offset_s", "midi"):
         if name not in names:
             raise ValueError(f"the header has no column {name}: {header[:80]!r}")
-    # The tables of jongwook/onsets-and-frames part their header by commas and their lines by tabs.
+    # The tables of jongwook/onsets-and-frames have commas in the header and tabs in the lines.
     rows = (line.split("\t" if "\t" in line else separator) for line in lines)
     return [
         _note(dict(zip(names, row, strict=False)), number)

@@ -31,7 +31,7 @@ def test_coarse_tempo_is_that_of_librosa(longest_s: float) -> None:
         found = librosa.autocorrelate(envelope, max_size=len(lags))
         lags[: len(found)] = found / found[0]
         expected = librosa.feature.tempo(tg=lags[:, None], sr=tempo.RATE, hop_length=1)
-        assert tempo._coarse(envelope) == pytest.approx(float(expected[0]))
+        assert tempo._estimate_coarsely(envelope) == pytest.approx(float(expected[0]))
 
 
 @pytest.mark.parametrize(
