@@ -8,18 +8,18 @@ from torch import nn
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import PretrainedWeights
-from audiocnn.backbones.plain import SurroundedNet, fully_connected, start_rectified
+from audiocnn.backbones.plain import MinSizeBackbone, create_mlp_head, init_kaiming
 from audiocnn.blocks.arguments import Size, choose
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 
 KERNELS = (11, 5, 3, 3, 3)
 FIRST_STRIDE = 4
 POOLED = (1, 2)  # convolutions with a pooling before them; one more follows the last
-# padding: (of the first convolution, of the poolings, least input along each axis)
+# padding: (of the first convolution, of the poolings, smallest input along each axis)
 PADDINGS: dict[str, tuple[Any, int, int]] = {"same": ("same", 1, 1), "published": (2, 0, 63)}
 
-# Small images leave a map of one cell: each copy of it that a classifier sees lengthens its steps.
+# Of small inputs one position is left: averaged to more, its copies would scale up the classifier's gradient.
 MEMBERS: dict[str, dict[str, Any]] = {
     "alexnet": {},
     "alexnet_small": {
@@ -34,21 +34,34 @@ WEIGHTS = {"alexnet": PretrainedWeights("alexnet-owt-7be5be79.pth", arguments={"
 
 
 @register(MEMBERS, WEIGHTS)
-class AlexNet(SurroundedNet):
+class AlexNet(MinSizeBackbone):
     """Five convolutions, the first with large kernels, and three poolings.
 
     Stages: each convolution with the pooling before it, then the last pooling.
-    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
-    Source: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014: one tower, no
-    response normalisation; Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional
-    neural networks", 2012. Differs: as torchvision's where widths are 64, 192, 384, 256, 256.
 
     Args:
-        hidden: channels of the classifier's two hidden layers.
-        size: cells along each axis to which the classifier brings the last map, by means.
-        padding: "same", or "published": less, so that 224 cells leave 6 instead of 7; inputs below 63 are
-            surrounded with zeros.
-        drop: probability that a value of the hidden layers is missing in training.
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        widths: channels of each convolution's output.
+        hidden: values of each of the classifier's two hidden layers.
+        size: positions along each axis to which the classifier averages the last feature map.
+        padding: "same", or "published": less, so that 224 positions leave 6 instead of 7; inputs below 63 are
+            padded with zeros.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability of the hidden layers.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+
+    Source:
+        Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014: one tower, no
+        response normalisation; Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep
+        convolutional neural networks", 2012.
+
+    Differs:
+        As torchvision's where widths are 64, 192, 384, 256, 256.
     """
 
     def __init__(
@@ -65,15 +78,15 @@ class AlexNet(SurroundedNet):
         pool: str = "max",
         drop: float = 0.5,
     ) -> None:
-        super().__init__(dims, in_channels)
+        first_sides, pool_sides, min_size = choose(PADDINGS, padding, "padding")
+        super().__init__(dims, in_channels, min_size)
         self.hidden, self.size, self.act, self.drop = hidden, size, act, drop
-        first_sides, pool_sides, self.least = choose(PADDINGS, padding, "padding")
         stages: list[nn.Module] = []
         before = in_channels
         for i, (width, kernel_size) in enumerate(zip(widths, KERNELS, strict=True)):
             stage = nn.Sequential()
             if i in POOLED:
-                stage.append(pool_layer(pool, 3, dims=dims, stride=2, padding=pool_sides))
+                stage.append(create_pool(pool, 3, dims=dims, stride=2, padding=pool_sides))
             stage.append(
                 ConvNormAct(
                     before,
@@ -88,14 +101,14 @@ class AlexNet(SurroundedNet):
             )
             stages.append(stage)
             before = width
-        stages.append(pool_layer(pool, 3, dims=dims, stride=2, padding=pool_sides))
+        stages.append(create_pool(pool, 3, dims=dims, stride=2, padding=pool_sides))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*widths, before)
         self.time_stride = FIRST_STRIDE * 2 ** (len(POOLED) + 1)
-        start_rectified(self)
+        init_kaiming(self)
 
     def classifier(self, n_classes: int) -> nn.Module:
         hidden = (self.hidden, self.hidden)
-        return fully_connected(
+        return create_mlp_head(
             self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )

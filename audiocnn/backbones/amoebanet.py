@@ -1,4 +1,4 @@
-"""Networks of evolved cells, AmoebaNet-A among them: which cells is for a table to say."""
+"""Networks of searched cells, which tables describe; AmoebaNet-A among them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, channels_last, dropout_classifier
+from audiocnn.backbones.base import Backbone, create_linear_head, to_channels_last
 from audiocnn.backbones.cells import Cell, Layers, Table
-from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.act import create_act
 from audiocnn.blocks.conv import ConvNormAct
 
-# AmoebaNet-A. State 0 is the map of the cell before, state 1 that of the cell before that.
+# AmoebaNet-A. State 0 is the output of the cell before, state 1 that of the cell before that.
 NORMAL = (
     (0, "average_3", 0, "max_3"),
     (1, "separable_3", 1, "identity"),
@@ -41,26 +41,38 @@ MEMBERS: dict[str, dict[str, Any]] = {
 class CellNet(Backbone):
     """A stem, then stacks of normal cells, with a reduction cell before each stack but the first.
 
-    Each reduction halves the map and doubles the channels of a state.
-    Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / time_stride)).
-    Raises: ValueError as `Cell`, and when the first reduction of the stem would have no channels.
-    Source: Real et al., "Regularized evolution for image classifier architecture search", 2018; the tables of
-    AmoebaNet-A as its authors' code reads them (tensorflow/tpu, models/official/amoeba_net). Differs: no
-    auxiliary head.
+    Each reduction halves the positions along each axis and doubles the channels of a state.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         normal: table of the normal cells.
         reduction: table of the reduction cells.
         normal_outputs: as `Cell`'s `outputs`.
-        reduction_outputs: the same.
+        reduction_outputs: as `Cell`'s `outputs`.
         repeats: normal cells in each stack (N).
         channels: of a state in the first stack (F).
         stacks: of normal cells.
         stem_channels: of the stem's 3x3 convolution.
-        stem_stride: of the same.
+        stem_stride: of the stem's convolution.
         stem_reductions: reduction cells before the first stack; they have fewer channels.
-        drop: `Cell`'s in the last cell; earlier ones' rises to it.
-        head_drop: dropout of the classifier.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        drop: drop-path rate of the last cell; those of earlier ones rise to it.
+        head_drop: dropout probability of the classifier.
+
+    Raises:
+        ValueError: as `Cell`, and when the first reduction of the stem would have no channels.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / time_stride)).
+
+    Source:
+        Real et al., "Regularized evolution for image classifier architecture search", 2018; the tables of
+        AmoebaNet-A as its authors' code reads them (tensorflow/tpu, models/official/amoeba_net).
+
+    Differs:
+        No auxiliary head.
     """
 
     def __init__(
@@ -118,19 +130,19 @@ class CellNet(Backbone):
             stages.append(cells)
             stage_channels.append(previous)
         self.stages = nn.ModuleList(stages)
-        self.last_act = act_layer(act, inplace=False)  # cells begin with one, and end without
+        self.last_act = create_act(act, inplace=False)  # cells begin with one, and end without
         self.stage_channels = tuple(stage_channels)
         self.time_stride = stem_stride << (stem_reductions + stacks - 1)
-        channels_last(self)
+        to_channels_last(self)
 
     def features(self, x: Tensor) -> list[Tensor]:
         before = previous = self.stages[0](x)
-        maps = [previous]
+        feature_maps = [previous]
         for cells in list(self.stages)[1:]:
             for cell in cells.children():
                 before, previous = previous, cell(previous, before)
-            maps.append(previous)
-        return [*maps[:-1], self.last_act(maps[-1])]
+            feature_maps.append(previous)
+        return [*feature_maps[:-1], self.last_act(feature_maps[-1])]
 
     def classifier(self, n_classes: int) -> nn.Module:
-        return dropout_classifier(self.out_channels, n_classes, self.head_drop)
+        return create_linear_head(self.out_channels, n_classes, self.head_drop)

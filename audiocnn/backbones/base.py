@@ -1,7 +1,7 @@
-"""The contract of every backbone: a image or waveform in, feature maps out.
+"""The contract of every backbone: spectrogram, image or waveform in, feature maps out.
 
-Conventions: maps are (batch, channels, frames) for dims=1, (batch, channels, bins, frames) for dims=2; for
-dims=1 the bins of a image are its channels. A family is a file: a class, and a table of its members.
+Feature maps are (batch, channels, frames) for dims=1, (batch, channels, bins, frames) for dims=2; for dims=1 the
+bins of a spectrogram are its channels. A family is a file: a class, and a table of its members.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from audiocnn.blocks.global_pool import global_pool
-from audiocnn.blocks.measure import receptive_field
+from audiocnn.blocks.cost import evaluation_mode
+from audiocnn.blocks.global_pool import create_global_pool
+from audiocnn.blocks.receptive_field import measure_receptive_field
 from audiocnn.registry import InitArgs
 
 # name of a network -> the arguments that differ from the defaults of its class
 Members = Mapping[str, Mapping[str, Any]]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB from 0 to 1, as in torchvision
 IMAGENET_STD = (0.229, 0.224, 0.225)
-LEAST_CHANNELS = 8  # that oneDNN's strided convolutions of 1 × 1 need in channels_last
+MIN_CHANNELS = 8  # that oneDNN's strided convolutions of 1 × 1 need in channels_last
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,9 @@ class Backbone(InitArgs, nn.Module):
         pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of these.
         dims: as given.
         in_channels: as given.
-        stages: one after the other; each gives a map of `features`.
-        stage_channels: channels of each map that `features` gives.
-        time_stride: input frames for each output frame, and the least that an input must have.
-        time_grid: a piece of a long input has the maps of the whole where it begins at a multiple of this.
+        stages: one after the other; the output of each is a feature map of `features`.
+        stage_channels: channels of each feature map of `features`.
+        time_stride: input frames for each output frame, and the smallest number of frames of an input.
     """
 
     members: ClassVar[Members] = MappingProxyType({})
@@ -88,81 +89,137 @@ class Backbone(InitArgs, nn.Module):
 
     @property
     def out_channels(self) -> int:
-        """Channels of the last map."""
+        """Channels of the last feature map."""
         return self.stage_channels[-1]
 
     @property
     def time_grid(self) -> int:
+        """An excerpt has the features of the whole input where it begins at a multiple of so many frames."""
         return self.time_stride
 
     @cached_property
     def receptive_field(self) -> float:
         """Input frames on which one output frame depends, the same number on both sides of frame i * stride.
 
-        Infinite where a network looks at the whole map, as squeeze-and-excitation does. Measured: a moment's
-        work for a large network.
+        Infinite where a network depends on its whole input, as with squeeze-and-excitation. Measured: that takes
+        a moment for a large network.
         """
-        return self.measured_field(self, self.time_stride)
+        return self.measure_receptive_field(self, self.time_stride)
 
-    def measured_field(self, network: nn.Module, least: int) -> float:
-        """What `receptive_field` says, of a network like this one; measured on `least` cells and more."""
+    def measure_receptive_field(self, network: nn.Module, min_size: int) -> float:
+        """Measure the receptive field of a network in time, as `receptive_field` defines it.
+
+        Args:
+            network: with the input of this one.
+            min_size: positions along each axis that its input needs; the measurement begins with them.
+
+        Returns:
+            The number of input frames.
+        """
         with torch.inference_mode(False), torch.enable_grad():  # it is found by gradient, whoever asks
-            field = receptive_field(network, (1, self.in_channels, *(least,) * self.dims))
+            field = measure_receptive_field(network, (1, self.in_channels, *(min_size,) * self.dims))
         if math.isinf(field.size):
             return math.inf
         return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The map after each stage."""
-        maps = []
+    def features(self, x: Shaped[Tensor, " batch *channels_and_positions"]) -> list[Tensor]:
+        """Compute the feature map of each stage.
+
+        Args:
+            x: spectrogram, image or waveform: (batch, in_channels, ..., frames).
+
+        Returns:
+            The feature maps: (batch, stage_channels[i], ..., frames').
+        """
+        feature_maps = []
         for stage in self.stages:
             x = stage(x)
-            maps.append(x)
-        return maps
+            feature_maps.append(x)
+        return feature_maps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The last map."""
+    def forward(
+        self, x: Shaped[Tensor, " batch *channels_and_positions"]
+    ) -> Float[Tensor, "batch out_channels *positions"]:
+        """Compute the last feature map.
+
+        Args:
+            x: spectrogram, image or waveform: (batch, in_channels, ..., frames).
+
+        Returns:
+            The feature map: (batch, out_channels, ..., ceil(frames / time_stride)).
+        """
         return self.features(x)[-1]
 
-    def map_rows(self, n_bins: int) -> int | None:
-        """Rows of the last map of images with so many bins; None for dims=1."""
+    def count_output_bins(self, n_bins: int) -> int | None:
+        """Count the bins of the last feature map.
+
+        Args:
+            n_bins: bins of the input.
+
+        Returns:
+            Their number; None for dims=1.
+        """
         if self.dims == 1:
             return None
-        before = self.training
-        with torch.no_grad():
-            rows = self.eval()(torch.zeros(1, self.in_channels, n_bins, self.time_stride)).shape[2]
-        self.train(before)
-        return rows
+        with torch.no_grad(), evaluation_mode(self):
+            return self(torch.zeros(1, self.in_channels, n_bins, self.time_stride)).shape[2]
 
     def classifier(self, n_classes: int) -> nn.Module:
-        """The head that this network was published with: last map -> logits.
+        """Create the head that this network was published with.
 
-        Shape: (batch, channels, ..., frames) -> (batch, n_classes).
+        Args:
+            n_classes: number of classes.
+
+        Returns:
+            The head: last feature map -> logits.
+
+        Shape:
+            (batch, out_channels, ..., frames) -> (batch, n_classes).
         """
         return nn.Sequential(
-            global_pool("average", self.out_channels), nn.Linear(self.out_channels, n_classes)
+            create_global_pool("average", self.out_channels), nn.Linear(self.out_channels, n_classes)
         )
 
 
-def channels_last(network: nn.Module) -> None:
-    """Lays the weights of 2-D convolutions out as dense and cheap ones are fastest; their maps follow."""
-    if any(_overruns(layer) for layer in network.modules()):
+def to_channels_last(network: nn.Module) -> None:
+    """Convert 2-D weights to the memory layout in which convolutions are fastest; their feature maps follow.
+
+    A network with a layer that corrupts memory in this layout is left as it is.
+
+    Args:
+        network: changed in place.
+    """
+    if any(_corrupts_memory(layer) for layer in network.modules()):
         return
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
-def _overruns(layer: nn.Module) -> bool:
+def _corrupts_memory(layer: nn.Module) -> bool:
     """Whether training corrupts memory with this layout without AVX-512: oneDNN's issue 6035."""
     return (
         isinstance(layer, nn.Conv2d)
         and layer.kernel_size == (1, 1)
         and max(layer.stride) > 1
-        and layer.in_channels < LEAST_CHANNELS
+        and layer.in_channels < MIN_CHANNELS
     )
 
 
-def dropout_classifier(channels: int, n_classes: int, p: float) -> nn.Sequential:
-    """The mean of each channel, dropout, a linear layer."""
-    return nn.Sequential(global_pool("average", channels), nn.Dropout(p), nn.Linear(channels, n_classes))
+def create_linear_head(in_channels: int, n_classes: int, p: float) -> nn.Sequential:
+    """Create a head of the mean of each channel, dropout and a linear layer.
+
+    Args:
+        in_channels: channels of the feature map.
+        n_classes: number of classes.
+        p: dropout probability.
+
+    Returns:
+        The head.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, n_classes).
+    """
+    return nn.Sequential(
+        create_global_pool("average", in_channels), nn.Dropout(p), nn.Linear(in_channels, n_classes)
+    )

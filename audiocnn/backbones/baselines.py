@@ -1,4 +1,4 @@
-"""Baselines: what is to be learned from a image without any convolution."""
+"""Baselines: classifiers without any convolution."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import nn
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
-from audiocnn.backbones.plain import fully_connected
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.backbones.plain import create_mlp_head
+from audiocnn.blocks.arguments import Size, to_tuple
 
 MEMBERS: dict[str, dict[str, Any]] = {
     "linear": {},
@@ -19,16 +19,22 @@ MEMBERS: dict[str, dict[str, Any]] = {
 
 @register(MEMBERS)
 class Perceptron(Backbone):
-    """The image as it is; a perceptron over all of its cells, at a fixed size, is its classifier.
-
-    Shape: (batch, in_channels, ..., frames) -> the same.
-    Source: Rosenblatt, "The perceptron", 1958; with hidden layers: Rumelhart, Hinton, Williams, "Learning
-    representations by back-propagating errors", 1986.
+    """The input as it is; the classifier is a perceptron over all of its values, averaged to a fixed size.
 
     Args:
-        size: cells along each axis to which the classifier brings a image, by means.
-        hidden: channels of the classifier's hidden layers; without any it is linear.
-        drop: probability that a hidden value is missing in training.
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        size: positions along each axis to which the classifier averages its input.
+        hidden: values of each of the classifier's hidden layers; without any it is linear.
+        act: activation of convolutions, as `create_act`.
+        drop: dropout probability of the hidden layers.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> the same.
+
+    Source:
+        Rosenblatt, "The perceptron", 1958; with hidden layers: Rumelhart, Hinton, Williams, "Learning
+        representations by back-propagating errors", 1986.
     """
 
     def __init__(
@@ -43,12 +49,12 @@ class Perceptron(Backbone):
     ) -> None:
         super().__init__(dims, in_channels)
         self.size, self.hidden, self.act, self.drop = size, hidden, act, drop
-        per_axis(size, dims, "size")
+        to_tuple(size, dims, "size")
         self.stages = nn.ModuleList([nn.Identity()])
         self.stage_channels = (in_channels,)
         self.time_stride = 1
 
     def classifier(self, n_classes: int) -> nn.Module:
-        return fully_connected(
+        return create_mlp_head(
             self.in_channels, self.size, self.hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )

@@ -1,9 +1,9 @@
 """Cells: a table of named operations, which a search can draw and change; `amoebanet.py` stacks them.
 
-Conventions: row i of a table, (left input, operation, right input, operation), makes state i + 2, the sum of
-what the two operations make of earlier states. State 0 is the map of the cell before, state 1 the map of the
-cell before that, both brought to the cell's channels by a 1x1 convolution. The cell's map is made of the
-states that no row reads, one after the other as channels.
+Row i of a table, (left input, operation, right input, operation), makes state i + 2, the sum of two operations on
+earlier states. State 0 is the output of the cell before, state 1 that of the cell before that, both brought to the
+cell's channels by a 1x1 convolution. The cell's output is the states that no row reads, one after the other as
+channels.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from itertools import chain
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.act import create_act
 from audiocnn.blocks.arguments import Size, choose
 from audiocnn.blocks.conv import conv
 from audiocnn.blocks.drop import StochasticDepth
-from audiocnn.blocks.norm import norm as norm_layer
-from audiocnn.blocks.pool import pool
+from audiocnn.blocks.norm import create_norm
+from audiocnn.blocks.pool import create_pool
 from audiocnn.blocks.separable import depthwise, pointwise
 
 Row = tuple[int, str, int, str]
@@ -30,30 +31,64 @@ Table = Sequence[Row]
 
 @dataclass(frozen=True)
 class Layers:
-    """What all layers of a network share, and how one is made."""
+    """Options that all layers of a network share, and how a layer is made.
+
+    Attributes:
+        dims: 1 or 2, the axes after channels.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+    """
 
     dims: int
     norm: str
     act: str
 
     def unit(self, out_channels: int, *convolutions: nn.Module) -> nn.Sequential:
-        """An activation, convolutions, a norm: in this order, as cells add maps that are not rectified."""
+        """Create an activation, convolutions, a norm: in this order, as cells add states that are not rectified.
+
+        Args:
+            out_channels: channels of the output.
+            convolutions: one after the other.
+
+        Returns:
+            The layer.
+        """
         return nn.Sequential(
-            act_layer(self.act, inplace=False),  # others read the same state
+            create_act(self.act, inplace=False),  # others read the same state
             *convolutions,
-            norm_layer(self.norm, out_channels, dims=self.dims),
+            create_norm(self.norm, out_channels, dims=self.dims),
         )
 
     def plain(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1
     ) -> nn.Sequential:
-        """A unit of one convolution."""
+        """Create a unit of one convolution.
+
+        Args:
+            in_channels: channels of the input.
+            out_channels: channels of the output.
+            kernel_size: positions of the kernel.
+            stride: of the convolution.
+
+        Returns:
+            The layer.
+        """
         bias = self.norm == "none"
         convolution = conv(in_channels, out_channels, kernel_size, dims=self.dims, stride=stride, bias=bias)
         return self.unit(out_channels, convolution)
 
     def separable(self, channels: int, kernel_size: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-        """A unit of a depthwise and a pointwise convolution."""
+        """Create a unit of a depthwise and a pointwise convolution.
+
+        Args:
+            channels: of the input and the output.
+            kernel_size: positions of the depthwise kernel.
+            stride: of the depthwise convolution.
+            dilation: of the depthwise convolution.
+
+        Returns:
+            The layer.
+        """
         return self.unit(
             channels,
             depthwise(channels, kernel_size, dims=self.dims, stride=stride, dilation=dilation, bias=False),
@@ -67,7 +102,7 @@ def _identity(layers: Layers, channels: int, stride: int) -> nn.Module:
 
 def _pool(name: str) -> Operation:
     def make(layers: Layers, channels: int, stride: int) -> nn.Module:
-        return pool(name, 3, dims=layers.dims, stride=stride, padding=1)
+        return create_pool(name, 3, dims=layers.dims, stride=stride, padding=1)
 
     return make
 
@@ -90,7 +125,7 @@ def _pointwise(layers: Layers, channels: int, stride: int) -> nn.Module:
 
 
 def _narrow(*kernels: int | tuple[int, int]) -> Operation:
-    """Convolutions one after the other between 1x1 convolutions to a quarter of the channels and back."""
+    """Create convolutions one after the other between 1x1 convolutions to a quarter of the channels and back."""
 
     def make(layers: Layers, channels: int, stride: int) -> nn.Module:
         width = max(1, channels // 4)
@@ -105,12 +140,12 @@ def _narrow(*kernels: int | tuple[int, int]) -> Operation:
 
 
 def _factorised(layers: Layers, channels: int, stride: int) -> nn.Module:
-    """In 1-D one convolution over time: there are no bins."""
+    """Create two convolutions over an axis each; in 1-D one over time: there are no bins."""
     return _narrow(*(((1, 7), (7, 1)) if layers.dims == 2 else (7,)))(layers, channels, stride)
 
 
 Operation = Callable[[Layers, int, int], nn.Module]
-# name -> what makes it of (layers, channels, stride): maps keep their channels and have ceil(size / stride).
+# name -> what makes it of (layers, channels, stride): as many channels, ceil(size / stride) positions.
 OPERATIONS: dict[str, Operation] = {
     "identity": _identity,
     "average_3": _pool("average"),
@@ -125,50 +160,69 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-class Halving(nn.Module):
-    """A map of half the size: one part of its channels from even cells, one from odd cells.
+class FactorisedReduction(nn.Module):
+    """Half the positions along each axis: some channels from even positions, the others from odd ones.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / 2)).
-    Source: Zoph et al., "Learning transferable architectures for scalable image recognition", 2018, in its
-    authors' code: factorised reduction.
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        layers: options of its layers.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / 2)).
+
+    Source:
+        Zoph et al., "Learning transferable architectures for scalable image recognition", 2018, in its
+        authors' code: factorised reduction.
     """
 
     def __init__(self, in_channels: int, out_channels: int, layers: Layers) -> None:
         super().__init__()
-        self.act = act_layer(layers.act, inplace=False)
+        self.act = create_act(layers.act, inplace=False)
         parts = (out_channels - out_channels // 2, out_channels // 2)
         self.parts = nn.ModuleList(
             pointwise(in_channels, part, dims=layers.dims, stride=2, bias=layers.norm == "none")
             for part in parts
             if part
         )
-        self.norm = norm_layer(layers.norm, out_channels, dims=layers.dims)
+        self.norm = create_norm(layers.norm, out_channels, dims=layers.dims)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
         x = self.act(x)
         odd = functional.pad(x[(..., *(slice(1, None),) * (x.ndim - 2))], (0, 1) * (x.ndim - 2))
         return self.norm(torch.cat([part(y) for part, y in zip(self.parts, (x, odd), strict=False)], dim=1))
 
 
 class Cell(nn.Module):
-    """The cell of a table.
-
-    Shape: (batch, previous_channels, ..., frames) of the cell before and (batch, before_channels, ..., frames
-    or twice as many) of the one before that -> (batch, out_channels, ..., ceil(frames / stride)).
-    Raises: ValueError when a row reads a state that is not made before it, an operation has no name of
-        OPERATIONS, or a state is neither read nor in `outputs`.
-    Source: Real et al., "Regularized evolution for image classifier architecture search", 2018.
+    """The network within a cell, as a table describes it.
 
     Args:
+        table: its rows.
+        previous_channels: channels of the output of the cell before.
+        before_channels: channels of the output of the cell before that.
         channels: of each state.
+        layers: options of its layers.
         stride: of the operations on states 0 and 1; of a reduction cell 2.
-        before_stride: of the map before the previous, compared with that.
-        outputs: states that the map is made of; those that no row reads when None.
-        drop: probability that what an operation gives is missing in training; the identity always gives.
+        before_stride: positions of the output of the cell before that for each of the cell before.
+        outputs: states that the output is made of; those that no row reads when None.
+        drop: drop-path rate of each operation but the identity.
 
     Attributes:
-        out_channels: of its map.
+        out_channels: channels of the output.
         stride: as given.
+
+    Raises:
+        ValueError: a row reads a state that is not made before it, an operation has no name of OPERATIONS, or
+            a state is neither read nor in `outputs`.
+
+    Shape:
+        (batch, previous_channels, ..., frames) of the cell before and (batch, before_channels, ..., frames or
+        twice as many) of the one before that -> (batch, out_channels, ..., ceil(frames / stride)).
+
+    Source:
+        Real et al., "Regularized evolution for image classifier architecture search", 2018.
     """
 
     def __init__(
@@ -191,7 +245,7 @@ class Cell(nn.Module):
         self.previous = layers.plain(previous_channels, channels, 1)
         halves = before_stride > 1
         self.before = (
-            Halving(before_channels, channels, layers)
+            FactorisedReduction(before_channels, channels, layers)
             if halves
             else layers.plain(before_channels, channels, 1)
         )
@@ -205,7 +259,11 @@ class Cell(nn.Module):
             _identity(layers, channels, stride) for state in self.outputs if state < 2
         )
 
-    def forward(self, previous: Tensor, before: Tensor) -> Tensor:
+    def forward(
+        self,
+        previous: Float[Tensor, "batch previous_channels *positions"],
+        before: Float[Tensor, "batch before_channels *positions_before"],
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
         states = [self.previous(previous), self.before(before)]
         operations = iter(self.operations)
         for left, _, right, _ in self.table:
@@ -216,9 +274,16 @@ class Cell(nn.Module):
 
 
 def check_table(table: Table) -> tuple[Row, ...]:
-    """The rows of a table.
+    """Check a table.
 
-    Raises: ValueError as `Cell`.
+    Args:
+        table: its rows.
+
+    Returns:
+        The rows as tuples.
+
+    Raises:
+        ValueError: as `Cell`.
     """
     for i, row in enumerate(table):
         if len(row) != 4:
@@ -233,9 +298,17 @@ def check_table(table: Table) -> tuple[Row, ...]:
 
 
 def check_outputs(table: Table, outputs: Sequence[int] | None) -> tuple[int, ...]:
-    """The states that a cell's map is made of, in their order.
+    """Find the states that a cell's output is made of.
 
-    Raises: ValueError as `Cell`.
+    Args:
+        table: its rows.
+        outputs: states that a caller asks for; those that no row reads when None.
+
+    Returns:
+        The states, in their order.
+
+    Raises:
+        ValueError: as `Cell`.
     """
     read = {state for row in table for state in (row[0], row[2])}
     unread = [state for state in range(len(table) + 2) if state not in read]

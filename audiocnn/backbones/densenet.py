@@ -7,10 +7,10 @@ from typing import Any
 from torch import nn
 
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, channels_last
+from audiocnn.backbones.base import Backbone, PretrainedWeights, to_channels_last
 from audiocnn.blocks.conv import ConvNormAct, norm_act
 from audiocnn.blocks.dense import DenseBlock, DenseTransition
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 
 MEMBERS: dict[str, dict[str, Any]] = {
     "densenet121": {"depths": (6, 12, 24, 16)},
@@ -27,21 +27,30 @@ WEIGHTS = {
 
 @register(MEMBERS, WEIGHTS)
 class DenseNet(Backbone):
-    """A strided stem, then dense blocks with transitions between them, each of which halves map and channels.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 2^(1 +
-    len(depths)))).
-    Source: Huang et al., "Densely connected convolutional networks", 2017, table 1: DenseNet-BC. Differs:
-    transitions pool a last cell that stands alone, too.
+    """A strided stem, then dense blocks with transitions between them, each of which halves positions and channels.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         depths: layers in each dense block.
         growth: channels that each layer adds.
         stem_channels: twice the growth when None.
-        bottleneck: channels within a layer for each of the growth.
+        bottleneck: channels between a layer's two convolutions for each of the growth.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
         pool: of the stem.
         transition_pool: of the transitions.
-        drop: probability that a value which a layer adds is missing in training.
+        drop: dropout probability of a layer's new values.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 2^(1 +
+        len(depths)))).
+
+    Source:
+        Huang et al., "Densely connected convolutional networks", 2017, table 1: DenseNet-BC.
+
+    Differs:
+        Transitions pool a last position that stands alone, too.
     """
 
     def __init__(
@@ -63,12 +72,12 @@ class DenseNet(Backbone):
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         channels = 2 * growth if stem_channels is None else stem_channels
         stem = ConvNormAct(in_channels, channels, 7, stride=2, **common)
-        stages = [nn.Sequential(stem, pool_layer(pool, 3, dims=dims, stride=2, padding=1))]
+        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=dims, stride=2, padding=1))]
         stage_channels = [channels]
         for i, depth in enumerate(depths):
             stages.append(nn.Sequential())
             if i:
-                halving = pool_layer(transition_pool, 2, dims=dims, ceil_mode=True)
+                halving = create_pool(transition_pool, 2, dims=dims, ceil_mode=True)
                 stages[-1].append(DenseTransition(channels, channels // 2, halving, **common))
                 channels //= 2
             block = DenseBlock(channels, growth, depth, bottleneck=bottleneck, drop=drop, **common)
@@ -79,4 +88,4 @@ class DenseNet(Backbone):
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(stage_channels)
         self.time_stride = 2 ** (1 + len(depths))
-        channels_last(self)
+        to_channels_last(self)

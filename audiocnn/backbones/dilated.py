@@ -1,4 +1,4 @@
-"""DilatedNet: the context of a map from dilated convolutions, at full pace."""
+"""DilatedNet: context from dilated convolutions, at full time resolution."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
 
 @register({"dilated": {}})
 class DilatedNet(Backbone):
-    """A convolution over three cells, then residual ones whose dilations double.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, channels, ..., frames).
-    Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016. Differs: it has
-    norms and shortcuts, and begins anew with small dilations.
+    """A convolution over three positions, then residual ones whose dilations double.
 
     Args:
-        channels: of every map.
+        in_channels: channels of the input.
+        dims: 1 or 2, the axes after channels.
+        channels: of every feature map.
         dilations: of each residual convolution, along every axis.
         groups: of the residual convolutions.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, channels, ..., frames).
+
+    Source:
+        Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
+
+    Differs:
+        It has norms and shortcuts, and begins anew with small dilations.
     """
 
     def __init__(

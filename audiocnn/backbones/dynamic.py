@@ -1,4 +1,4 @@
-"""Networks whose kernels are made while they run: of the map, of its places, of embeddings, or of a bank."""
+"""Networks whose kernels are computed in the forward pass: from the input, from embeddings, or from a bank."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.backbones import register
@@ -14,7 +15,7 @@ from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct, norm_act
 from audiocnn.blocks.dynamic import ConvBank, DynamicConv, DynamicLocalFilter
 from audiocnn.blocks.hyper import HyperConv, KernelGenerator
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 
 Make = Callable[[int], nn.Module]  # channels -> a convolution that keeps them
 GENERATED = 16  # channels of the kernels that one hypernetwork makes for all stages
@@ -31,20 +32,30 @@ MEMBERS: dict[str, dict[str, Any]] = {
 class DynamicNet(Backbone):
     """Stages of a plain convolution, a dynamic one and a pooling by 2.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / stride)) with a stride
-    of 2 for each width.
-    Raises: ValueError when there are no kernels of this name, 16 does not divide a width of "hyper", or
-    there is no kernel of the choice.
-    Source: of each convolution as its block says; the stages are ours.
-
     Args:
-        kernels: where those of the second convolutions come from. mixed: of several by what the whole map is
-            (`DynamicConv`); local: predicted for each place (`DynamicLocalFilter`); hyper: predicted by one
-            network from each layer's embeddings (`HyperConv`); bank: the one chosen of several (`ConvBank`).
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        kernels: of the second convolutions. mixed: a mixture that depends on the whole feature map (`DynamicConv`);
+            local: predicted for each position (`DynamicLocalFilter`); hyper: predicted by one network from each
+            layer's embeddings (`HyperConv`); bank: the chosen one of a bank (`ConvBank`).
         widths: channels of each stage.
         n_kernels: of mixed and bank.
-        choice: of bank, from 0: the kernel that is trained and heard. The others stay as they are, so that
-            a network learns another class or style beside those that it has.
+        choice: of bank, from 0: the kernel that is trained and used. The others stay as they are, so that a network
+            learns another class or style beside those that it has.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+
+    Raises:
+        ValueError: there are no kernels of this name, 16 does not divide a width of "hyper", or there is no
+            kernel of the choice.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / stride)) with a stride of
+        2 for each width.
+
+    Source:
+        of each convolution as its block says; the stages are ours.
     """
 
     def __init__(
@@ -69,7 +80,7 @@ class DynamicNet(Backbone):
                     ConvNormAct(before, width, 3, dims=dims, norm=norm, act=act),
                     make(width),
                     *norm_act(width, dims=dims, norm=norm, act=act),
-                    pool_layer(pool, 2, dims=dims, ceil_mode=True),
+                    create_pool(pool, 2, dims=dims, ceil_mode=True),
                 )
             )
         self.stages = nn.ModuleList(stages)
@@ -77,10 +88,15 @@ class DynamicNet(Backbone):
         self.time_stride = 2 ** len(widths)
 
 
-class Chosen(nn.Module):
-    """A bank's convolution with one of its kernels for all examples.
+class ChosenKernelConv(nn.Module):
+    """A bank's convolution with the same kernel for all examples.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
+    Args:
+        bank: the kernels.
+        choice: number of the kernel, from 0.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
     """
 
     def __init__(self, bank: ConvBank, choice: int) -> None:
@@ -89,7 +105,9 @@ class Chosen(nn.Module):
             raise ValueError(f"choice is {choice}, expected 0 to {len(bank.weight) - 1}")
         self.bank, self.choice = bank, choice
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions"]:
         return self.bank(x, torch.full((x.shape[0],), self.choice, device=x.device))
 
 
@@ -107,7 +125,7 @@ def _hyper(dims: int, n_kernels: int, choice: int) -> Make:
 
 
 def _bank(dims: int, n_kernels: int, choice: int) -> Make:
-    return lambda width: Chosen(ConvBank(n_kernels, width, width, 3, dims=dims, bias=False), choice)
+    return lambda width: ChosenKernelConv(ConvBank(n_kernels, width, width, 3, dims=dims, bias=False), choice)
 
 
 KERNELS = {"mixed": _mixed, "local": _local, "hyper": _hyper, "bank": _bank}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
-from audiocnn.backbones.inverted import Row, norm_with, scaled, scaled_rows, trunk_stages
+from audiocnn.backbones.base import PretrainedWeights
+from audiocnn.backbones.inverted import InvertedBackbone, Row, configure_norm, scale_channels, scale_rows
 
 ROWS = (
     Row(1, 16, 1, 1, 3, squeeze=4),
@@ -45,20 +43,27 @@ WEIGHTS = {
 
 
 @register(MEMBERS, WEIGHTS)
-class EfficientNet(Backbone):
+class EfficientNet(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks with squeeze-and-excitation, a 1x1 convolution.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
-    Source: Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019,
-    table 1; eps and momentum of the norms as in torchvision.
-
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         width: channels for each of B0's.
         depth: blocks for each of B0's, rounded up.
+        norm: of convolutions, as `create_norm`.
         norm_eps: added to the variance.
         norm_momentum: of batch norm.
-        drop: as `inverted.trunk_stages`.
-        head_drop: dropout of the classifier.
+        act: activation of convolutions, as `create_act`.
+        drop: as `InvertedBackbone`.
+        head_drop: dropout probability of the classifier.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
+
+    Source:
+        Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019, table 1;
+        eps and momentum of the norms as in torchvision.
     """
 
     def __init__(
@@ -75,19 +80,14 @@ class EfficientNet(Backbone):
         drop: float = 0.2,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__(dims, in_channels)
-        self.head_drop = head_drop
-        rows = scaled_rows(ROWS, width, depth)
-        self.stages, self.stage_channels, self.time_stride = trunk_stages(
+        super().__init__(
+            dims,
             in_channels,
-            scaled(32, width),
-            rows,
-            4 * rows[-1].channels,
-            dims=dims,
-            norm=norm_with(norm, norm_eps, norm_momentum),
+            scale_rows(ROWS, width, depth),
+            stem_channels=scale_channels(32, width),
+            last_channels=4 * scale_channels(320, width),
+            norm=configure_norm(norm, norm_eps, norm_momentum),
             act=act,
             drop=drop,
+            head_drop=head_drop,
         )
-
-    def classifier(self, n_classes: int) -> nn.Module:
-        return dropout_classifier(self.out_channels, n_classes, self.head_drop)

@@ -1,20 +1,20 @@
-"""GoogLeNet: modules that look at a map through kernels of several sizes at once."""
+"""GoogLeNet: modules of parallel convolutions with kernels of different sizes."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
+from audiocnn.backbones.base import Backbone, PretrainedWeights, create_linear_head
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inception import Inception
-from audiocnn.blocks.norm import Norm
-from audiocnn.blocks.norm import norm as norm_layer
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.norm import Norm, create_norm
+from audiocnn.blocks.pool import create_pool
 
 # (1x1, (before 3x3, 3x3), (before 5x5, 5x5), after the pooling): channels within a module, a group at a time
 Row = tuple[int, tuple[int, int], tuple[int, int], int]
@@ -34,23 +34,32 @@ SMALL: tuple[tuple[Row, ...], ...] = (
     ((32, (32, 64), (8, 16), 16), (32, (32, 64), (8, 16), 16)),
     ((64, (48, 96), (16, 32), 32),),
 )
-POOLS = (3, 2)  # cells that are pooled before the second and the third group
+POOLS = (3, 2)  # size of the pooling before the second and the third group
 EPSILON = 1e-3  # of the batch norms, as in torchvision
 
 
-class Halve(nn.Module):
-    """A pooling by 2 of a map that is made even by repeating the last cell.
+class EvenSizePool(nn.Module):
+    """A pooling by 2 of a feature map that is made even by repeating the last position.
 
-    Its windows begin at cells 0, 2, 4, ... and may reach over the end: for even sizes all is as in
+    Its windows begin at positions 0, 2, 4, ... and may reach over the end: for even sizes all is as in
     torchvision, and odd ones lose nothing.
-    Shape: (batch, channels, ..., frames) -> (batch, channels, ..., ceil(frames / 2)).
+
+    Args:
+        pool: as `create_pool`.
+        kernel_size: positions of a window.
+        dims: 1 or 2, the axes after channels.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels, ..., ceil(frames / 2)).
     """
 
     def __init__(self, pool: str, kernel_size: int, *, dims: int) -> None:
         super().__init__()
-        self.pool = pool_layer(pool, kernel_size, dims=dims, stride=2, ceil_mode=True)
+        self.pool = create_pool(pool, kernel_size, dims=dims, stride=2, ceil_mode=True)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch channels *positions"]
+    ) -> Float[Tensor, "batch channels *positions_out"]:
         sides = [side for size in reversed(x.shape[2:]) for side in (0, size % 2)]
         return self.pool(functional.pad(x, sides, mode="replicate") if any(sides) else x)
 
@@ -67,16 +76,27 @@ class GoogLeNet(Backbone):
     """A stem of three convolutions, then groups of Inception modules with a pooling before each group.
 
     Stages: the stem's first convolution, its others, and each module.
-    Shape: (batch, in_channels, ..., frames) -> (batch, channels of the last module, ..., ceil(frames / 32)).
-    Source: Szegedy et al., "Going deeper with convolutions", 2015, table 1. Differs: as in torchvision norms
-    in the place of response normalisation, 3x3 kernels in the place of 5x5 (`large_kernel`), 2x2 cells pooled
-    before the last group; without the two auxiliary classifiers.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         stem: channels of its three convolutions.
         groups: channels within each Inception module, in three groups.
         large_kernel: 5 as in the paper, or 3.
-        drop: probability that a value before the classifier is missing in training.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability of the classifier.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, channels of the last module, ..., ceil(frames / 32)).
+
+    Source:
+        Szegedy et al., "Going deeper with convolutions", 2015, table 1.
+
+    Differs:
+        As in torchvision norms in the place of response normalisation, 3x3 kernels in the place of 5x5
+        (`large_kernel`), 2x2 positions pooled before the last group; without the two auxiliary classifiers.
     """
 
     def __init__(
@@ -94,19 +114,19 @@ class GoogLeNet(Backbone):
     ) -> None:
         super().__init__(dims, in_channels)
         self.drop = drop
-        normalise: Norm = partial(norm_layer, "batch", eps=EPSILON) if norm == "batch" else norm
+        normalise: Norm = partial(create_norm, "batch", eps=EPSILON) if norm == "batch" else norm
         common: dict[str, Any] = {"dims": dims, "norm": normalise, "act": act}
         first, second, before = stem
         stages: list[nn.Module] = [
             ConvNormAct(in_channels, first, 7, stride=2, **common),
             nn.Sequential(
-                Halve(pool, 3, dims=dims),
+                EvenSizePool(pool, 3, dims=dims),
                 ConvNormAct(first, second, 1, **common),
                 ConvNormAct(second, before, 3, **common),
             ),
         ]
         channels = [first, before]
-        for group, cells in zip(groups, (3, *POOLS), strict=True):
+        for group, window in zip(groups, (3, *POOLS), strict=True):
             for j, (direct, medium, large, pooled) in enumerate(group):
                 module = Inception(
                     before,
@@ -115,10 +135,10 @@ class GoogLeNet(Backbone):
                     large,
                     pooled,
                     large_kernel=large_kernel,
-                    pool=pool_layer(pool, 3, dims=dims, stride=1, padding=1),
+                    pool=create_pool(pool, 3, dims=dims, stride=1, padding=1),
                     **common,
                 )
-                stages.append(module if j else nn.Sequential(Halve(pool, cells, dims=dims), module))
+                stages.append(module if j else nn.Sequential(EvenSizePool(pool, window, dims=dims), module))
                 before = module.out_channels
                 channels.append(before)
         self.stages = nn.ModuleList(stages)
@@ -126,4 +146,4 @@ class GoogLeNet(Backbone):
         self.time_stride = 2 ** (2 + len(groups))
 
     def classifier(self, n_classes: int) -> nn.Module:
-        return dropout_classifier(self.out_channels, n_classes, self.drop)
+        return create_linear_head(self.out_channels, n_classes, self.drop)

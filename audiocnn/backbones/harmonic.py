@@ -1,7 +1,7 @@
-"""Networks over a log-frequency image whose kernels reach harmonic intervals.
+"""Networks over a log-frequency spectrogram whose kernels reach harmonic intervals.
 
-HarmonicNet works at one pace; HarmonicUNet has a slow middle, where the same work costs a quarter and each
-cell sees four frames: there most of the channels are.
+HarmonicNet works at full time resolution; HarmonicUNet has a middle at a coarser one, where the same work costs a
+quarter and a position spans four frames: there most of the channels are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,7 +28,7 @@ DILATIONS = (
     ((4, 4), (1, 4)),
     ((12, 16), (1, 32)),
 )
-# Of HarmonicUNet: the stages before, within (in cells of several frames) and after the slow middle.
+# Of HarmonicUNet: the stages before, within (at the coarser time resolution) and after the middle.
 BEFORE = (((12, 1), (1, 1)), ((7, 1), (12, 1)))
 MIDDLE = (((12, 1), (1, 1)), ((7, 2), (1, 4)), ((12, 4), (1, 2)), ((4, 1), (1, 1)))
 AFTER = (((1, 1), (12, 1)),)
@@ -36,22 +37,27 @@ HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10)
 
 @register({"harmonic": {}})
 class HarmonicNet(Backbone):
-    """One map row a semitone: harmonics stacked as channels, then residual blocks of dilated convolutions.
+    """A row for each semitone: harmonics stacked as channels, then residual blocks of dilated convolutions.
 
-    Every pitch is judged by the same weights, apart from one bias a channel and pitch.
-    Shape: (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames), where row i of the output is the
-    semitone whose middle is bin bins_per_semitone * i + bins_per_semitone // 2.
-    Source: Wei, Cao, Dixon, Gong, "HPPNet: modeling the harmonic structure and pitch invariance in piano
-    transcription", 2022; harmonic stacking: Bittner et al., "Deep salience representations", 2017.
-    Differs: the intervals are reached by the depth of 3x3 kernels instead of parallel convolutions; no
-    recurrence.
+    All pitches share the same weights, apart from one bias for each channel and pitch.
 
     Args:
-        channels: width of every map.
-        n_pitches: rows of the output, from the lowest semitone of the image.
+        channels: of every feature map.
+        n_pitches: rows of the output, from the lowest semitone of the spectrogram.
         bins_per_semitone: an odd number of bins.
         harmonics: multiples of a pitch's frequency stacked at its row.
         dilations: of the two convolutions of each block, each in (semitones, frames).
+
+    Shape:
+        (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames), where row i of the output is the
+        semitone whose middle is bin bins_per_semitone * i + bins_per_semitone // 2.
+
+    Source:
+        Wei, Cao, Dixon, Gong, "HPPNet: modeling the harmonic structure and pitch invariance in piano
+        transcription", 2022; harmonic stacking: Bittner et al., "Deep salience representations", 2017.
+
+    Differs:
+        The intervals are reached by the depth of 3x3 kernels instead of parallel convolutions; no recurrence.
     """
 
     pitch_rows = True
@@ -77,16 +83,23 @@ class HarmonicNet(Backbone):
     def features(self, x: Tensor) -> list[Tensor]:
         # The layout that dense convolutions are fastest in; one channel does not tell it by itself.
         stacked = self.stack(x).contiguous(memory_format=torch.channels_last)
-        maps = [self.stem(stacked) + self.pitch_bias]
+        feature_maps = [self.stem(stacked) + self.pitch_bias]
         for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        return maps
+            feature_maps.append(stage(feature_maps[-1]))
+        return feature_maps
 
-    def stack(self, x: Tensor) -> Tensor:
-        """Each pitch's harmonics as channels.
+    def stack(self, x: Float[Tensor, "batch 1 bins frames"]) -> Float[Tensor, "batch stacked pitches frames"]:
+        """Stack each pitch's harmonics as channels.
 
-        Shape: (batch, 1, bins, frames) -> (batch, harmonics * bins_per_semitone, n_pitches, frames); zeros
-        where a harmonic lies outside the image.
+        Args:
+            x: spectrogram.
+
+        Returns:
+            The stacked bins; zeros where a harmonic lies outside the spectrogram.
+
+        Shape:
+            (batch, 1, bins, frames) -> (batch, harmonics * bins_per_semitone, n_pitches, frames); zeros where
+            a harmonic lies outside the spectrogram.
         """
         batch, _, bins, frames = x.shape
         n_rows = bins // self.bins_per_semitone
@@ -98,7 +111,7 @@ class HarmonicNet(Backbone):
 
 
 def _reach(dilations: Dilations) -> int:
-    """Frames to each side that blocks of these dilations see."""
+    """Compute the frames to each side in the receptive field of blocks of these dilations."""
     return sum(first[1] + second[1] for first, second in dilations)
 
 
@@ -117,23 +130,32 @@ def _block(channels: int, first: tuple[int, int], second: tuple[int, int], *betw
 
 @register({"harmonic_unet": {}})
 class HarmonicUNet(HarmonicNet):
-    """A HarmonicNet whose middle goes at a slower pace: strided down, residual blocks, transposed up, added.
+    """A HarmonicNet with a middle at a coarser time resolution: strided down, residual blocks, transposed up, added.
 
-    In each block of the middle every pitch is also told what all of them do together: a pedal, a room and a
-    recording's level are theirs in common.
-    Shape: (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames). Stages: those before the middle,
-    the middle's (a cell for `pool` frames), those after it.
-    Source: as HarmonicNet; Ronneberger, Fischer, Brox, "U-Net", 2015, with one step down and a sum for the
-    concatenation; the common track after Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018. Differs: it
-    keeps time, and is added instead of multiplied.
+    In each block of the middle context pooled over pitch is added to every pitch: the pedal, reverberation and level
+    are common to all.
 
     Args:
-        channels: width of the maps at full pace.
-        middle_channels: width of the maps in the middle.
-        pool: frames to a cell of the middle.
+        channels: of the feature maps at full time resolution.
+        middle_channels: of the feature maps in the middle.
+        pool: frames for each position in time of the middle.
+        n_pitches: as `HarmonicNet`.
+        bins_per_semitone: as `HarmonicNet`.
+        harmonics: as `HarmonicNet`.
         before: dilations as in HarmonicNet.
-        middle: the same, in (semitones, cells).
+        middle: the same, in (semitones, positions of the middle).
         after: the same, in (semitones, frames).
+
+    Shape:
+        (batch, 1, bins, frames) -> (batch, channels, n_pitches, frames). Stages: those before the middle, the
+        middle's (a position for `pool` frames), those after it.
+
+    Source:
+        as HarmonicNet; Ronneberger, Fischer, Brox, "U-Net", 2015, with one step down and a sum for the
+        concatenation; the pooled context after Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018.
+
+    Differs:
+        It keeps time, and is added instead of multiplied.
     """
 
     def __init__(
@@ -171,21 +193,25 @@ class HarmonicUNet(HarmonicNet):
         return self.pool
 
     def features(self, x: Tensor) -> list[Tensor]:
-        maps = super().features(x)
-        fine, n_frames = maps[-1], x.shape[-1]
-        maps.append(self.down(functional.pad(fine, (0, -n_frames % self.pool))))
+        feature_maps = super().features(x)
+        fine, n_frames = feature_maps[-1], x.shape[-1]
+        feature_maps.append(self.down(functional.pad(fine, (0, -n_frames % self.pool))))
         for stage in self.middle_stages:
-            maps.append(stage(maps[-1]))
-        maps.append(fine + self.up(maps[-1])[..., :n_frames])
+            feature_maps.append(stage(feature_maps[-1]))
+        feature_maps.append(fine + self.up(feature_maps[-1])[..., :n_frames])
         for stage in self.after_stages:
-            maps.append(stage(maps[-1]))
-        return maps
+            feature_maps.append(stage(feature_maps[-1]))
+        return feature_maps
 
 
 class PitchContext(nn.Module):
-    """What all pitches do together, for each of them: mean and maximum over pitch, two convolutions in time.
+    """Context pooled over pitch: mean and maximum over all pitches, then two convolutions in time.
 
-    Shape: (batch, channels, pitches, frames) -> (batch, channels, 1, frames); 0 at the start.
+    Args:
+        channels: of the feature map.
+
+    Shape:
+        (batch, channels, pitches, frames) -> (batch, channels, 1, frames); 0 at the start.
     """
 
     def __init__(self, channels: int) -> None:
@@ -198,5 +224,7 @@ class PitchContext(nn.Module):
             norm,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch channels pitches frames"]
+    ) -> Float[Tensor, "batch channels 1 frames"]:
         return self.net(torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)).unsqueeze(2)

@@ -1,19 +1,18 @@
-"""The trunk that networks of inverted bottlenecks share; what they differ in are tables."""
+"""The trunk that networks of inverted bottlenecks share; they differ in their tables."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
-from audiocnn.backbones.base import channels_last
+from audiocnn.backbones.base import Backbone, create_linear_head, to_channels_last
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inverted import InvertedBottleneck
-from audiocnn.blocks.norm import Norm
-from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.norm import Norm, create_norm
 
 
 class Row(NamedTuple):
@@ -21,8 +20,8 @@ class Row(NamedTuple):
 
     Attributes:
         expansion: of each block.
-        channels: of its map.
-        depth: blocks.
+        channels: of its feature map.
+        depth: number of blocks.
         stride: of the first block.
         kernel_size: of the depthwise convolutions.
         squeeze: a block's input channels for each one of its squeeze-and-excitation; 0: without.
@@ -36,10 +35,18 @@ class Row(NamedTuple):
     squeeze: int = 0
 
 
-def scaled(channels: int, width: float) -> int:
-    """The multiple of 8 nearest to channels * width, or the next one where that loses more than a tenth.
+def scale_channels(channels: int, width: float) -> int:
+    """Compute the multiple of 8 nearest to channels * width, or the next one where that loses more than a tenth.
 
-    Raises: ValueError when the width is not above 0.
+    Args:
+        channels: of the published network.
+        width: channels for each of those.
+
+    Returns:
+        The number of channels.
+
+    Raises:
+        ValueError: the width is not above 0.
     """
     if width <= 0:
         raise ValueError(f"width is {width}, expected more than 0")
@@ -48,66 +55,105 @@ def scaled(channels: int, width: float) -> int:
     return nearest if nearest >= 0.9 * wanted else nearest + 8
 
 
-def scaled_rows(rows: Iterable[Row], width: float, depth: float = 1.0) -> list[Row]:
-    """The rows of a wider or narrower, deeper or shallower network.
+def scale_rows(rows: Iterable[Row], width: float, depth: float = 1.0) -> list[Row]:
+    """Scale a table to a wider or narrower, deeper or shallower network.
 
-    Raises: ValueError when width or depth is not above 0.
+    Args:
+        rows: of the published network.
+        width: channels for each of its channels, as `scale_channels`.
+        depth: blocks for each of its blocks, rounded up.
+
+    Returns:
+        The rows of the scaled network.
+
+    Raises:
+        ValueError: width or depth is not above 0.
     """
     if depth <= 0:
         raise ValueError(f"depth is {depth}, expected more than 0")
     return [
-        row._replace(channels=scaled(row.channels, width), depth=math.ceil(row.depth * depth)) for row in rows
+        row._replace(channels=scale_channels(row.channels, width), depth=math.ceil(row.depth * depth))
+        for row in rows
     ]
 
 
-def trunk_stages(
-    in_channels: int,
-    stem_channels: int,
-    rows: Sequence[Row],
-    last_channels: int,
-    *,
-    dims: int,
-    norm: Norm,
-    act: str,
-    drop: float,
-) -> tuple[nn.ModuleList, tuple[int, ...], int]:
-    """The stages, the channels of their maps, and the stride of all.
-
-    They are a strided stem, one for each row, and a 1x1 convolution.
+class InvertedBackbone(Backbone):
+    """A strided stem, a stage for each row of a table, and a 1x1 convolution.
 
     Args:
-        drop: probability that a block's branch is missing in training, where it would be after the last
-            block; that of block i of n is i / n of it, as in EfficientNet's code.
+        dims: as `Backbone`.
+        in_channels: as `Backbone`.
+        rows: the table.
+        stem_channels: channels of the stem's feature map.
+        last_channels: channels of the last feature map.
+        norm: as `create_norm`.
+        act: as `create_act`.
+        drop: drop-path rate that a block after the last one would have; that of block i of n is i / n of it,
+            as in EfficientNet's code.
+        head_drop: dropout probability of the classifier.
+
+    Raises:
+        ValueError: as `InvertedBottleneck`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, last_channels, ..., ceil(frames / time_stride)).
     """
-    n_blocks, block = sum(row.depth for row in rows), 0
-    stem = ConvNormAct(in_channels, stem_channels, 3, dims=dims, stride=2, norm=norm, act=act)
-    stages: list[nn.Sequential] = [stem]
-    channels = stem_channels
-    for row in rows:
-        stages.append(nn.Sequential())
-        for i in range(row.depth):
-            stages[-1].append(
-                InvertedBottleneck(
-                    channels,
-                    row.channels,
-                    row.kernel_size,
-                    dims=dims,
-                    stride=1 if i else row.stride,
-                    expansion=row.expansion,
-                    norm=norm,
-                    act=act,
-                    squeeze_channels=max(1, channels // row.squeeze) if row.squeeze else 0,
-                    stochastic_depth=drop * block / n_blocks,
+
+    def __init__(
+        self,
+        dims: int,
+        in_channels: int,
+        rows: Sequence[Row],
+        *,
+        stem_channels: int,
+        last_channels: int,
+        norm: Norm,
+        act: str,
+        drop: float,
+        head_drop: float,
+    ) -> None:
+        super().__init__(dims, in_channels)
+        self.head_drop = head_drop
+        options: Any = {"dims": dims, "norm": norm, "act": act}
+        n_blocks, block = sum(row.depth for row in rows), 0
+        stages: list[nn.Sequential] = [ConvNormAct(in_channels, stem_channels, 3, stride=2, **options)]
+        channels = stem_channels
+        for row in rows:
+            stages.append(nn.Sequential())
+            for i in range(row.depth):
+                stages[-1].append(
+                    InvertedBottleneck(
+                        channels,
+                        row.channels,
+                        row.kernel_size,
+                        stride=1 if i else row.stride,
+                        expansion=row.expansion,
+                        squeeze_channels=max(1, channels // row.squeeze) if row.squeeze else 0,
+                        stochastic_depth=drop * block / n_blocks,
+                        **options,
+                    )
                 )
-            )
-            channels, block = row.channels, block + 1
-    stages.append(ConvNormAct(channels, last_channels, 1, dims=dims, norm=norm, act=act))
-    stage_channels = (stem_channels, *(row.channels for row in rows), last_channels)
-    trunk = nn.ModuleList(stages)
-    channels_last(trunk)
-    return trunk, stage_channels, 2 * math.prod(row.stride for row in rows)
+                channels, block = row.channels, block + 1
+        stages.append(ConvNormAct(channels, last_channels, 1, **options))
+        self.stages = nn.ModuleList(stages)
+        self.stage_channels = (stem_channels, *(row.channels for row in rows), last_channels)
+        self.time_stride = 2 * math.prod(row.stride for row in rows)
+        to_channels_last(self)
+
+    def classifier(self, n_classes: int) -> nn.Module:
+        """Create the head that this network was published with: mean, dropout, a linear layer."""
+        return create_linear_head(self.out_channels, n_classes, self.head_drop)
 
 
-def norm_with(name: str, eps: float, momentum: float) -> Norm:
-    """The norm of this name with these settings; by its name alone where it is none."""
-    return name if name == "none" else partial(norm_layer, name, eps=eps, momentum=momentum)
+def configure_norm(name: str, eps: float, momentum: float) -> Norm:
+    """Choose a norm with its settings.
+
+    Args:
+        name: as `create_norm`.
+        eps: added to the variance.
+        momentum: of the running mean and variance of batch norm.
+
+    Returns:
+        What makes the norm; the name alone where it is none.
+    """
+    return name if name == "none" else partial(create_norm, name, eps=eps, momentum=momentum)

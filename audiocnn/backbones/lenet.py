@@ -5,30 +5,42 @@ from __future__ import annotations
 from torch import nn
 
 from audiocnn.backbones import register
-from audiocnn.backbones.plain import SurroundedNet
-from audiocnn.blocks.act import act as act_layer
+from audiocnn.backbones.plain import MinSizeBackbone
+from audiocnn.blocks.act import create_act
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.global_pool import global_pool
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.global_pool import create_global_pool
+from audiocnn.blocks.pool import create_pool
 
-# padding: (of the convolutions, whether a pooling reaches over the edge, least input along each axis)
+# padding: (of the convolutions, whether a pooling reaches over the edge, smallest input along each axis)
 PADDINGS = {"same": ("same", True, 1), "published": ("valid", False, 32)}
 
 
 @register({"lenet5": {}})
-class LeNet(SurroundedNet):
+class LeNet(MinSizeBackbone):
     """Three 5x5 convolutions, with a pooling by 2 between them: C1, C3 and C5.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 4)).
-    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
-    section II.B. Differs: C3 reads all maps of S2, pooling has nothing to learn, the last layer is linear.
-
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         widths: channels of C1, C3 and C5.
-        hidden: channels of the classifier's layer F6.
-        padding: "same", or "published": none, which leaves one cell of 32 in each axis; smaller inputs are
-            surrounded with zeros, as digits of 28x28 were.
+        hidden: values of the classifier's layer F6.
+        padding: "same", or "published": none, which leaves one position of 32 in each axis; smaller inputs are
+            padded with zeros, as digits of 28x28 were.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability before the last layer.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 4)).
+
+    Source:
+        LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
+        section II.B.
+
+    Differs:
+        C3 reads all feature maps of S2, pooling has nothing to learn, the last layer is linear.
     """
 
     def __init__(
@@ -44,12 +56,14 @@ class LeNet(SurroundedNet):
         pool: str = "average",
         drop: float = 0.0,
     ) -> None:
-        super().__init__(dims, in_channels)
+        sides, over_edge, min_size = choose(PADDINGS, padding, "padding")
+        super().__init__(dims, in_channels, min_size)
         self.hidden, self.act, self.drop = hidden, act, drop
-        sides, over_edge, self.least = choose(PADDINGS, padding, "padding")
         stages = []
         for i, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False)):
-            stage = nn.Sequential(pool_layer(pool, 2, dims=dims, ceil_mode=over_edge) if i else nn.Identity())
+            stage = nn.Sequential(
+                create_pool(pool, 2, dims=dims, ceil_mode=over_edge) if i else nn.Identity()
+            )
             stage.append(ConvNormAct(before, width, 5, dims=dims, padding=sides, norm=norm, act=act))
             stages.append(stage)
         self.stages = nn.ModuleList(stages)
@@ -58,9 +72,9 @@ class LeNet(SurroundedNet):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
-            global_pool("average", self.out_channels),
+            create_global_pool("average", self.out_channels),
             nn.Linear(self.out_channels, self.hidden),
-            act_layer(self.act),
+            create_act(self.act),
             nn.Dropout(self.drop),
             nn.Linear(self.hidden, n_classes),
         )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
-from audiocnn.backbones.inverted import Row, norm_with, scaled, scaled_rows, trunk_stages
+from audiocnn.backbones.base import PretrainedWeights
+from audiocnn.backbones.inverted import InvertedBackbone, Row, configure_norm, scale_channels, scale_rows
 
 ROWS = (
     Row(1, 16, 1, 1),
@@ -29,19 +27,26 @@ WEIGHTS = {"mnasnet1_0": PretrainedWeights("mnasnet1.0_top1_73.512-f206786ef8.pt
 
 
 @register(MEMBERS, WEIGHTS)
-class MNasNet(Backbone):
+class MNasNet(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, 1280, ..., ceil(frames / 32)).
-    Source: Tan et al., "MnasNet: platform-aware neural architecture search for mobile", 2019; the rows of its
-    model B1, as in torchvision.
-
     Args:
-        width: channels of each map but the last for each of the paper's.
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        width: channels of each feature map but the last for each of the paper's.
         depth: blocks for each of the paper's, rounded up.
+        norm: of convolutions, as `create_norm`.
         norm_momentum: of batch norm: each batch counts little, as in the paper's training of many epochs.
-        drop: as `inverted.trunk_stages`; the paper has none.
-        head_drop: dropout of the classifier.
+        act: activation of convolutions, as `create_act`.
+        drop: as `InvertedBackbone`; the paper has none.
+        head_drop: dropout probability of the classifier.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, 1280, ..., ceil(frames / 32)).
+
+    Source:
+        Tan et al., "MnasNet: platform-aware neural architecture search for mobile", 2019; the rows of its
+        model B1, as in torchvision.
     """
 
     def __init__(
@@ -57,18 +62,14 @@ class MNasNet(Backbone):
         drop: float = 0.0,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__(dims, in_channels)
-        self.head_drop = head_drop
-        self.stages, self.stage_channels, self.time_stride = trunk_stages(
+        super().__init__(
+            dims,
             in_channels,
-            scaled(32, width),
-            scaled_rows(ROWS, width, depth),
-            1280,
-            dims=dims,
-            norm=norm_with(norm, eps=1e-5, momentum=norm_momentum),
+            scale_rows(ROWS, width, depth),
+            stem_channels=scale_channels(32, width),
+            last_channels=1280,
+            norm=configure_norm(norm, eps=1e-5, momentum=norm_momentum),
             act=act,
             drop=drop,
+            head_drop=head_drop,
         )
-
-    def classifier(self, n_classes: int) -> nn.Module:
-        return dropout_classifier(self.out_channels, n_classes, self.head_drop)

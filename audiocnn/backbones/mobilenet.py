@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, dropout_classifier
-from audiocnn.backbones.inverted import Row, scaled, scaled_rows, trunk_stages
+from audiocnn.backbones.base import PretrainedWeights
+from audiocnn.backbones.inverted import InvertedBackbone, Row, scale_channels, scale_rows
 
 ROWS = (
     Row(1, 16, 1, 1),
@@ -28,17 +26,24 @@ WEIGHTS = {"mobilenet_v2": PretrainedWeights("mobilenet_v2-b0353104.pth")}
 
 
 @register(MEMBERS, WEIGHTS)
-class MobileNetV2(Backbone):
+class MobileNetV2(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
-    Source: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, table 2.
-
     Args:
-        width: channels of each map for each of the paper's; the last map's never fall below the paper's.
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        width: channels of each feature map for each of the paper's; the last one never has fewer than the paper's.
         depth: blocks for each of the paper's, rounded up.
-        drop: as `inverted.trunk_stages`; the paper has none.
-        head_drop: dropout of the classifier.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        drop: as `InvertedBackbone`; the paper has none.
+        head_drop: dropout probability of the classifier.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
+
+    Source:
+        Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, table 2.
     """
 
     def __init__(
@@ -53,18 +58,14 @@ class MobileNetV2(Backbone):
         drop: float = 0.0,
         head_drop: float = 0.2,
     ) -> None:
-        super().__init__(dims, in_channels)
-        self.head_drop = head_drop
-        self.stages, self.stage_channels, self.time_stride = trunk_stages(
+        super().__init__(
+            dims,
             in_channels,
-            scaled(32, width),
-            scaled_rows(ROWS, width, depth),
-            scaled(1280, max(1.0, width)),
-            dims=dims,
+            scale_rows(ROWS, width, depth),
+            stem_channels=scale_channels(32, width),
+            last_channels=scale_channels(1280, max(1.0, width)),
             norm=norm,
             act=act,
             drop=drop,
+            head_drop=head_drop,
         )
-
-    def classifier(self, n_classes: int) -> nn.Module:
-        return dropout_classifier(self.out_channels, n_classes, self.head_drop)

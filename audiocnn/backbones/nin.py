@@ -1,4 +1,4 @@
-"""Network in network: small perceptrons that slide over the map in the place of convolutions."""
+"""Network in network: small perceptrons that slide over the feature map in the place of convolutions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
-from audiocnn.backbones.plain import start_rectified
+from audiocnn.backbones.plain import init_kaiming
 from audiocnn.blocks.conv import conv
-from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.blocks.inception import MlpConv
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 
 # (kernel_size, stride, channels of the convolutions) of each perceptron
 Layers = tuple[tuple[int, int, tuple[int, ...]], ...]
@@ -36,16 +36,27 @@ MEMBERS: dict[str, dict[str, Any]] = {
 class NiN(Backbone):
     """Sliding perceptrons, with a pooling by 2 and dropout between them.
 
-    The classifier is the last layer of the last perceptron, and the mean of its maps.
-    Shape: (batch, in_channels, ..., frames) -> (batch, last layer's channels, ..., ceil(frames / stride)),
-    where the stride is that of the convolutions, times 2 for each pooling.
-    Source: Lin, Chen, Yan, "Network in network", 2014, section 4; for ImageNet the authors' model in Caffe's
-    collection. Differs: all layers pad, so that sizes are as above; no rectifier after the classifier's
-    layer.
+    The classifier is the last layer of the last perceptron, and the mean of its feature maps.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         layers: (kernel_size, stride, channels of the convolutions) of each perceptron.
-        drop: probability that a value between perceptrons is missing in training.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability between perceptrons.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, last layer's channels, ..., ceil(frames / stride)), where
+        the stride is that of the convolutions, times 2 for each pooling.
+
+    Source:
+        Lin, Chen, Yan, "Network in network", 2014, section 4; for ImageNet the authors' model in Caffe's
+        collection.
+
+    Differs:
+        All layers pad, so that sizes are as above; no rectifier after the classifier's layer.
     """
 
     def __init__(
@@ -65,7 +76,7 @@ class NiN(Backbone):
         for i, (kernel_size, stride, widths) in enumerate(layers):
             stage = nn.Sequential()
             if i:
-                stage.extend([pool_layer(pool, 3, dims=dims, stride=2, padding=1), nn.Dropout(drop)])
+                stage.extend([create_pool(pool, 3, dims=dims, stride=2, padding=1), nn.Dropout(drop)])
                 self.time_stride *= 2
             stage.append(
                 MlpConv(before, tuple(widths), kernel_size, dims=dims, stride=stride, norm=norm, act=act)
@@ -75,9 +86,9 @@ class NiN(Backbone):
             self.time_stride *= stride
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(widths[-1] for _, _, widths in layers)
-        start_rectified(self)
+        init_kaiming(self)
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
-            conv(self.out_channels, n_classes, 1, dims=self.dims), global_pool("average", n_classes)
+            conv(self.out_channels, n_classes, 1, dims=self.dims), create_global_pool("average", n_classes)
         )

@@ -1,24 +1,31 @@
-"""What networks without shortcuts share: their start, small inputs, and fully connected heads."""
+"""Initialisation, small inputs and fully connected heads of networks without shortcuts."""
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones.base import Backbone
-from audiocnn.blocks.act import act as act_layer
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.act import create_act
+from audiocnn.blocks.arguments import Size, to_tuple
 
 FIXED_SIZE_POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
 
 
-def start_rectified(module: nn.Module) -> None:
-    """Draws the weights of all convolutions so that maps keep their size through any depth; biases 0.
+def init_kaiming(module: nn.Module) -> None:
+    """Initialise all convolutions so that the variance of features stays the same through any depth; biases are 0.
 
-    Without norms torch's own start lets the maps of deep networks fade.
-    Source: He et al., "Delving deep into rectifiers", 2015, equation 10.
+    Without norms torch's own initialisation lets the features of deep networks fade.
+
+    Args:
+        module: changed in place.
+
+    Source:
+        He et al., "Delving deep into rectifiers", 2015, equation 10.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d):
@@ -27,37 +34,54 @@ def start_rectified(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-class SurroundedNet(Backbone):
-    """A network whose layers may pad less than the contract asks: small inputs are surrounded with zeros.
+class MinSizeBackbone(Backbone):
+    """A network whose layers may pad less than the contract asks: small inputs are padded with zeros.
+
+    Args:
+        dims: as `Backbone`.
+        in_channels: as `Backbone`.
+        min_size: positions along each axis that its layers need.
 
     Attributes:
-        least: cells along each axis that its layers need.
+        min_size: as given.
     """
 
-    least: int
+    def __init__(self, dims: int, in_channels: int, min_size: int) -> None:
+        super().__init__(dims, in_channels)
+        self.min_size = min_size
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        return super().features(surrounded(x, self.least))
+    def features(self, x: Float[Tensor, "batch in_channels *positions"]) -> list[Tensor]:
+        return super().features(pad_to_size(x, self.min_size))
 
     @cached_property
     def receptive_field(self) -> float:
-        """As of every backbone; measured without zeros, beside which the smallest inputs all look alike."""
-        return self.measured_field(nn.Sequential(*self.stages), max(self.least, self.time_stride))
+        """As of every backbone; measured without the zeros, beside which the smallest inputs all look alike."""
+        return self.measure_receptive_field(nn.Sequential(*self.stages), max(self.min_size, self.time_stride))
 
 
-def surrounded(x: Tensor, least: int) -> Tensor:
-    """The map, with zeros around it where an axis has less than `least` cells.
+def pad_to_size(
+    x: Float[Tensor, "batch channels *positions"], min_size: int
+) -> Float[Tensor, "batch channels *positions_out"]:
+    """Pad a feature map with zeros on both sides where an axis is too short.
 
-    Shape: (batch, channels, ..., frames) -> (batch, channels, ..., at least `least`).
+    Args:
+        x: feature map.
+        min_size: positions that each axis shall have.
+
+    Returns:
+        The feature map, with the input in the middle.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels, ..., max(frames, min_size)).
     """
     sides: list[int] = []
     for size in x.shape[2:]:
-        missing = max(0, least - size)
+        missing = max(0, min_size - size)
         sides = [missing // 2, missing - missing // 2, *sides]
     return functional.pad(x, sides) if any(sides) else x
 
 
-def fully_connected(
+def create_mlp_head(
     in_channels: int,
     size: Size,
     hidden: tuple[int, ...],
@@ -67,21 +91,30 @@ def fully_connected(
     act: str = "relu",
     drop: float = 0.0,
 ) -> nn.Sequential:
-    """A perceptron over a map that is brought to a fixed size by means.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, n_classes).
+    """Create a fully connected head over a feature map that is averaged to a fixed size.
 
     Args:
-        size: cells along each axis that the perceptron sees.
-        hidden: channels of its hidden layers.
-        drop: probability that a hidden value is missing in training.
+        in_channels: channels of the feature map.
+        size: positions along each axis of the averaged feature map.
+        hidden: values of each hidden layer.
+        n_classes: number of classes.
+        dims: 1 or 2, the axes after channels.
+        act: of the hidden layers, as `create_act`.
+        drop: dropout probability of a hidden value.
+
+    Returns:
+        The head.
+
+    Raises:
+        ValueError: as `create_act`, or a size is none.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, n_classes).
     """
-    cells = per_axis(size, dims, "size")
-    width = in_channels
-    for n in cells:
-        width *= n
-    head = nn.Sequential(FIXED_SIZE_POOLS[dims](cells), nn.Flatten())
+    sizes = to_tuple(size, dims, "size")
+    width = in_channels * math.prod(sizes)
+    head = nn.Sequential(FIXED_SIZE_POOLS[dims](sizes), nn.Flatten())
     for channels in hidden:
-        head.extend([nn.Linear(width, channels), act_layer(act), nn.Dropout(drop)])
+        head.extend([nn.Linear(width, channels), create_act(act), nn.Dropout(drop)])
         width = channels
     return head.append(nn.Linear(width, n_classes))

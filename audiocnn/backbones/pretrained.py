@@ -19,7 +19,7 @@ from audiocnn.backbones.base import Backbone
 
 N_CLASSES = 1000  # of ImageNet
 RGB = 3
-HEADS = ("fc", "classifier")  # what torchvision calls them
+HEADS = ("fc", "classifier")  # their names in torchvision
 AUXILIARY = ("aux1", "aux2")  # GoogLeNet's heads for training
 # A count that only training reads, and that files older than it lack.
 COUNT = "num_batches_tracked"
@@ -30,15 +30,19 @@ Layers = list[tuple[str, dict[str, Tensor]]]
 def load_torchvision(
     backbone: Backbone, state_dict: Mapping[str, Tensor], classifier: nn.Module | None = None
 ) -> None:
-    """Copies the weights and running means of a torchvision model into ours of the same shape.
+    """Copy the weights and running means of a torchvision model into ours of the same shape.
 
-    Layer by layer in their order, as their names differ; within a layer by name. Where the backbone has not 3
-    input channels, each has the sum of the first convolution's weights over RGB, divided by their number: a
-    grey image in all of them has the maps that it has as RGB.
-    Raises: ValueError when a layer or a tensor's shape differs, with its name and both: nothing is copied.
+    Layer by layer in their order, as their names differ; within a layer by name. Where the backbone has not 3 input
+    channels, each has the sum of the first convolution's weights over RGB, divided by their number: a grey image in
+    all of them has the features that it has as RGB.
 
     Args:
-        classifier: with the weights of the model's last layers; these are left out when None.
+        backbone: changed in place.
+        state_dict: of the torchvision model.
+        classifier: changed in place, to the weights of the model's last layers; these are left out when None.
+
+    Raises:
+        ValueError: a layer or a tensor's shape differs; the message has its name and both. Nothing is copied.
     """
     ours = _layers(backbone.state_dict())
     if classifier is not None:
@@ -86,15 +90,21 @@ def _for_channels(weight: Tensor, in_channels: int) -> Tensor:
 
 
 def pretrained(name: str, *, progress: bool = True, **arguments: Any) -> tuple[Backbone, nn.Module]:
-    """A network with torchvision's ImageNet weights, and its classifier of 1000 classes.
+    """Create a network with torchvision's ImageNet weights.
 
-    The file is fetched once, into torch.hub's folder, its checksum is compared, and nothing in it is run.
-    Raises: ValueError when there are no weights for this name, or arguments change a shape; ConnectionError
-    when the file is neither there nor to be had.
+    The file is downloaded once, into torch.hub's folder, its checksum is compared, and nothing in it is run.
 
     Args:
-        progress: show how much has been fetched.
+        name: of a network with published weights: `list_backbones(pretrained=True)`.
+        progress: show how much has been downloaded.
         arguments: as of `create_backbone`: in_channels, norm and the like.
+
+    Returns:
+        The backbone, and its classifier of 1000 classes.
+
+    Raises:
+        ValueError: there are no weights for this name, or arguments change a shape.
+        ConnectionError: the file is neither there nor to be had.
     """
     family = backbone_family(name)
     if name not in family.weights:

@@ -10,7 +10,7 @@ from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone, PretrainedWeights
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct, conv, norm_act
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 from audiocnn.blocks.residual import ResidualV1, ResidualV2
 
 BLOCKS = {1: ResidualV1, 2: ResidualV2}
@@ -41,21 +41,31 @@ WEIGHTS = {
 
 @register(MEMBERS, WEIGHTS)
 class ResNet(Backbone):
-    """A strided stem, then stages of residual blocks; each stage but the first halves the map.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
-    Source: He et al., "Deep residual learning for image recognition", 2016, table 1; version 2: the same,
-    "Identity mappings in deep residual networks", 2016; squeeze: Hu, Shen, Sun, "Squeeze-and-excitation
-    networks", 2018. Differs: as the blocks say.
+    """A strided stem, then stages of residual blocks; each stage but the first halves the positions along each axis.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         depths: blocks in each stage.
-        widths: channels of each stage's map; those of the paper when None.
+        widths: channels of each stage's feature map; those of the paper when None.
         branch: basic or bottleneck.
         version: 1, or 2 with norm and activation before each convolution.
         squeeze: channels for each one of a block's squeeze-and-excitation; 0: without.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
         pool: of the stem.
-        drop: probability that the last block's branch is missing in training; earlier ones' rises to it.
+        drop: drop-path rate of the last block; those of earlier ones rise to it.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+
+    Source:
+        He et al., "Deep residual learning for image recognition", 2016, table 1; version 2: the same,
+        "Identity mappings in deep residual networks", 2016; squeeze: Hu, Shen, Sun, "Squeeze-and-excitation
+        networks", 2018.
+
+    Differs:
+        As the blocks say.
     """
 
     def __init__(
@@ -83,7 +93,7 @@ class ResNet(Backbone):
             if version == 1  # V2's blocks begin with a norm
             else conv(in_channels, stem_channels, 7, dims=dims, stride=2, bias=False)
         )
-        stages = [nn.Sequential(stem, pool_layer(pool, 3, dims=dims, stride=2, padding=1))]
+        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=dims, stride=2, padding=1))]
         rates = iter([drop * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
         before = stem_channels
         for i, (depth, width) in enumerate(zip(depths, channels, strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.backbones import register
@@ -11,7 +12,7 @@ from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.residual import DilatedResidual
 
-# Sizes of the authors' code: for polyphonic music, and for images read as a row of 784 pixels.
+# Sizes of the authors' code: for polyphonic music, and for images read as sequences of 784 pixels.
 MEMBERS: dict[str, dict[str, Any]] = {
     "tcn": {},
     "tcn_small": {"channels": (25,) * 8, "kernel_size": 7, "drop": 0.05},
@@ -22,17 +23,28 @@ MEMBERS: dict[str, dict[str, Any]] = {
 class TemporalNet(Backbone):
     """Residual blocks of two causal convolutions, whose dilations double from block to block.
 
-    A frame of the map hears its own and earlier frames alone. With dims=2 only time is causal and dilated;
+    A frame of the output depends on its own and earlier frames alone. With dims=2 only time is causal and dilated;
     bins are padded on both sides.
-    Shape: (batch, in_channels, ..., frames) -> (batch, channels[-1], ..., frames).
-    Source: Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for
-    sequence modeling", 2018, figure 1. Differs: as `DilatedResidual`.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         channels: of each block.
         kernel_size: of each convolution, in frames; for dims=2 in bins too, and then odd.
-        padding: causal, or same for a network that also hears what follows.
-        drop: probability that a channel is missing in training.
+        padding: causal, or same for a network with look-ahead.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        drop: dropout probability of a channel.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, channels[-1], ..., frames).
+
+    Source:
+        Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for
+        sequence modeling", 2018, figure 1.
+
+    Differs:
+        As `DilatedResidual`.
     """
 
     def __init__(
@@ -70,15 +82,16 @@ class TemporalNet(Backbone):
         self.time_stride = 1
 
     def classifier(self, n_classes: int) -> nn.Module:
-        """A linear layer over the last frame, which hears all others that any frame does."""
+        """Create a linear layer over the last frame, whose receptive field reaches furthest into the input."""
         return nn.Sequential(LastFrame(), nn.Linear(self.out_channels, n_classes))
 
 
 class LastFrame(nn.Module):
     """The last frame, as a mean over its bins where there are any.
 
-    Shape: (batch, channels, ..., frames) -> (batch, channels).
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels).
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels"]:
         return x[..., -1].flatten(2).mean(dim=2) if x.ndim > 3 else x[..., -1]

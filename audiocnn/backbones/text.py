@@ -1,8 +1,8 @@
 """Networks over sequences of tokens: words, notes, chords.
 
-Conventions: a token is a number below in_channels, the size of the vocabulary. The input is (batch, frames)
-of tokens, or (batch, in_channels, frames) of how likely each token is, as a image in 1-D; one-hot, both are
-the same.
+A token is a number below in_channels, the size of the vocabulary. The input is (batch, frames)
+of tokens, or (batch, in_channels, frames) of the probability of each token; one-hot, both
+are the same.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
-from audiocnn.blocks.act import act as act_layer
+from audiocnn.blocks.act import create_act
 from audiocnn.blocks.arguments import only_dims
 from audiocnn.blocks.conv import ConvNormAct, conv
-from audiocnn.blocks.global_pool import global_pool
-from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.global_pool import create_global_pool
+from audiocnn.blocks.norm import create_norm
 from audiocnn.blocks.pool import dynamic_k, k_max
 
 MIDI_PITCHES = 128
@@ -28,13 +29,18 @@ NO_BINS = "a sequence of tokens has no bins"
 
 
 class TokenEmbedding(nn.Embedding):
-    """A vector for each token, or the mean vector of tokens that are more or less likely.
+    """A vector for each token, or the mean vector of tokens, weighted by their probabilities.
 
-    Shape: (batch, frames) or (batch, tokens, frames) -> (batch, channels, frames).
-    Raises: ValueError for an input of another shape.
+    Raises:
+        ValueError: for an input of another shape.
+
+    Shape:
+        (batch, frames) or (batch, tokens, frames) -> (batch, channels, frames).
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(
+        self, input: Shaped[Tensor, " batch *tokens_and_frames"]
+    ) -> Float[Tensor, "batch channels frames"]:
         if input.ndim == 2 and not input.is_floating_point():
             return super().forward(input).transpose(1, 2)
         if input.ndim != 3 or input.shape[1] != self.num_embeddings:
@@ -53,17 +59,26 @@ TEXT_CNNS: dict[str, dict[str, Any]] = {
 
 @register(TEXT_CNNS)
 class TextCNN(Backbone):
-    """Kernels of several lengths side by side over the vectors of tokens; the largest of each in time.
-
-    Shape: (batch, frames) or (batch, in_channels, frames) -> (batch, channels * len(kernel_sizes), frames).
-    Raises: ValueError when dims is not 1.
-    Source: Kim, "Convolutional neural networks for sentence classification", 2014, figure 1: CNN-rand.
+    """Convolutions with kernels of different lengths side by side over the vectors of tokens; their maxima in time.
 
     Args:
+        dims: 1 or 2, the axes after channels.
         in_channels: size of the vocabulary.
         embedding_channels: length of a token's vector.
         channels: for each kernel size.
-        drop: dropout of the classifier.
+        kernel_sizes: of the parallel convolutions.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        drop: dropout probability of the classifier.
+
+    Raises:
+        ValueError: dims is not 1.
+
+    Shape:
+        (batch, frames) or (batch, in_channels, frames) -> (batch, channels * len(kernel_sizes), frames).
+
+    Source:
+        Kim, "Convolutional neural networks for sentence classification", 2014, figure 1: CNN-rand.
     """
 
     def __init__(
@@ -80,7 +95,7 @@ class TextCNN(Backbone):
     ) -> None:
         super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
         self.drop = drop
-        kernels = Parallel(
+        kernels = ParallelBranches(
             ConvNormAct(
                 embedding_channels,
                 channels,
@@ -98,26 +113,46 @@ class TextCNN(Backbone):
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
-            global_pool("max", self.out_channels),
+            create_global_pool("max", self.out_channels),
             nn.Dropout(self.drop),
             nn.Linear(self.out_channels, n_classes),
         )
 
 
-class Parallel(nn.ModuleList):
-    """What each module makes of the same map, one after the other as channels."""
+class ParallelBranches(nn.ModuleList):
+    """The outputs of parallel modules, one after the other as channels.
 
-    def forward(self, x: Tensor) -> Tensor:
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, sum of the modules' channels, ..., frames).
+    """
+
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions"]:
         return torch.cat([module(x) for module in self], dim=1)
 
 
 class WideConv(nn.Module):
-    """Each row of a token's vector convolved by itself, from where the kernel begins to meet the sequence.
+    """Each row of a token's vector convolved by itself, with full padding.
 
-    Shape: (batch, rows * in_maps, frames) -> (batch, rows' * out_maps, k), where rows' are half the rows if
-    folded. Channels are row by row, in a row map by map.
-    Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
-    2014. Differs: the bias comes before folding and pooling, which is the same function.
+    Args:
+        rows: of the input.
+        in_maps: feature maps of each row of the input.
+        out_maps: feature maps of each row of the output.
+        kernel_size: frames of each kernel.
+        fold: add rows by pairs.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+
+    Shape:
+        (batch, rows * in_maps, frames) -> (batch, rows' * out_maps, k), where rows' are half the rows if
+        folded. Channels are row by row, in a row feature map by feature map.
+
+    Source:
+        Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences", 2014.
+
+    Differs:
+        The bias comes before folding and pooling, which is the same function.
     """
 
     def __init__(
@@ -134,12 +169,14 @@ class WideConv(nn.Module):
             groups=rows,
             bias=norm == "none",
         )
-        self.norm = norm_layer(norm, (rows // 2 if fold else rows) * out_maps, dims=1)
-        self.act = act_layer(act)
+        self.norm = create_norm(norm, (rows // 2 if fold else rows) * out_maps, dims=1)
+        self.act = create_act(act)
 
-    def forward(self, x: Tensor, k: int) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels frames"], k: int
+    ) -> Float[Tensor, "batch out_channels k"]:
         y = self.conv(x)
-        if self.fold:  # (batch, rows * maps, frames) -> (batch, rows / 2 * maps, frames)
+        if self.fold:  # (batch, rows * feature maps, frames) -> (batch, rows / 2 * feature maps, frames)
             y = y.unflatten(1, (-1, 2, self.out_maps)).sum(dim=2).flatten(1, 2)
         return self.act(self.norm(k_max(y, k)))
 
@@ -156,21 +193,33 @@ class DynamicCNN(Backbone):
 
     Layer l of L keeps (L - l) / L of the input's frames, the last one as many as the one before it; the
     classifier keeps k_top of those, which are the k_top that the last layer of the paper keeps. What is kept
-    depends on the sequence: a frame of the map has no fixed place in time.
-    Shape: (batch, frames) or (batch, in_channels, frames) -> (batch, stage_channels[-1], ceil(frames / L)).
-    Raises: ValueError when dims is not 1, or the rows cannot be folded.
-    Source: Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences",
-    2014; the sizes are those for binary sentiment, as FredericGodin/DynamicCNN has them from the authors'
-    program. Differs: sequences with fewer than k_top values left end in zeros.
+    depends on the sequence: a frame of the output has no fixed position in time.
 
     Args:
+        dims: 1 or 2, the axes after channels.
         in_channels: size of the vocabulary.
         embedding_channels: length of a token's vector: rows of the first layer.
-        maps: for each layer the feature maps of a row.
+        maps: number of feature maps of a row, for each layer.
         kernel_sizes: of each layer.
-        k_top: frames that the classifier sees.
+        k_top: frames that the classifier reads.
         fold: whether each layer adds its rows by pairs.
-        drop: dropout of the classifier.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        drop: dropout probability of the classifier.
+
+    Raises:
+        ValueError: dims is not 1, or the rows cannot be folded.
+
+    Shape:
+        (batch, frames) or (batch, in_channels, frames) -> (batch, stage_channels[-1], ceil(frames / L)).
+
+    Source:
+        Kalchbrenner, Grefenstette, Blunsom, "A convolutional neural network for modelling sentences", 2014;
+        the sizes are those for binary sentiment, as FredericGodin/DynamicCNN has them from the authors'
+        program.
+
+    Differs:
+        Sequences with fewer than k_top values left end in zeros.
     """
 
     def __init__(
@@ -208,32 +257,36 @@ class DynamicCNN(Backbone):
 
     def features(self, x: Tensor) -> list[Tensor]:
         embedding, *layers = self.stages
-        maps, n_frames, n_layers = [embedding(x)], x.shape[-1], len(layers)
+        feature_maps, n_frames, n_layers = [embedding(x)], x.shape[-1], len(layers)
         for i, layer in enumerate(layers, start=1):
             # The last layer keeps what the one before it does: the classifier chooses k_top of them.
             k = dynamic_k(min(i, n_layers - 1), n_layers, n_frames, 1) if n_layers > 1 else n_frames
-            maps.append(layer(maps[-1], k))
-        return maps
+            feature_maps.append(layer(feature_maps[-1], k))
+        return feature_maps
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
-            TopValues(self.k_top),
+            TopK(self.k_top),
             nn.Flatten(),
             nn.Dropout(self.drop),
             nn.Linear(self.k_top * self.out_channels, n_classes),
         )
 
 
-class TopValues(nn.Module):
+class TopK(nn.Module):
     """The k largest values of each channel in their order, with zeros after them where there are fewer.
 
-    Shape: (batch, channels, frames) -> (batch, channels, k).
+    Args:
+        k: number of values.
+
+    Shape:
+        (batch, channels, frames) -> (batch, channels, k).
     """
 
     def __init__(self, k: int) -> None:
         super().__init__()
         self.k = k
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch channels k"]:
         missing = self.k - x.shape[-1]
         return functional.pad(x, (0, missing)) if missing > 0 else k_max(x, self.k)

@@ -8,10 +8,10 @@ from torch import nn
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone, PretrainedWeights
-from audiocnn.backbones.plain import fully_connected, start_rectified
+from audiocnn.backbones.plain import create_mlp_head, init_kaiming
 from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.pool import create_pool
 
 # The paper's configurations: the kernels of each block's convolutions.
 A = ((3,), (3,), (3, 3), (3, 3), (3, 3))
@@ -57,19 +57,31 @@ WEIGHTS = {
 class VGG(Backbone):
     """Blocks of small convolutions, each followed by a pooling by 2.
 
-    Stages: each convolution with the pooling before it, then the last pooling. VGG-19's maps 0, 2, 4, 8 and
+    Stages: each convolution with the pooling before it, then the last pooling. VGG-19's feature maps 0, 2, 4, 8 and
     12 are those called conv1_1 to conv5_1 in style transfer.
-    Shape: (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
-    Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
-    2015, table 1. Differs: a pooling's last window may reach over the edge; norms as torchvision has them.
 
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         kernels: of the convolutions of each block; A to E are the paper's.
-        widths: channels of each block's maps.
-        hidden: channels of the classifier's two hidden layers.
-        size: cells along each axis to which the classifier brings the last map, by means.
+        widths: channels of each block's feature maps.
+        hidden: values of each of the classifier's two hidden layers.
+        size: positions along each axis to which the classifier averages the last feature map.
         response_norm: local response normalisation after the first convolution, as in A-LRN.
-        drop: probability that a value of the hidden layers is missing in training.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability of the hidden layers.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+
+    Source:
+        Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015,
+        table 1.
+
+    Differs:
+        A pooling's last window may reach over the edge; norms as torchvision has them.
     """
 
     def __init__(
@@ -97,7 +109,7 @@ class VGG(Backbone):
             for j, kernel_size in enumerate(block):
                 stage = nn.Sequential()
                 if i and not j:
-                    stage.append(pool_layer(pool, 2, dims=dims, ceil_mode=True))
+                    stage.append(create_pool(pool, 2, dims=dims, ceil_mode=True))
                 # Also with a norm after them VGG's convolutions have biases.
                 stage.append(
                     ConvNormAct(before, width, kernel_size, dims=dims, bias=True, norm=norm, act=act)
@@ -106,16 +118,16 @@ class VGG(Backbone):
                 channels.append(width)
                 before = width
         if response_norm:
-            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 maps, torch's for a mean.
+            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 channels, torch's for a mean.
             stages[0] = nn.Sequential(stages[0], nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
-        stages.append(pool_layer(pool, 2, dims=dims, ceil_mode=True))
+        stages.append(create_pool(pool, 2, dims=dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*channels, before)
         self.time_stride = 2 ** len(widths)
-        start_rectified(self)
+        init_kaiming(self)
 
     def classifier(self, n_classes: int) -> nn.Module:
         hidden = (self.hidden, self.hidden)
-        return fully_connected(
+        return create_mlp_head(
             self.out_channels, self.size, hidden, n_classes, dims=self.dims, act=self.act, drop=self.drop
         )

@@ -1,4 +1,4 @@
-"""Networks that hear waveforms: one dimension, samples in place of frames."""
+"""Networks over waveforms: one dimension, samples in place of frames."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import only_dims
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.geometry import Window, chain_receptive_field
-from audiocnn.blocks.global_pool import global_pool
-from audiocnn.blocks.pool import pool as pool_layer
+from audiocnn.blocks.geometry import Window, compute_receptive_field
+from audiocnn.blocks.global_pool import create_global_pool
+from audiocnn.blocks.pool import create_pool
 from audiocnn.blocks.residual import ResidualV1
 
 NO_BINS = "a waveform has no bins"
@@ -50,17 +50,29 @@ MNETS: dict[str, dict[str, Any]] = {
 class MNet(Backbone):
     """A wide strided convolution as a bank of filters, then groups of narrow ones, with pooling between them.
 
-    Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / time_stride)).
-    Raises: ValueError when dims is not 1.
-    Source: Dai et al., "Very deep convolutional neural networks for raw waveforms", 2017 (at 8 kHz).
-    Differs: where a residual block changes the channels, its shortcut is a 1x1 convolution.
-
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
+        stem_channels: of the first convolution.
         depths: of each group its convolutions, or residual blocks of two.
         widths: of each group.
-        stem_channels: of the first convolution.
         residual: whether groups are of residual blocks.
         pool_last: whether pooling follows the last group too.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+
+    Raises:
+        ValueError: dims is not 1.
+
+    Shape:
+        (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / time_stride)).
+
+    Source:
+        Dai et al., "Very deep convolutional neural networks for raw waveforms", 2017 (at 8 kHz).
+
+    Differs:
+        Where a residual block changes the channels, its shortcut is a 1x1 convolution.
     """
 
     def __init__(
@@ -81,7 +93,7 @@ class MNet(Backbone):
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         # 39 samples before and 40 after: ceil(samples / 4) positions for a kernel of 80.
         stem = ConvNormAct(in_channels, stem_channels, 80, stride=4, padding=((39, 40),), **common)
-        stages = [nn.Sequential(stem, pool_layer(pool, 4, dims=dims, ceil_mode=True))]
+        stages = [nn.Sequential(stem, create_pool(pool, 4, dims=dims, ceil_mode=True))]
         channels = stem_channels
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             stages.append(nn.Sequential())
@@ -94,7 +106,7 @@ class MNet(Backbone):
                 stages[-1].append(layer)
                 channels = width
             if pool_last or i < len(depths) - 1:
-                stages[-1].append(pool_layer(pool, 4, dims=dims, ceil_mode=True))
+                stages[-1].append(create_pool(pool, 4, dims=dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (stem_channels, *widths)
         self.time_stride = 4 ** (1 + len(depths) + pool_last)
@@ -110,15 +122,25 @@ SAMPLE_CNNS: dict[str, dict[str, Any]] = {
 class SampleCNN(Backbone):
     """Convolutions over three samples, each but the first with pooling by three: no wide filter anywhere.
 
-    Shape: (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / 3^len(widths))).
-    Raises: ValueError when dims is not 1.
-    Source: Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music auto-tagging using
-    raw waveforms", 2017: the 3^9 model, for 59,049 samples at 22,050 Hz, as in its authors' code
-    (jongpillee/sampleCNN), where the last convolution is 1x1.
-
     Args:
+        dims: 1 or 2, the axes after channels.
+        in_channels: channels of the input.
         widths: of each convolution over three; the first is strided.
-        drop: dropout of the classifier.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
+        pool: as `create_pool`.
+        drop: dropout probability of the classifier.
+
+    Raises:
+        ValueError: dims is not 1.
+
+    Shape:
+        (batch, in_channels, samples) -> (batch, widths[-1], ceil(samples / 3^len(widths))).
+
+    Source:
+        Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music auto-tagging using raw
+        waveforms", 2017: the 3^9 model, for 59,049 samples at 22,050 Hz, as in its authors' code
+        (jongpillee/sampleCNN), where the last convolution is 1x1.
     """
 
     def __init__(
@@ -137,7 +159,7 @@ class SampleCNN(Backbone):
         common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         stages = [nn.Sequential(ConvNormAct(in_channels, widths[0], 3, stride=3, **common))]
         for before, width in pairwise(widths):
-            pooling = pool_layer(pool, 3, dims=dims, ceil_mode=True)
+            pooling = create_pool(pool, 3, dims=dims, ceil_mode=True)
             stages.append(nn.Sequential(ConvNormAct(before, width, 3, **common), pooling))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(widths)
@@ -145,17 +167,17 @@ class SampleCNN(Backbone):
 
     @cached_property
     def receptive_field(self) -> float:
-        """By arithmetic: it is longer than what is worth measuring."""
+        """Computed by arithmetic: a measurement of so long a receptive field takes too long."""
         windows = [Window(3, 3, 1), *[Window(3, 1, 1), Window(3, 3)] * (len(self.widths) - 1)]
-        field = chain_receptive_field(windows)
+        field = compute_receptive_field(windows)
         return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
 
     def classifier(self, n_classes: int) -> nn.Module:
-        """A 1x1 convolution, the mean over time (in the paper one cell), dropout, a linear layer."""
+        """Create a 1x1 convolution, the mean over time (in the paper one position), dropout, a linear layer."""
         channels = self.out_channels
         return nn.Sequential(
             ConvNormAct(channels, channels, 1, dims=self.dims, norm=self.norm, act=self.act),
-            global_pool("average", channels),
+            create_global_pool("average", channels),
             nn.Dropout(self.drop),
             nn.Linear(channels, n_classes),
         )

@@ -19,12 +19,17 @@ ACTS: dict[str, Callable[[bool], nn.Module]] = {
 }
 
 
-def act(name: str, *, inplace: bool = True) -> nn.Module:
-    """An activation: one of relu, relu6, silu, leaky_relu (slope 0.01), gelu, tanh and none.
-
-    Raises: ValueError when there is no activation of this name.
+def create_act(name: str, *, inplace: bool = True) -> nn.Module:
+    """Create an activation.
 
     Args:
+        name: relu, relu6, silu, leaky_relu (slope 0.01), gelu, tanh or none.
         inplace: overwrite the input where torch can, which saves memory; not for inputs that others read.
+
+    Returns:
+        The activation, for feature maps of any shape.
+
+    Raises:
+        ValueError: there is no activation of this name.
     """
     return choose(ACTS, name, "act")(inplace)

@@ -5,39 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-Size = int | tuple[int, ...]
+Size = int | tuple[int, ...]  # one number for all axes, or one for each: (bins, frames) or (frames,)
 Entry = TypeVar("Entry")
 DIMS = (1, 2)
 
 
 def choose(table: Mapping[Any, Entry], key: Any, name: str) -> Entry:
-    """The entry of a table; `name` is that of the argument which chooses.
+    """Return an entry of a table.
 
-    Raises: ValueError when the table has no such key.
+    Args:
+        table: the entries by what a caller may ask for.
+        key: what the caller asks for.
+        name: of the argument that chooses, for the message.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ValueError: the table has no such key.
     """
     if key not in table:
         raise ValueError(f"{name} is {key!r}, expected one of {', '.join(map(str, table))}")
     return table[key]
 
 
-def only_dims(dims: int, expected: int, why: str) -> int:
-    """The dims of what exists in these alone.
+def only_dims(dims: int, expected: int, reason: str) -> int:
+    """Check the dims of what exists in 1-D or 2-D alone.
 
-    Raises: ValueError when dims are others.
+    Args:
+        dims: what the caller asks for.
+        expected: the only dims that there are.
+        reason: why, for the message.
+
+    Returns:
+        The dims.
+
+    Raises:
+        ValueError: dims are others.
     """
     if dims != expected:
-        raise ValueError(f"dims is {dims}, expected {expected}: {why}")
+        raise ValueError(f"dims is {dims}, expected {expected}: {reason}")
     return dims
 
 
-def per_axis(size: Size, dims: int, name: str, least: int = 1) -> tuple[int, ...]:
-    """A number for each axis: (bins, frames) for dims=2, (frames,) for dims=1.
+def to_tuple(size: Size, dims: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+    """Expand a size to a number for each axis.
 
-    Raises: ValueError when dims is not 1 or 2, or the numbers are too many, too few or below `least`.
+    Args:
+        size: one number for all axes, or one for each.
+        dims: 1 for (frames,), 2 for (bins, frames).
+        name: of the argument, for the message.
+        minimum: smallest number allowed.
+
+    Returns:
+        The numbers, `dims` of them.
+
+    Raises:
+        ValueError: dims is not 1 or 2, or the numbers are too many, too few or below the minimum.
     """
     if dims not in DIMS:
         raise ValueError(f"dims is {dims}, expected one of {', '.join(map(str, DIMS))}")
     sizes = (size,) * dims if isinstance(size, int) else tuple(size)
-    if len(sizes) != dims or min(sizes) < least:
-        raise ValueError(f"{name} is {size}, expected a number from {least} on, or {dims} of them")
+    if len(sizes) != dims or min(sizes) < minimum:
+        raise ValueError(f"{name} is {size}, expected a number from {minimum} on, or {dims} of them")
     return sizes

@@ -1,57 +1,101 @@
 """Convolutions, written once for 1-D and 2-D.
 
-Conventions: maps are (batch, channels, frames) or (batch, channels, bins, frames); sizes are a number for all
-axes or one for each; padding as `padding.py` says.
+Feature maps are (batch, channels, frames) or (batch, channels, bins, frames); sizes are a number for all axes
+or one for each; padding as `padding.py` says. `WindowOptions` and `ConvOptions` are the arguments that convolutions
+share.
 """
 
 from __future__ import annotations
 
+from typing import Required, TypedDict, Unpack
+
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.act import act as act_layer
-from audiocnn.blocks.arguments import Size, choose, per_axis
-from audiocnn.blocks.norm import Norm
-from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.act import create_act
+from audiocnn.blocks.arguments import Size, choose, to_tuple
+from audiocnn.blocks.norm import Norm, create_norm
 from audiocnn.blocks.padding import (
     PADDING_MODES,
     Padding,
     Sides,
     check_sizes,
-    least_sizes,
+    is_asymmetric,
+    min_sizes,
     pad,
     pad_sides,
-    uneven,
 )
 
 
+class WindowOptions(TypedDict, total=False):
+    """Arguments that a block hands on to its convolution, with the defaults of `conv`.
+
+    Attributes:
+        stride: positions from one window to the next.
+        padding: "same", "valid", "full", "causal", or the positions added to each axis.
+        padding_mode: what the padding holds: zeros, replicate (the edge), reflect (without the edge) or
+            circular.
+        dilation: positions from one value of the kernel to the next.
+    """
+
+    stride: Size
+    padding: Padding
+    padding_mode: str
+    dilation: Size
+
+
+class ConvOptions(WindowOptions, total=False):
+    """As `WindowOptions`, with groups.
+
+    Attributes:
+        groups: of channels, each of which is convolved by itself.
+    """
+
+    groups: int
+
+
+class LayerOptions(TypedDict, total=False):
+    """Arguments that a block hands on to each of its layers.
+
+    Attributes:
+        dims: 1 or 2, the axes after channels.
+        norm: normalisation of each convolution, as `create_norm` knows it; "batch" by default.
+        act: activation of each convolution, as `create_act` knows it; "relu" by default.
+    """
+
+    dims: Required[int]
+    norm: Norm
+    act: str
+
+
 class _Padded:
-    """What torch's convolutions lack: sides that are padded by themselves, and a word on too small a map.
+    """What torch's convolutions lack: padding by another number before and after, and checks of the input's size.
 
     Attributes:
         sides: (before, after) of each axis; where they differ, torch's `padding` is 0.
-        least: smallest size of each axis.
+        min_sizes: smallest size of each axis.
         mode: of PADDING_MODES.
     """
 
     sides: Sides
-    least: tuple[int, ...]
+    min_sizes: tuple[int, ...]
     mode: str
 
     def forward(self, input: Tensor) -> Tensor:
-        check_sizes(tuple(input.shape[-len(self.least) :]), self.least)
-        if uneven(self.sides):
+        check_sizes(tuple(input.shape[-len(self.min_sizes) :]), self.min_sizes)
+        if is_asymmetric(self.sides):
             input = pad(input, self.sides, self.mode)
-        return super().forward(input)  # pyright: ignore[reportAttributeAccessIssue]
+        return super().forward(input)  # pyright: ignore[reportAttributeAccessIssue] (of the class mixed into)
 
 
 class PaddedConv1d(_Padded, nn.Conv1d):
-    """A Conv1d that pads its sides differently, or tells of too few frames."""
+    """A Conv1d that pads differently before and after, and names the number of frames when there are too few."""
 
 
 class PaddedConv2d(_Padded, nn.Conv2d):
-    """A Conv2d that pads its sides differently, or tells of too few bins or frames."""
+    """A Conv2d that pads differently before and after, and names the size when an axis is too short."""
 
 
 CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
@@ -73,35 +117,50 @@ def conv(
     groups: int = 1,
     bias: bool = True,
 ) -> nn.Conv1d | nn.Conv2d:
-    """A convolution: torch's own where it pads so and takes maps of any size, else a subclass of it.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., (before + frames + after - 1 -
-    dilation * (kernel_size - 1)) // stride + 1), in bins alike.
-    Raises: ValueError when groups do not divide the channels, a kernel of even size has padding `same`, or a
-    name or size is none; in the forward pass when the map is smaller than the kernel or cannot be padded so.
+    """Create a convolution: torch's own where it pads so and takes inputs of any size, else a subclass of it.
 
     Args:
-        padding_mode: what stands beside the map: zeros, replicate (its edge), reflect (without its edge) or
-            circular.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernel.
+        dims: 1 or 2, the axes after channels.
+        stride: as `ConvOptions`.
+        padding: as `ConvOptions`.
+        padding_mode: as `ConvOptions`.
+        dilation: as `ConvOptions`.
+        groups: as `ConvOptions`.
+        bias: learn a bias for each output channel.
+
+    Returns:
+        The convolution. Its forward pass raises a ValueError when the input is smaller than the kernel or
+        too small for the padding.
+
+    Raises:
+        ValueError: groups do not divide the channels, a kernel of even size has padding "same", or a name or
+            size is none.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., (before + frames + after - 1 -
+        dilation * (kernel_size - 1)) // stride + 1), in bins alike.
     """
-    kernel, steps = per_axis(kernel_size, dims, "kernel_size"), per_axis(dilation, dims, "dilation")
-    sides = pad_sides(padding, kernel, steps)
+    kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
+    sides = pad_sides(padding, kernel, dilations)
     choose(PADDING_MODES, padding_mode, "padding_mode")
-    least = least_sizes(sides, kernel, steps, padding_mode)
-    classes = PADDED_CONVOLUTIONS if uneven(sides) or max(least) > 1 else CONVOLUTIONS
+    smallest = min_sizes(sides, kernel, dilations, padding_mode)
+    classes = PADDED_CONVOLUTIONS if is_asymmetric(sides) or max(smallest) > 1 else CONVOLUTIONS
     module = classes[dims](
         in_channels,
         out_channels,
         kernel,
-        stride=per_axis(stride, dims, "stride"),
-        padding=0 if uneven(sides) else tuple(before for before, _ in sides),
-        padding_mode="zeros" if uneven(sides) else padding_mode,
-        dilation=steps,
+        stride=to_tuple(stride, dims, "stride"),
+        padding=0 if is_asymmetric(sides) else tuple(before for before, _ in sides),
+        padding_mode="zeros" if is_asymmetric(sides) else padding_mode,
+        dilation=dilations,
         groups=_divisor(groups, in_channels, out_channels),
         bias=bias,
     )
     if isinstance(module, PaddedConv1d | PaddedConv2d):
-        module.sides, module.least, module.mode = sides, least, padding_mode
+        module.sides, module.min_sizes, module.mode = sides, smallest, padding_mode
     return module
 
 
@@ -118,24 +177,39 @@ def conv_transpose(
     groups: int = 1,
     bias: bool = True,
 ) -> nn.ConvTranspose1d | nn.ConvTranspose2d:
-    """The transpose of the convolution with these arguments; with `same` a map grows to size * stride.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., (frames - 1) * stride + 1 +
-    dilation * (kernel_size - 1) - 2 * padding + output_padding), in bins alike.
-    Raises: ValueError as `conv`, and when the padding before and after differs: torch has no such transpose.
+    """Create the transpose of the convolution with these arguments; with "same" the output is size * stride.
 
     Args:
-        output_padding: positions added at the end; by default stride - 1 with padding `same`, else 0.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernel.
+        dims: 1 or 2, the axes after channels.
+        stride: as `ConvOptions`.
+        padding: as `ConvOptions`, taken off the output.
+        output_padding: positions added at the end; stride - 1 with padding "same" and else 0 when None.
+        dilation: as `ConvOptions`.
+        groups: as `ConvOptions`.
+        bias: learn a bias for each output channel.
+
+    Returns:
+        The transposed convolution.
+
+    Raises:
+        ValueError: as `conv`, and when the padding before and after differs: torch has no such transpose.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., (frames - 1) * stride + 1 + dilation *
+        (kernel_size - 1) - 2 * padding + output_padding), in bins alike.
     """
-    kernel, steps = per_axis(kernel_size, dims, "kernel_size"), per_axis(dilation, dims, "dilation")
-    strides = per_axis(stride, dims, "stride")
-    sides = pad_sides(padding, kernel, steps)
-    if uneven(sides):
+    kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
+    strides = to_tuple(stride, dims, "stride")
+    sides = pad_sides(padding, kernel, dilations)
+    if is_asymmetric(sides):
         raise ValueError(f"padding is {padding!r}, expected the same before and after for a transpose")
     if output_padding is None:
         added = tuple(step - 1 if padding == "same" else 0 for step in strides)
     else:
-        added = per_axis(output_padding, dims, "output_padding", least=0)
+        added = to_tuple(output_padding, dims, "output_padding", minimum=0)
     return TRANSPOSED_CONVOLUTIONS[dims](
         in_channels,
         out_channels,
@@ -143,7 +217,7 @@ def conv_transpose(
         stride=strides,
         padding=tuple(before for before, _ in sides),
         output_padding=added,
-        dilation=steps,
+        dilation=dilations,
         groups=_divisor(groups, in_channels, out_channels),
         bias=bias,
     )
@@ -159,44 +233,75 @@ def _divisor(groups: int, in_channels: int, out_channels: int) -> int:
 
 
 def im2col(
-    x: Tensor, kernel_size: Size, *, stride: Size = 1, padding: Padding = "same", dilation: Size = 1
-) -> Tensor:
-    """What a kernel sees, a column for each of its positions; zeros beside the map.
-
-    Shape: (batch, channels, ..., frames) -> (batch, channels * cells of the kernel, *positions).
-    Raises: ValueError as `conv`.
-    """
-    dims = x.ndim - 2
-    kernel, steps = per_axis(kernel_size, dims, "kernel_size"), per_axis(dilation, dims, "dilation")
-    sides = pad_sides(padding, kernel, steps)
-    check_sizes(tuple(x.shape[2:]), least_sizes(sides, kernel, steps))
-    patches = pad(x, sides)
-    strides = per_axis(stride, dims, "stride")
-    for axis, (size, step, hop) in enumerate(zip(kernel, steps, strides, strict=True), start=2):
-        patches = patches.unfold(axis, step * (size - 1) + 1, hop)[..., ::step]
-    # (batch, channels, *positions, *kernel) -> (batch, channels, *kernel, *positions)
-    cells_first = patches.movedim(tuple(range(-dims, 0)), tuple(range(2, 2 + dims)))
-    return cells_first.flatten(1, 1 + dims)
-
-
-def conv_as_matmul(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
+    x: Float[Tensor, "batch channels *positions"],
+    kernel_size: Size,
     *,
     stride: Size = 1,
     padding: Padding = "same",
+    padding_mode: str = "zeros",
     dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
-    """A convolution as a multiplication of two matrices, the weights' and im2col's.
+) -> Float[Tensor, "batch columns *positions_out"]:
+    """Gather the values under a kernel, a column for each of its positions.
 
-    Shape: (batch, in_channels, ..., frames) and (out_channels, in_channels / groups, *kernel_size) ->
-    (batch, out_channels, ..., frames).
-    Raises: ValueError as `conv`.
+    Args:
+        x: feature map.
+        kernel_size: positions of the kernel.
+        stride: as `WindowOptions`.
+        padding: as `WindowOptions`.
+        padding_mode: as `WindowOptions`.
+        dilation: as `WindowOptions`.
+
+    Returns:
+        The columns.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels * values of the kernel, ..., frames').
+    """
+    dims = x.ndim - 2
+    kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
+    sides = pad_sides(padding, kernel, dilations)
+    check_sizes(tuple(x.shape[2:]), min_sizes(sides, kernel, dilations, padding_mode))
+    patches = pad(x, sides, padding_mode)
+    strides = to_tuple(stride, dims, "stride")
+    for axis, (size, step, hop) in enumerate(zip(kernel, dilations, strides, strict=True), start=2):
+        patches = patches.unfold(axis, step * (size - 1) + 1, hop)[..., ::step]
+    # (batch, channels, *positions, *kernel) -> (batch, channels, *kernel, *positions)
+    kernel_first = patches.movedim(tuple(range(-dims, 0)), tuple(range(2, 2 + dims)))
+    return kernel_first.flatten(1, 1 + dims)
+
+
+def conv_as_matmul(
+    x: Float[Tensor, "batch in_channels *positions"],
+    weight: Float[Tensor, "out_channels group_channels *kernel"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    groups: int = 1,
+    **options: Unpack[WindowOptions],
+) -> Float[Tensor, "batch out_channels *positions_out"]:
+    """Compute a convolution as the product of two matrices, the weights' and im2col's.
+
+    Args:
+        x: feature map.
+        weight: kernels.
+        bias: of each output channel; none when None.
+        groups: as `ConvOptions`.
+        options: as `WindowOptions`.
+
+    Returns:
+        The feature map that `conv` with these weights computes.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) -> (batch,
+        out_channels, ..., frames').
     """
     _divisor(groups, x.shape[1], weight.shape[0])
-    columns = im2col(x, tuple(weight.shape[2:]), stride=stride, padding=padding, dilation=dilation)
+    columns = im2col(x, tuple(weight.shape[2:]), **options)
     matrix = columns.flatten(2).unflatten(1, (groups, -1))
     rows = weight.unflatten(0, (groups, -1)).flatten(2)
     y = torch.matmul(rows, matrix).flatten(1, 2).unflatten(2, columns.shape[2:])
@@ -206,11 +311,21 @@ def conv_as_matmul(
 class ConvNormAct(nn.Sequential):
     """A convolution, a normalisation and an activation, in this order.
 
-    Shape: as `conv`.
-    Raises: ValueError as `conv`, `norm` and `act`.
-
     Args:
-        bias: of the convolution; by default only where no norm follows, which would take it away again.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernel.
+        dims: 1 or 2, the axes after channels.
+        bias: of the convolution; when None only where no norm follows, which would take it away again.
+        norm: as `create_norm`.
+        act: as `create_act`.
+        options: as `ConvOptions`.
+
+    Raises:
+        ValueError: as `conv`, `create_norm` and `create_act`.
+
+    Shape:
+        As `conv`.
     """
 
     def __init__(
@@ -220,39 +335,39 @@ class ConvNormAct(nn.Sequential):
         kernel_size: Size,
         *,
         dims: int,
-        stride: Size = 1,
-        padding: Padding = "same",
-        padding_mode: str = "zeros",
-        dilation: Size = 1,
-        groups: int = 1,
         bias: bool | None = None,
         norm: Norm = "batch",
         act: str = "relu",
+        **options: Unpack[ConvOptions],
     ) -> None:
+        bias = norm == "none" if bias is None else bias
         super().__init__(
-            conv(
-                in_channels,
-                out_channels,
-                kernel_size,
-                dims=dims,
-                stride=stride,
-                padding=padding,
-                padding_mode=padding_mode,
-                dilation=dilation,
-                groups=groups,
-                bias=norm == "none" if bias is None else bias,
-            ),
-            norm_layer(norm, out_channels, dims=dims),
-            act_layer(act),
+            conv(in_channels, out_channels, kernel_size, dims=dims, bias=bias, **options),
+            create_norm(norm, out_channels, dims=dims),
+            create_act(act),
         )
 
 
 class NormActConv(nn.Sequential):
     """A normalisation, an activation and a convolution, in this order: without bias, as norms follow.
 
-    Shape: as `conv`.
-    Raises: ValueError as `conv`, `norm` and `act`.
-    Source: He et al., "Identity mappings in deep residual networks", 2016.
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernel.
+        dims: 1 or 2, the axes after channels.
+        norm: as `create_norm`.
+        act: as `create_act`.
+        options: as `ConvOptions`.
+
+    Raises:
+        ValueError: as `conv`, `create_norm` and `create_act`.
+
+    Shape:
+        As `conv`.
+
+    Source:
+        He et al., "Identity mappings in deep residual networks", 2016.
     """
 
     def __init__(
@@ -262,37 +377,50 @@ class NormActConv(nn.Sequential):
         kernel_size: Size,
         *,
         dims: int,
-        stride: Size = 1,
-        dilation: Size = 1,
         norm: Norm = "batch",
         act: str = "relu",
+        **options: Unpack[ConvOptions],
     ) -> None:
         super().__init__(
             *norm_act(in_channels, dims=dims, norm=norm, act=act),
-            conv(
-                in_channels,
-                out_channels,
-                kernel_size,
-                dims=dims,
-                stride=stride,
-                dilation=dilation,
-                bias=norm == "none",
-            ),
+            conv(in_channels, out_channels, kernel_size, dims=dims, bias=norm == "none", **options),
         )
 
 
-def norm_act(channels: int, *, dims: int, norm: Norm, act: str) -> tuple[nn.Module, nn.Module]:
-    """A normalisation and an activation, which leave the map that they are given as it is."""
-    normalise = norm_layer(norm, channels, dims=dims)
-    return normalise, act_layer(act, inplace=not isinstance(normalise, nn.Identity))
+def norm_act(
+    channels: int, *, dims: int, norm: Norm = "batch", act: str = "relu"
+) -> tuple[nn.Module, nn.Module]:
+    """Create a normalisation and an activation that do not overwrite their input.
+
+    Args:
+        channels: of the feature map.
+        dims: 1 or 2, the axes after channels.
+        norm: as `create_norm`.
+        act: as `create_act`.
+
+    Returns:
+        The normalisation and the activation.
+
+    Raises:
+        ValueError: as `create_norm` and `create_act`.
+    """
+    normalise = create_norm(norm, channels, dims=dims)
+    return normalise, create_act(act, inplace=not isinstance(normalise, nn.Identity))
 
 
 class Residual(nn.Module):
-    """The input plus what `branch` makes of it: the identity where the branch gives 0."""
+    """The input plus the output of a branch.
+
+    Args:
+        branch: keeps the shape of its input.
+
+    Shape:
+        (batch, ...) -> the same, or what the branch's output broadcasts to.
+    """
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()
         self.branch = branch
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         return x + self.branch(x)

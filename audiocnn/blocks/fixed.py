@@ -1,9 +1,9 @@
 """Kernels known and not learnt: blurs, edges, waves; as tensors, as layers, and as a first layer's weights.
 
-Conventions: a kernel is (frames,) or (bins, frames), of odd sizes, and is laid over the map as it is, as
-torch's convolutions do (a correlation). `kernel` names them all. In 1-D and 2-D there are box, binomial,
-gaussian, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D alone their counterparts,
-which have a direction or neighbours to choose: sobel_x, sobel_y, edges_4 and edges_8.
+A kernel is (frames,) or (bins, frames), of odd sizes, and is laid over the feature map as it is, as torch's
+convolutions do (a correlation). `create_kernel` knows them all by name. In 1-D and 2-D there are box, binomial,
+gaussian, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D alone their counterparts, which
+have a direction or neighbours to choose: sobel_x, sobel_y, edges_4 and edges_8.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import choose, only_dims, per_axis
+from audiocnn.blocks.arguments import choose, only_dims, to_tuple
 from audiocnn.blocks.conv import CONVOLVE
-from audiocnn.blocks.padding import PADDING_MODES, check_sizes, least_sizes, pad, pad_sides
+from audiocnn.blocks.padding import PADDING_MODES, check_sizes, min_sizes, pad, pad_sides
+
+Kernel = Float[Tensor, "..."]  # (frames,) or (bins, frames)
 
 
 def _odd(size: int) -> int:
@@ -32,64 +35,168 @@ def _positive(**numbers: float) -> None:
 
 
 def _along_all_axes(row: Tensor, dims: int) -> Tensor:
-    """The row, or the product of it in bins and in frames."""
-    per_axis(1, dims, "dims")
+    """Return the row, or its outer product with itself over bins and frames."""
+    to_tuple(1, dims, "dims")
     return row if dims == 1 else torch.outer(row, row)
 
 
-def box(size: int = 3, *, dims: int) -> Tensor:
-    """The mean of all cells."""
+def box(size: int = 3, *, dims: int) -> Kernel:
+    """Create the mean of all positions.
+
+    Args:
+        size: positions along each axis, an odd number.
+        dims: 1 or 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: size is even, or dims is not 1 or 2.
+    """
     return _along_all_axes(torch.full((_odd(size),), 1 / size), dims)
 
 
-def binomial(size: int = 3, *, dims: int) -> Tensor:
-    """The weighted blur, in which near cells count more: of 3 by 3, 1 2 1 / 2 4 2 / 1 2 1 sixteenths."""
+def binomial(size: int = 3, *, dims: int) -> Kernel:
+    """Create a blur whose weights fall with the distance: of 3 by 3, 1 2 1 / 2 4 2 / 1 2 1 sixteenths.
+
+    Args:
+        size: positions along each axis, an odd number.
+        dims: 1 or 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: size is even, or dims is not 1 or 2.
+    """
     row = torch.tensor([math.comb(size - 1, i) for i in range(_odd(size))]) / 2 ** (size - 1)
     return _along_all_axes(row, dims)
 
 
-def gaussian(sigma: float = 1.0, size: int | None = None, *, dims: int) -> Tensor:
-    """The blur by a normal distribution of `sigma` cells, in sum 1; by default as far as 4 sigma."""
+def gaussian(sigma: float = 1.0, size: int | None = None, *, dims: int) -> Kernel:
+    """Create the blur by a normal distribution; its values add up to 1.
+
+    Args:
+        sigma: standard deviation, in positions.
+        size: positions along each axis, an odd number; to 4 sigma on both sides when None.
+        dims: 1 or 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: sigma is not above 0, size is even, or dims is not 1 or 2.
+    """
     _positive(sigma=sigma)
     size = 2 * int(4 * sigma + 0.5) + 1 if size is None else size
-    row = torch.exp(-_places(size).square() / (2 * sigma**2))
+    row = torch.exp(-_offsets(size).square() / (2 * sigma**2))
     return _along_all_axes(row / row.sum(), dims)
 
 
-def second_difference(*, dims: int) -> Tensor:
-    """Twice a cell less its two neighbours; 1-D alone, in 2-D see edges_4 and edges_8."""
+def second_difference(*, dims: int) -> Kernel:
+    """Create twice a position less its two neighbours; in 2-D see edges_4 and edges_8.
+
+    Args:
+        dims: 1.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 1.
+    """
     return _only(dims, 1, "second_difference", [-1, 2, -1])
 
 
-def edges_4(*, dims: int) -> Tensor:
-    """Four times a cell less its four neighbours; 2-D alone, in 1-D see second_difference."""
+def edges_4(*, dims: int) -> Kernel:
+    """Create four times a position less its four neighbours; in 1-D see second_difference.
+
+    Args:
+        dims: 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 2.
+    """
     return _only(dims, 2, "edges_4", [[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
 
 
-def edges_8(*, dims: int) -> Tensor:
-    """Eight times a cell less its eight neighbours; 2-D alone, in 1-D see second_difference."""
+def edges_8(*, dims: int) -> Kernel:
+    """Create eight times a position less its eight neighbours; in 1-D see second_difference.
+
+    Args:
+        dims: 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 2.
+    """
     return _only(dims, 2, "edges_8", [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 
 
-def sharpen(*, dims: int) -> Tensor:
-    """A cell and what it has over its neighbours: the identity and second_difference or edges_4."""
+def sharpen(*, dims: int) -> Kernel:
+    """Create the identity plus second_difference or edges_4.
+
+    Args:
+        dims: 1 or 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 1 or 2.
+    """
     kernel = second_difference(dims=1) if dims == 1 else edges_4(dims=dims)
     kernel[(1,) * dims] += 1
     return kernel
 
 
-def difference(*, dims: int) -> Tensor:
-    """What comes after a cell less what is before it; 1-D alone, in 2-D see sobel_x and sobel_y."""
+def difference(*, dims: int) -> Kernel:
+    """Create the next position less the one before; in 2-D see sobel_x and sobel_y.
+
+    Args:
+        dims: 1.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 1.
+    """
     return _only(dims, 1, "difference", [-1, 0, 1])
 
 
-def sobel_x(*, dims: int) -> Tensor:
-    """How much a map grows in time, of three bins; 2-D alone, in 1-D see difference."""
+def sobel_x(*, dims: int) -> Kernel:
+    """Create the gradient in time, smoothed over three bins; in 1-D see difference.
+
+    Args:
+        dims: 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 2.
+    """
     return _only(dims, 2, "sobel_x", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 
 
-def sobel_y(*, dims: int) -> Tensor:
-    """How much a map grows from bin to bin, of three frames; 2-D alone, in 1-D see difference."""
+def sobel_y(*, dims: int) -> Kernel:
+    """Create the gradient over bins, smoothed over three frames; in 1-D see difference.
+
+    Args:
+        dims: 2.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: dims is not 2.
+    """
     return _only(dims, 2, "sobel_y", [[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
 
 
@@ -102,42 +209,50 @@ def gabor(
     phase: float = 0.0,
     angle: float = 0.0,
     aspect: float = 1.0,
-) -> Tensor:
-    """A wave under a bell: it answers to waves of its length, and in 2-D of its direction.
-
-    Raises: ValueError when a length is not above 0, or an angle or aspect is asked for in 1-D.
-    Source: Gabor, "Theory of communication", 1946; in 2-D Daugman, "Uncertainty relation for resolution in
-    space, spatial frequency, and orientation", 1985.
+) -> Kernel:
+    """Create a wave under a Gaussian: it responds to waves of its length, and in 2-D of its direction.
 
     Args:
-        wavelength: in cells.
-        sigma: of the bell, in cells.
+        size: positions along each axis, an odd number.
+        dims: 1 or 2.
+        wavelength: in positions.
+        sigma: standard deviation of the Gaussian along the wave, in positions.
         phase: of the wave in the middle, in radians: 0 is a crest.
-        angle: of the wave's way, in radians: 0 is along time, pi / 2 from bin to bin.
-        aspect: of the bell: above 1 it is shorter across the wave's way.
+        angle: direction of the wave, in radians: 0 is along time, pi / 2 from bin to bin.
+        aspect: of the Gaussian: above 1 it is narrower across the wave.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: a length is not above 0, size is even, or an angle or aspect is asked for in 1-D.
+
+    Source:
+        Gabor, "Theory of communication", 1946; in 2-D Daugman, "Uncertainty relation for resolution in space,
+        spatial frequency, and orientation", 1985.
     """
-    per_axis(1, dims, "dims")
+    to_tuple(1, dims, "dims")
     _positive(wavelength=wavelength, sigma=sigma, aspect=aspect)
-    places = _places(size)
+    offsets = _offsets(size)
     if dims == 1:
         if angle or aspect != 1:
             raise ValueError(f"angle and aspect are {angle} and {aspect}, expected 0 and 1 in 1-D")
-        along, across = places, torch.zeros(1)
+        along, across = offsets, torch.zeros(1)
     else:
-        bins, frames = places[:, None], places[None]
+        bins, frames = offsets[:, None], offsets[None]
         along = frames * math.cos(angle) + bins * math.sin(angle)
         across = bins * math.cos(angle) - frames * math.sin(angle)
-    bell = torch.exp(-(along.square() + (aspect * across).square()) / (2 * sigma**2))
-    return bell * torch.cos(2 * math.pi * along / wavelength + phase)
+    gaussian = torch.exp(-(along.square() + (aspect * across).square()) / (2 * sigma**2))
+    return gaussian * torch.cos(2 * math.pi * along / wavelength + phase)
 
 
-def _places(size: int) -> Tensor:
-    """Cells from the middle: -1, 0 and 1 for a size of 3."""
+def _offsets(size: int) -> Tensor:
+    """Compute the positions from the middle: -1, 0 and 1 for a size of 3."""
     return torch.arange(_odd(size)) - float(size // 2)
 
 
-def _only(dims: int, theirs: int, name: str, rows: list) -> Tensor:
-    only_dims(dims, theirs, f"{name} exists in {theirs}-D alone")
+def _only(dims: int, expected: int, name: str, rows: list) -> Tensor:
+    only_dims(dims, expected, f"{name} exists in {expected}-D alone")
     return torch.tensor(rows, dtype=torch.float32)
 
 
@@ -159,25 +274,36 @@ KERNELS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def kernel(name: str, *, dims: int, **arguments: float) -> Tensor:
-    """The kernel of this name, with the arguments of its function.
+def create_kernel(name: str, *, dims: int, **arguments: float) -> Kernel:
+    """Create the kernel of this name.
 
-    Raises: ValueError when there is none of this name, or not in so many dimensions.
+    Args:
+        name: of its function, one of KERNELS.
+        dims: 1 or 2.
+        arguments: others of its function.
+
+    Returns:
+        The kernel: (frames,) or (bins, frames).
+
+    Raises:
+        ValueError: there is none of this name, or not in so many dimensions.
     """
     return choose(KERNELS, name, "kernel")(dims=dims, **arguments)
 
 
 class FixedConv(nn.Module):
-    """Each channel under each of some kernels, which training leaves alone.
-
-    Shape: (batch, channels, ..., frames) -> (batch, channels * n_kernels, ..., frames): channel by channel,
-    in it kernel by kernel.
-    Raises: ValueError when there are no kernels, or of different or even sizes.
+    """A convolution of each channel with each of some kernels, which are not trained.
 
     Args:
         kernels: all of one size.
-        padding_mode: what stands beside the map: zeros, replicate (its edge), reflect (without its edge) or
-            circular.
+        padding_mode: as `WindowOptions`.
+
+    Raises:
+        ValueError: there are no kernels, or of different or even sizes.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels * n_kernels, ..., frames): channel by channel, in it
+        kernel by kernel.
     """
 
     def __init__(self, kernels: Sequence[Tensor], *, padding_mode: str = "zeros") -> None:
@@ -189,22 +315,30 @@ class FixedConv(nn.Module):
         (self.kernel_size,) = sizes
         self.padding_mode, self.dims = padding_mode, len(self.kernel_size)
         self.sides = pad_sides("same", self.kernel_size, (1,) * self.dims)
-        self.least = least_sizes(self.sides, self.kernel_size, (1,) * self.dims, padding_mode)
+        self.min_sizes = min_sizes(self.sides, self.kernel_size, (1,) * self.dims, padding_mode)
         self.kernels: Tensor
         self.register_buffer("kernels", torch.stack(list(kernels)).unsqueeze(1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        check_sizes(tuple(x.shape[2:]), self.least)
+    def forward(
+        self, x: Float[Tensor, "batch channels *positions"]
+    ) -> Float[Tensor, "batch channels_times_kernels *positions"]:
+        check_sizes(tuple(x.shape[2:]), self.min_sizes)
         channels = x.shape[1]
         weight = self.kernels.repeat(channels, *[1] * (self.dims + 1))
         return CONVOLVE[self.dims](pad(x, self.sides, self.padding_mode), weight, groups=channels)
 
 
 def set_kernels(conv: nn.Conv1d | nn.Conv2d, kernels: Sequence[Tensor]) -> None:
-    """Sets a convolution's weights by hand: output channel i becomes kernel i over the mean of the input's.
+    """Set a convolution's weights by hand: output channel i becomes kernel i over the mean of the input's channels.
 
     Smaller kernels stand in the middle; their biases become 0; channels beyond the kernels stay as they are.
-    Raises: ValueError when there are more kernels than channels, or one does not fit into the convolution's.
+
+    Args:
+        conv: changed in place.
+        kernels: (frames,) or (bins, frames), as the convolution's.
+
+    Raises:
+        ValueError: there are more kernels than channels, or one does not fit into the convolution's.
     """
     size = tuple(conv.kernel_size)
     if len(kernels) > conv.out_channels:

@@ -1,4 +1,4 @@
-"""Batch normalisations that become part of the convolutions before them: for networks that learn no more."""
+"""Batch normalisations that become part of the convolutions before them, for networks that are not trained."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 CONVOLUTIONS, BATCH_NORMS = (nn.Conv1d, nn.Conv2d, *TRANSPOSED), (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def fusible(network: nn.Module) -> list[tuple[nn.Sequential, int, Any, Any]]:
-    """Where in which module a convolution stands before a batch normalisation, and the two."""
+def find_fusible_layers(network: nn.Module) -> list[tuple[nn.Sequential, int, Any, Any]]:
+    """Find the convolutions that stand directly before a batch normalisation.
+
+    Args:
+        network: to look through.
+
+    Returns:
+        Of each the module that holds it, its index there, the convolution and the normalisation.
+    """
     return [
         (module, i, first, second)
         for module in network.modules()
@@ -23,8 +30,12 @@ def fusible(network: nn.Module) -> list[tuple[nn.Sequential, int, Any, Any]]:
     ]
 
 
-def fuse(network: nn.Module) -> None:
-    """Makes each batch normalisation, in evaluation mode, part of the convolution before it."""
-    for module, i, first, second in fusible(network):
+def fuse_batch_norms(network: nn.Module) -> None:
+    """Make each batch normalisation, in evaluation mode, part of the convolution before it.
+
+    Args:
+        network: changed in place; its outputs stay the same but for rounding.
+    """
+    for module, i, first, second in find_fusible_layers(network):
         both = fuse_conv_bn_eval(first, second, transpose=isinstance(first, TRANSPOSED))
         module[i], module[i + 1] = both, nn.Identity()

@@ -1,29 +1,40 @@
-"""Convolutions whose kernels a small network predicts from embeddings, written once for 1-D and 2-D.
-
-Conventions: as in `dynamic.py`.
-"""
+"""Convolutions whose kernels a small network predicts from embeddings, written once for 1-D and 2-D."""
 
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.arguments import Size, to_tuple
+from audiocnn.blocks.conv import WindowOptions
 from audiocnn.blocks.dynamic import convolve
-from audiocnn.blocks.padding import Padding
 
 
 class KernelGenerator(nn.Module):
-    """Kernels of embeddings: the hypernetwork, which many `HyperConv` share.
-
-    Shape: (n, n_embedding) -> (n, channels, channels, *kernel_size).
-    Source: Ha, Dai, Le, "HyperNetworks", 2016, section 3.1. Differs: starts so that kernels have the spread
-    of He's initialisation.
+    """Kernels predicted from embeddings: the hypernetwork, which many `HyperConv` share.
 
     Args:
-        channels: in and out of each kernel; layers with more are made of several.
+        channels: input and output channels of each kernel; layers with more are made of several.
+        kernel_size: positions of each kernel.
+        dims: 1 or 2, the axes after channels.
+        n_embedding: length of an embedding.
+        n_hidden: hidden values for each input channel.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        (n, n_embedding) -> (n, channels, channels, *kernel_size).
+
+    Source:
+        Ha, Dai, Le, "HyperNetworks", 2016, section 3.1.
+
+    Differs:
+        Starts so that kernels have the standard deviation of He's initialisation.
     """
 
     def __init__(
@@ -31,29 +42,43 @@ class KernelGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.dims, self.channels, self.n_embedding = dims, channels, n_embedding
-        self.kernel_size = per_axis(kernel_size, dims, "kernel_size")
-        n_cells = math.prod(self.kernel_size)
+        self.kernel_size = to_tuple(kernel_size, dims, "kernel_size")
+        n_values = math.prod(self.kernel_size)
         self.to_hidden = nn.Linear(n_embedding, channels * n_hidden)
-        self.to_kernel = nn.Linear(n_hidden, channels * n_cells)
+        self.to_kernel = nn.Linear(n_hidden, channels * n_values)
         nn.init.normal_(self.to_hidden.weight, std=n_embedding**-0.5)
-        nn.init.normal_(self.to_kernel.weight, std=(2 / (n_hidden * channels * n_cells)) ** 0.5)
+        nn.init.normal_(self.to_kernel.weight, std=(2 / (n_hidden * channels * n_values)) ** 0.5)
         nn.init.zeros_(self.to_hidden.bias)
         nn.init.zeros_(self.to_kernel.bias)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Float[Tensor, "n n_embedding"]
+    ) -> Float[Tensor, "n channels channels *kernel"]:
         hidden = self.to_hidden(embeddings).unflatten(-1, (self.channels, -1))  # (n, in, hidden)
         return self.to_kernel(hidden).unflatten(-1, (self.channels, *self.kernel_size)).transpose(1, 2)
 
 
 class HyperConv(nn.Module):
-    """A convolution whose kernel a shared network predicts from embeddings; these alone it learns for itself.
+    """A convolution whose kernel a shared network predicts from embeddings, the layer's only own weights.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames').
-    Raises: ValueError when the generator's channels do not divide the layer's.
-    Source: as KernelGenerator.
+    Args:
+        generator: the shared network.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        bias: learn a bias for each output channel.
+        options: as `WindowOptions`.
 
     Attributes:
         embeddings: (out_channels / channels, in_channels / channels, n_embedding).
+
+    Raises:
+        ValueError: the generator's channels do not divide the layer's.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames').
+
+    Source:
+        As KernelGenerator.
     """
 
     bias: nn.Parameter | None
@@ -64,10 +89,8 @@ class HyperConv(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        stride: Size = 1,
-        padding: Padding = "same",
-        dilation: Size = 1,
         bias: bool = True,
+        **options: Unpack[WindowOptions],
     ) -> None:
         super().__init__()
         if in_channels % generator.channels or out_channels % generator.channels:
@@ -75,17 +98,22 @@ class HyperConv(nn.Module):
                 f"the generator's kernels have {generator.channels} channels, expected a divisor of"
                 f" in_channels ({in_channels}) and out_channels ({out_channels})"
             )
-        self.generator = generator
-        self.settings = {"stride": stride, "padding": padding, "dilation": dilation}
+        self.generator, self.options = generator, options
         blocks = (out_channels // generator.channels, in_channels // generator.channels)
         # With kernels side by side, as many times more is summed.
         self.embeddings = nn.Parameter(torch.randn(*blocks, generator.n_embedding) / blocks[1] ** 0.5)
         self.register_parameter("bias", nn.Parameter(torch.zeros(out_channels)) if bias else None)
 
-    def weight(self) -> Tensor:
-        """The kernel. Shape: (out_channels, in_channels, *kernel_size)."""
+    def weight(self) -> Float[Tensor, "out_channels in_channels *kernel"]:
+        """Predict the kernel.
+
+        Returns:
+            Its values.
+        """
         made = self.generator(self.embeddings.flatten(0, 1)).unflatten(0, self.embeddings.shape[:2])
         return made.transpose(1, 2).flatten(2, 3).flatten(0, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight(), self.bias, **self.settings)
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
+        return convolve(x, self.weight(), self.bias, **self.options)

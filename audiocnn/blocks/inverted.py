@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.attention import SqueezeExcitation
-from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.conv import ConvNormAct, LayerOptions
 from audiocnn.blocks.drop import StochasticDepth
 from audiocnn.blocks.norm import Norm
 
 
 class InvertedBottleneck(nn.Module):
-    """A branch that is wide inside: 1x1, depthwise, 1x1 without activation; added to the map if it fits.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
-    Raises: ValueError as `ConvNormAct`.
-    Source: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, figure 4; with
-    squeeze_channels Tan et al., "MnasNet", 2019, figure 7, and Tan and Le, "EfficientNet", 2019, with
-    stochastic_depth.
+    """A branch that is wide inside: 1x1, depthwise, 1x1 without activation; added to the input if it fits.
 
     Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the depthwise kernel.
+        dims: 1 or 2, the axes after channels.
+        stride: of the depthwise convolution.
         expansion: channels inside for each of in_channels; without the first convolution for 1.
-        squeeze_channels: of a squeeze-and-excitation of the depthwise convolution's map; none for 0. MnasNet
-            and EfficientNet take a quarter of in_channels.
-        stochastic_depth: probability that the branch is missing in training, where it is added.
+        norm: as `create_norm`.
+        act: as `create_act`.
+        squeeze_channels: of a squeeze-and-excitation after the depthwise convolution; none for 0. MnasNet and
+            EfficientNet take a quarter of in_channels.
+        stochastic_depth: drop-path rate of the branch, where it is added.
+
+    Raises:
+        ValueError: as `ConvNormAct`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
+
+    Source:
+        Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, figure 4; with
+        squeeze_channels Tan et al., "MnasNet", 2019, figure 7, and Tan and Le, "EfficientNet", 2019, with
+        stochastic_depth.
     """
 
     def __init__(
@@ -43,13 +56,12 @@ class InvertedBottleneck(nn.Module):
     ) -> None:
         super().__init__()
         width = round(in_channels * expansion)
-        self.adds = in_channels == out_channels and max(per_axis(stride, dims, "stride")) == 1
+        self.adds = in_channels == out_channels and max(to_tuple(stride, dims, "stride")) == 1
+        options: LayerOptions = {"dims": dims, "norm": norm, "act": act}
         parts: list[nn.Module] = []
         if width != in_channels:
-            parts.append(ConvNormAct(in_channels, width, 1, dims=dims, norm=norm, act=act))
-        parts.append(
-            ConvNormAct(width, width, kernel_size, dims=dims, stride=stride, groups=width, norm=norm, act=act)
-        )
+            parts.append(ConvNormAct(in_channels, width, 1, **options))
+        parts.append(ConvNormAct(width, width, kernel_size, stride=stride, groups=width, **options))
         if squeeze_channels:
             parts.append(SqueezeExcitation(width, squeeze_channels, dims=dims, act=act))
         parts.append(ConvNormAct(width, out_channels, 1, dims=dims, norm=norm, act="none"))
@@ -57,6 +69,8 @@ class InvertedBottleneck(nn.Module):
             parts.append(StochasticDepth(stochastic_depth))
         self.branch = nn.Sequential(*parts)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
         y = self.branch(x)
         return x + y if self.adds else y

@@ -1,7 +1,6 @@
 """Normalisations by name, written once for 1-D and 2-D.
 
-Conventions: maps are (batch, channels, frames) or (batch, channels, bins, frames). Every norm but "none"
-learns a scale and a shift a channel. A convolution before one needs no bias.
+Every norm but "none" learns a scale and a shift for each channel. A convolution before one needs no bias.
 """
 
 from __future__ import annotations
@@ -9,26 +8,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
 
-# A name of NORMS, or what makes a norm of (channels, dims=dims): partial(norm, "batch", eps=1e-3).
+# A name of NORMS, or what makes a norm of (channels, dims=dims): partial(create_norm, "batch", eps=1e-3).
 Norm = str | Callable[..., nn.Module]
 BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d}
-MOST_GROUPS = 32  # as in Wu and He
+MAX_GROUPS = 32  # as in Wu and He
 
 
 class LayerNorm(nn.LayerNorm):
     """Channels at mean 0 and variance 1, at each position by itself.
 
-    Shape: (batch, channels, ..., frames) -> the same.
-    Source: Ba, Kiros, Hinton, "Layer normalization", 2016; over channels alone, as Liu et al., "A ConvNet for
-    the 2020s", 2022: frames do not hear each other, and the size of a map is free.
+    Shape:
+        (batch, channels, ..., frames) -> the same.
+
+    Source:
+        Ba, Kiros, Hinton, "Layer normalization", 2016; over channels alone, as Liu et al., "A ConvNet for the
+        2020s", 2022: frames stay independent of each other, and the size of a feature map is free.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(
+        self, input: Float[Tensor, "batch channels *positions"]
+    ) -> Float[Tensor, "batch channels *positions"]:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
@@ -45,7 +50,7 @@ def _layer(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
 
 
 def _group(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
-    return nn.GroupNorm(math.gcd(channels, MOST_GROUPS), channels, eps=eps)
+    return nn.GroupNorm(math.gcd(channels, MAX_GROUPS), channels, eps=eps)
 
 
 def _none(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
@@ -61,19 +66,33 @@ NORMS: dict[str, Callable[[int, int, float, float], nn.Module]] = {
 }
 
 
-def norm(name: Norm, channels: int, *, dims: int, eps: float = 1e-5, momentum: float = 0.1) -> nn.Module:
-    """A normalisation of maps with these channels.
-
-    Shape: (batch, channels, ..., frames) -> the same.
-    Raises: ValueError when there is no norm of this name.
-    Source: batch: Ioffe and Szegedy, 2015; instance: Ulyanov, Vedaldi, Lempitsky, 2016; group: Wu and He,
-    2018. Differs: the groups are 32 where that divides the channels, else the largest power of 2 that does.
+def create_norm(
+    name: Norm, channels: int, *, dims: int, eps: float = 1e-5, momentum: float = 0.1
+) -> nn.Module:
+    """Create a normalisation.
 
     Args:
         name: batch, instance, layer (over channels at each position), group or none; or what makes a norm of
             (channels, dims=dims).
+        channels: of the feature map.
+        dims: 1 or 2, the axes after channels.
         eps: added to the variance.
         momentum: of the running mean and variance, which batch norm alone has.
+
+    Returns:
+        The normalisation.
+
+    Raises:
+        ValueError: there is no norm of this name.
+
+    Shape:
+        (batch, channels, ..., frames) -> the same.
+
+    Source:
+        batch: Ioffe and Szegedy, 2015; instance: Ulyanov, Vedaldi, Lempitsky, 2016; group: Wu and He, 2018.
+
+    Differs:
+        The groups are 32 where that divides the channels, else the largest power of 2 that does.
     """
     if not isinstance(name, str):
         return name(channels, dims=dims)

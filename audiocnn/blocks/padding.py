@@ -1,14 +1,15 @@
-"""Padding by name, and what it asks of a map.
+"""Padding by name, and the smallest input that it needs.
 
-Conventions: padding is a name or what is added to each axis: a number for both sides, or a pair (before,
-after). `valid` adds nothing; `full` all that meets the kernel; `same` keeps ceil(size / stride) positions;
-`causal` is `same` in bins, and in time as long but without a look ahead.
+Padding is a name or what is added to each axis: a number for both sides, or a pair (before, after). "valid" adds
+nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps ceil(size / stride)
+positions; "causal" is "same" in bins, and in time as long but without look-ahead.
 """
 
 from __future__ import annotations
 
 from itertools import chain
 
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,23 +18,32 @@ from audiocnn.blocks.arguments import choose
 Padding = str | int | tuple[int | tuple[int, int], ...]
 Sides = tuple[tuple[int, int], ...]
 
-# (before, after) for the cells that a kernel reaches beyond its first one.
+# (before, after) for the positions that a kernel reaches beyond its first one.
 PADDINGS = {
     "valid": lambda reach: (0, 0),
     "full": lambda reach: (reach, reach),
     "same": lambda reach: (reach // 2, reach // 2),
     "causal": lambda reach: (reach, 0),
 }
-# What stands beside the map, as torch's convolutions and as its `pad` call it.
+# What the padding holds, as torch's convolutions and as its `pad` call it.
 PADDING_MODES = {"zeros": "constant", "replicate": "replicate", "reflect": "reflect", "circular": "circular"}
-# How much longer than its padding a map has to be; in the other modes any will do.
+# How much longer than its padding an axis has to be; the other modes pad any.
 LONGER_THAN_PADDING = {"reflect": 1, "circular": 0}
 
 
 def pad_sides(padding: Padding, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Sides:
-    """(before, after) of each axis for a kernel with these sizes and dilations.
+    """Compute the padding before and after each axis.
 
-    Raises: ValueError when the padding is no name, number or pair, or `same` meets an even size.
+    Args:
+        padding: name, number or pairs.
+        kernel: size of the kernel along each axis.
+        dilation: along each axis.
+
+    Returns:
+        (before, after) of each axis.
+
+    Raises:
+        ValueError: the padding is no name, number or pair, or "same" meets an even size.
     """
     dims = len(kernel)
     if isinstance(padding, str):
@@ -57,23 +67,51 @@ def pad_sides(padding: Padding, kernel: tuple[int, ...], dilation: tuple[int, ..
     return tuple((before, after) for before, after in sides)
 
 
-def uneven(sides: Sides) -> bool:
-    """Whether an axis is padded differently before and after."""
+def is_asymmetric(sides: Sides) -> bool:
+    """Check whether an axis is padded differently before and after.
+
+    Args:
+        sides: (before, after) of each axis.
+
+    Returns:
+        Whether any axis is.
+    """
     return any(before != after for before, after in sides)
 
 
-def pad(x: Tensor, sides: Sides, mode: str = "zeros") -> Tensor:
-    """The map with its padding.
+def pad(
+    x: Float[Tensor, "batch channels *positions"], sides: Sides, mode: str = "zeros"
+) -> Float[Tensor, "batch channels *positions_out"]:
+    """Pad a feature map.
 
-    Shape: (batch, channels, ..., frames) -> (batch, channels, ..., before + frames + after).
+    Args:
+        x: feature map.
+        sides: positions (before, after) of each axis.
+        mode: of PADDING_MODES.
+
+    Returns:
+        The larger feature map.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels, ..., before + frames + after).
     """
     return functional.pad(x, list(chain.from_iterable(reversed(sides))), PADDING_MODES[mode])
 
 
-def least_sizes(
+def min_sizes(
     sides: Sides, kernel: tuple[int, ...], dilation: tuple[int, ...], mode: str = "zeros"
 ) -> tuple[int, ...]:
-    """The smallest map that the padding can be made of and that, with it, holds the kernel."""
+    """Compute the smallest input that can be padded so and that, with its padding, holds the kernel.
+
+    Args:
+        sides: (before, after) of each axis.
+        kernel: size of the kernel along each axis.
+        dilation: along each axis.
+        mode: of PADDING_MODES.
+
+    Returns:
+        The smallest size of each axis.
+    """
     axes = zip(sides, kernel, dilation, strict=True)
     needed = [1 + step * (size - 1) - sum(pair) for pair, size, step in axes]
     if mode in LONGER_THAN_PADDING:
@@ -82,7 +120,17 @@ def least_sizes(
     return tuple(max(1, size) for size in needed)
 
 
-def check_sizes(sizes: tuple[int, ...], least: tuple[int, ...]) -> None:
-    """Raises: ValueError when an axis is shorter than the least."""
-    if any(size < smallest for size, smallest in zip(sizes, least, strict=True)):
-        raise ValueError(f"the map's size is {sizes}, expected at least {least} for this kernel and padding")
+def check_sizes(sizes: tuple[int, ...], smallest: tuple[int, ...]) -> None:
+    """Check that an input is large enough.
+
+    Args:
+        sizes: of its axes.
+        smallest: that they may have.
+
+    Raises:
+        ValueError: an axis is shorter.
+    """
+    if any(size < minimum for size, minimum in zip(sizes, smallest, strict=True)):
+        raise ValueError(
+            f"the feature map's size is {sizes}, expected at least {smallest} for this kernel and padding"
+        )

@@ -1,21 +1,21 @@
-"""Residual blocks: what a branch of convolutions makes of a map is added to the map, or to its projection.
+"""Residual blocks: the output of a branch of convolutions is added to the input, or to its projection.
 
-Conventions: where a block changes channels or size, the shortcut is a 1x1 convolution with the block's
-stride. Parameters come in this order: the branch's convolutions, each with its norm; squeeze-and-excitation;
-the shortcut.
+Where a block changes channels or size, the shortcut is a 1x1 convolution with the block's stride. Parameters come
+in this order: the branch's convolutions, each with its norm; squeeze-and-excitation; the shortcut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.blocks.act import act as act_layer
-from audiocnn.blocks.arguments import Size, choose, per_axis
+from audiocnn.blocks.act import create_act
+from audiocnn.blocks.arguments import Size, choose, to_tuple
 from audiocnn.blocks.attention import SqueezeExcitation
-from audiocnn.blocks.conv import ConvNormAct, NormActConv, conv, norm_act
+from audiocnn.blocks.conv import ConvNormAct, LayerOptions, NormActConv, conv, norm_act
 from audiocnn.blocks.drop import StochasticDepth, spatial_dropout
 from audiocnn.blocks.norm import Norm
 from audiocnn.blocks.padding import Padding
@@ -41,10 +41,10 @@ BRANCHES = {
 }
 
 
-def _layers(
-    branch: str, in_channels: int, out_channels: int, dims: int, stride: Size, dilation: Size
+def _convolutions(
+    branch: str, in_channels: int, out_channels: int, stride: Size, dilation: Size
 ) -> Iterator[dict[str, Any]]:
-    """The arguments of each convolution of a branch."""
+    """Yield the arguments of each convolution of a branch."""
     for layer in choose(BRANCHES, branch, "branch"):
         width, rest = divmod(out_channels, layer.narrowing)
         if rest:
@@ -53,7 +53,6 @@ def _layers(
             "in_channels": in_channels,
             "out_channels": width,
             "kernel_size": layer.kernel_size,
-            "dims": dims,
             "stride": stride if layer.strided else 1,
             "dilation": dilation if layer.kernel_size > 1 else 1,
         }
@@ -63,7 +62,7 @@ def _layers(
 def _ending(
     channels: int, dims: int, act: str, squeeze_channels: int, stochastic_depth: float
 ) -> list[nn.Module]:
-    """What stands after a branch's convolutions, if anything."""
+    """Create what stands after a branch's convolutions, if anything."""
     parts: list[nn.Module] = []
     if squeeze_channels:
         parts.append(SqueezeExcitation(channels, squeeze_channels, dims=dims, act=act))
@@ -72,26 +71,39 @@ def _ending(
     return parts
 
 
-def _projects(in_channels: int, out_channels: int, dims: int, stride: Size) -> bool:
-    return in_channels != out_channels or max(per_axis(stride, dims, "stride")) > 1
+def _needs_projection(in_channels: int, out_channels: int, dims: int, stride: Size) -> bool:
+    return in_channels != out_channels or max(to_tuple(stride, dims, "stride")) > 1
 
 
 class ResidualV1(nn.Module):
-    """A branch of convolutions added to the map, and then an activation.
-
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
-    Raises: ValueError when no branch has this name, or 4 does not divide a bottleneck's out_channels.
-    Source: He et al., "Deep residual learning for image recognition", 2016, figure 5, with projections where
-    sizes change (option B); dilation: Yu, Koltun, Funkhouser, "Dilated residual networks", 2017; with
-    squeeze_channels: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018, figure 3.
-    Differs: of a bottleneck the 3x3 convolution has the stride, as in torchvision ("V1.5").
+    """A branch of convolutions added to the input, and then an activation.
 
     Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        dims: 1 or 2, the axes after channels.
         branch: basic (two 3x3 convolutions) or bottleneck (1x1, 3x3, 1x1; inside a quarter of the channels).
+        stride: of the block.
         dilation: of the 3x3 convolutions.
-        padding_mode: what stands beside the map, as `conv` has it.
+        padding_mode: as `WindowOptions`.
+        norm: as `create_norm`.
+        act: as `create_act`.
         squeeze_channels: of the squeeze-and-excitation that ends the branch; none for 0.
-        stochastic_depth: probability that the branch is missing in training.
+        stochastic_depth: drop-path rate of the branch.
+
+    Raises:
+        ValueError: no branch has this name, or 4 does not divide a bottleneck's out_channels.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
+
+    Source:
+        He et al., "Deep residual learning for image recognition", 2016, figure 5, with projections where sizes
+        change (option B); dilation: Yu, Koltun, Funkhouser, "Dilated residual networks", 2017; with
+        squeeze_channels: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018, figure 3.
+
+    Differs:
+        Of a bottleneck the 3x3 convolution has the stride, as in torchvision ("V1.5").
     """
 
     def __init__(
@@ -110,38 +122,52 @@ class ResidualV1(nn.Module):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        layers = list(_layers(branch, in_channels, out_channels, dims, stride, dilation))
+        *layers, last = _convolutions(branch, in_channels, out_channels, stride, dilation)
+        options: Any = {"dims": dims, "norm": norm, "padding_mode": padding_mode}
         self.branch = nn.Sequential(
-            *(ConvNormAct(**layer, padding_mode=padding_mode, norm=norm, act=act) for layer in layers[:-1]),
-            ConvNormAct(**layers[-1], padding_mode=padding_mode, norm=norm, act="none"),
+            *(ConvNormAct(**layer, act=act, **options) for layer in layers),
+            ConvNormAct(**last, act="none", **options),
             *_ending(out_channels, dims, act, squeeze_channels, stochastic_depth),
         )
-        if _projects(in_channels, out_channels, dims, stride):
-            self.shortcut = ConvNormAct(
-                in_channels, out_channels, 1, dims=dims, stride=stride, norm=norm, act="none"
-            )
-        else:
-            self.shortcut = nn.Identity()
-        self.act = act_layer(act)
+        self.shortcut = (
+            ConvNormAct(in_channels, out_channels, 1, dims=dims, stride=stride, norm=norm, act="none")
+            if _needs_projection(in_channels, out_channels, dims, stride)
+            else nn.Identity()
+        )
+        self.act = create_act(act)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
         return self.act(self.branch(x) + self.shortcut(x))
 
 
 class ResidualV2(nn.Module):
-    """A branch with norms and activations before its convolutions, added to the map as it is.
+    """A branch with norms and activations before its convolutions, added to the input as it is.
 
     The last block of a network needs a norm and an activation after it.
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
-    Raises: ValueError as `ResidualV1`.
-    Source: He et al., "Identity mappings in deep residual networks", 2016, figure 4 (e); a projection takes
-    what the first norm and activation give, as in the authors' code.
 
     Args:
-        branch: basic (two 3x3 convolutions) or bottleneck (1x1, 3x3, 1x1; inside a quarter of the channels).
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        dims: 1 or 2, the axes after channels.
+        branch: as `ResidualV1`.
+        stride: of the block.
         dilation: of the 3x3 convolutions.
+        norm: as `create_norm`.
+        act: as `create_act`.
         squeeze_channels: of the squeeze-and-excitation that ends the branch; none for 0.
-        stochastic_depth: probability that the branch is missing in training.
+        stochastic_depth: drop-path rate of the branch.
+
+    Raises:
+        ValueError: as `ResidualV1`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
+
+    Source:
+        He et al., "Identity mappings in deep residual networks", 2016, figure 4 (e); a projection takes the output
+        of the first norm and activation, as in the authors' code.
     """
 
     def __init__(
@@ -159,31 +185,52 @@ class ResidualV2(nn.Module):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        first, *others = _layers(branch, in_channels, out_channels, dims, stride, dilation)
-        self.before = nn.Sequential(*norm_act(in_channels, dims=dims, norm=norm, act=act))
+        first, *others = _convolutions(branch, in_channels, out_channels, stride, dilation)
+        options: LayerOptions = {"dims": dims, "norm": norm, "act": act}
+        self.before = nn.Sequential(*norm_act(in_channels, **options))
         self.branch = nn.Sequential(
-            conv(**first, bias=norm == "none"),
-            *(NormActConv(**layer, norm=norm, act=act) for layer in others),
+            conv(**first, dims=dims, bias=norm == "none"),
+            *(NormActConv(**layer, **options) for layer in others),
             *_ending(out_channels, dims, act, squeeze_channels, stochastic_depth),
         )
         self.projection = None
-        if _projects(in_channels, out_channels, dims, stride):
+        if _needs_projection(in_channels, out_channels, dims, stride):
             self.projection = conv(in_channels, out_channels, 1, dims=dims, stride=stride, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions_out"]:
         before = self.before(x)
         shortcut = x if self.projection is None else self.projection(before)
         return self.branch(before) + shortcut
 
 
 class DilatedResidual(nn.Module):
-    """Two dilated convolutions, each with dropout of whole channels, added to the map; an activation.
+    """Two dilated convolutions, each with dropout of whole channels, added to the input; an activation.
 
-    Blocks whose dilations double hear a past that grows with the power of their number.
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
-    Raises: ValueError as `conv`.
-    Source: Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for
-    sequence modeling", 2018, figure 1 (b). Differs: a norm of the maps instead of the weights'.
+    The receptive field of blocks whose dilations double grows exponentially with their number.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernels.
+        dilation: positions from one value of the kernel to the next.
+        padding: as `WindowOptions`.
+        drop: dropout probability of a channel.
+        options: as `LayerOptions`.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
+
+    Source:
+        Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for sequence
+        modeling", 2018, figure 1 (b).
+
+    Differs:
+        A norm of the feature maps instead of the weights'.
     """
 
     def __init__(
@@ -192,34 +239,26 @@ class DilatedResidual(nn.Module):
         out_channels: int,
         kernel_size: Size = 3,
         *,
-        dims: int,
         dilation: Size = 1,
         padding: Padding = "causal",
-        norm: Norm = "batch",
-        act: str = "relu",
         drop: float = 0.0,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__()
-        parts = []
+        self.branch = nn.Sequential()
         for channels in (in_channels, out_channels):
-            parts.append(
+            self.branch.append(
                 ConvNormAct(
-                    channels,
-                    out_channels,
-                    kernel_size,
-                    dims=dims,
-                    dilation=dilation,
-                    padding=padding,
-                    norm=norm,
-                    act=act,
+                    channels, out_channels, kernel_size, dilation=dilation, padding=padding, **options
                 )
             )
             if drop:
-                parts.append(spatial_dropout(drop, dims=dims))
-        self.branch = nn.Sequential(*parts)
+                self.branch.append(spatial_dropout(drop, dims=options["dims"]))
         changed = in_channels != out_channels
-        self.shortcut = conv(in_channels, out_channels, 1, dims=dims) if changed else nn.Identity()
-        self.act = act_layer(act)
+        self.shortcut = conv(in_channels, out_channels, 1, dims=options["dims"]) if changed else nn.Identity()
+        self.act = create_act(options.get("act", "relu"))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch in_channels *positions"]
+    ) -> Float[Tensor, "batch out_channels *positions"]:
         return self.act(self.branch(x) + self.shortcut(x))

@@ -1,16 +1,18 @@
 """Convolutions that cost less than a full one, by what they leave out.
 
-Grouped convolutions, where each group of channels reads a group of its own, are `conv(..., groups=...)`;
-here are their extreme, the depthwise, and with it the separable ones.
+Grouped convolutions, where each group of channels is convolved by itself, are `conv(..., groups=...)`; here are
+their extreme, the depthwise, and with it the separable ones.
 """
 
 from __future__ import annotations
 
+from typing import Any, Unpack
+
 import torch
 from torch import Tensor, nn
 
-from audiocnn.blocks.arguments import Size, only_dims, per_axis
-from audiocnn.blocks.conv import ConvNormAct, PaddedConv2d, conv
+from audiocnn.blocks.arguments import Size, only_dims, to_tuple
+from audiocnn.blocks.conv import ConvNormAct, LayerOptions, PaddedConv2d, WindowOptions, conv
 from audiocnn.blocks.norm import Norm
 from audiocnn.blocks.padding import Padding, pad_sides
 
@@ -18,10 +20,24 @@ from audiocnn.blocks.padding import Padding, pad_sides
 def pointwise(
     in_channels: int, out_channels: int, *, dims: int, stride: Size = 1, groups: int = 1, bias: bool = True
 ) -> nn.Conv1d | nn.Conv2d:
-    """A convolution that mixes channels at each position by itself (1x1).
+    """Create a convolution that mixes the channels of each position (1x1).
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
-    Raises: ValueError as `conv`.
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        dims: 1 or 2, the axes after channels.
+        stride: as `ConvOptions`.
+        groups: as `ConvOptions`.
+        bias: learn a bias for each output channel.
+
+    Returns:
+        The convolution.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
     """
     return conv(in_channels, out_channels, 1, dims=dims, stride=stride, groups=groups, bias=bias)
 
@@ -32,38 +48,53 @@ def depthwise(
     *,
     dims: int,
     multiplier: int = 1,
-    stride: Size = 1,
-    padding: Padding = "same",
-    dilation: Size = 1,
     bias: bool = True,
+    **options: Unpack[WindowOptions],
 ) -> nn.Conv1d | nn.Conv2d:
-    """A convolution that mixes positions of each channel by itself.
-
-    Shape: (batch, channels, ..., frames) -> (batch, channels * multiplier, ..., as `conv`).
-    Raises: ValueError as `conv`.
+    """Create a convolution that mixes the positions of each channel.
 
     Args:
+        channels: of the input.
+        kernel_size: positions of the kernels.
+        dims: 1 or 2, the axes after channels.
         multiplier: kernels for each channel.
+        bias: learn a bias for each output channel.
+        options: as `WindowOptions`.
+
+    Returns:
+        The convolution.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels * multiplier, ..., frames'), as `conv`.
     """
     return conv(
-        channels,
-        channels * multiplier,
-        kernel_size,
-        dims=dims,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=channels,
-        bias=bias,
+        channels, channels * multiplier, kernel_size, dims=dims, groups=channels, bias=bias, **options
     )
 
 
 class DepthwiseSeparable(nn.Sequential):
     """A depthwise and a pointwise convolution, each with its norm and activation.
 
-    Shape: (batch, in_channels, ..., frames) -> (batch, out_channels, ..., as `conv`).
-    Raises: ValueError as `ConvNormAct`.
-    Source: Howard et al., "MobileNets", 2017, figure 3.
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the depthwise kernels.
+        dims: 1 or 2, the axes after channels.
+        norm: as `create_norm`.
+        act: as `create_act`.
+        options: as `WindowOptions`, of the depthwise convolution.
+
+    Raises:
+        ValueError: as `ConvNormAct`.
+
+    Shape:
+        (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames'), as `conv`.
+
+    Source:
+        Howard et al., "MobileNets", 2017, figure 3.
     """
 
     def __init__(
@@ -73,41 +104,46 @@ class DepthwiseSeparable(nn.Sequential):
         kernel_size: Size = 3,
         *,
         dims: int,
-        stride: Size = 1,
-        padding: Padding = "same",
-        dilation: Size = 1,
         norm: Norm = "batch",
         act: str = "relu",
+        **options: Unpack[WindowOptions],
     ) -> None:
+        layer: LayerOptions = {"dims": dims, "norm": norm, "act": act}
         super().__init__(
-            ConvNormAct(
-                in_channels,
-                in_channels,
-                kernel_size,
-                dims=dims,
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                groups=in_channels,
-                norm=norm,
-                act=act,
-            ),
-            ConvNormAct(in_channels, out_channels, 1, dims=dims, norm=norm, act=act),
+            ConvNormAct(in_channels, in_channels, kernel_size, groups=in_channels, **layer, **options),
+            ConvNormAct(in_channels, out_channels, 1, **layer),
         )
 
 
 class SpatiallySeparable(nn.Sequential):
-    """A convolution over bins and then one over frames, with `rank` maps between them.
+    """A convolution over bins and then one over frames, with `rank` feature maps between them.
 
-    For each position it multiplies rank * k * (in_channels + out_channels) times with a kernel of k x k; a
-    full convolution in_channels * out_channels * k * k times.
-    Shape: (batch, in_channels, bins, frames) -> (batch, out_channels, ..., as `conv`).
-    Raises: ValueError as `conv`, when dims is not 2 (a 1-D kernel has no parts) or rank is below 1.
-    Source: Jaderberg, Vedaldi, Zisserman, "Speeding up convolutional neural networks with low rank
-    expansions", 2014, scheme 2.
+    For each position it multiplies rank * k * (in_channels + out_channels) times with a kernel of k x k; a full
+    convolution in_channels * out_channels * k * k times.
 
     Args:
-        rank: maps between the convolutions, for each group; of one channel the rank of the kernel's matrix.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: positions of the kernel.
+        rank: feature maps between the convolutions, for each group; of one channel the rank of the kernel's
+            matrix.
+        dims: 2.
+        stride: as `ConvOptions`.
+        padding: as `ConvOptions`.
+        padding_mode: as `ConvOptions`.
+        dilation: as `ConvOptions`.
+        groups: as `ConvOptions`.
+        bias: learn a bias for each output channel.
+
+    Raises:
+        ValueError: as `conv`, when dims is not 2 (a 1-D kernel has no parts) or rank is below 1.
+
+    Shape:
+        (batch, in_channels, bins, frames) -> (batch, out_channels, bins', frames'), as `conv`.
+
+    Source:
+        Jaderberg, Vedaldi, Zisserman, "Speeding up convolutional neural networks with low rank expansions", 2014,
+        scheme 2.
     """
 
     def __init__(
@@ -128,51 +164,54 @@ class SpatiallySeparable(nn.Sequential):
         only_dims(dims, 2, "a kernel over time alone has nothing to separate")
         if rank < 1:
             raise ValueError(f"rank is {rank}, expected at least 1")
-        kernel, steps = per_axis(kernel_size, 2, "kernel_size"), per_axis(dilation, 2, "dilation")
-        strides, sides = per_axis(stride, 2, "stride"), pad_sides(padding, kernel, steps)
+        kernel, steps = to_tuple(kernel_size, 2, "kernel_size"), to_tuple(dilation, 2, "dilation")
+        strides, sides = to_tuple(stride, 2, "stride"), pad_sides(padding, kernel, steps)
+
+        shared: Any = {"dims": 2, "padding_mode": padding_mode, "groups": groups}
+        over_bins: WindowOptions = {
+            "stride": (strides[0], 1),
+            "padding": (sides[0], 0),
+            "dilation": (steps[0], 1),
+        }
+        over_frames: WindowOptions = {
+            "stride": (1, strides[1]),
+            "padding": (0, sides[1]),
+            "dilation": (1, steps[1]),
+        }
+        width = rank * groups
         super().__init__(
-            conv(
-                in_channels,
-                rank * groups,
-                (kernel[0], 1),
-                dims=2,
-                stride=(strides[0], 1),
-                padding=(sides[0], 0),
-                padding_mode=padding_mode,
-                dilation=(steps[0], 1),
-                groups=groups,
-                bias=False,
-            ),
-            conv(
-                rank * groups,
-                out_channels,
-                (1, kernel[1]),
-                dims=2,
-                stride=(1, strides[1]),
-                padding=(0, sides[1]),
-                padding_mode=padding_mode,
-                dilation=(1, steps[1]),
-                groups=groups,
-                bias=bias,
-            ),
+            conv(in_channels, width, (kernel[0], 1), bias=False, **over_bins, **shared),
+            conv(width, out_channels, (1, kernel[1]), bias=bias, **over_frames, **shared),
         )
 
 
 def factorise(module: nn.Conv2d, rank: int) -> tuple[SpatiallySeparable, float]:
-    """The separable convolution nearest to a trained one, and what is wrong with it: |difference| / |kernel|.
+    """Compute the separable convolution nearest to a trained one, and its relative error.
 
-    The norm is the root of the sum of squares. The error is 0 (but for rounding) from the kernel's rank on:
-    at most the smaller of in_channels * bins and out_channels * frames of a group.
-    Raises: ValueError when the module is no 2-D convolution, or the rank is not from 1 to that.
-    Source: as `SpatiallySeparable`; the nearest by Eckart and Young, 1936: the largest singular values.
+    The error is |difference| / |kernel|, where the norm is the root of the sum of squares. It is 0 (but for
+    rounding) from the kernel's rank on: at most the smaller of in_channels * bins and out_channels * frames of a
+    group.
+
+    Args:
+        module: the trained convolution.
+        rank: of the separable one.
+
+    Returns:
+        The separable convolution and the error.
+
+    Raises:
+        ValueError: the module is no 2-D convolution, or the rank is not from 1 to that.
+
+    Source:
+        As `SpatiallySeparable`; the nearest by Eckart and Young, 1936: the largest singular values.
     """
     if not isinstance(module, nn.Conv2d):
         raise ValueError(f"module is a {type(module).__name__}, expected a Conv2d")
     matrix = _matrix(module.weight.detach(), module.groups)
-    most = min(matrix.shape[1:])
-    if not 1 <= rank <= most:
+    max_rank = min(matrix.shape[1:])
+    if not 1 <= rank <= max_rank:
         raise ValueError(
-            f"rank is {rank}, expected from 1 to {most} for a kernel of {tuple(module.weight.shape)}"
+            f"rank is {rank}, expected from 1 to {max_rank} for a kernel of {tuple(module.weight.shape)}"
         )
     padded = isinstance(module, PaddedConv2d)
     separable = SpatiallySeparable(
@@ -204,5 +243,5 @@ def factorise(module: nn.Conv2d, rank: int) -> tuple[SpatiallySeparable, float]:
 
 
 def _matrix(weight: Tensor, groups: int) -> Tensor:
-    """The kernel of each group as (in_channels * bins, out_channels * frames)."""
+    """Reshape the kernel of each group to (in_channels * bins, out_channels * frames)."""
     return weight.unflatten(0, (groups, -1)).permute(0, 2, 3, 1, 4).flatten(3).flatten(1, 2)

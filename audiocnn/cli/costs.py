@@ -143,7 +143,7 @@ def measure_costs(name: str, sound: Input, classes: int, latency: bool) -> Costs
     Raises:
         ValueError: the network cannot run on this input.
     """
-    from audiocnn.blocks.measure import count_macs, count_parameters
+    from audiocnn.blocks.cost import count_macs, count_parameters
 
     backbone, network = sound.create(name, classes)
     shape = sound.shape(backbone)

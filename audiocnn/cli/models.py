@@ -196,9 +196,9 @@ def _print_layers(
     step_ms: float,
     device: str = "meta",
 ) -> None:
-    from audiocnn.blocks.measure import count_parameters, layers
+    from audiocnn.blocks.cost import count_parameters, list_layers
 
-    found = layers(network, shape, device=device)
+    found = list_layers(network, shape, device=device)
     rows = [
         (
             *(layer.name, layer.kind, _format_shape(layer.output_shape)),

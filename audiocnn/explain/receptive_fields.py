@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.blocks.geometry import ReceptiveField
-from audiocnn.blocks.measure import receptive_field
+from audiocnn.blocks.receptive_field import measure_receptive_field
 from audiocnn.explain.network import TruncatedNetwork
 
 Crop = tuple[slice, ...]
@@ -47,7 +47,8 @@ def measure_receptive_fields(network: nn.Module, spectrogram: Tensor) -> Recepti
     if (layer, shape) not in known:
         with torch.inference_mode(False), torch.enable_grad():
             known[layer, shape] = tuple(
-                receptive_field(network, shape, axis, whole_map=False) for axis in range(2 - len(shape), 0)
+                measure_receptive_field(network, shape, axis, whole_map=False)
+                for axis in range(2 - len(shape), 0)
             )
     return known[layer, shape]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audiocnn.backbones.base import Backbone, channels_last
+from audiocnn.backbones.base import Backbone, to_channels_last
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.registry import InitArgs, Registry
 
@@ -40,7 +40,7 @@ class Model(InitArgs, nn.Module):
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()
         self.front_end, self.backbone = front_end, backbone
-        channels_last(backbone)
+        to_channels_last(backbone)
 
     @property
     def sample_rate(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from audiocnn.backbones.base import Backbone, channels_last
+from audiocnn.backbones.base import Backbone, to_channels_last
 from audiocnn.models.base import MODELS
 from audiocnn.registry import InitArgs
 
@@ -25,7 +25,7 @@ class ImageModel(InitArgs, nn.Module):
         if n_classes < 2:
             raise ValueError(f"n_classes is {n_classes}, expected at least 2")
         self.backbone, self.n_classes = backbone, n_classes
-        channels_last(backbone)
+        to_channels_last(backbone)
         self.head = backbone.classifier(n_classes)
 
     def forward(self, images: Tensor) -> Tensor:

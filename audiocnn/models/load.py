@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 from typing import TypeVar
 
-from audiocnn.blocks.fuse import fuse, fusible
+from audiocnn.blocks.fuse import find_fusible_layers, fuse_batch_norms
 from audiocnn.models import weights
 from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
@@ -50,8 +50,8 @@ def fused(task: M) -> M:
 
     It takes two thirds of the time of the trained form on a CPU. A task with nothing to do is given as it is.
     """
-    if not task.training and not fusible(task.backbone):
+    if not task.training and not find_fusible_layers(task.backbone):
         return task
     task = copy.deepcopy(task).eval()
-    fuse(task.backbone)
+    fuse_batch_norms(task.backbone)
     return task

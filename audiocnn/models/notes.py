@@ -38,7 +38,9 @@ class NotesModel(Model):
     ) -> None:
         super().__init__(front_end, backbone)
         self.decoding, self.bend = decoding, bend
-        self.head = NotesHead(backbone.out_channels, backbone.map_rows(front_end.n_bins), N_PITCHES, bend)
+        self.head = NotesHead(
+            backbone.out_channels, backbone.count_output_bins(front_end.n_bins), N_PITCHES, bend
+        )
 
     @property
     def hop_length(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
-from audiocnn.blocks.fuse import fuse
+from audiocnn.blocks.fuse import fuse_batch_norms
 
 MAX_STAGES = 5  # that are compared where none are named: as many as Gatys et al. have layers
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
@@ -65,7 +65,7 @@ class Extractor(nn.Module):
         shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in backbone.parameters()}
         self.backbone = copy.deepcopy(backbone, shared).eval()  # weights are not copied
         self.backbone.stages = self.backbone.stages[: self.layers[-1] + 1]
-        fuse(self.backbone)
+        fuse_batch_norms(self.backbone)
         _pad_by_edges(self.backbone)
         self.grid = backbone.time_grid
         side = backbone.time_stride
@@ -111,7 +111,7 @@ class Extractor(nn.Module):
     def receptive_field(self) -> float:
         """Pixels along an axis on which a position of the last feature map depends; infinite where on all."""
         stride = self.backbone.time_stride
-        return self.backbone.measured_field(self.backbone, stride)
+        return self.backbone.measure_receptive_field(self.backbone, stride)
 
     def forward(self, image: Tensor) -> dict[int, Tensor]:
         if self.backbone.in_channels == 1 and image.shape[1] == 3:

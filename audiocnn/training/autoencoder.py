@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones import Backbone
-from audiocnn.blocks.arguments import Size, per_axis
+from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.conv import conv_transpose
-from audiocnn.blocks.norm import norm
+from audiocnn.blocks.norm import create_norm
 from audiocnn.training.base import Task
 
 
@@ -27,14 +27,14 @@ class MirrorDecoder(nn.Module):
     def __init__(self, backbone: Backbone, size: Size) -> None:
         super().__init__()
         dims = backbone.dims
-        self.sizes = [per_axis(size, dims, "size"), *_map_sizes(backbone, per_axis(size, dims, "size"))]
+        self.sizes = [to_tuple(size, dims, "size"), *_map_sizes(backbone, to_tuple(size, dims, "size"))]
         channels = (backbone.in_channels, *backbone.stage_channels)
         self.stages = nn.ModuleList()
         for i in reversed(range(len(self.sizes) - 1)):
             stride = tuple(-(-n // m) for n, m in zip(self.sizes[i], self.sizes[i + 1], strict=True))
             kernel = tuple(max(2 * step - 1, 3) for step in stride)
             grow = conv_transpose(channels[i + 1], channels[i], kernel, dims=dims, stride=stride, bias=i == 0)
-            rest = [norm("batch", channels[i], dims=dims), nn.ReLU()] if i else []
+            rest = [create_norm("batch", channels[i], dims=dims), nn.ReLU()] if i else []
             self.stages.append(nn.Sequential(grow, *rest))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from audiocnn.augment import SpecAugment
 from audiocnn.backbones import Backbone
-from audiocnn.blocks.global_pool import global_pool
+from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.base import Model
 from audiocnn.training.base import Task
@@ -44,7 +44,7 @@ class ContrastiveTask(Model, Task):
     ) -> None:
         super().__init__(front_end, backbone)
         self.head = nn.Sequential(
-            global_pool("average", backbone.out_channels),
+            create_global_pool("average", backbone.out_channels),
             nn.Linear(backbone.out_channels, channels),
             nn.LayerNorm(channels),
             nn.Tanh(),

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from audiocnn import create_backbone
 from audiocnn.backbones.amoebanet import NORMAL, REDUCTION, CellNet
-from audiocnn.backbones.cells import OPERATIONS, Cell, Halving, Layers, check_outputs
+from audiocnn.backbones.cells import OPERATIONS, Cell, FactorisedReduction, Layers, check_outputs
+from audiocnn.blocks.cost import count_macs, count_parameters
 from audiocnn.blocks.drop import StochasticDepth
-from audiocnn.blocks.measure import count_macs, count_parameters
 
 # Without norms and activations, sums can be worked out by hand.
 LINEAR = Layers(1, "none", "none")
@@ -87,7 +87,7 @@ def test_factorised_operation_is_between_narrow_ones() -> None:
 
 
 def test_halving_takes_even_and_odd_cells() -> None:
-    halving = Halving(1, 2, LINEAR)
+    halving = FactorisedReduction(1, 2, LINEAR)
     for part in halving.parts:
         nn.init.ones_(part.weight)
         nn.init.zeros_(part.bias)

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from audiocnn import create_backbone, list_backbones
 from audiocnn.backbones import FAMILIES, Backbone, backbone_family
-from audiocnn.backbones.base import channels_last
+from audiocnn.backbones.base import to_channels_last
 from audiocnn.backbones.resnet import ResNet
-from audiocnn.blocks.measure import count_parameters
-from audiocnn.blocks.norm import NORMS
-from audiocnn.blocks.norm import norm as norm_layer
+from audiocnn.blocks.cost import count_parameters
+from audiocnn.blocks.norm import NORMS, create_norm
 from audiocnn.blocks.pool import POOLS
 from audiocnn.models import onnx
 from audiocnn.models.file import describe, rebuild
@@ -268,13 +267,13 @@ def test_any_norm(name: str, dims: int) -> None:
     for norm in NORMS:
         backbone = create(name, dims, norm=norm).train()
         kinds = {type(module) for module in backbone.modules()} & _classes_of_norms(dims)
-        assert kinds == ({type(norm_layer(norm, 1, dims=dims))} if norm != "none" else set())
+        assert kinds == ({type(create_norm(norm, 1, dims=dims))} if norm != "none" else set())
         x = image(name, backbone, 2 * backbone.time_stride, batch=2)
         assert backbone(x).isfinite().all()
 
 
 def _classes_of_norms(dims: int) -> set[type[nn.Module]]:
-    return {type(norm_layer(norm, 1, dims=dims)) for norm in NORMS if norm != "none"}
+    return {type(create_norm(norm, 1, dims=dims)) for norm in NORMS if norm != "none"}
 
 
 @pytest.mark.parametrize(("name", "dims"), [case for case in COMPUTED if named(case[0], "pool")])
@@ -290,7 +289,7 @@ def test_any_pool(name: str, dims: int) -> None:
 @pytest.mark.parametrize(("width", "laid_out"), [(4, False), (8, True)])
 def test_channels_last_but_where_it_corrupts_memory(width: int, laid_out: bool) -> None:
     backbone = ResNet(depths=(1, 1), widths=(width, 2 * width))  # with a strided 1 × 1 from `width` channels
-    channels_last(backbone)
+    to_channels_last(backbone)
     kernels = [p for p in backbone.parameters() if p.ndim == 4 and p.shape[2] > 1 and p.shape[1] > 1]
     assert {p.is_contiguous(memory_format=torch.channels_last) for p in kernels} == {laid_out}
 

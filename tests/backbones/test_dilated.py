@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from audiocnn import create_backbone
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.blocks.cost import count_macs, count_parameters
 
 
 @pytest.mark.parametrize("dims", [1, 2])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from audiocnn import create_backbone
 from audiocnn.backbones import Backbone
 from audiocnn.backbones.harmonic import HarmonicNet
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.blocks.cost import count_macs, count_parameters
 
 BINS = 3 * 98  # of the default image
 

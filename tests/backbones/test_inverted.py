@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from audiocnn import create_backbone
-from audiocnn.backbones.inverted import Row, scaled, scaled_rows
+from audiocnn.backbones.inverted import Row, scale_channels, scale_rows
+from audiocnn.blocks.cost import count_parameters
 from audiocnn.blocks.drop import StochasticDepth
-from audiocnn.blocks.measure import count_parameters
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,11 @@ from audiocnn.blocks.measure import count_parameters
     [(32, 1.1, 32), (32, 1.2, 40), (24, 0.35, 8), (16, 0.7, 16), (1280, 1.4, 1792), (16, 0.1, 8)],
 )
 def test_channels_are_multiples_of_8(channels: int, width: float, expected: int) -> None:
-    assert scaled(channels, width) == expected
+    assert scale_channels(channels, width) == expected
 
 
 def test_depths_are_rounded_up() -> None:
-    rows = scaled_rows([Row(1, 16, 1, 1), Row(6, 24, 2, 2), Row(6, 192, 4, 2)], width=1.0, depth=1.1)
+    rows = scale_rows([Row(1, 16, 1, 1), Row(6, 24, 2, 2), Row(6, 192, 4, 2)], width=1.0, depth=1.1)
     assert [row.depth for row in rows] == [2, 3, 5]
 
 
@@ -28,7 +28,7 @@ def test_depths_are_rounded_up() -> None:
 def test_scales_above_0(width: float, depth: float) -> None:
     name, value = ("width", width) if width <= 0 else ("depth", depth)
     with pytest.raises(ValueError, match=f"{name} is {value}, expected more than 0"):
-        scaled_rows([Row(1, 16, 1, 1)], width, depth)
+        scale_rows([Row(1, 16, 1, 1)], width, depth)
 
 
 @pytest.mark.parametrize(

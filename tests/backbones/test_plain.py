@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from audiocnn import create_backbone
-from audiocnn.backbones.googlenet import Halve
-from audiocnn.backbones.plain import fully_connected, start_rectified, surrounded
+from audiocnn.backbones.googlenet import EvenSizePool
+from audiocnn.backbones.plain import create_mlp_head, init_kaiming, pad_to_size
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -21,8 +21,8 @@ def test_surrounded() -> None:
     x = torch.tensor([[[[1.0, 2, 3, 4]]]])
     expected = torch.zeros(1, 1, 4, 4)
     expected[0, 0, 1] = x[0, 0, 0]  # three bins are missing: one before, two after
-    assert torch.equal(surrounded(x, 4), expected)
-    assert surrounded(x, 1) is x
+    assert torch.equal(pad_to_size(x, 4), expected)
+    assert pad_to_size(x, 1) is x
 
 
 def test_start_rectified_keeps_the_size_of_maps() -> None:
@@ -33,14 +33,14 @@ def test_start_rectified_keeps_the_size_of_maps() -> None:
     x = noise(1, 64, 200)
     with torch.no_grad():
         assert net(x).std(dim=2).max() < 1e-2
-        start_rectified(net)
+        init_kaiming(net)
         assert 0.1 < net(x).std(dim=2).max() < 10
     assert not net[0][0].bias.any()
 
 
 def test_fully_connected() -> None:
     """Means of pairs, 6 values by hand, as channels one after the other."""
-    head = fully_connected(2, 3, (), 1, dims=1)
+    head = create_mlp_head(2, 3, (), 1, dims=1)
     nn.init.zeros_(head[-1].bias)
     head[-1].weight.data = torch.tensor([[1.0, 10, 100, 1000, 10_000, 100_000]])
     x = torch.tensor([[[0.0, 2, 2, 4, 4, 6], [6, 8, 6, 4, 2, 0]]])
@@ -52,7 +52,7 @@ def test_fully_connected() -> None:
 def test_halve(kernel_size: int, n_frames: int) -> None:
     """torch's windows where they reach over the end, and one more for an odd size, of its last cell."""
     x = noise(2, 3, 8, n_frames)
-    y = Halve("max", kernel_size, dims=2)(x)
+    y = EvenSizePool("max", kernel_size, dims=2)(x)
     expected = functional.max_pool2d(x, kernel_size, 2, ceil_mode=True)
     assert y.shape == (2, 3, 4, (n_frames + 1) // 2)
     assert torch.equal(y[..., : expected.shape[-1]], expected)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from audiocnn import create_backbone
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.blocks.cost import count_macs, count_parameters
 
 # (name, parameters, multiply-accumulates in 10^9 or None where nobody says, arguments)
 PUBLISHED: list[tuple[str, int, float | None, dict[str, Any]]] = [

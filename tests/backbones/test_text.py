@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from audiocnn import create_backbone
-from audiocnn.backbones.text import DynamicCNN, TextCNN, TokenEmbedding, TopValues, WideConv
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.backbones.text import DynamicCNN, TextCNN, TokenEmbedding, TopK, WideConv
+from audiocnn.blocks.cost import count_macs, count_parameters
 
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0]])
 
@@ -96,10 +96,10 @@ def test_one_layer_keeps_every_token() -> None:
 def test_classifier_sees_what_pooling_to_k_top_keeps() -> None:
     """The k_top largest of what is left are the k_top largest of all, in the same order."""
     x = torch.randn(2, 3, 40, generator=torch.Generator().manual_seed(0))
-    kept = TopValues(20)(x)
-    torch.testing.assert_close(TopValues(4)(kept), TopValues(4)(x))
-    assert TopValues(2)(torch.tensor([[[5.0, 1, 7, 6]]])).tolist() == [[[7, 6]]]
-    assert TopValues(3)(torch.tensor([[[5.0, 1]]])).tolist() == [[[5, 1, 0]]]
+    kept = TopK(20)(x)
+    torch.testing.assert_close(TopK(4)(kept), TopK(4)(x))
+    assert TopK(2)(torch.tensor([[[5.0, 1, 7, 6]]])).tolist() == [[[7, 6]]]
+    assert TopK(3)(torch.tensor([[[5.0, 1]]])).tolist() == [[[5, 1, 0]]]
 
 
 def test_sizes() -> None:

@@ -6,8 +6,8 @@ from torch import nn
 
 from audiocnn import create_backbone
 from audiocnn.backbones.waveform import MNet, SampleCNN
-from audiocnn.blocks.geometry import Window, chain_receptive_field
-from audiocnn.blocks.measure import count_parameters
+from audiocnn.blocks.cost import count_parameters
+from audiocnn.blocks.geometry import Window, compute_receptive_field
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_sample_cnn_of_the_paper() -> None:
 def test_receptive_field_of_sample_cnn() -> None:
     """By arithmetic as by gradient, where that is quick."""
     backbone = SampleCNN(widths=(2, 2, 2))
-    field = chain_receptive_field([Window(3, 3, 1), *[Window(3, 1, 1), Window(3, 3)] * 2])
+    field = compute_receptive_field([Window(3, 3, 1), *[Window(3, 1, 1), Window(3, 3)] * 2])
     assert (field.size, field.stride, field.offset) == (51, 27, 12)
     assert backbone.receptive_field == 1 + 2 * (25 + 12)
     reach = backbone.receptive_field // 2

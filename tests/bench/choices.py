@@ -22,7 +22,7 @@ from rich.console import Console
 from torch import nn
 
 from audiocnn import files
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.blocks.cost import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.frontends.waveform.Waveform", "init_args": {"sample_rate": 16000}}
 # Masks are bands of bins, which samples lack.

@@ -25,7 +25,7 @@ from rich.table import Table
 from torch import nn
 
 from audiocnn import create_backbone, files, list_backbones
-from audiocnn.blocks.measure import count_macs, count_parameters
+from audiocnn.blocks.cost import count_macs, count_parameters
 from audiocnn.cli.training import CommandLine
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from audiocnn.blocks.act import ACTS, act
+from audiocnn.blocks.act import ACTS, create_act
 
 REFERENCES = {
     "relu": functional.relu,
@@ -22,7 +22,7 @@ REFERENCES = {
 def test_values(name: str, inplace: bool) -> None:
     x = torch.linspace(-8, 8, 33)
     expected, before = REFERENCES[name](x), x.clone()
-    torch.testing.assert_close(act(name, inplace=inplace)(x), expected)
+    torch.testing.assert_close(create_act(name, inplace=inplace)(x), expected)
     if not inplace:
         assert torch.equal(x, before)
 
@@ -31,4 +31,4 @@ def test_unknown_act() -> None:
     with pytest.raises(
         ValueError, match="act is 'rely', expected one of relu, relu6, silu, leaky_relu, gelu, tanh"
     ):
-        act("rely")
+        create_act("rely")

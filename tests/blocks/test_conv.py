@@ -187,10 +187,20 @@ def test_wrong_padding_mode() -> None:
 @pytest.mark.parametrize(
     ("dims", "sizes", "arguments", "message"),
     [
-        (2, (2, 9), {"padding": "valid"}, r"map's size is \(2, 9\), expected at least \(3, 3\)"),
-        (1, (4,), {"padding": "valid", "dilation": 2}, r"map's size is \(4,\), expected at least \(5,\)"),
-        (1, (2,), {"padding": ((1, 0),), "dilation": 2}, r"map's size is \(2,\), expected at least \(4,\)"),
-        (1, (1,), {"padding_mode": "reflect"}, r"map's size is \(1,\), expected at least \(2,\)"),
+        (2, (2, 9), {"padding": "valid"}, r"feature map's size is \(2, 9\), expected at least \(3, 3\)"),
+        (
+            1,
+            (4,),
+            {"padding": "valid", "dilation": 2},
+            r"feature map's size is \(4,\), expected at least \(5,\)",
+        ),
+        (
+            1,
+            (2,),
+            {"padding": ((1, 0),), "dilation": 2},
+            r"feature map's size is \(2,\), expected at least \(4,\)",
+        ),
+        (1, (1,), {"padding_mode": "reflect"}, r"feature map's size is \(1,\), expected at least \(2,\)"),
         (
             2,
             (3, 1),
@@ -203,7 +213,7 @@ def test_maps_too_small(dims: int, sizes, arguments, message: str) -> None:
     module = conv(1, 1, 3, dims=dims, **arguments)
     with pytest.raises(ValueError, match=message):
         module(torch.zeros(1, 1, *sizes))
-    assert module(torch.zeros(1, 1, *module.least)).numel() > 0
+    assert module(torch.zeros(1, 1, *module.min_sizes)).numel() > 0
 
 
 @pytest.mark.parametrize("dims", [1, 2])
@@ -279,7 +289,7 @@ def test_convolution_is_a_matrix_multiplication(dims: int, groups: int, stride: 
 
 
 def test_columns_of_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match=r"map's size is \(2,\), expected at least \(3,\)"):
+    with pytest.raises(ValueError, match=r"feature map's size is \(2,\), expected at least \(3,\)"):
         im2col(torch.zeros(1, 1, 2), 3, padding="valid")
     with pytest.raises(ValueError, match="groups is 2, expected a divisor of in_channels"):
         conv_as_matmul(torch.zeros(1, 3, 5), torch.zeros(4, 1, 3), groups=2)

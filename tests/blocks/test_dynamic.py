@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.dynamic import ConvBank, DynamicConv, DynamicLocalFilter, conv_each, filter_locally
+from audiocnn.blocks.cost import count_macs
+from audiocnn.blocks.dynamic import ConvBank, DynamicConv, DynamicLocalFilter, convolve_each, filter_locally
 from audiocnn.blocks.fixed import box
 from audiocnn.blocks.geometry import ReceptiveField
 from audiocnn.blocks.hyper import HyperConv, KernelGenerator
-from audiocnn.blocks.measure import count_macs, receptive_field
+from audiocnn.blocks.receptive_field import measure_receptive_field
 
 CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
 
@@ -40,16 +41,16 @@ def test_conv_each_is_torchs_one_by_one(settings: dict, dims: int) -> None:
     bias = random(3, 8)
     theirs = {**settings, "padding": 0 if settings["padding"] == "valid" else settings["padding"]}
     expected = torch.cat([CONVOLVE[dims](x[i : i + 1], weight[i], bias[i], **theirs) for i in range(len(x))])
-    torch.testing.assert_close(conv_each(x, weight, bias, **settings), expected)
-    unbiased = conv_each(x, weight, **settings) + bias.reshape(3, 8, *[1] * dims)
+    torch.testing.assert_close(convolve_each(x, weight, bias, **settings), expected)
+    unbiased = convolve_each(x, weight, **settings) + bias.reshape(3, 8, *[1] * dims)
     torch.testing.assert_close(unbiased, expected)
 
 
 def test_conv_each_needs_a_kernel_an_example_and_room_for_it() -> None:
     with pytest.raises(ValueError, match="kernels are for 2 examples, expected as many as in the batch, 3"):
-        conv_each(map_of(1), random(2, 8, 4, 3))
-    with pytest.raises(ValueError, match=r"the map's size is \(11,\), expected at least \(13,\)"):
-        conv_each(map_of(1), random(3, 8, 4, 13), padding="valid")
+        convolve_each(map_of(1), random(2, 8, 4, 3))
+    with pytest.raises(ValueError, match=r"the feature map's size is \(11,\), expected at least \(13,\)"):
+        convolve_each(map_of(1), random(3, 8, 4, 13), padding="valid")
 
 
 @pytest.mark.parametrize("dims", [1, 2])
@@ -111,8 +112,8 @@ def test_cost_of_dynamic_conv(dims: int) -> None:
 
 def test_dynamic_conv_hears_the_whole_map() -> None:
     module = DynamicConv(2, 2, 3, dims=1)
-    assert receptive_field(module, (1, 2, 64)) == ReceptiveField(math.inf, 1, 0)
-    assert receptive_field(module, (1, 2, 64), whole_map=False) == ReceptiveField(3, 1, 0)
+    assert measure_receptive_field(module, (1, 2, 64)) == ReceptiveField(math.inf, 1, 0)
+    assert measure_receptive_field(module, (1, 2, 64), whole_map=False) == ReceptiveField(3, 1, 0)
 
 
 @pytest.mark.parametrize("dims", [1, 2])

@@ -14,12 +14,12 @@ from audiocnn.blocks.fixed import (
     FixedConv,
     binomial,
     box,
+    create_kernel,
     difference,
     edges_4,
     edges_8,
     gabor,
     gaussian,
-    kernel,
     second_difference,
     set_kernels,
     sharpen,
@@ -85,7 +85,7 @@ def test_blurs_keep_and_edges_lose_what_is_even(dims: int) -> None:
         if name == "gabor" or name in (IN_2D_ALONE if dims == 1 else IN_1D_ALONE):
             continue
         keeps = name in {"box", "binomial", "gaussian", "sharpen"}
-        assert kernel(name, dims=dims).sum().item() == pytest.approx(float(keeps), abs=1e-6)
+        assert create_kernel(name, dims=dims).sum().item() == pytest.approx(float(keeps), abs=1e-6)
 
 
 def test_gabor_in_1d_is_a_wave_under_a_bell() -> None:
@@ -162,17 +162,17 @@ def test_first_layer_without_bias_and_in_groups() -> None:
 @pytest.mark.parametrize("name", sorted(IN_1D_ALONE | IN_2D_ALONE))
 def test_some_exist_in_one_dimensionality_alone(name: str) -> None:
     theirs, other = (1, 2) if name in IN_1D_ALONE else (2, 1)
-    assert kernel(name, dims=theirs).dim() == theirs
+    assert create_kernel(name, dims=theirs).dim() == theirs
     with pytest.raises(
         ValueError, match=f"dims is {other}, expected {theirs}: {name} exists in {theirs}-D alone"
     ):
-        kernel(name, dims=other)
+        create_kernel(name, dims=other)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: kernel("blur", dims=1), "kernel is 'blur', expected one of box, binomial, gaussian"),
+        (lambda: create_kernel("blur", dims=1), "kernel is 'blur', expected one of box, binomial, gaussian"),
         (lambda: box(4, dims=1), "size is 4, expected an odd number"),
         (lambda: binomial(0, dims=1), "size is 0, expected an odd number"),
         (lambda: box(3, dims=3), "dims is 3, expected one of 1, 2"),
@@ -191,7 +191,7 @@ def test_some_exist_in_one_dimensionality_alone(name: str) -> None:
         ),
         (
             lambda: FixedConv([torch.ones(5)], padding_mode="reflect")(torch.zeros(1, 1, 2)),
-            r"the map's size is \(2,\), expected at least \(3,\)",
+            r"the feature map's size is \(2,\), expected at least \(3,\)",
         ),
         (
             lambda: set_kernels(nn.Conv1d(1, 1, 3), [box(dims=1)] * 2),
@@ -213,7 +213,7 @@ def test_wrong_arguments(make, message: str) -> None:
 class Both(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.one = FixedConv([kernel("gaussian", dims=1)], padding_mode="replicate")
+        self.one = FixedConv([create_kernel("gaussian", dims=1)], padding_mode="replicate")
         self.two = FixedConv([sobel_x(dims=2), sobel_y(dims=2)])
 
     def forward(self, x: Tensor) -> list[Tensor]:

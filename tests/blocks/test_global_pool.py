@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.global_pool import GLOBAL_POOLS, GlobalAttention, SpatialPyramidPool, global_pool
+from audiocnn.blocks.global_pool import GLOBAL_POOLS, GlobalAttention, SpatialPyramidPool, create_global_pool
 
 
 def map_of(*sizes: int) -> Tensor:
@@ -18,8 +18,8 @@ def map_of(*sizes: int) -> Tensor:
 def test_average_and_max(sizes: tuple[int, ...]) -> None:
     x = map_of(*sizes)
     axes = tuple(range(2, x.dim()))
-    torch.testing.assert_close(global_pool("average", 3)(x), x.mean(axes))
-    assert torch.equal(global_pool("max", 3)(x), x.amax(axes))
+    torch.testing.assert_close(create_global_pool("average", 3)(x), x.mean(axes))
+    assert torch.equal(create_global_pool("max", 3)(x), x.amax(axes))
 
 
 @pytest.mark.parametrize("sizes", [(4,), (2, 2)])
@@ -39,7 +39,7 @@ def test_attention_by_hand(sizes: tuple[int, ...]) -> None:
 
 
 def test_attention_is_learnt() -> None:
-    module = global_pool("attention", 3)
+    module = create_global_pool("attention", 3)
     module(map_of(4, 5)).square().sum().backward()
     assert all(p.grad.any() for name, p in module.named_parameters() if name != "score.bias")
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -49,7 +49,7 @@ def test_attention_is_learnt() -> None:
 
 def test_unknown_global_pool() -> None:
     with pytest.raises(ValueError, match="global_pool is 'sum', expected one of average, max, attention"):
-        global_pool("sum", 3)
+        create_global_pool("sum", 3)
 
 
 @pytest.mark.parametrize("sizes", [(13,), (16,), (3,), (1,), (13, 13), (4, 9), (2, 3)])
@@ -87,7 +87,9 @@ class Every(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pools = nn.ModuleList([*(global_pool(name, 3) for name in GLOBAL_POOLS), SpatialPyramidPool()])
+        self.pools = nn.ModuleList(
+            [*(create_global_pool(name, 3) for name in GLOBAL_POOLS), SpatialPyramidPool()]
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [module(view) for module in self.pools for view in (x, x[:, :, 0])]

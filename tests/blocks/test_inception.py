@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inception import Inception, MlpConv
-from audiocnn.blocks.norm import norm
+from audiocnn.blocks.norm import create_norm
 
 FUNCTIONS = {
     1: (functional.conv1d, functional.max_pool1d),
@@ -86,7 +86,7 @@ MODULES = (
 
 def test_published_parameters() -> None:
     """torchvision's GoogLeNet: 13,004,888 in its table of models, of which 6,379,984 are auxiliary."""
-    batch_norm = partial(norm, "batch", eps=1e-3)
+    batch_norm = partial(create_norm, "batch", eps=1e-3)
     with torch.device("meta"):
         parts = [
             ConvNormAct(3, 64, 7, dims=2, stride=2, norm=batch_norm),

@@ -73,9 +73,9 @@ def test_parameters() -> None:
 
 def test_another_size() -> None:
     module = LocallyConnected(1, 1, 3, (4, 5), dims=2)
-    with pytest.raises(ValueError, match=r"the map's size is \(5, 4\), expected \(4, 5\)"):
+    with pytest.raises(ValueError, match=r"the feature map's size is \(5, 4\), expected \(4, 5\)"):
         module(noise(1, 1, 5, 4))
-    with pytest.raises(ValueError, match=r"the map's size is \(2,\), expected at least \(3,\)"):
+    with pytest.raises(ValueError, match=r"the feature map's size is \(2,\), expected at least \(3,\)"):
         LocallyConnected(1, 1, 3, 2, dims=1, padding="valid")
     with pytest.raises(ValueError, match=r"kernel_size is \(4,\), expected odd sizes"):
         LocallyConnected(1, 1, 4, 8, dims=1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn.blocks.conv import ConvNormAct
-from audiocnn.blocks.norm import NORMS, norm
+from audiocnn.blocks.norm import NORMS, create_norm
 
 
 def maps(dims: int, channels: int = 6) -> Tensor:
@@ -24,7 +24,7 @@ def standardised(x: Tensor, axes: tuple[int, ...], eps: float = 1e-5) -> Tensor:
     ("name", "axes"), [("batch", (0, 2, 3)), ("instance", (2, 3)), ("layer", (1,)), ("none", ())]
 )
 def test_over_its_axes(dims: int, name: str, axes: tuple[int, ...]) -> None:
-    x, module = maps(dims), norm(name, 6, dims=dims)
+    x, module = maps(dims), create_norm(name, 6, dims=dims)
     weight, bias = torch.linspace(0.5, 2, 6), torch.linspace(-1, 1, 6)
     expected = x
     if name != "none":
@@ -38,7 +38,7 @@ def test_over_its_axes(dims: int, name: str, axes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize(("channels", "groups"), [(64, 32), (48, 16), (6, 2), (3, 1)])
 def test_groups_of_channels(dims: int, channels: int, groups: int) -> None:
-    x, module = maps(dims, channels), norm("group", channels, dims=dims)
+    x, module = maps(dims, channels), create_norm("group", channels, dims=dims)
     assert module.num_groups == groups
     by_group = x.unflatten(1, (groups, -1))
     expected = standardised(by_group, tuple(range(2, by_group.ndim))).flatten(1, 2)
@@ -48,11 +48,11 @@ def test_groups_of_channels(dims: int, channels: int, groups: int) -> None:
 def test_layer_norm_is_torchs_over_the_last_axis() -> None:
     x = maps(2)
     expected = nn.functional.layer_norm(x.permute(0, 2, 3, 1), (6,)).permute(0, 3, 1, 2)
-    torch.testing.assert_close(norm("layer", 6, dims=2)(x), expected)
+    torch.testing.assert_close(create_norm("layer", 6, dims=2)(x), expected)
 
 
 def test_batch_norm_remembers() -> None:
-    module = norm("batch", 6, dims=1, momentum=0.25, eps=0.5)
+    module = create_norm("batch", 6, dims=1, momentum=0.25, eps=0.5)
     x = maps(1)
     module(x)
     torch.testing.assert_close(module.running_mean, 0.25 * x.mean(dim=(0, 2)))
@@ -65,13 +65,13 @@ def test_batch_norm_remembers() -> None:
 @pytest.mark.parametrize("name", [name for name in NORMS if name != "none"])
 def test_eps(name: str) -> None:
     """Without variance everything is 0; with one of 1 and an eps of 3 it is halved."""
-    module = norm(name, 2, dims=1, eps=3.0)
+    module = create_norm(name, 2, dims=1, eps=3.0)
     x = torch.tensor([[[-1.0, 1], [1, -1]]])
     torch.testing.assert_close(module(x), x / 2)
 
 
 def test_a_norm_with_its_own_arguments() -> None:
-    module = ConvNormAct(3, 4, 3, dims=2, norm=partial(norm, "batch", eps=1e-3, momentum=0.01))
+    module = ConvNormAct(3, 4, 3, dims=2, norm=partial(create_norm, "batch", eps=1e-3, momentum=0.01))
     assert isinstance(module[1], nn.BatchNorm2d)
     assert (module[1].eps, module[1].momentum, module[0].bias) == (1e-3, 0.01, None)
 
@@ -80,6 +80,6 @@ def test_unknown_norm() -> None:
     with pytest.raises(
         ValueError, match="norm is 'bach', expected one of batch, instance, layer, group, none"
     ):
-        norm("bach", 4, dims=1)
+        create_norm("bach", 4, dims=1)
     with pytest.raises(ValueError, match="dims is 3, expected one of 1, 2"):
-        norm("batch", 4, dims=3)
+        create_norm("batch", 4, dims=3)

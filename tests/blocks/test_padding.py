@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiocnn.blocks.padding import least_sizes, pad, pad_sides, uneven
+from audiocnn.blocks.padding import is_asymmetric, min_sizes, pad, pad_sides
 
 NUMPY_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}
 
@@ -26,7 +26,7 @@ NUMPY_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "
 )
 def test_sides(padding, kernel, dilation, sides) -> None:
     assert pad_sides(padding, kernel, dilation) == sides
-    assert uneven(sides) == any(before != after for before, after in sides)
+    assert is_asymmetric(sides) == any(before != after for before, after in sides)
 
 
 @pytest.mark.parametrize("mode", NUMPY_MODES)
@@ -42,7 +42,7 @@ def test_pad_is_numpys(mode: str, sides) -> None:
 )
 def test_least_sizes(mode: str, least) -> None:
     """A kernel of 3 needs 3 cells; 5 cells beside a map are mirrored from 6 and wrapped from 5."""
-    assert least_sizes(((0, 0), (5, 4)), (3, 3), (1, 2), mode) == least
+    assert min_sizes(((0, 0), (5, 4)), (3, 3), (1, 2), mode) == least
 
 
 @pytest.mark.parametrize("padding", [-1, (1, 2, 3), ((1, 2, 3), 1), ((-1, 1), 0), (1,)])

@@ -8,18 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.blocks.geometry import Window, chain_receptive_field
-from audiocnn.blocks.measure import receptive_field
+from audiocnn.blocks.geometry import Window, compute_receptive_field
 from audiocnn.blocks.pool import (
     POOLS,
-    DynamicKMaxPool,
-    KMaxPool,
     MaxDropoutPool,
     StochasticPool,
+    create_pool,
     dynamic_k,
     k_max,
-    pool,
 )
+from audiocnn.blocks.receptive_field import measure_receptive_field
 
 # The lecture's map.
 LECTURE = torch.tensor(
@@ -49,9 +47,9 @@ def map_of(dims: int, *, batch: int = 2, channels: int = 3) -> Tensor:
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_max_and_average_are_torchs(settings: dict, dims: int) -> None:
     x = map_of(dims)
-    assert torch.equal(pool("max", dims=dims, **settings)(x), MAX_POOLS[dims](x, **settings))
+    assert torch.equal(create_pool("max", dims=dims, **settings)(x), MAX_POOLS[dims](x, **settings))
     expected = AVERAGE_POOLS[dims](x, count_include_pad=False, **settings)
-    assert torch.equal(pool("average", dims=dims, **settings)(x), expected)
+    assert torch.equal(create_pool("average", dims=dims, **settings)(x), expected)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -60,22 +58,26 @@ def test_max_and_average_are_torchs(settings: dict, dims: int) -> None:
 @pytest.mark.parametrize("name", POOLS)
 def test_all_have_the_sizes_of_max(name: str, settings: dict, dims: int, training: bool) -> None:
     x = map_of(dims)
-    module = pool(name, dims=dims, **settings).train(training)
+    module = create_pool(name, dims=dims, **settings).train(training)
     assert module(x).shape == MAX_POOLS[dims](x, **settings).shape
     assert module(x.bfloat16()).dtype == torch.bfloat16
 
 
 def test_the_lectures_maxima() -> None:
-    assert pool("max", 3, dims=2, stride=1)(LECTURE)[0, 0].tolist() == [[3, 3, 3], [3, 3, 3], [3, 2, 3]]
+    assert create_pool("max", 3, dims=2, stride=1)(LECTURE)[0, 0].tolist() == [
+        [3, 3, 3],
+        [3, 3, 3],
+        [3, 2, 3],
+    ]
 
 
 def test_sizes_for_each_axis() -> None:
     x = map_of(2)
     for name in POOLS:
-        module = pool(name, (2, 5), dims=2, stride=(1, 3), padding=(0, 2)).eval()
+        module = create_pool(name, (2, 5), dims=2, stride=(1, 3), padding=(0, 2)).eval()
         assert module(x).shape == (2, 3, 10, 5)
     assert torch.equal(
-        pool("max", (2, 5), dims=2, stride=(1, 3), padding=(0, 2))(x),
+        create_pool("max", (2, 5), dims=2, stride=(1, 3), padding=(0, 2))(x),
         functional.max_pool2d(x, (2, 5), (1, 3), (0, 2)),
     )
 
@@ -127,7 +129,7 @@ def test_what_is_drawn_is_what_is_expected_on_average(name: str, dims: int) -> N
     """20,000 draws with padding, overlap and negative cells: within 5 standard errors of the largest."""
     torch.manual_seed(0)
     x = random(1, 1, *[9] * dims)
-    module = pool(name, 3, dims=dims, stride=2, padding=1)
+    module = create_pool(name, 3, dims=dims, stride=2, padding=1)
     drawn = module(x.expand(20_000, -1, *[-1] * dims))
     tolerance = 5 * drawn.std(dim=0).max().item() / math.sqrt(20_000)
     torch.testing.assert_close(drawn.mean(dim=0, keepdim=True), module.eval()(x), atol=tolerance, rtol=0)
@@ -135,7 +137,7 @@ def test_what_is_drawn_is_what_is_expected_on_average(name: str, dims: int) -> N
 
 @pytest.mark.parametrize("name", ["stochastic", "max_dropout"])
 def test_draws_by_seed(name: str) -> None:
-    module, x = pool(name, 2, dims=2), map_of(2, batch=8).abs()
+    module, x = create_pool(name, 2, dims=2), map_of(2, batch=8).abs()
     torch.manual_seed(1)
     first = module(x)
     torch.manual_seed(1)
@@ -182,7 +184,7 @@ def test_max_dropout_that_retains_all_is_max(training: bool) -> None:
 
 @pytest.mark.parametrize("name", ["stochastic", "max_dropout"])
 def test_under_autocast(name: str) -> None:
-    net = nn.Sequential(nn.Conv1d(3, 4, 3), nn.ReLU(), pool(name, 2, dims=1))
+    net = nn.Sequential(nn.Conv1d(3, 4, 3), nn.ReLU(), create_pool(name, 2, dims=1))
     x = map_of(1)
     for training in (True, False):
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -204,25 +206,25 @@ def test_under_autocast(name: str) -> None:
 )
 def test_wrong_arguments(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        pool(**{"name": "max", "kernel_size": 2, "dims": 1, **arguments})
+        create_pool(**{"name": "max", "kernel_size": 2, "dims": 1, **arguments})
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", POOLS)
 def test_maps_that_do_not_fit(name: str, training: bool) -> None:
-    module = pool(name, 5, dims=1, padding=1).train(training)
-    with pytest.raises(ValueError, match="size is 2 with padding 1, expected at least 5 cells"):
+    module = create_pool(name, 5, dims=1, padding=1).train(training)
+    with pytest.raises(ValueError, match="size is 2 with padding 1, expected at least 5 positions"):
         module(torch.zeros(1, 1, 2))
-    with pytest.raises(ValueError, match=r"the map's shape is \(1, 1, 6, 6\), expected 3 axes"):
+    with pytest.raises(ValueError, match=r"the feature map's shape is \(1, 1, 6, 6\), expected 3 axes"):
         module(torch.zeros(1, 1, 6, 6))
 
 
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize("name", POOLS)
 def test_receptive_field(name: str, dims: int) -> None:
-    net = nn.Sequential(pool(name, 3, dims=dims, stride=2, padding=1), pool(name, 2, dims=dims))
-    expected = chain_receptive_field([Window(3, 2, 1), Window(2, 2)])
-    assert receptive_field(net, (1, 2, *[4, 160][-dims:])) == expected
+    net = nn.Sequential(create_pool(name, 3, dims=dims, stride=2, padding=1), create_pool(name, 2, dims=dims))
+    expected = compute_receptive_field([Window(3, 2, 1), Window(2, 2)])
+    assert measure_receptive_field(net, (1, 2, *[4, 160][-dims:])) == expected
 
 
 def test_retain_is_a_chance() -> None:
@@ -234,7 +236,7 @@ def test_retain_is_a_chance() -> None:
 def test_k_max_keeps_the_order() -> None:
     x = torch.tensor([[[3.0, 1.0, 5.0, 2.0, 4.0], [0.0, -1.0, -2.0, -3.0, -4.0]]])
     assert k_max(x, 3).tolist() == [[[3, 5, 4], [0, -1, -2]]]
-    assert KMaxPool(1)(x).tolist() == [[[5], [0]]]
+    assert k_max(x, 1).tolist() == [[[5], [0]]]
     assert torch.equal(k_max(x, 5), x)
     assert k_max(x.reshape(1, 1, 2, 5), 2).tolist() == [[[[5, 4], [0, -1]]]]
 
@@ -256,19 +258,13 @@ def test_dynamic_k_of_the_papers_example() -> None:
     assert dynamic_k(2, 3, 3, 3) == 3
 
 
-def test_dynamic_k_max() -> None:
-    x = map_of(2)
-    assert torch.equal(DynamicKMaxPool(1, 2, k_top=3)(x, n_frames=13), k_max(x, 7))
-    assert torch.equal(DynamicKMaxPool(2, 2, k_top=3)(x, n_frames=13), k_max(x, 3))
-
-
 def test_k_out_of_range() -> None:
     for k in (0, 5):
-        with pytest.raises(ValueError, match=f"k is {k}, expected 1 to the map's 4 frames"):
+        with pytest.raises(ValueError, match=f"k is {k}, expected 1 to the feature map's 4 frames"):
             k_max(torch.zeros(1, 1, 4), k)
     for layer in (0, 4):
         with pytest.raises(ValueError, match=f"layer is {layer}, expected 1 to n_layers, 3"):
-            DynamicKMaxPool(layer, 3, k_top=2)
+            dynamic_k(layer, 3, 4, k_top=2)
 
 
 class Every(nn.Module):
@@ -277,12 +273,11 @@ class Every(nn.Module):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.pools = nn.ModuleList(
-            pool(name, 3, dims=dims, stride=2, padding=1, ceil_mode=True) for name in POOLS
+            create_pool(name, 3, dims=dims, stride=2, padding=1, ceil_mode=True) for name in POOLS
         )
-        self.k_max = KMaxPool(4)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        return [*(module(x) for module in self.pools), self.k_max(x)]
+        return [*(module(x) for module in self.pools), k_max(x, 4)]
 
 
 class Both(nn.Module):

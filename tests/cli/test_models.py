@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from audiocnn.backbones import FAMILIES
-from audiocnn.blocks.measure import count_macs
+from audiocnn.blocks.cost import count_macs
 from audiocnn.cli import costs
 from audiocnn.cli.models import WIDTH, _format_count, _natural_order
 from audiocnn.models import weights

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.blocks.dynamic import ConvBank
-from audiocnn.blocks.norm import norm
+from audiocnn.blocks.norm import create_norm
 from audiocnn.models.painters import PAINTERS
 from audiocnn.style.painters.base import Painter, crop_to, pad_to_stride
 from audiocnn.style.painters.feedforward import STRIDE, decoder, encoder
@@ -50,7 +50,7 @@ class StyleBank(Painter):
         self.identity_share = IDENTITY_SHARE
         self.encode, self.decode = encoder(width, n_blocks), decoder(width)
         self.bank = ConvBank(len(styles), 4 * width, 4 * width, 3, dims=2, bias=False)
-        self.norm = norm("instance", 4 * width, dims=2)
+        self.norm = create_norm("instance", 4 * width, dims=2)
 
     @property
     def style_names(self) -> list[str]:

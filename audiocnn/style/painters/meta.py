@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.conv import conv
-from audiocnn.blocks.dynamic import conv_each
+from audiocnn.blocks.dynamic import convolve_each
 from audiocnn.blocks.hyper import KernelGenerator
 from audiocnn.models.painters import PAINTERS
 from audiocnn.style.extract import layers_of
@@ -137,7 +137,7 @@ class MetaNet(AnyStylePainter):
         maps = _with_gaussian(self.encode(images)[-1], parameters.mean, parameters.root)
         for (kernel, bias), enlarges in zip(layers, self.enlarges, strict=True):
             padded = functional.pad(maps, (1, 1, 1, 1), mode="reflect")
-            maps = functional.relu(conv_each(padded, kernel, bias, padding=0))
+            maps = functional.relu(convolve_each(padded, kernel, bias, padding=0))
             if enlarges:
                 maps = functional.interpolate(maps, scale_factor=2, mode="nearest")
         painted = crop_to(self.last(maps).sigmoid(), images)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from audiocnn import files
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import choose
-from audiocnn.blocks.fixed import KERNELS, kernel, set_kernels
+from audiocnn.blocks.fixed import KERNELS, create_kernel, set_kernels
 from audiocnn.models.file import read_model
 from audiocnn.training.callbacks.filters import METHODS, learn_filters
 
@@ -107,7 +107,9 @@ class InitialiseKernels(lightning.Callback):
         layers = [part for part in backbone.modules() if isinstance(part, nn.Conv1d | nn.Conv2d)]
         if not layers:
             raise ValueError(f"backbone is {type(backbone).__name__}, expected one with a convolution")
-        set_kernels(layers[0], [kernel(**{"dims": backbone.dims, **arguments}) for arguments in self.kernels])
+        set_kernels(
+            layers[0], [create_kernel(**{"dims": backbone.dims, **arguments}) for arguments in self.kernels]
+        )
 
 
 class InitialiseFilters(lightning.Callback):

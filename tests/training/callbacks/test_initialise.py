@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from audiocnn.backbones import create_backbone
 from audiocnn.backbones.dilated import DilatedNet
 from audiocnn.backbones.resnet import ResNet
-from audiocnn.blocks.fixed import kernel
+from audiocnn.blocks.fixed import create_kernel
 from audiocnn.files import FileError
 from audiocnn.frontends.mel import LogMel
 from audiocnn.training.callbacks.filters import learn_filters
@@ -103,7 +103,7 @@ def test_kernels_of_a_task() -> None:
     sobel = torch.zeros(7, 7)
     sobel[2:5, 2:5] = torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     assert torch.equal(stem[0, 0], sobel)
-    assert torch.equal(stem[1, 0], kernel("gabor", dims=2, size=7, angle=0.5))
+    assert torch.equal(stem[1, 0], create_kernel("gabor", dims=2, size=7, angle=0.5))
     assert torch.equal(stem[2:], before[2:])
 
 
