@@ -124,6 +124,14 @@ def create_backbone(name: str, **arguments: Any) -> Backbone:
 
     Raises:
         ValueError: there is no network of this name.
+
+    Example:
+        >>> import torch
+        >>> from audiocnn import create_backbone
+        >>> backbone = create_backbone("resnet_small", in_channels=1)
+        >>> spectrograms = torch.randn(2, 1, 64, 100)  # batch, channels, bins, frames
+        >>> backbone(spectrograms).shape
+        torch.Size([2, 128, 2, 4])
     """
     family = backbone_family(name)
     return family(**{**family.members[name], **arguments})
@@ -138,6 +146,13 @@ def list_backbones(pattern: str = "*", *, pretrained: bool = False) -> list[str]
 
     Returns:
         The names, sorted.
+
+    Example:
+        >>> from audiocnn import list_backbones
+        >>> list_backbones("mobilenet*")
+        ['mobilenet_small', 'mobilenet_v2']
+        >>> list_backbones("resnet*", pretrained=True)
+        ['resnet101', 'resnet152', 'resnet18', 'resnet34', 'resnet50']
     """
     _import_other_packages()
     names = sorted(name for name in _family_of if fnmatch(name, pattern))
