@@ -49,12 +49,12 @@ class Input:
         """Its length in seconds."""
         return self.frames * self.hop_ms / 1000
 
-    def create(self, name: str, classes: int = 0) -> "tuple[Backbone, nn.Module]":
+    def create(self, name: str, classes: int | None = None) -> "tuple[Backbone, nn.Module]":
         """Create a network for this input.
 
         Args:
             name: of the network.
-            classes: of the classifier that it was published with; none when 0.
+            classes: of the classifier that it was published with; none when None.
 
         Returns:
             The backbone, and the same with its classifier.
@@ -131,13 +131,13 @@ class Costs:
     latency_ms: float | None
 
 
-def measure_costs(name: str, sound: Input, classes: int, latency: bool) -> Costs:
+def measure_costs(name: str, sound: Input, classes: int | None, latency: bool) -> Costs:
     """Measure the costs of a network.
 
     Args:
         name: of the network.
         sound: the input.
-        classes: of its classifier; none when 0.
+        classes: of its classifier; no classifier when None.
         latency: whether to measure the latency on this machine.
 
     Raises:

@@ -29,7 +29,7 @@ def list_models(
     bins: int = 294,
     frames: int = 32,
     hop_ms: float = 32.0,
-    classes: int = 0,
+    classes: int | None = None,
     latency: bool = True,
 ) -> int:
     """List the shipped models, and the networks to train with their costs on this machine.
@@ -54,8 +54,8 @@ def list_models(
     """
     with usage_errors():
         sound = Input(dims, in_channels, bins, frames, hop_ms)
-        if classes < 0:
-            raise ValueError(f"classes is {classes}, expected 0 or more")
+        if classes is not None and classes < 1:
+            raise ValueError(f"classes is {classes}, expected 1 or more")
     from audiocnn.backbones import list_backbones
 
     shipped = _find_shipped(pattern, *(("notes", "labels") if detail else weights.KINDS))
@@ -108,7 +108,7 @@ DESCRIBE = {
 
 
 def _print_networks(
-    console: "Console", names: list[str], sound: Input, classes: int, *, latency: bool
+    console: "Console", names: list[str], sound: Input, classes: int | None, *, latency: bool
 ) -> None:
     from rich.progress import MofNCompleteColumn
 
@@ -129,7 +129,7 @@ def _print_networks(
         console.print(f"not for this input: {line}", markup=False, highlight=False)
 
 
-def _title(sound: Input, classes: int, latency: bool) -> str:
+def _title(sound: Input, classes: int | None, latency: bool) -> str:
     import torch
 
     heads = f"with a classifier of {classes} classes" if classes else "without heads"
@@ -167,7 +167,7 @@ def _format_count(number: float) -> str:
 
 
 def _print_details(
-    console: "Console", shipped: dict[str, str], names: list[str], sound: Input, classes: int
+    console: "Console", shipped: dict[str, str], names: list[str], sound: Input, classes: int | None
 ) -> None:
     from audiocnn.models.clips import ClipModel
     from audiocnn.models.file import read_model

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
 import jsonargparse
@@ -207,28 +207,31 @@ def _describe(doc: docstring_parser.Docstring, example: str) -> str:
 
 
 def _explanations(thing: object) -> dict[str, str]:
-    """Return a docstring's text on each argument, without the full stop."""
+    """Return a docstring's text on each argument, without the full stop; None is null, as in YAML."""
     params = docstring_parser.parse(inspect.getdoc(thing) or "").params
-    return {param.arg_name: (param.description or "").replace("%", "%%").rstrip(".") for param in params}
+    texts = {param.arg_name: (param.description or "").rstrip(".") for param in params}
+    return {name: re.sub(r"\bNone\b", "null", text).replace("%", "%%") for name, text in texts.items()}
 
 
 def _value(hint: Any) -> dict[str, Any]:
     """Say in argparse's words what values a type takes: `Sequence[Path]` takes several words."""
     metavar, _ = VALUES.get(_element(hint), ("NAME", ""))
-    if _is_sequence(hint):
+    if get_origin(_required(hint)) in (Sequence, tuple):
         return {"type": _element(hint), "nargs": "+", "metavar": metavar}
     return {"type": hint, "metavar": metavar}
 
 
-def _is_sequence(hint: Any) -> bool:
-    return get_origin(hint) in (Sequence, tuple)
+def _required(hint: Any) -> Any:
+    """Return a type without None: float of `float | None`."""
+    if get_origin(hint) in (UnionType, Union):
+        return next(member for member in get_args(hint) if member is not NoneType)
+    return hint
 
 
 def _element(hint: Any) -> Any:
     """Return the type of one word: float of `float | None`, Path of `Sequence[Path]`."""
-    if get_origin(hint) is Literal or not get_args(hint):
-        return hint
-    return next(member for member in get_args(hint) if member is not NoneType)
+    hint = _required(hint)
+    return get_args(hint)[0] if get_origin(hint) in (Sequence, tuple) else hint
 
 
 def _choices(hint: Any) -> list[str]:

@@ -26,10 +26,10 @@ def stylize(
     output: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
-    size: int = 512,
+    size: int | None = 512,
     strength: float = 1.0,
     colours: Literal["style", "luminance", "histogram"] = "style",
-    every: int = 0,
+    every: int | None = None,
     device: str = "cpu",
     overwrite: bool = False,
     **options: Annotated[Any, OptionGroup(StyleOptions, "optimisation, without --model")],
@@ -52,11 +52,11 @@ def stylize(
         backbone: vgg, this project's own, for images; vgg19 and others with torchvision's ImageNet weights,
             fetched once; genre and other models (see `audiocnn models`) or a model file; or random, an
             untrained network, for sounds. By default vgg or random.
-        size: longer side of the result, in pixels; 0 for the content's own.
+        size: longer side of the result, in pixels; None keeps the content's own.
         strength: 0 for the content, 1 for the styled image or sound, between them a mixture.
         colours: those of the style, or of the content: luminance keeps them in Lab,
             histogram their histogram.
-        every: write the image so far after this number of steps, again and again; 0 for never.
+        every: write the image so far too, each time after this number of steps.
         device: what the network runs on, such as cpu or cuda.
         overwrite: write files that exist anew.
         **options: the fields of `StyleOptions`.
@@ -75,7 +75,7 @@ def stylize(
             settings |= {"backbone": backbone or "random", "options": _sound_options(masks, options)}
         else:
             settings |= {"backbone": backbone or "vgg", "options": StyleOptions(**options)}
-            settings |= {"model": model, "masks": masks, "size": size or None, "colours": colours}
+            settings |= {"model": model, "masks": masks, "size": size, "colours": colours}
 
     def run(source: Path, target: Path) -> None:
         if is_sound:
@@ -121,7 +121,7 @@ def _target(source: Path, content: Path, output: Path | None, suffix: str) -> Pa
 
 
 def _stylize_image(
-    source: Path, style: Sequence[Path], target: Path, every: int, settings: dict[str, Any]
+    source: Path, style: Sequence[Path], target: Path, every: int | None, settings: dict[str, Any]
 ) -> None:
     from audiocnn import images
     from audiocnn.style.images import stylize

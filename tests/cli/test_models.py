@@ -155,7 +155,7 @@ def test_detail_of_a_shipped_model(run, shipped: Path) -> None:
         (["--dims", 3], "--dims is 3, expected 1 or 2"),
         (["--frames", 0], "--frames is 0, expected more than 0"),
         (["--hop-ms", -1], "--hop-ms is -1.0, expected more than 0"),
-        (["--classes", -1], "--classes is -1, expected 0 or more"),
+        (["--classes", -1], "--classes is -1, expected 1 or more"),
         (["harmonic", "--detail", "--dims", 1], "--dims is 1, expected 2"),
         (["resnet_small", "--detail", "--frames", 4], "--frames is 4, expected at least 32"),
     ],

@@ -16,11 +16,11 @@ class Cooking:
 
     Args:
         heat_c: in degrees, 100 % of the time.
-        herbs: what is added.
+        herbs: what is added; None for nothing.
     """
 
     heat_c: float = 90.0
-    herbs: tuple[str, ...] = ()
+    herbs: tuple[str, ...] | None = None
 
 
 def cook(
@@ -87,6 +87,7 @@ DEFAULTS = {
         ("a --whole --no-whole", {"whole": False}),
         ("a --heat-c 80", {"heat_c": 80.0}),
         ("a --herbs dill mint", {"herbs": ("dill", "mint")}),
+        ("a --tempo null", {}),
     ],
 )
 def test_words(words: str, expected: dict[str, Any]) -> None:
@@ -165,3 +166,15 @@ def test_an_argument_that_the_verb_refuses_is_spelled_as_it_was_given(
         build_parser(cook, "audiocnn cook", "").error("batch_size is 0, expected 1 or more")
     expected = "audiocnn cook: --batch-size is 0, expected 1 or more (see audiocnn cook --help)\n"
     assert capsys.readouterr().err == expected
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    build_parser(cook, "audiocnn cook", "audiocnn cook soup").print_help()
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("usage: audiocnn cook PATHS ... [options] Cook. example: audiocnn cook soup")
+    for part in (
+        "--formats NAME [NAME ...] how (one of hot, cold; default: hot)",
+        "--whole, --no-whole all of it (default: no)",
+        "cooking: --heat-c X in degrees, 100 % of the time --herbs NAME [NAME ...] what is added; null",
+    ):
+        assert part in text
