@@ -1,14 +1,16 @@
 """Lightning's command line over every task and data module: `audiocnn fit`, `validate` and `test`."""
 
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
-from lightning import LightningDataModule
+from lightning import LightningDataModule, __version__
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from audiocnn.cli.configs import BASE, ConfigAction
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training.base import Task
 
@@ -16,9 +18,10 @@ from audiocnn.training.base import Task
 def run_lightning(verb: str, words: list[str]) -> int:
     """Run one of Lightning's verbs.
 
-    `--ckpt_path last` resumes from last.ckpt, which a ModelCheckpoint of the config writes after each epoch
-    (Lightning's `save_last` writes it only when the best is), and begins anew where there is none: the same
-    command trains and, after a kill, resumes. The config of a run is written among its logs.
+    A config is a file or the name of a shipped one; what it leaves out is as in configs/base.yaml. `--ckpt_path
+    last` resumes from last.ckpt in the trainer's folder, where `Checkpoints` writes it after each epoch, and begins
+    anew where there is none: the same command trains and, after a kill, resumes. The config of a run is written
+    among its logs.
 
     Args:
         verb: fit, validate or test.
@@ -52,14 +55,22 @@ class CommandLine(LightningCLI):
     full precision.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, run: bool = True, **options: Any) -> None:
         modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+        base = {"default_config_files": [str(BASE)]}
+        parsers = dict.fromkeys(self.subcommands(), base) if run else base
         self._data: ClipsDataModule | None = None
-        super().__init__(Task, LightningDataModule, **modes, **options)
+        super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **modes, **options)
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        parser = self.parser_class(dump_header=[f"lightning.pytorch=={__version__}"], **kwargs)
+        parser.add_argument("-c", "--config", action=ConfigAction, help="a file, or a name of `audiocnn configs`")
+        return parser
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
         _check_precision(config.trainer)
+        _place_in_folder(config)
         model, data = config.get("model"), config.get("data")
         if model and "labels" in model.init_args and not model.init_args.labels:
             parser = ArgumentParser()
@@ -83,6 +94,18 @@ def _check_precision(trainer: Namespace) -> None:
             "precision: 32-true for bf16-mixed, which this processor has no instructions for", file=sys.stderr
         )
         trainer.precision = "32-true"
+
+
+def _place_in_folder(config: Namespace) -> None:
+    """Where a logger's folder is relative, and the checkpoint `last`, they are in the trainer's folder."""
+    folder = Path(config.trainer.default_root_dir or ".")
+    loggers = config.trainer.logger or []
+    for logger in loggers if isinstance(loggers, list) else [loggers]:
+        if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", {}):
+            logger.init_args.save_dir = str(folder / logger.init_args.save_dir)
+    if config.get("ckpt_path") == "last":
+        last = folder / "last.ckpt"
+        config.ckpt_path = str(last) if last.exists() else None
 
 
 def has_bf16() -> bool:

@@ -1,0 +1,52 @@
+"""The shipped configs: found by their name in any folder, and what every training has from the beginning.
+
+They are the folder `configs` of the repository, and in an installed package its folder `configs`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionConfigFile
+
+import audiocnn
+from audiocnn import files
+
+_PACKAGE = Path(audiocnn.__file__).parent
+FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+BASE = FOLDER / "base.yaml"  # of every training; its own config and the command line override it
+
+
+def find_config(name: str) -> Path:
+    """Find a config: a file, or a shipped config by its name.
+
+    Args:
+        name: a path, or `genre` for the shipped genre.yaml; what ends in .yaml or holds a folder is a path.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        files.FileError: there is neither such a file nor such a shipped config.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    if name in list_configs():
+        return FOLDER / f"{name}.yaml"
+    raise files.FileError(name, f"no such file, and no shipped config (those are {', '.join(list_configs())})")
+
+
+def list_configs() -> dict[str, str]:
+    """List the shipped configs.
+
+    Returns:
+        The first line of each config, which says what it is for, by its name, sorted.
+    """
+    paths = sorted(path for path in FOLDER.glob("*.yaml") if path != BASE)
+    return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in paths}
+
+
+class ConfigAction(ActionConfigFile):
+    """`--config` that takes the names of shipped configs, too."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
+        super().__call__(parser, namespace, str(find_config(value)), option_string)
