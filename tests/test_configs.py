@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from lightning.pytorch.loggers import CSVLogger
 
 import audiocnn
-from audiocnn import formats
+from audiocnn import files, formats
 from audiocnn.cli import main, training
+from audiocnn.cli.configs import find_config, list_configs
 from audiocnn.cli.training import CommandLine
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.datasets.images.folder import ImageFolderDataModule
@@ -23,6 +25,7 @@ from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.loader import NotesDataModule
 from audiocnn.models.file import read_model
 from audiocnn.training.autoencoder import AutoencoderTask
+from audiocnn.training.callbacks.checkpoints import Checkpoints
 from audiocnn.training.clips import ClipTask
 from audiocnn.training.contrastive import ContrastiveTask
 from audiocnn.training.image import ImageTask
@@ -31,7 +34,7 @@ from audiocnn.training.style import StyleTask
 
 ROOT = Path(__file__).parents[1]
 # Those of `audiocnn fit`; searches and sweeps have tests of their own.
-OTHERS = ("search", "sweep")
+OTHERS = ("base", "search", "sweep")
 CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if not path.stem.startswith(OTHERS)]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 RATE = cache.SAMPLE_RATE
@@ -57,21 +60,48 @@ def lightning_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CommandLine]:
+    """Makes what `audiocnn fit --config NAME` makes, in the folder of the repository."""
+
+    def resolved(config: Path) -> CommandLine:
+        monkeypatch.chdir(ROOT)
+        of_clips = "ClipsDataModule" in config.read_text()
+        given = ["--data.labels=[jazz,rock]"] if of_clips else []  # for which else the clips would be read
+        monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", config.stem, *given])
+        return CommandLine(run=False)
+
+    return resolved
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
-def test_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sections = yaml.safe_load(config.read_text())
-    start_from = sections["model"]["init_args"].get("start_from")
+def test_stands(config: Path, resolved: Callable[[Path], CommandLine]) -> None:
+    start_from = yaml.safe_load(config.read_text())["model"]["init_args"].get("start_from")
     if start_from and not (ROOT / start_from).exists():
         pytest.skip(f"{start_from} is not there yet")
-    monkeypatch.chdir(ROOT)
-    of_clips = sections["data"]["class_path"].endswith("ClipsDataModule")
-    given = ["--data.labels=[jazz,rock]"] if of_clips else []  # for which else the clips would be read
-    monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(config), *given])
-    cli = CommandLine(run=False)
+    cli = resolved(config)
+    check_trainer(config, cli.trainer)
     with torch.inference_mode():
         next(stand for kind, stand in STANDS.items() if isinstance(cli.model, kind))(
             cli.model.eval(), cli.datamodule
         )
+
+
+def check_trainer(config: Path, trainer: lightning.Trainer) -> None:
+    """The best and the last epoch are kept, and all that a training writes is in its folder."""
+    folder = str(Path("runs", config.stem))
+    kept = [
+        callback.monitor for callback in trainer.checkpoint_callbacks if isinstance(callback, Checkpoints)
+    ]
+    wanted = (
+        "callbacks" in yaml.safe_load(config.read_text())["trainer"]
+    )  # else a table of choices: not resumed
+    assert len(kept) == wanted and all(kept)
+    assert trainer.default_root_dir == folder
+    assert [one.log_dir for one in trainer.loggers if isinstance(one, CSVLogger)] == [
+        f"{folder}/csv/version_0"
+    ]
+    assert all(logger.save_dir == folder for logger in trainer.loggers)
 
 
 def notes_stand(task: NotesTask, data: NotesDataModule) -> None:
@@ -125,16 +155,19 @@ STANDS = {
 }
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_keeps_the_last_epoch_beside_the_best(path: Path) -> None:
-    callbacks = yaml.safe_load(path.read_text())["trainer"].get("callbacks", [])
-    kept = [one["init_args"] for one in callbacks if one["class_path"].endswith(".ModelCheckpoint")]
-    if not kept:
-        return  # a table of choices: it is not resumed
-    best, last = kept
-    assert best["monitor"] and best["dirpath"] == last["dirpath"]
-    wanted = {"filename": "last", "save_on_train_epoch_end": True, "enable_version_counter": False}
-    assert last == {"dirpath": best["dirpath"], **wanted}
+def test_every_config_says_in_one_line_what_it_is_for() -> None:
+    shipped = list_configs()
+    assert len(shipped) >= 21 and "base" not in shipped
+    for name, line in shipped.items():
+        assert 10 < len(line) <= 100 and not line.endswith("."), name
+
+
+def test_a_config_is_found_by_name_in_any_folder_and_a_file_comes_first(lightning_cli: Path) -> None:
+    assert find_config("genre") == ROOT / "configs" / "genre.yaml"
+    Path("genre").write_text("")
+    assert find_config("genre") == Path("genre")
+    with pytest.raises(files.FileError, match=r"jazz: no such file, and no shipped config .*genre_folder"):
+        find_config("jazz")
 
 
 def melody(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +191,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache as `audiocnn data prepare` makes them."""
     folder = tmp_path_factory.mktemp("tones")
     for name, seed in (("train/one", 0), ("train/two", 1), ("validation/three", 2)):
-        cache.write(folder / name, *melody(seed, duration_s=15))
+        cache.write_recording(folder / name, *melody(seed, duration_s=15))
     return folder
 
 

@@ -6,7 +6,7 @@ They are the folder `configs` of the repository, and in an installed package its
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile
+from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]  # its __all__ is made at run time
 
 import audiocnn
 from audiocnn import files
@@ -32,7 +32,9 @@ def find_config(name: str) -> Path:
         return Path(name)
     if name in list_configs():
         return FOLDER / f"{name}.yaml"
-    raise files.FileError(name, f"no such file, and no shipped config (those are {', '.join(list_configs())})")
+    raise files.FileError(
+        name, f"no such file, and no shipped config (those are {', '.join(list_configs())})"
+    )
 
 
 def list_configs() -> dict[str, str]:

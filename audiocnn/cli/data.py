@@ -82,15 +82,16 @@ def check(
 
     try:
         with usage_errors():
-            clips = splits.split(layouts.read(path, layout), seed=seed, by=by, leaky=True)
+            options = splits.SplitOptions(seed=seed, by=by, leaky=True)
+            clips = splits.split_clips(layouts.read_clips(path, layout), options)
     except ModuleNotFoundError as error:  # an extra
         raise UsageError(str(error)) from error
-    report = inspection.inspect(clips, workers)
+    report = inspection.inspect_clips(clips, workers)
     _print_counts(report)
     _print_sounds(report)
     for what, faults in _faults(report).items():
         _print_faults(what, faults)
-    return int(not report.sound)
+    return int(not report.is_usable)
 
 
 def _faults(report: "Report") -> dict[str, list[str]]:
@@ -123,10 +124,10 @@ def _print_counts(report: "Report") -> None:
 
 
 def _print_sounds(report: "Report") -> None:
-    durations = sorted(sound.duration_s for sound in report.sounds.values())
+    durations = sorted(facts.duration_s for facts in report.files.values())
     if durations:
         middle = durations[len(durations) // 2]
-        rates = sorted({sound.sample_rate for sound in report.sounds.values()})
+        rates = sorted({facts.sample_rate for facts in report.files.values()})
         print(f"\n{len(durations)} files, {sum(durations) / 3600:.2f} h:", end=" ")
         print(f"{durations[0]:.2f} to {durations[-1]:.2f} s, median {middle:.2f} s;", end=" ")
         print(f"{', '.join(map(str, rates))} Hz")

@@ -165,8 +165,8 @@ def _read_clips(path: Path, split: str | None) -> list["Clip"]:
     from audiocnn.datasets.clips import layouts, sources
 
     with usage_errors():
-        part = None if split is None else sources.split_name(split)
-    found = [clip for clip in layouts.read(path) if part in (None, clip.split)]
+        part = None if split is None else sources.parse_split(split)
+    found = [clip for clip in layouts.read_clips(path) if part in (None, clip.split)]
     if not found:
         raise files.FileError(path, f"holds no clips of the split {part}")
     return found

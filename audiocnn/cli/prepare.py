@@ -7,12 +7,12 @@ from importlib import import_module
 
 # Verb -> the function that does it, imported when it is called: some of their modules need torch.
 HOMES = {
-    "prepare_clips": "datasets.clips.loader:prepare",
-    "prepare_instruments": "synthesis.instruments:prepare",
-    "prepare_maps": "datasets.notes.maps:prepare",
-    "prepare_render": "synthesis.render:prepare",
-    "prepare_speech": "synthesis.speech:prepare",
-    "shard": "datasets.clips.shards:write",
+    "prepare_clips": "datasets.clips.loader:prepare_clips",
+    "prepare_instruments": "synthesis.instruments:prepare_instruments",
+    "prepare_maps": "datasets.notes.maps:prepare_maps",
+    "prepare_render": "synthesis.render:prepare_render",
+    "prepare_speech": "synthesis.speech:prepare_speech",
+    "shard": "datasets.clips.shards:write_shards",
 }
 
 

@@ -113,7 +113,7 @@ class Excerpt:
         ]
 
 
-def prepare(
+def prepare_instruments(
     midi_folder: Path,
     out: Path,
     soundfonts: Sequence[Path] = (),

@@ -50,10 +50,10 @@ class Job:
         choices = self.programs, self.soundfonts, self.banks
         recipe = recipes.draw(midi.read_parts(self.song), rng, *choices, EXCERPT_S)
         waveform, notes = sound(recipe)
-        cache.write(self.stem, at_some_level(waveform, rng), notes)
+        cache.write_recording(self.stem, at_some_level(waveform, rng), notes)
 
 
-def prepare(
+def prepare_render(
     midi_folder: Path,
     out: Path,
     programs: Literal["piano", "any"] = "piano",
@@ -90,7 +90,7 @@ def prepare(
     split = split_by_song(songs(Path(midi_folder)))
     jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
     jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
-    todo = [job for job in jobs if not cache.exists(job.stem)]
+    todo = [job for job in jobs if not cache.recording_exists(job.stem)]
     run([job.run for job in todo], workers)
     return len(todo)
 

@@ -26,7 +26,7 @@ N_WORDS = 120  # in a recording
 RECORDING_S = 60.0  # about what they take
 
 
-def prepare(out: Path, minutes: int = 30, seed: int = 0) -> int:
+def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
     """Returns the number of recordings spoken to OUT/train; those already there are skipped.
 
     Args:
@@ -40,10 +40,10 @@ def prepare(out: Path, minutes: int = 30, seed: int = 0) -> int:
     if not shutil.which("espeak-ng"):
         raise RuntimeError("espeak-ng is not installed (Debian: apt install espeak-ng)")
     stems = [Path(out, "train", f"{index:05d}_speech") for index in range(minutes)]
-    todo = [(index, stem) for index, stem in enumerate(stems) if not cache.exists(stem)]
+    todo = [(index, stem) for index, stem in enumerate(stems) if not cache.recording_exists(stem)]
     for index, stem in track(todo, "speaking", disable=not todo):
         waveform = spoken(np.random.default_rng((seed, index)))
-        cache.write(stem, waveform, np.zeros((0, 4)))
+        cache.write_recording(stem, waveform, np.zeros((0, 4)))
     return len(todo)
 
 

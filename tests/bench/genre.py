@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="genre")
     arguments = parser.parse_args()
-    clips = [clip for clip in layouts.read(arguments.folder) if clip.path.stat().st_size]
+    clips = [clip for clip in layouts.read_clips(arguments.folder) if clip.path.stat().st_size]
     model = load_clips(arguments.model)
     plain, varied = accuracies(clips, model)
     print(f"MFCC statistics, support vector machine: {baseline(clips):.1f} %")

@@ -20,7 +20,8 @@ from torch import nn
 
 from audiocnn import audio, create_backbone
 from audiocnn.augment import RandomRecording
-from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.datasets.clips.cropping import CropOptions
+from audiocnn.datasets.clips.loader import ClipsDataModule, LoaderOptions
 from audiocnn.frontends.mel import LogMel
 
 RATE, CLIP_S, N_CLIPS, N_CLASSES = 22_050, 10, 40, 10
@@ -47,11 +48,13 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Figure]:
     data = ClipsDataModule(
         str(folder / "clips"),
         sample_rate=RATE,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        segments=options.batch_size * (options.steps + WARM_UP),
-        augment=RandomRecording() if options.augment else None,
-        cache=str(folder / "cache"),
+        crops=CropOptions(
+            n_crops=options.batch_size * (options.steps + WARM_UP),
+            augment=RandomRecording() if options.augment else None,
+        ),
+        loader=LoaderOptions(
+            batch_size=options.batch_size, workers=options.workers, cache=str(folder / "cache")
+        ),
     )
     data.prepare_data()
     data.setup()

@@ -117,8 +117,8 @@ def test_prepares_clips_that_say_what_they_are(tmp_path: Path, soundfont: Path) 
         midi.write_parts([Part(notes)], songs / f"song{index}.mid")
     out = tmp_path / "out"
     settings = {"hours": 3 * EXCERPT_S / 3600, "validation_hours": EXCERPT_S / 3600, "workers": 1}
-    assert instruments.prepare(songs, out, [soundfont], **settings) == 4
-    assert instruments.prepare(songs, out, [soundfont], **settings) == 0
+    assert instruments.prepare_instruments(songs, out, [soundfont], **settings) == 4
+    assert instruments.prepare_instruments(songs, out, [soundfont], **settings) == 0
     with (out / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 6

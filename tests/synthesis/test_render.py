@@ -45,10 +45,10 @@ def test_refuses_to_render_without_soundfonts_or_program(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(render.fluidsynth.RenderError, match="fluidsynth is not installed"):
-        render.prepare(songs, tmp_path / "out", soundfonts=[Path("a.sf2")])
+        render.prepare_render(songs, tmp_path / "out", soundfonts=[Path("a.sf2")])
     monkeypatch.setattr(render.shutil, "which", lambda name: name)
     with pytest.raises(ValueError, match="no soundfonts given"):
-        render.prepare(songs, tmp_path / "out")
+        render.prepare_render(songs, tmp_path / "out")
 
 
 @needs_fluidsynth
@@ -58,13 +58,13 @@ def test_prepares_a_cache_repeats_it_by_seed_and_resumes(
 ) -> None:
     hours = 2.2 * render.EXCERPT_S / 3600
     settings = {"soundfonts": [soundfont], "hours": hours, "validation_hours": hours / 2, "seed": 7}
-    assert render.prepare(songs, tmp_path / "a", **settings) == 3
+    assert render.prepare_render(songs, tmp_path / "a", **settings) == 3
     written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
     assert [path.suffix for path in written] == [".tsv", ".wav"] * 3
     assert [path.parts[0] for path in written] == ["train"] * 4 + ["validation"] * 2
     (tmp_path / "a" / written[0]).unlink()
-    assert render.prepare(songs, tmp_path / "a", **settings) == 1
-    assert render.prepare(songs, tmp_path / "b", **settings, workers=1) == 3
+    assert render.prepare_render(songs, tmp_path / "a", **settings) == 1
+    assert render.prepare_render(songs, tmp_path / "b", **settings, workers=1) == 3
     for path in written:
         assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
     waveform, rate = soundfile.read(tmp_path / "a" / written[1])

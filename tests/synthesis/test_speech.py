@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from audiocnn.datasets.notes import cache
-from audiocnn.datasets.notes.loader import read_cache
+from audiocnn.datasets.notes.cache import read_recordings
 from audiocnn.synthesis import speech
 
 needs_espeak = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="needs the program espeak-ng")
@@ -25,9 +25,9 @@ def test_text_is_drawn() -> None:
 
 @needs_espeak
 def test_prepare(tmp_path: Path) -> None:
-    assert speech.prepare(tmp_path, minutes=2) == 2
-    assert speech.prepare(tmp_path, minutes=2) == 0
-    first, second = read_cache(tmp_path / "train")
+    assert speech.prepare_speech(tmp_path, minutes=2) == 2
+    assert speech.prepare_speech(tmp_path, minutes=2) == 0
+    first, second = read_recordings(tmp_path / "train")
     assert first.notes.shape == second.notes.shape == (0, 4)
     assert first.sample_rate == cache.SAMPLE_RATE
     assert 20 < first.n_samples / first.sample_rate < 150
@@ -40,4 +40,4 @@ def test_prepare(tmp_path: Path) -> None:
 def test_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(RuntimeError, match="espeak-ng is not installed"):
-        speech.prepare(tmp_path)
+        speech.prepare_speech(tmp_path)

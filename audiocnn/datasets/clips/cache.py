@@ -1,6 +1,7 @@
 """Sound files -> one file of samples at one rate, decoded once, read piecewise by any process.
 
-A cache is KEY.pcm (mono, 16 bit, little-endian, one sound after the other) and KEY.json (where each begins).
+Place in the flow: clips -> here -> `items`. A cache is KEY.pcm (mono, 16 bit, little-endian, one sound after the
+other) and KEY.json (where each begins).
 The key is a checksum of all that the samples depend on: the rate, and each file's path, size and time of
 change. So a cache is never stale: another rate, or a file that changed, is another cache. The index is
 written last: where it stands, the cache is whole.
@@ -20,10 +21,11 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from audiocnn import audio, files
+from audiocnn.datasets.clips.sources import Clip
 
 FOLDER = Path("data/cache/clips")
 VERSION = 1  # of the format and of what is done to the samples
-FULL_SCALE = 32767
+FULL_SCALE = 32767  # of a 16-bit sample
 N_NAMED = 5  # broken files in a message
 
 
@@ -33,62 +35,110 @@ class Sounds:
 
     Args:
         pcm: the file of samples.
+        sample_rate: in Hz.
         places: of each sound file, its first sample in there and its number of samples.
         broken: why a file could not be read.
     """
 
     pcm: Path
+    sample_rate: int
     places: dict[str, tuple[int, int]]
     broken: dict[str, str]
 
-    def n_samples(self, path: Path) -> int:
-        """The length of a sound."""
-        return self.places[str(path)][1]
+    def find_span(self, clip: Clip) -> tuple[int, int]:
+        """Find a clip in its file.
+
+        Args:
+            clip: of a file in the cache.
+
+        Returns:
+            Its first sample in the file, and its number of samples.
+
+        Raises:
+            ValueError: it begins after the end of the file.
+        """
+        _, length = self.places[str(clip.path)]
+        start = round(clip.start_s * self.sample_rate)
+        end = length if clip.end_s is None else min(round(clip.end_s * self.sample_rate), length)
+        if start >= end:
+            end_s = end / self.sample_rate
+            raise ValueError(f"{clip.path}: start is {clip.start_s} s, expected less than {end_s} s")
+        return start, end - start
 
     def read(self, path: Path, start: int, n_samples: int) -> np.ndarray:
-        """Samples of a sound from `start`, float32 (n_samples,), silent outside of it."""
+        """Read samples of a sound.
+
+        Args:
+            path: its file.
+            start: first sample; may be negative.
+            n_samples: to read.
+
+        Returns:
+            float32 (n_samples,), 0 outside of the sound.
+        """
         first, length = self.places[str(path)]
         waveform = np.zeros(n_samples, np.float32)
         begin, end = max(start, 0), min(start + n_samples, length)
         if end > begin:
-            # Opened for each piece: a process that is handed this object needs nothing of another's.
+            # Opened for each read: a process that receives this object needs nothing of another's.
             pcm = np.memmap(self.pcm, "<i2", "r", 2 * (first + begin), (end - begin,))
             np.multiply(pcm, np.float32(1 / FULL_SCALE), out=waveform[begin - start : end - start])
         return waveform
 
 
-def opened(paths: Iterable[Path], sample_rate: int, folder: Path = FOLDER, workers: int = 0) -> Sounds:
-    """The cache of these files at `sample_rate` Hz, which is made where it is not there.
+def open_cache(paths: Iterable[Path], sample_rate: int, folder: Path = FOLDER, workers: int = 0) -> Sounds:
+    """Open the cache of some sound files, which is made where it is not there.
 
     Args:
+        paths: of the files, in any order.
+        sample_rate: of the samples, in Hz.
+        folder: of caches.
         workers: processes that decode, beside this one that writes.
+
+    Returns:
+        The waveforms.
 
     Raises:
         files.FileError: the system refuses to write.
     """
     names = sorted({str(path) for path in paths})
-    pcm = Path(folder, f"{key(names, sample_rate)}.pcm")
+    pcm = Path(folder, f"{compute_key(names, sample_rate)}.pcm")
     index = pcm.with_suffix(".json")
     if not index.exists():
         _make(pcm, index, names, sample_rate, workers)
     content = json.loads(index.read_text())
     places = {name: (first, length) for name, (first, length) in content["places"].items()}
-    return Sounds(pcm, places, content["broken"])
+    return Sounds(pcm, sample_rate, places, content["broken"])
 
 
 def refuse_broken(sounds: Sounds) -> None:
-    """Raises ValueError that names the files which could not be read, if any."""
+    """Refuse sounds of which some could not be read.
+
+    Args:
+        sounds: an open cache.
+
+    Raises:
+        ValueError: files are broken; the message names the first of them.
+    """
     if sounds.broken:
         reasons = list(sounds.broken.values())
         more = [f"and {len(reasons) - N_NAMED} more"] if len(reasons) > N_NAMED else []
         raise ValueError(
-            f"{len(reasons)} files cannot be read, skip_broken=true goes on without them:\n"
+            f"{len(reasons)} files cannot be read, loader.skip_broken=true goes on without them:\n"
             + "\n".join(reasons[:N_NAMED] + more)
         )
 
 
-def key(names: list[str], sample_rate: int) -> str:
-    """The checksum of what a cache of these files depends on."""
+def compute_key(names: list[str], sample_rate: int) -> str:
+    """Compute the checksum of what a cache depends on.
+
+    Args:
+        names: paths of the sound files.
+        sample_rate: in Hz.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     facts: list[object] = [VERSION, sample_rate]
     for name in names:
         try:

@@ -1,62 +1,103 @@
-"""How a clip becomes an item to train on: a random crop, augmented."""
+"""Crop -> training item: a random stretch of a clip, or a negative example, augmented."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from audiocnn.augment import RandomClip, RandomRecording, negative_example
-from audiocnn.datasets.notes.loader import CONTEXT_S, fast_length
+from audiocnn.datasets.notes.segments import CONTEXT_S, fast_length
 
 Read = Callable[[int, int], np.ndarray]  # first sample and number of samples -> float32 (samples,)
+Sampling = Literal["natural", "balanced"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions:
+    """The crops that are trained on.
+
+    Args:
+        window_s: length of a crop.
+        n_crops: crops in an epoch; as many as there are clips when None.
+        sampling: natural goes through all clips before it draws one again; balanced draws each label, and what has
+            none, as often.
+        alone_p: how often balanced looks among the clips that have the label alone, where there are some.
+        negative_p: how often a crop is a negative example (`augment.negative_example`), which has none of the labels.
+        augment: applied to each crop; None leaves crops as they are.
+        seed: of the crops.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    window_s: float = 3.0
+    n_crops: int | None = None
+    sampling: Sampling = "natural"
+    alone_p: float = 0.0
+    negative_p: float = 0.0
+    augment: RandomClip | RandomRecording | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("alone_p", "negative_p"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
 
 
 @dataclass(frozen=True)
 class Cropping:
     """How a clip becomes an item to train on.
 
+    It is augmented together with a second before it, whose reverberation reaches into the crop.
+
     Args:
-        n_samples: length of a crop.
-        augment: done to each crop, with a second before it, which a reverberation fills.
-        negative_p: how often an item is no clip, but a sound that is none of the labels
-            (`augment.distraction`).
+        sample_rate: in Hz.
+        options: length, augmentation and negative examples.
     """
 
     sample_rate: int
-    n_samples: int
-    augment: RandomClip | RandomRecording | None = None
-    negative_p: float = 0.0
+    options: CropOptions
 
-    def item(
+    @property
+    def n_samples(self) -> int:
+        """The length of a crop in samples."""
+        return round(self.options.window_s * self.sample_rate)
+
+    def make_item(
         self, read: Read, length: int, target: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """A random crop of a clip of `length` samples, of which `read(start, n)` gives n, and its target.
+        """Make an item of a random crop of a clip.
 
-        Shape: (n_samples,) and (labels,).
+        Args:
+            read: gives samples of the clip.
+            length: of the clip, in samples.
+            target: (labels,).
+            rng: draws everything that is random.
+
+        Returns:
+            The waveform (n_samples,) and its target (labels,).
         """
-        n_context = 0
-        if self.augment:
+        augment, n_context = self.options.augment, 0
+        if augment:
             n_context = fast_length(round(CONTEXT_S * self.sample_rate) + self.n_samples) - self.n_samples
-        n_heard = n_context + self.n_samples
-        if rng.random() < self.negative_p:
-            waveform, target = negative_example(n_heard, self.sample_rate, rng), torch.zeros_like(target)
+        n_total = n_context + self.n_samples
+        if rng.random() < self.options.negative_p:
+            waveform, target = negative_example(n_total, self.sample_rate, rng), torch.zeros_like(target)
         else:
             waveform = self._crop(read, length, n_context, rng)
-        if self.augment:
-            waveform = self.augment(waveform, n_heard, self.sample_rate, rng)[n_context:]
+        if augment:
+            waveform = augment(waveform, n_total, self.sample_rate, rng)[n_context:]
         return torch.from_numpy(waveform), target
 
     def _crop(self, read: Read, length: int, n_context: int, rng: np.random.Generator) -> np.ndarray:
-        """A stretch of a clip with what comes before it; silence where the clip is not.
-
-        Shape: (n_context + n_samples,).
-        """
-        room = length - self.n_samples
-        start = int(rng.integers(min(room, 0), max(room, 0) + 1))  # negative: silence, then the clip
+        """A random stretch of a clip with what comes before it, (n_context + n_samples,); silence beyond the clip."""
+        n_spare = length - self.n_samples
+        start = int(rng.integers(min(n_spare, 0), max(n_spare, 0) + 1))  # negative: silence, then the clip
         waveform = np.zeros(n_context + self.n_samples, np.float32)
         begin = max(start - n_context, 0)
         end = min(start + self.n_samples, length)

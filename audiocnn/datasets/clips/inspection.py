@@ -1,6 +1,6 @@
 """What is wrong with clips before a training: broken files, leaks, near-duplicates, silence, clipping.
 
-Place in the flow: clips with a split -> a report, which `audiocnn data check` tells. Each file is read once.
+Place in the flow: clips with a split -> a report, which `audiocnn data check` prints. Each file is read once.
 """
 
 from __future__ import annotations
@@ -18,14 +18,22 @@ from audiocnn import audio
 from audiocnn.datasets.clips import fingerprint, splits
 from audiocnn.datasets.clips.sources import Clip
 
-SILENT = 1e-3  # full scale is 1: -60 dB
-CLIPPED = 0.999
-CLIPPED_SHARE = 1e-3  # of samples, above which a file is told
+SILENT = 1e-3  # peak below which a file is silent; full scale is 1: -60 dB
+CLIPPED = 0.999  # level above which a sample is clipped
+CLIPPED_SHARE = 1e-3  # of samples, above which a file is reported
 
 
 @dataclass(frozen=True)
-class Sound:
-    """What is to know of a file; `landmarks` as of `fingerprint.landmarks`."""
+class FileFacts:
+    """Facts of a sound file.
+
+    Args:
+        duration_s: of the sound.
+        sample_rate: of the file, in Hz.
+        peak: of the absolute samples; full scale is 1.
+        clipped: share of the samples.
+        landmarks: as of `fingerprint.compute_landmarks`.
+    """
 
     duration_s: float
     sample_rate: int
@@ -40,25 +48,27 @@ class Report:
 
     Args:
         clips: with their split.
-        sounds: of each file that can be read.
+        files: the facts of each file that can be read.
         broken: why a file cannot be read.
         duplicates: two files and their similarity, the most similar first.
         leaks: groups and files on both sides of the split.
     """
 
     clips: list[Clip]
-    sounds: dict[str, Sound]
+    files: dict[str, FileFacts]
     broken: dict[str, str]
     duplicates: list[tuple[str, str, float]]
     leaks: list[str]
 
     @property
     def silent(self) -> list[str]:
-        return [path for path, sound in self.sounds.items() if sound.peak < SILENT]
+        """The files without sound."""
+        return [path for path, facts in self.files.items() if facts.peak < SILENT]
 
     @property
     def clipped(self) -> list[str]:
-        return [path for path, sound in self.sounds.items() if sound.clipped > CLIPPED_SHARE]
+        """The files of which more than a few samples are clipped."""
+        return [path for path, facts in self.files.items() if facts.clipped > CLIPPED_SHARE]
 
     @property
     def across(self) -> list[tuple[str, str, float]]:
@@ -67,41 +77,56 @@ class Report:
         return [pair for pair in self.duplicates if trained[pair[0]] != trained[pair[1]]]
 
     @property
-    def sound(self) -> bool:
-        """Whether it may be trained on: no file is broken, nothing leaks."""
+    def is_usable(self) -> bool:
+        """Whether the clips may be trained on: no file is broken, nothing leaks."""
         return not (self.broken or self.leaks or self.across)
 
 
-def inspect(clips: list[Clip], workers: int = 0) -> Report:
-    """Reads each file of clips that have a split."""
+def inspect_clips(clips: list[Clip], workers: int = 0) -> Report:
+    """Read each file of some clips and report what is wrong with them.
+
+    Args:
+        clips: with their split.
+        workers: processes that read.
+
+    Returns:
+        The report.
+    """
     paths = sorted({str(clip.path) for clip in clips})
-    loader = DataLoader(_Heard(paths), batch_size=None, num_workers=workers)
-    heard = dict(zip(paths, track(loader, "listening", len(paths)), strict=True))
-    sounds = {path: sound for path, sound in heard.items() if isinstance(sound, Sound)}
-    broken = {path: reason for path, reason in heard.items() if isinstance(reason, str)}
-    names = list(sounds)
-    found = fingerprint.similar([sound.landmarks for sound in sounds.values()])
+    loader = DataLoader(_Inspected(paths), batch_size=None, num_workers=workers)
+    results = dict(zip(paths, track(loader, "reading", len(paths)), strict=True))
+    facts = {path: result for path, result in results.items() if isinstance(result, FileFacts)}
+    broken = {path: result for path, result in results.items() if isinstance(result, str)}
+    names = list(facts)
+    found = fingerprint.find_duplicates([one.landmarks for one in facts.values()])
     duplicates = [(names[one], names[other], share) for one, other, share in found]
-    return Report(clips, sounds, broken, duplicates, splits.leaks(clips))
+    return Report(clips, facts, broken, duplicates, splits.find_leaks(clips))
 
 
-def listen(path: Path) -> Sound:
-    """What is to know of a file.
+def inspect_file(path: Path) -> FileFacts:
+    """Read a sound file and gather its facts.
 
-    Raises: AudioError when it cannot be read.
+    Args:
+        path: of the file.
+
+    Returns:
+        The facts.
+
+    Raises:
+        audio.AudioError: the file cannot be read.
     """
     try:
         rate = soundfile.info(path).samplerate
-    except soundfile.LibsndfileError:  # a video, or none: `load` tells
+    except soundfile.LibsndfileError:  # a video, or none: `load` says which
         rate = fingerprint.SAMPLE_RATE
     waveform = audio.load(path, rate)
     level = np.abs(waveform)
-    marks = fingerprint.landmarks(soxr.resample(waveform, rate, fingerprint.SAMPLE_RATE))
-    return Sound(len(waveform) / rate, rate, float(level.max()), float((level > CLIPPED).mean()), marks)
+    marks = fingerprint.compute_landmarks(soxr.resample(waveform, rate, fingerprint.SAMPLE_RATE))
+    return FileFacts(len(waveform) / rate, rate, float(level.max()), float((level > CLIPPED).mean()), marks)
 
 
-class _Heard(Dataset):
-    """Each file's sound, or the reason why it has none."""
+class _Inspected(Dataset):
+    """Each file's facts, or the reason why it has none."""
 
     def __init__(self, paths: list[str]) -> None:
         self.paths = paths
@@ -109,8 +134,8 @@ class _Heard(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> Sound | str:
+    def __getitem__(self, index: int) -> FileFacts | str:
         try:
-            return listen(Path(self.paths[index]))
+            return inspect_file(Path(self.paths[index]))
         except audio.AudioError as error:
             return str(error)

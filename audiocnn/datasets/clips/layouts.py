@@ -1,6 +1,6 @@
 """Clip data sets by name, as they lie on disk when their archives are unpacked.
 
-A row of `LAYOUTS` is a data set's card and the function that reads it; `read` finds out which it is.
+A row of `LAYOUTS` is a data set's card and the function that reads it; `read_clips` recognises which it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from audiocnn import audio, files
-from audiocnn.datasets.clips.sources import Clip, from_folder, from_manifest, from_mirdata, split_name
+from audiocnn.datasets.clips.sources import Clip, parse_split, read_folder, read_manifest, read_mirdata
 
 MIRDATA = "mirdata:"  # before the name of a data set that mirdata reads
 
@@ -26,7 +26,13 @@ class Layout:
     Args:
         read: its folder -> clips.
         sign: what a folder holds that is this data set.
+        what: it consists of.
+        count: of clips.
         rate: of its files, in Hz.
+        size: on disk.
+        licence: of the files.
+        split: which is used, and whose it is.
+        source: where to get it.
     """
 
     read: Callable[[Path], list[Clip]]
@@ -40,12 +46,15 @@ class Layout:
     source: str
 
 
-def read(path: str | Path, layout: str | None = None) -> list[Clip]:
-    """The clips at a path: a manifest where it is a file, else a data set, else a folder per class.
+def read_clips(path: str | Path, layout: str | None = None) -> list[Clip]:
+    """Read the clips at a path.
 
     Args:
-        layout: one of `LAYOUTS`, or mirdata:NAME (see `from_mirdata`); when None, the first whose sign is
-            there.
+        path: a manifest where it is a file, else the folder of a data set, else a folder per class.
+        layout: one of `LAYOUTS`, or mirdata:NAME (see `read_mirdata`); when None, the first whose sign is there.
+
+    Returns:
+        The clips, with their split and group where the data set says them.
 
     Raises:
         ValueError: there is no such layout.
@@ -53,22 +62,29 @@ def read(path: str | Path, layout: str | None = None) -> list[Clip]:
     """
     path = Path(path)
     if layout is not None and layout.startswith(MIRDATA):
-        return from_mirdata(layout.removeprefix(MIRDATA), path)
+        return read_mirdata(layout.removeprefix(MIRDATA), path)
     if layout is not None and layout not in LAYOUTS:
         raise ValueError(f"layout is {layout!r}, expected {', '.join(LAYOUTS)} or {MIRDATA}NAME")
     if path.is_file():
-        return from_manifest(path)
-    layout = layout or found(path)
+        return read_manifest(path)
+    layout = layout or recognise_layout(path)
     if layout is None:
-        return from_folder(path)
+        return read_folder(path)
     clips = LAYOUTS[layout].read(path)
     if not clips:
         raise files.FileError(path, f"holds no clips of {layout}, expected {LAYOUTS[layout].sign}")
     return clips
 
 
-def found(path: Path) -> str | None:
-    """The name of the first layout whose sign is in a folder."""
+def recognise_layout(path: Path) -> str | None:
+    """Recognise a data set by what its folder holds.
+
+    Args:
+        path: a folder.
+
+    Returns:
+        The name of the first layout whose sign is there, if any.
+    """
     return next((name for name, layout in LAYOUTS.items() if any(path.glob(layout.sign))), None)
 
 
@@ -78,8 +94,15 @@ GTZAN_SPLIT = Path(__file__).with_name("gtzan_fault_filtered.tsv")
 CROPS = {"train": range(10, 41), "validation": range(41, 51)}  # below 10: kept for the final measurement
 
 
-def gtzan(path: Path) -> list[Clip]:
-    """The 930 tracks that are in the artist- and fault-filtered split, with it; 70 are left out."""
+def read_gtzan(path: Path) -> list[Clip]:
+    """Read GTZAN with the artist- and fault-filtered split; the 70 tracks that are not in it are left out.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each track.
+    """
     splits = {row["track"]: row["split"] for row in _table(GTZAN_SPLIT, "\t")}
     return [
         Clip(file, (genre,), split=splits[name])
@@ -88,8 +111,15 @@ def gtzan(path: Path) -> list[Clip]:
     ]
 
 
-def gtzan_crops(path: Path) -> list[Clip]:
-    """Tracks 10 to 40 of each genre to train on, 41 to 50 to validate on; no others."""
+def read_gtzan_crops(path: Path) -> list[Clip]:
+    """Read GTZAN's crops: tracks 10 to 40 of each genre to train on, 41 to 50 to validate on; no others.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each track.
+    """
     return [
         Clip(file, (genre,), split=split)
         for _, genre, number, file in _gtzan_files(path)
@@ -116,8 +146,16 @@ FMA_SUBSETS = {
 }
 
 
-def fma(path: Path, size: str) -> list[Clip]:
-    """The tracks of fma_SIZE that have a top genre, by fma_metadata/tracks.csv beside it."""
+def read_fma(path: Path, size: str) -> list[Clip]:
+    """Read the tracks of fma_SIZE that have a top genre, by fma_metadata/tracks.csv beside it.
+
+    Args:
+        path: folder of the unpacked data set.
+        size: one of `FMA_SUBSETS`.
+
+    Returns:
+        A clip for each track.
+    """
     with open(_file(path, "fma_metadata/tracks.csv"), newline="", encoding="utf-8") as table:
         reader = csv.reader(table)
         columns = list(zip(next(reader), next(reader), strict=True))
@@ -127,7 +165,7 @@ def fma(path: Path, size: str) -> list[Clip]:
         Clip(
             path / f"fma_{size}" / f"{int(track):06d}"[:3] / f"{int(track):06d}.mp3",
             (genre,),
-            split=split_name(split),
+            split=parse_split(split),
             group=artist,
         )
         for track, artist, split, subset, genre in rows
@@ -153,8 +191,15 @@ IRMAS_LABELS = {
 }
 
 
-def irmas(path: Path) -> list[Clip]:
-    """Training excerpts with one label, testing excerpts with one or more."""
+def read_irmas(path: Path) -> list[Clip]:
+    """Read IRMAS: training excerpts with one label, testing excerpts with one or more.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each excerpt.
+    """
     found = []
     for file in audio.find_recordings(path / "IRMAS-TrainingData"):
         recording = file.stem.rpartition("]")[2].partition("__")[0]
@@ -167,13 +212,20 @@ def irmas(path: Path) -> list[Clip]:
     return found
 
 
-def openmic(path: Path) -> list[Clip]:
-    """Clips with the instruments that more than half believe to hear; what nobody was asked for is absent."""
+def read_openmic(path: Path) -> list[Clip]:
+    """Read OpenMIC: clips with the instruments of a relevance above a half; those not asked for are absent.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each clip.
+    """
     labels: dict[str, list[str]] = {}
     for row in _table(_file(path, "openmic-2018-aggregated-labels.csv")):
-        heard = labels.setdefault(row["sample_key"], [])
+        present = labels.setdefault(row["sample_key"], [])
         if float(row["relevance"]) > 0.5:
-            heard.append(row["instrument"])
+            present.append(row["instrument"])
     return [
         Clip(path / "audio" / key[:3] / f"{key}.ogg", tuple(labels[key]), split=split, group=key[:6])
         for split in ("train", "test")
@@ -181,13 +233,20 @@ def openmic(path: Path) -> list[Clip]:
     ]
 
 
-def nsynth(path: Path) -> list[Clip]:
-    """Notes, whose label is the family of their instrument, and whose group is the instrument."""
+def read_nsynth(path: Path) -> list[Clip]:
+    """Read NSynth: notes whose label is the family of their instrument and whose group is the instrument.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each note.
+    """
     return [
         Clip(
             path / folder / "audio" / f"{name}.wav",
             (note["instrument_family_str"],),
-            split=split_name(folder.removeprefix("nsynth-")),
+            split=parse_split(folder.removeprefix("nsynth-")),
             group=note["instrument_str"],
         )
         for folder in ("nsynth-train", "nsynth-valid", "nsynth-test")
@@ -196,8 +255,15 @@ def nsynth(path: Path) -> list[Clip]:
     ]
 
 
-def medley_solos(path: Path) -> list[Clip]:
-    """Excerpts of solos, whose group is the song."""
+def read_medley_solos(path: Path) -> list[Clip]:
+    """Read Medley-solos-DB: excerpts of solos whose group is the song.
+
+    Args:
+        path: folder of the unpacked data set.
+
+    Returns:
+        A clip for each excerpt.
+    """
     tables = path.glob("**/Medley-solos-DB_metadata.csv")
     table = next(tables, None) or _file(path, "Medley-solos-DB_metadata.csv")
     sounds = {file.name: file for file in path.glob("**/Medley-solos-DB_*.wav")}
@@ -205,7 +271,7 @@ def medley_solos(path: Path) -> list[Clip]:
     for row in _table(table):
         name = f"Medley-solos-DB_{row['subset']}-{row['instrument_id']}_{row['uuid4']}.wav"
         file, song = sounds.get(name, table.parent / name), row["song_id"]
-        found.append(Clip(file, (row["instrument"],), split=split_name(row["subset"]), group=song))
+        found.append(Clip(file, (row["instrument"],), split=parse_split(row["subset"]), group=song))
     return found
 
 
@@ -222,7 +288,7 @@ def _file(path: Path, name: str) -> Path:
 
 def _fma(size: str, count: str, gigabytes: str) -> Layout:
     return Layout(
-        read=partial(fma, size=size),
+        read=partial(read_fma, size=size),
         sign=f"fma_{size}",
         what="music of independent artists, mp3, by its top genre" + (", whole" if size == "full" else ""),
         count=count,
@@ -236,7 +302,7 @@ def _fma(size: str, count: str, gigabytes: str) -> Layout:
 
 LAYOUTS = {
     "gtzan": Layout(
-        read=gtzan,
+        read=read_gtzan,
         sign="**/blues/blues.00099.*",
         what="10 genres, 30 s a track, mono",
         count="1000 tracks, of which 930 are used",
@@ -247,7 +313,7 @@ LAYOUTS = {
         source="genres.tar.gz of Tzanetakis and Cook 2002",
     ),
     "gtzan_crops": Layout(
-        read=gtzan_crops,
+        read=read_gtzan_crops,
         sign="**/blues/blues.00050.*",
         what="GTZAN, one crop of 2.1 to 3 s a track, mono",
         count="410 tracks",
@@ -262,7 +328,7 @@ LAYOUTS = {
     "fma_large": _fma("large", "106,574 tracks of 30 s, of which those with a top genre are used", "93 GiB"),
     "fma_full": _fma("full", "106,574 tracks, of which those with a top genre are used", "879 GiB"),
     "irmas": Layout(
-        read=irmas,
+        read=read_irmas,
         sign="IRMAS-TrainingData",
         what="11 instruments: 3 s with one of them in front; testing 5 to 20 s with one or more, stereo",
         count="6,705 training and 2,874 testing excerpts",
@@ -273,7 +339,7 @@ LAYOUTS = {
         source="zenodo.org/records/1290750: IRMAS-TrainingData.zip, IRMAS-TestingData-Part{1,2,3}.zip",
     ),
     "openmic": Layout(
-        read=openmic,
+        read=read_openmic,
         sign="openmic-2018-aggregated-labels.csv",
         what="OpenMIC-2018: 20 instruments, 10 s, one or more a clip, not all of them asked for in each clip",
         count="20,000 clips",
@@ -284,7 +350,7 @@ LAYOUTS = {
         source="zenodo.org/records/1432913: openmic-2018-v1.0.0.tgz",
     ),
     "nsynth": Layout(
-        read=nsynth,
+        read=read_nsynth,
         sign="nsynth-*/examples.json",
         what="single notes of 11 families of instruments, 4 s, mono",
         count="289,205, 12,678 and 4,096 notes of 1,006 instruments",
@@ -295,7 +361,7 @@ LAYOUTS = {
         source="magenta.tensorflow.org/datasets/nsynth: nsynth-{train,valid,test}.jsonwav.tar.gz",
     ),
     "medley_solos": Layout(
-        read=medley_solos,
+        read=read_medley_solos,
         sign="**/Medley-solos-DB_metadata.csv",
         what="Medley-solos-DB: 8 instruments playing alone, 3 s, mono",
         count="21,571 excerpts",

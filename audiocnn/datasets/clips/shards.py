@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -28,11 +27,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from audiocnn import audio, files
-from audiocnn.datasets.clips import layouts, splits
+from audiocnn.datasets.clips.cropping import Cropping
+from audiocnn.datasets.clips.layouts import read_clips
 from audiocnn.datasets.clips.sources import SPLITS, Clip
-
-if TYPE_CHECKING:
-    from audiocnn.datasets.clips.cropping import Cropping
+from audiocnn.datasets.clips.splits import SplitOptions, split_clips
 
 INDEX = "shards.json"
 SUFFIXES = ("flac", "json")  # of a clip's two files, which follow each other
@@ -41,7 +39,14 @@ N_SHUFFLED = 500  # clips in the buffer
 
 @dataclass(frozen=True)
 class Index:
-    """What is in a folder of shards: `shards` are the names of each part's files."""
+    """What is in a folder of shards.
+
+    Args:
+        path: the folder or address.
+        sample_rate: in Hz.
+        labels: of all clips, sorted.
+        shards: the names of each part's files.
+    """
 
     path: str
     sample_rate: int
@@ -50,22 +55,44 @@ class Index:
 
     @classmethod
     def read(cls, path: str) -> Index:
-        """The index of the shards at a folder or address."""
-        with _webdataset().gopen(address(path, INDEX)) as file:
+        """Read the index of shards.
+
+        Args:
+            path: a folder or address.
+
+        Returns:
+            The index.
+        """
+        with _webdataset().gopen(join_address(path, INDEX)) as file:
             return cls(path, **json.load(file))
 
 
-def are_at(path: str) -> bool:
-    """Whether a path is an address, or a folder of shards."""
+def is_sharded(path: str) -> bool:
+    """Say whether a path is an address, or a folder of shards.
+
+    Args:
+        path: of clips.
+
+    Returns:
+        Whether shards are to be read there.
+    """
     return ":" in path.partition("/")[0] or Path(path, INDEX).is_file()
 
 
-def address(path: str, name: str) -> str:
-    """A file of a folder or an address."""
+def join_address(path: str, name: str) -> str:
+    """Join the name of a file to a folder or an address.
+
+    Args:
+        path: a folder or address, with {} where the name goes if that is not the end.
+        name: of the file.
+
+    Returns:
+        The file's path or address.
+    """
     return path.replace("{}", name) if "{}" in path else f"{path.rstrip('/')}/{name}"
 
 
-def write(
+def write_shards(
     path: Path,
     out: Path,
     layout: str | None = None,
@@ -73,15 +100,18 @@ def write(
     shard_mb: int = 256,
     seed: int = 0,
 ) -> int:
-    """Writes a data set of clips as shards, and returns the number of clips.
+    """Write a data set of clips as shards.
 
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
         out: folder that holds nothing yet.
-        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; found out where not given.
+        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
         sample_rate: in Hz.
         shard_mb: size of a file.
         seed: of the order, and of the split where there is none.
+
+    Returns:
+        The number of clips.
 
     Raises:
         ValueError: the split leaks, or out holds something.
@@ -89,7 +119,7 @@ def write(
     """
     if Path(out).exists() and any(Path(out).iterdir()):
         raise ValueError(f"{out} holds files already, expected a new folder")
-    clips = splits.split(layouts.read(path, layout), seed=seed)
+    clips = split_clips(read_clips(path, layout), SplitOptions(seed=seed))
     numbered = list(enumerate(clips))
     random.Random(seed).shuffle(numbered)
     shards = {
@@ -130,8 +160,8 @@ def _add(tar: tarfile.TarFile, number: int, clip: Clip, sample_rate: int) -> Non
     end = None if clip.end_s is None else round(clip.end_s * sample_rate)
     flac = io.BytesIO()
     soundfile.write(flac, waveform[round(clip.start_s * sample_rate) : end], sample_rate, format="FLAC")
-    told = json.dumps({"labels": clip.labels, "file": clip.path.name}).encode()
-    for suffix, content in zip(SUFFIXES, (flac.getvalue(), told), strict=True):
+    facts = json.dumps({"labels": clip.labels, "file": clip.path.name}).encode()
+    for suffix, content in zip(SUFFIXES, (flac.getvalue(), facts), strict=True):
         entry = tarfile.TarInfo(f"{number:09d}.{suffix}")
         entry.size = len(content)
         tar.addfile(entry, io.BytesIO(content))
@@ -150,11 +180,20 @@ def _samples(address: str) -> Iterator[dict[str, bytes]]:
                 sample = {}
 
 
-class Stream(IterableDataset):
-    """The clips of a part: crops of them in a random order where there is a cropping, else as they are."""
+class ShardStream(IterableDataset):
+    """The clips of a part: crops of them in a random order where there is a cropping, else as they are.
+
+    Shape: items are waveforms (samples,) and targets (labels,).
+
+    Args:
+        index: of the shards.
+        part: one of `SPLITS`.
+        labels: in the order of the targets.
+        cropping: of clips to train on.
+    """
 
     def __init__(self, index: Index, part: str, labels: list[str], cropping: Cropping | None = None) -> None:
-        self.addresses = [address(index.path, name) for name in index.shards[part]]
+        self.addresses = [join_address(index.path, name) for name in index.shards[part]]
         self.labels, self.cropping = labels, cropping
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -173,11 +212,13 @@ class Stream(IterableDataset):
 
     def _item(self, sample: dict[str, bytes], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         waveform, _ = soundfile.read(io.BytesIO(sample["flac"]), dtype="float32")
-        heard = json.loads(sample["json"])["labels"]
-        target = torch.tensor([float(label in heard) for label in self.labels])
+        present = json.loads(sample["json"])["labels"]
+        target = torch.tensor([float(label in present) for label in self.labels])
         if self.cropping is None:
             return torch.from_numpy(waveform), target
-        return self.cropping.item(lambda start, n: waveform[start : start + n], len(waveform), target, rng)
+        return self.cropping.make_item(
+            lambda start, n: waveform[start : start + n], len(waveform), target, rng
+        )
 
 
 def _webdataset():

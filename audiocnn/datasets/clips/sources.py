@@ -1,7 +1,7 @@
 """Clips with labels, from a folder per class, a manifest, or any clip data set of mirdata.
 
 Place in the flow: data on disk -> a list of `Clip`, which `layouts` reads for data sets by name, `splits`
-cuts in parts and `clip_loader` makes batches of. No sound is read here.
+divides and `loader` makes batches of. No sound is read here.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ COLUMNS = ("path", "labels", "start", "end", "split", "group")
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of a sound file and what is heard in it.
+    """A stretch of a sound file and its labels.
 
     Args:
+        path: of the file.
         labels: those that hold; none at all is a sound that is none of the labels, and so is UNKNOWN.
+        start_s: from the start of the file.
         end_s: None is the end of the file.
         split: one of `SPLITS`, where the data set says it.
         group: what must not be divided by a split, such as the artist; None where unknown.
@@ -47,10 +49,17 @@ class Clip:
         object.__setattr__(self, "labels", tuple(label for label in self.labels if label != UNKNOWN))
 
 
-def split_name(word: str) -> str:
-    """One of `SPLITS` for what data sets call it: "train" for "Training" and "split01_train".
+def parse_split(word: str) -> str:
+    """Translate what a data set calls a split: "train" for "Training" and "split01_train".
 
-    Raises: ValueError for another word.
+    Args:
+        word: in upper or lower case, with anything before an underscore.
+
+    Returns:
+        One of `SPLITS`.
+
+    Raises:
+        ValueError: another word.
     """
     name = word.lower().rpartition("_")[2]
     if name not in SPLIT_NAMES:
@@ -58,15 +67,22 @@ def split_name(word: str) -> str:
     return SPLIT_NAMES[name]
 
 
-def from_folder(path: Path) -> list[Clip]:
-    """The clips of a folder with a folder per class, or of its folders train, validation and test of such.
+def read_folder(path: Path) -> list[Clip]:
+    """Read the clips of a folder per class.
 
-    Raises: FileError when there is no class with audio in it.
+    Args:
+        path: holds a folder for each class, or folders train, validation and test that do.
+
+    Returns:
+        A clip for each audio file, whose label is the name of its folder.
+
+    Raises:
+        files.FileError: there is no class with audio in it.
     """
     path = Path(path)
     folders = _folders(path)
     if folders and all(folder.name.lower() in SPLIT_NAMES for folder in folders):
-        return [clip for folder in folders for clip in _classes(folder, split_name(folder.name))]
+        return [clip for folder in folders for clip in _classes(folder, parse_split(folder.name))]
     return _classes(path, None)
 
 
@@ -88,13 +104,20 @@ def _folders(path: Path) -> list[Path]:
         raise files.FileError(path, files.describe_error(error)) from error
 
 
-def from_manifest(path: Path) -> list[Clip]:
-    """The clips that a table lists, a line each: .csv with a line of column names, or .jsonl.
+def read_manifest(path: Path) -> list[Clip]:
+    """Read the clips that a table lists, one a line.
 
-    Columns: path (relative to the manifest), labels (several separated by |, or in JSON a list); and where
-    they are wanted start and end in seconds, split, group.
+    Columns: path (relative to the manifest), labels (separated by |, or in JSON a list); and where they are wanted
+    start and end in seconds, split, group.
 
-    Raises: FileError that names the line, when a value cannot be.
+    Args:
+        path: .csv with a line of column names, or .jsonl.
+
+    Returns:
+        A clip for each line.
+
+    Raises:
+        files.FileError: a value is not what it should be; the message names the line.
     """
     path = Path(path)
     found = []
@@ -137,7 +160,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _clip(folder: Path, row: Mapping[str, Any]) -> Clip:
-    """The clip of a row; empty cells are as columns that are not there."""
+    """The clip of a row; empty fields are as columns that are not there."""
     if unknown := [column for column in row if column not in COLUMNS]:
         raise ValueError(f"column {unknown[0]!r}, expected {', '.join(COLUMNS)}")
     row = {column: value for column, value in row.items() if value not in (None, "")}
@@ -149,7 +172,7 @@ def _clip(folder: Path, row: Mapping[str, Any]) -> Clip:
     start_s, end_s = _seconds(row, "start"), _seconds(row, "end")
     if end_s is not None and end_s <= (start_s or 0.0):
         raise ValueError(f"end is {row['end']!r}, expected more than the start, {row.get('start', 0)}")
-    split = split_name(str(row["split"])) if "split" in row else None
+    split = parse_split(str(row["split"])) if "split" in row else None
     group = str(row["group"]) if "group" in row else None
     return Clip(file, _labels(row.get("labels", [])), start_s or 0.0, end_s, split, group)
 
@@ -180,12 +203,16 @@ SPLIT_ATTRIBUTES = ("split", "subset")
 GROUP_NAMES = ("artist", "song_id", "player_id", "singer_id")
 
 
-def from_mirdata(name: str, path: Path) -> list[Clip]:
-    """The clips of a data set that mirdata knows by `name`, unpacked at `path` as mirdata unpacks it.
+def read_mirdata(name: str, path: Path) -> list[Clip]:
+    """Read the clips of a data set of mirdata.
 
-    A track's labels are the attribute after a dot (`openmic2018.instruments`), else the first in
-    `LABEL_NAMES` that says something; its group is that of `GROUP_NAMES`. Tracks without a label are left
-    out.
+    Args:
+        name: of the data set. A track's labels are the attribute after a dot (`openmic2018.instruments`), else the
+            first of `LABEL_NAMES` that says something; its group is the first of `GROUP_NAMES`.
+        path: where the data set lies, unpacked as mirdata unpacks it.
+
+    Returns:
+        A clip for each track that has a label.
 
     Raises:
         ModuleNotFoundError: mirdata is not installed.
@@ -219,7 +246,7 @@ def _track(track: Any, label_names: tuple[str, ...]) -> Clip | None:
     return Clip(
         Path(path),
         names,
-        split=None if split is None else split_name(split),
+        split=None if split is None else parse_split(split),
         group=None if group is None else str(group),
     )
 

@@ -1,4 +1,4 @@
-"""Parts to train on, validate and test with, such that no part knows another's recordings.
+"""Parts to train on, validate and test with, such that no part has recordings of another.
 
 Place in the flow: clips, with or without a split -> each with one. What belongs together stays together: the
 clips of a group (an artist, a recording), and those of one file.
@@ -7,7 +7,7 @@ clips of a group (an artist, a recording), and those of one file.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,55 +17,86 @@ from audiocnn.datasets.clips.sources import Clip
 N_NAMED = 5  # in a message
 
 
-def split(
-    clips: list[Clip],
-    validation: float = 0.15,
-    test: float = 0.15,
-    seed: int = 0,
-    by: Literal["group", "random"] = "group",
-    leaky: bool = False,
-) -> list[Clip]:
-    """The clips, in their order, each with its split.
-
-    A split that the clips come with is kept; where it has no validation, that is cut from its train.
-    Otherwise the parts have the same share of each label, as nearly as whole groups allow.
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How clips that come without a split are divided.
 
     Args:
         validation: share of the clips.
         test: share of the clips.
-        by: "random" divides groups too.
-        leaky: allow what makes scores better than they are: groups or files that lie on both sides.
+        by: "random" divides groups too, which `leaky` must allow.
+        leaky: allow what makes scores better than they are: groups or files on both sides of the split.
+        seed: of what is drawn.
 
-    Raises: ValueError when some clips have a split and others none; when a group or file would lie on both
-        sides, or a given split be thrown away, and `leaky` does not ask for it.
+    Raises:
+        ValueError: the shares are negative, or leave nothing to train on.
     """
-    if validation < 0 or test < 0 or validation + test >= 1:
-        raise ValueError(
-            f"validation and test are {validation} and {test}, expected shares, below 1 together"
-        )
-    if by == "random":
-        return _random(clips, validation, test, seed, leaky)
-    parts = _by_group(clips, validation, test, seed)
-    if not leaky and (both := leaks(parts)):
-        raise ValueError(f"train shares with validation or test {_named(both)}; leaky=true allows it")
+
+    validation: float = 0.15
+    test: float = 0.15
+    by: Literal["group", "random"] = "group"
+    leaky: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.validation < 0 or self.test < 0 or self.validation + self.test >= 1:
+            shares = f"{self.validation} and {self.test}"
+            raise ValueError(f"validation and test are {shares}, expected shares, below 1 together")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares of what is not trained on."""
+        return {"validation": self.validation, "test": self.test}
+
+
+def split_clips(clips: list[Clip], options: SplitOptions = SplitOptions()) -> list[Clip]:
+    """Divide clips into train, validation and test.
+
+    A split that the clips come with is kept; where it has no validation, that is taken from its train.
+    Otherwise the parts have the same share of each label, as nearly as whole groups allow.
+
+    Args:
+        clips: with or without a split.
+        options: shares and seed.
+
+    Returns:
+        The clips, in their order, each with its split.
+
+    Raises:
+        ValueError: some clips have a split and others none; or a group or file would lie on both sides, or a given
+            split be discarded, and `leaky` does not allow it.
+    """
+    if options.by == "random":
+        return _divide_at_random(clips, options)
+    parts = _divide_by_group(clips, options)
+    if not options.leaky and (both := find_leaks(parts)):
+        raise ValueError(f"train shares with validation or test {_list(both)}; split.leaky=true allows it")
     return parts
 
 
-def _by_group(clips: list[Clip], validation: float, test: float, seed: int) -> list[Clip]:
+def _divide_by_group(clips: list[Clip], options: SplitOptions) -> list[Clip]:
     given = {clip.split for clip in clips}
     if None in given and len(given) > 1:
         n = sum(clip.split is None for clip in clips)
         raise ValueError(f"{n} of {len(clips)} clips have no split, expected all or none to have one")
     if given == {None}:
-        return _cut(clips, {"validation": validation, "test": test}, seed)
+        return _divide(clips, options.shares, options.seed)
     if "validation" in given or "train" not in given:
         return clips
-    train = iter(_cut([clip for clip in clips if clip.split == "train"], {"validation": validation}, seed))
+    held_out = {"validation": options.validation}
+    train = iter(_divide([clip for clip in clips if clip.split == "train"], held_out, options.seed))
     return [next(train) if clip.split == "train" else clip for clip in clips]
 
 
-def leaks(clips: list[Clip]) -> list[str]:
-    """The groups and files that have clips both in train and in validation or test, sorted."""
+def find_leaks(clips: list[Clip]) -> list[str]:
+    """Find what has clips both in train and in validation or test.
+
+    Args:
+        clips: with their split.
+
+    Returns:
+        The groups and files, sorted.
+    """
     sides = defaultdict(set)
     for clip in clips:
         for name in filter(None, (clip.group and f"group {clip.group}", str(clip.path))):
@@ -73,20 +104,20 @@ def leaks(clips: list[Clip]) -> list[str]:
     return sorted(name for name, both in sides.items() if len(both) > 1)
 
 
-def _random(clips: list[Clip], validation: float, test: float, seed: int, leaky: bool) -> list[Clip]:
+def _divide_at_random(clips: list[Clip], options: SplitOptions) -> list[Clip]:
     """Every clip on its own, whatever it belongs to."""
-    if not leaky and any(clip.split for clip in clips):
+    if not options.leaky and any(clip.split for clip in clips):
         raise ValueError("these clips come with a split, expected by='group'; leaky=true allows by='random'")
     sizes = Counter(_unit(clip) for clip in clips)
     together = sorted(unit for unit, n in sizes.items() if n > 1)
-    if not leaky and together:
-        raise ValueError(f"by='random' would divide {_named(together)}; leaky=true allows it")
+    if not options.leaky and together:
+        raise ValueError(f"by='random' would divide {_list(together)}; leaky=true allows it")
     alone = [replace(clip, group=str(number), split=None) for number, clip in enumerate(clips)]
-    parts = _cut(alone, {"validation": validation, "test": test}, seed)
+    parts = _divide(alone, options.shares, options.seed)
     return [replace(clip, split=part.split) for clip, part in zip(clips, parts, strict=True)]
 
 
-def _cut(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Clip]:
+def _divide(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Clip]:
     """Each unit goes where its labels are needed most, the largest units first.
 
     Source: Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", 2011. Differs:
@@ -121,6 +152,6 @@ def _unit(clip: Clip) -> str:
     return str(clip.path) if clip.group is None else f"group {clip.group}"
 
 
-def _named(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     return ", ".join(names[:N_NAMED]) + more

@@ -1,26 +1,43 @@
 """A prepared recording: NAME.wav (16 kHz, mono, 16 bit) beside NAME.tsv (its notes).
 
-The same folder is read by training and by `audiocnn evaluate notes`. The notes are written last: where
-NAME.tsv stands, the recording is whole.
+Place in the flow: `maps` and `synthesis` write caches; `loader` and `audiocnn evaluate notes` read them. The notes
+are written last: where NAME.tsv stands, the recording is whole.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from audiocnn import audio, files
 
-SAMPLE_RATE = 16_000
+SAMPLE_RATE = 16_000  # Hz
 COLUMNS = ("onset_s", "offset_s", "midi", "velocity")
 
 
-def exists(stem: Path) -> bool:
-    """Tells whether a recording stands whole at STEM.wav and STEM.tsv."""
+def recording_exists(stem: Path) -> bool:
+    """Say whether a recording is there whole.
+
+    Args:
+        stem: its path without a suffix.
+
+    Returns:
+        Whether both of its files are there.
+    """
     return _beside(stem, ".tsv").exists() and _beside(stem, ".wav").exists()
 
 
-def write(stem: Path, waveform: np.ndarray, notes: np.ndarray) -> None:
-    """Writes STEM.wav and STEM.tsv, notes (notes, 4) in the order of onset."""
+def write_recording(stem: Path, waveform: np.ndarray, notes: np.ndarray) -> None:
+    """Write STEM.wav and STEM.tsv.
+
+    Args:
+        stem: the path without a suffix.
+        waveform: (samples,) at `SAMPLE_RATE`.
+        notes: (notes, 4) with the columns `COLUMNS`, in any order.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     audio.save(_beside(stem, ".wav"), waveform, SAMPLE_RATE)
     with files.write_atomically(_beside(stem, ".tsv")) as partial:
@@ -30,5 +47,79 @@ def write(stem: Path, waveform: np.ndarray, notes: np.ndarray) -> None:
 
 
 def _beside(stem: Path, suffix: str) -> Path:
-    """Returns the path with a suffix added: a name may hold dots of its own."""
+    """The path with a suffix added: a name may hold dots of its own."""
     return stem.with_name(stem.name + suffix)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording of a cache.
+
+    Args:
+        path: of its sound.
+        sample_rate: in Hz.
+        n_samples: its length.
+        notes: (notes, 4) with the columns `COLUMNS`.
+    """
+
+    path: Path
+    sample_rate: int
+    n_samples: int
+    notes: np.ndarray
+
+    def read(self, start: int, n_samples: int) -> np.ndarray:
+        """Read samples.
+
+        Args:
+            start: first sample; may be negative.
+            n_samples: to read.
+
+        Returns:
+            float32 (n_samples,), 0 outside of the recording.
+        """
+        waveform = np.zeros(n_samples, np.float32)
+        first, last = max(start, 0), min(start + n_samples, self.n_samples)
+        if last > first:
+            with soundfile.SoundFile(self.path) as file:
+                file.seek(first)
+                waveform[first - start : last - start] = file.read(last - first, dtype="float32")
+        return waveform
+
+    def find_notes(self, start_s: float, end_s: float) -> np.ndarray:
+        """Find the notes that sound in a span.
+
+        Args:
+            start_s: of the span.
+            end_s: of the span.
+
+        Returns:
+            (notes, 4), a part of `notes`.
+        """
+        return self.notes[(self.notes[:, 0] < end_s) & (self.notes[:, 1] > start_s)]
+
+
+def read_recordings(folder: Path) -> list[Recording]:
+    """Read the recordings of one split of a cache.
+
+    Args:
+        folder: the split's.
+
+    Returns:
+        The recordings, sorted by name.
+
+    Raises:
+        FileNotFoundError: the folder holds no NAME.wav beside a NAME.tsv.
+    """
+    recordings = []
+    for table in sorted(Path(folder).glob("*.tsv")):
+        wav = table.with_suffix(".wav")
+        if wav.exists():
+            info = soundfile.info(wav)
+            lines = table.read_text().splitlines()[1:]
+            rows = np.array([line.split("\t")[:4] for line in lines], float).reshape(-1, 4)
+            recordings.append(Recording(wav, info.samplerate, info.frames, rows))
+    if not recordings:
+        raise FileNotFoundError(
+            f"{folder}: no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
+        )
+    return recordings

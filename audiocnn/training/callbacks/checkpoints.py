@@ -15,13 +15,17 @@ class Checkpoints(ModelCheckpoint):
     validation every few epochs, or none better, a kill would lose all epochs since.
 
     Args:
-        dirpath: folder of the two files; what is there is replaced.
         monitor: logged value by which the best is chosen: val/note_f1.
         mode: max where higher is better, min where lower is.
+        dirpath: folder of the two files, what is there is replaced; `trainer.default_root_dir` when None.
     """
 
-    def __init__(self, dirpath: str, monitor: str, mode: str = "max") -> None:
+    def __init__(self, monitor: str, mode: str = "max", dirpath: str | None = None) -> None:
         super().__init__(dirpath, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.dirpath = self.dirpath or trainer.default_root_dir
+        super().setup(trainer, pl_module, stage)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)

@@ -26,16 +26,16 @@ def paths(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_samples_are_those_of_the_files(paths: list[Path], tmp_path: Path, workers: int) -> None:
-    sounds = cache.opened(paths, RATE, tmp_path / "cache", workers)
+    sounds = cache.open_cache(paths, RATE, tmp_path / "cache", workers)
     assert sounds.broken == {}
     for path in paths:
         waveform = audio.load(path, RATE)
-        assert sounds.n_samples(path) == len(waveform)
+        assert sounds.places[str(path)][1] == len(waveform)
         np.testing.assert_allclose(sounds.read(path, 0, len(waveform)), waveform.clip(-1, 1), atol=1 / 32767)
 
 
 def test_pieces(paths: list[Path], tmp_path: Path) -> None:
-    sounds = pickle.loads(pickle.dumps(cache.opened(paths, RATE, tmp_path / "cache")))
+    sounds = pickle.loads(pickle.dumps(cache.open_cache(paths, RATE, tmp_path / "cache")))
     whole = sounds.read(paths[1], 0, 1000)
     np.testing.assert_array_equal(sounds.read(paths[1], 300, 50), whole[300:350])
     around = sounds.read(paths[1], -10, 1030)
@@ -46,32 +46,32 @@ def test_pieces(paths: list[Path], tmp_path: Path) -> None:
 
 def test_made_once_for_the_same_settings(paths: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "cache"
-    first = cache.opened(paths, RATE, folder)
+    first = cache.open_cache(paths, RATE, folder)
     made = first.pcm.stat().st_mtime_ns
-    assert cache.opened(reversed(paths), RATE, folder) == first
+    assert cache.open_cache(reversed(paths), RATE, folder) == first
     assert first.pcm.stat().st_mtime_ns == made
-    assert cache.opened(paths, 2 * RATE, folder).pcm != first.pcm
-    assert cache.opened(paths[:2], RATE, folder).pcm != first.pcm
+    assert cache.open_cache(paths, 2 * RATE, folder).pcm != first.pcm
+    assert cache.open_cache(paths[:2], RATE, folder).pcm != first.pcm
     os.utime(paths[0], ns=(1, 1))
-    assert cache.opened(paths, RATE, folder).pcm != first.pcm
+    assert cache.open_cache(paths, RATE, folder).pcm != first.pcm
     assert {file.suffix for file in folder.iterdir()} == {".pcm", ".json"}
 
 
 def test_what_was_cut_off_is_made_again(paths: list[Path], tmp_path: Path) -> None:
-    sounds = cache.opened(paths, RATE, tmp_path / "cache")
+    sounds = cache.open_cache(paths, RATE, tmp_path / "cache")
     sounds.pcm.with_suffix(".json").unlink()
     sounds.pcm.write_bytes(b"half")
-    assert cache.opened(paths, RATE, tmp_path / "cache") == sounds
+    assert cache.open_cache(paths, RATE, tmp_path / "cache") == sounds
     assert sounds.pcm.stat().st_size == 2 * (800 + 1000 + 800)
 
 
 def test_broken_files_are_told(paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "broken.wav").write_text("no sound at all")
     everything = [*paths, tmp_path / "broken.wav", tmp_path / "gone.wav"]
-    sounds = cache.opened(everything, RATE, tmp_path / "cache")
+    sounds = cache.open_cache(everything, RATE, tmp_path / "cache")
     assert sorted(sounds.places) == [str(path) for path in paths]
     assert sorted(sounds.broken) == [str(path) for path in everything[3:]]
     with pytest.raises(
-        ValueError, match=r"2 files cannot be read, skip_broken=true goes on(.|\n)*gone\.wav: No such"
+        ValueError, match=r"2 files cannot be read, loader.skip_broken=true goes on(.|\n)*gone\.wav: No such"
     ):
         cache.refuse_broken(sounds)

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from audiocnn import audio
-from audiocnn.datasets.clips.inspection import inspect, listen
+from audiocnn.datasets.clips.inspection import inspect_clips, inspect_file
 from audiocnn.datasets.clips.sources import Clip
 
 RATE = 16_000
@@ -18,12 +18,12 @@ def music(examples: Path) -> np.ndarray:
     return audio.load(examples / "menuet_piano.flac", RATE)[: 8 * RATE]
 
 
-def test_a_sound(tmp_path: Path) -> None:
+def test_facts_of_a_file(tmp_path: Path) -> None:
     waveform = np.zeros(4000)
     waveform[1000:1100] = 1.0
     soundfile.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
-    sound = listen(tmp_path / "a.wav")
-    assert (sound.duration_s, sound.sample_rate, sound.peak, sound.clipped) == (0.25, RATE, 1.0, 0.025)
+    facts = inspect_file(tmp_path / "a.wav")
+    assert (facts.duration_s, facts.sample_rate, facts.peak, facts.clipped) == (0.25, RATE, 1.0, 0.025)
 
 
 def test_report(music: np.ndarray, tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_report(music: np.ndarray, tmp_path: Path) -> None:
     }
     clips = [Clip(tmp_path / name, ("x",), split=part) for name, part in parts.items()]
     clips.append(Clip(tmp_path / "d.wav", ("x",), split="test"))
-    report = inspect(clips)
+    report = inspect_clips(clips)
     path = {name[0]: str(tmp_path / name) for name in parts}
-    assert set(report.sounds) == {path[name] for name in "abcde"}
+    assert set(report.files) == {path[name] for name in "abcde"}
     assert list(report.broken) == [path["f"]]
     assert "f.wav: no audio that libsndfile can read" in report.broken[path["f"]]
     assert report.silent == [path["d"]]
@@ -52,5 +52,5 @@ def test_report(music: np.ndarray, tmp_path: Path) -> None:
     assert report.leaks == [path["d"]]
     assert [pair[:2] for pair in report.duplicates] == [(path["c"], path["e"]), (path["a"], path["b"])]
     assert [pair[:2] for pair in report.across] == [(path["a"], path["b"])]
-    assert not report.sound
-    assert inspect(clips[:1]).sound
+    assert not report.is_usable
+    assert inspect_clips(clips[:1]).is_usable

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from audiocnn import files
-from audiocnn.datasets.clips.layouts import GTZAN_SPLIT, LAYOUTS, found, read
-from audiocnn.datasets.clips.splits import leaks, split
+from audiocnn.datasets.clips.layouts import GTZAN_SPLIT, LAYOUTS, read_clips, recognise_layout
+from audiocnn.datasets.clips.splits import find_leaks, split_clips
 
 RATE = 8_000
 
@@ -184,21 +184,21 @@ MINIATURES["fma_full"] = MINIATURES["fma_large"]
 def test_contract(name: str, tmp_path: Path) -> None:
     make, expected = MINIATURES[name]
     make(tmp_path)
-    clips = read(tmp_path, name)
+    clips = read_clips(tmp_path, name)
     assert [(clip.path.stem, clip.labels, clip.split, clip.group) for clip in clips] == expected
     assert all(clip.path.is_file() for clip in clips)
-    assert not leaks(split(clips))
+    assert not find_leaks(split_clips(clips))
     card = LAYOUTS[name]
     assert card.rate in (16_000, 22_050, 44_100)
     assert all((card.what, card.count, card.size, card.licence, card.split, card.source))
-    assert found(tmp_path) == (name if not name.startswith("fma") else "fma_small")
+    assert recognise_layout(tmp_path) == (name if not name.startswith("fma") else "fma_small")
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_wrong_folder(name: str, tmp_path: Path) -> None:
     sound(tmp_path / "some" / "a.wav")
     with pytest.raises(files.FileError, match=str(tmp_path)):
-        read(tmp_path, name)
+        read_clips(tmp_path, name)
 
 
 def test_the_fault_filtered_split_is_the_published_one() -> None:
@@ -212,10 +212,10 @@ def test_the_fault_filtered_split_is_the_published_one() -> None:
 
 def test_other_paths(tmp_path: Path) -> None:
     sound(tmp_path / "cat" / "a.wav")
-    assert [clip.labels for clip in read(tmp_path)] == [("cat",)]
+    assert [clip.labels for clip in read_clips(tmp_path)] == [("cat",)]
     text(tmp_path / "clips.csv", "path,labels", "cat/a.wav,tom|pet")
-    assert [clip.labels for clip in read(tmp_path / "clips.csv")] == [("tom", "pet")]
+    assert [clip.labels for clip in read_clips(tmp_path / "clips.csv")] == [("tom", "pet")]
     with pytest.raises(
         ValueError, match=r"layout is 'gtsan', expected gtzan, gtzan_crops, .* or mirdata:NAME"
     ):
-        read(tmp_path, "gtsan")
+        read_clips(tmp_path, "gtsan")

@@ -1,6 +1,7 @@
-"""Clips to batches: what is heard is what is labelled, and items repeat with their seed."""
+"""Clips to batches: waveforms hold what their targets say, and items repeat with their seed."""
 
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from audiocnn.augment import RandomRecording
 from audiocnn.datasets.clips import cache
-from audiocnn.datasets.clips.cropping import Cropping
-from audiocnn.datasets.clips.loader import ClipsDataModule, Crops, Numbered, WholeClips, targets
+from audiocnn.datasets.clips.cropping import CropOptions
+from audiocnn.datasets.clips.items import Crops, EpochSampler, WholeClips, encode_labels
+from audiocnn.datasets.clips.loader import ClipsDataModule, LoaderOptions
 from audiocnn.datasets.clips.sources import Clip
+from audiocnn.datasets.clips.splits import SplitOptions
 
 RATE = 8_000
 HZ = {"low": 500, "high": 2000}
@@ -35,8 +38,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def module(folder: Path, **arguments) -> ClipsDataModule:
-    settings = {"sample_rate": RATE, "window_s": 0.5, "batch_size": 4, "workers": 0}
-    data = ClipsDataModule(str(folder), cache=str(folder.parent / "cache"), **{**settings, **arguments})
+    groups = {"crops": CropOptions, "split": SplitOptions, "loader": LoaderOptions}
+    settings = {"window_s": 0.5, "batch_size": 4, "workers": 0, "cache": str(folder.parent / "cache")}
+    settings |= arguments
+    options = {
+        name: kind(
+            **{field.name: settings.pop(field.name) for field in fields(kind) if field.name in settings}
+        )
+        for name, kind in groups.items()
+    }
+    data = ClipsDataModule(str(folder), **{"sample_rate": RATE, **settings}, **options)
     data.prepare_data()
     data.setup()
     return data
@@ -74,7 +85,7 @@ def test_whole_clips(folder: Path) -> None:
 
 
 def test_short_clips_lie_whole_in_silence_at_any_place(folder: Path) -> None:
-    data = module(folder, test=0, labels=["high", "low"], sampling="balanced", segments=60)
+    data = module(folder, test=0, labels=["high", "low"], sampling="balanced", n_crops=60)
     waveforms, labels = epoch(data)
     starts = [
         int(waveform.abs().gt(0.01).nonzero()[0])
@@ -90,7 +101,7 @@ def test_short_clips_lie_whole_in_silence_at_any_place(folder: Path) -> None:
 def test_balanced_draws_each_label_as_often(folder: Path) -> None:
     shares = {}
     for sampling in ("natural", "balanced"):
-        _, labels = epoch(module(folder, sampling=sampling, segments=400, test=0, validation=0))
+        _, labels = epoch(module(folder, sampling=sampling, n_crops=400, test=0, validation=0))
         shares[sampling] = float(labels[:, 0].mean())
     assert shares["natural"] == pytest.approx(1 / 3, abs=0.01)
     assert shares["balanced"] == pytest.approx(1 / 2, abs=0.07)
@@ -125,21 +136,22 @@ def test_half_of_the_clips_of_a_label_have_it_alone(tmp_path: Path) -> None:
     for path in paths:
         soundfile.write(path, tone("low", 0.2), RATE)
     clips = [Clip(path, ("a", "b") if i else ("a",)) for i, path in enumerate(paths)]
-    sounds = cache.opened(paths, RATE, tmp_path / "cache")
-    crops = Crops(clips, sounds, ["a", "b"], Cropping(RATE, 1600), "balanced", alone_p=0.5)
+    sounds = cache.open_cache(paths, RATE, tmp_path / "cache")
+    options = CropOptions(window_s=0.2, sampling="balanced", alone_p=0.5)
+    crops = Crops(clips, sounds, ["a", "b"], options)
     drawn = torch.stack([crops[0, i][1] for i in range(400)])
     alone = float((drawn.sum(1) == 1).float().mean())  # never of b, which none has alone
     assert alone == pytest.approx(1 / 2 * (1 / 2 + 1 / 2 / 9), abs=0.07)
 
 
-def test_distractions_are_none_of_the_labels(folder: Path) -> None:
-    _, labels = epoch(module(folder, negative_p=0.25, segments=200))
+def test_negative_examples_are_none_of_the_labels(folder: Path) -> None:
+    _, labels = epoch(module(folder, negative_p=0.25, n_crops=200))
     assert float((labels.sum(dim=1) == 0).float().mean()) == pytest.approx(0.25, abs=0.08)
     _, labels = epoch(module(folder, negative_p=1.0))
     assert not labels.any()
 
 
-def test_augmentation_hears_a_second_before_the_crop(folder: Path) -> None:
+def test_augmentation_has_a_second_before_the_crop(folder: Path) -> None:
     heard = []
 
     def augment(
@@ -161,26 +173,31 @@ def test_stretches_of_a_file(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "both.wav", waveform, RATE)
     path = tmp_path / "both.wav"
     clips = [Clip(path, ("low",), 0.25, 1.0), Clip(path, ("high",), 1.0, 9.0), Clip(path, (), 2.5)]
-    sounds = cache.opened([path], RATE, tmp_path / "cache")
-    crops = Crops(clips[:2], sounds, ["high", "low"], Cropping(RATE, 2000), seed=1)
+    sounds = cache.open_cache([path], RATE, tmp_path / "cache")
+    crops = Crops(clips[:2], sounds, ["high", "low"], CropOptions(window_s=0.25, seed=1))
     for item in ((epoch, i) for epoch in range(5) for i in range(2)):
         crop, target = crops[item]
         assert pitch_hz(crop) == HZ["high" if target[0] else "low"]
         assert float(crop.abs().max()) == pytest.approx(0.5, abs=0.001)
-    whole = WholeClips(clips, sounds, ["high", "low"], RATE)
+    whole = WholeClips(clips, sounds, ["high", "low"])
     assert [len(whole[0][0]), len(whole[1][0])] == [6000, 8000]
     np.testing.assert_allclose(whole[1][0], waveform[8000:], atol=1e-4)
     with pytest.raises(ValueError, match=r"both\.wav: start is 2\.5 s, expected less than 2\.0 s"):
         whole[2]
 
 
-def test_targets() -> None:
+def test_labels_of_a_file(folder: Path) -> None:
+    (folder.parent / "labels.txt").write_text("low\nmid\nhigh\n")
+    assert module(folder, labels=str(folder.parent / "labels.txt")).labels == ["low", "mid", "high"]
+
+
+def test_encode_labels() -> None:
     clip = Clip(Path("x.wav"), ("b", "d"))
-    assert targets(clip, ["a", "b", "c", "d"]).tolist() == [0, 1, 0, 1]
+    assert encode_labels(clip, ["a", "b", "c", "d"]).tolist() == [0, 1, 0, 1]
 
 
-def test_numbered() -> None:
-    sampler = Numbered(2)
+def test_epoch_sampler() -> None:
+    sampler = EpochSampler(2)
     assert [*sampler, *sampler] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     sampler.set_epoch(7)
     assert [*sampler] == [(7, 0), (7, 1)]
@@ -222,7 +239,9 @@ def test_lightning_gives_each_epoch_items_of_its_own(folder: Path, tmp_path: Pat
 
 def test_broken_files(folder: Path) -> None:
     (folder / "low" / "broken.wav").write_text("no sound")
-    with pytest.raises(ValueError, match=r"1 files cannot be read, skip_broken=true(.|\n)*broken\.wav"):
+    with pytest.raises(
+        ValueError, match=r"1 files cannot be read, loader.skip_broken=true(.|\n)*broken\.wav"
+    ):
         module(folder)
     data = module(folder, skip_broken=True, test=0, validation=0)
     assert len(data.train_set) == 12

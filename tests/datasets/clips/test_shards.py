@@ -11,7 +11,8 @@ import soundfile
 import torch
 
 from audiocnn.datasets.clips import shards
-from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.datasets.clips.cropping import CropOptions
+from audiocnn.datasets.clips.loader import ClipsDataModule, LoaderOptions
 
 RATE = 8_000
 HZ = {"low": 500, "high": 2000}
@@ -25,13 +26,14 @@ def folder(tmp_path: Path) -> Path:
         for i in range(10):
             tone = 0.5 * np.sin(2 * np.pi * hz * np.arange(2400) / RATE)
             soundfile.write(tmp_path / "clips" / label / f"{i}.wav", tone, RATE)
-    assert shards.write(tmp_path / "clips", tmp_path / "shards", sample_rate=RATE, shard_mb=0) == 20
+    assert shards.write_shards(tmp_path / "clips", tmp_path / "shards", sample_rate=RATE, shard_mb=0) == 20
     return tmp_path / "shards"
 
 
 def module(folder: Path, **arguments) -> ClipsDataModule:
-    settings = {"sample_rate": RATE, "window_s": 0.25, "batch_size": 4, "workers": 0}
-    data = ClipsDataModule(str(folder), **{**settings, **arguments})
+    loader = LoaderOptions(batch_size=4, workers=arguments.pop("workers", 0))
+    crops = CropOptions(window_s=0.25, sampling=arguments.pop("sampling", "natural"))
+    data = ClipsDataModule(str(folder), **{"sample_rate": RATE, **arguments}, crops=crops, loader=loader)
     data.prepare_data()
     data.setup()
     return data
@@ -54,17 +56,17 @@ def test_what_is_written(folder: Path) -> None:
 
 
 def test_where_shards_are(folder: Path) -> None:
-    assert shards.are_at(str(folder))
-    assert shards.are_at("https://example.org/clips")
-    assert shards.are_at("pipe:aws s3 cp s3://bucket/clips/{} -")
-    assert not shards.are_at(str(folder.parent / "clips"))
-    assert shards.address("https://example.org/clips/", "a.tar") == "https://example.org/clips/a.tar"
-    assert shards.address("pipe:cat x/{} -", "a.tar") == "pipe:cat x/a.tar -"
+    assert shards.is_sharded(str(folder))
+    assert shards.is_sharded("https://example.org/clips")
+    assert shards.is_sharded("pipe:aws s3 cp s3://bucket/clips/{} -")
+    assert not shards.is_sharded(str(folder.parent / "clips"))
+    assert shards.join_address("https://example.org/clips/", "a.tar") == "https://example.org/clips/a.tar"
+    assert shards.join_address("pipe:cat x/{} -", "a.tar") == "pipe:cat x/a.tar -"
 
 
 def test_a_folder_with_something_in_it_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="shards holds files already, expected a new folder"):
-        shards.write(folder.parent / "clips", folder)
+        shards.write_shards(folder.parent / "clips", folder)
 
 
 def test_without_webdataset(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

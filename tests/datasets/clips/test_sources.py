@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audiocnn import files
-from audiocnn.datasets.clips.sources import Clip, from_folder, from_manifest, from_mirdata, split_name
+from audiocnn.datasets.clips.sources import Clip, parse_split, read_folder, read_manifest, read_mirdata
 
 RATE = 8_000
 
@@ -31,7 +31,7 @@ def sound(path: Path, duration_s: float = 0.3) -> None:
 def test_a_folder_per_class(folder: Path) -> None:
     (folder / ".hidden").mkdir()
     (folder / "cat" / "notes.txt").write_text("no sound")
-    assert from_folder(folder) == [
+    assert read_folder(folder) == [
         Clip(folder / "cat/a.wav", ("cat",)),
         Clip(folder / "cat/c.ogg", ("cat",)),
         Clip(folder / "dog/a.wav", ("dog",)),
@@ -42,7 +42,7 @@ def test_a_folder_per_class(folder: Path) -> None:
 def test_parts_above_the_classes(tmp_path: Path) -> None:
     for name in ("Training/dog/a.wav", "val/dog/b.wav", "test/cat/c.wav"):
         sound(tmp_path / name)
-    assert [(clip.labels, clip.split) for clip in from_folder(tmp_path)] == [
+    assert [(clip.labels, clip.split) for clip in read_folder(tmp_path)] == [
         (("dog",), "train"),
         (("cat",), "test"),
         (("dog",), "validation"),
@@ -51,12 +51,12 @@ def test_parts_above_the_classes(tmp_path: Path) -> None:
 
 def test_wrong_folders(tmp_path: Path) -> None:
     with pytest.raises(files.FileError, match="holds no folders, expected one for each class"):
-        from_folder(tmp_path)
+        read_folder(tmp_path)
     with pytest.raises(files.FileError, match=r"nowhere: No such file or directory"):
-        from_folder(tmp_path / "nowhere")
+        read_folder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(files.FileError, match=r"empty: no audio in this folder"):
-        from_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 EXPECTED = [
@@ -74,7 +74,7 @@ def test_csv(folder: Path) -> None:
         "cat/c.ogg,,,0.2,,",
     ]
     (folder / "clips.csv").write_text("\n".join(lines), encoding="utf-8-sig")
-    assert from_manifest(folder / "clips.csv") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
+    assert read_manifest(folder / "clips.csv") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
 
 
 def test_jsonl(folder: Path) -> None:
@@ -91,7 +91,7 @@ def test_jsonl(folder: Path) -> None:
         {"path": str(folder / "cat/c.ogg"), "labels": [], "end": 0.2},
     ]
     (folder / "clips.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows))
-    assert from_manifest(folder / "clips.jsonl") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
+    assert read_manifest(folder / "clips.jsonl") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
 
 
 @pytest.mark.parametrize(
@@ -117,23 +117,23 @@ def test_wrong_rows_are_named_by_their_line(folder: Path, row: object, message: 
     manifest = folder / "clips.jsonl"
     manifest.write_text('{"path": "cat/a.wav"}\n\n' + json.dumps(row))
     with pytest.raises(files.FileError, match=rf"clips\.jsonl: line 3: {message}"):
-        from_manifest(manifest)
+        read_manifest(manifest)
 
 
 def test_wrong_manifests(folder: Path) -> None:
     (folder / "a.csv").write_text("path,labels\n")
     with pytest.raises(files.FileError, match=r"a\.csv: lists no clips"):
-        from_manifest(folder / "a.csv")
+        read_manifest(folder / "a.csv")
     with pytest.raises(files.FileError, match=r"a\.wav: suffix is '.wav', expected .csv or .jsonl"):
-        from_manifest(folder / "dog" / "a.wav")
+        read_manifest(folder / "dog" / "a.wav")
     with pytest.raises(files.FileError, match=r"none\.csv: No such file"):
-        from_manifest(folder / "none.csv")
+        read_manifest(folder / "none.csv")
     (folder / "b.csv").write_text("path,labels\ncat/a.wav,x,y\n")
     with pytest.raises(files.FileError, match=r"b\.csv: line 2: column None, expected path"):
-        from_manifest(folder / "b.csv")
+        read_manifest(folder / "b.csv")
     (folder / "b.jsonl").write_text("{\n")
     with pytest.raises(files.FileError, match=r"b\.jsonl: line 1: Expecting property name"):
-        from_manifest(folder / "b.jsonl")
+        read_manifest(folder / "b.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_wrong_manifests(folder: Path) -> None:
     [("Training", "train"), ("val", "validation"), ("TEST", "test"), ("split01_test", "test")],
 )
 def test_split_names(word: str, split: str) -> None:
-    assert split_name(word) == split
+    assert parse_split(word) == split
 
 
 TRACKS = {
@@ -168,7 +168,7 @@ def mirdata(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_tracks_of_mirdata(mirdata: SimpleNamespace, tmp_path: Path) -> None:
-    assert from_mirdata("tiny", tmp_path) == [
+    assert read_mirdata("tiny", tmp_path) == [
         Clip(Path("1.wav"), ("rock",), split="train", group="Ann"),
         Clip(Path("2.wav"), ("cello",)),
         Clip(Path("3.wav"), ("oboe", "horn"), split="validation", group="7"),
@@ -176,29 +176,29 @@ def test_tracks_of_mirdata(mirdata: SimpleNamespace, tmp_path: Path) -> None:
 
 
 def test_labels_of_mirdata_by_their_attribute(mirdata: SimpleNamespace, tmp_path: Path) -> None:
-    assert [clip.labels for clip in from_mirdata("tiny.instruments", tmp_path)] == [("cello",)]
+    assert [clip.labels for clip in read_mirdata("tiny.instruments", tmp_path)] == [("cello",)]
     with pytest.raises(ValueError, match=r"tiny: none of 5 tracks has audio and a label \(mood\)"):
-        from_mirdata("tiny.mood", tmp_path)
+        read_mirdata("tiny.mood", tmp_path)
 
 
 def test_what_mirdata_does_not_have(mirdata: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mirdata has no data set 'big', expected one of"):
-        from_mirdata("big", tmp_path)
+        read_mirdata("big", tmp_path)
     with pytest.raises(ValueError, match="void: none of 0 tracks has audio and a label"):
-        from_mirdata("void", tmp_path)
+        read_mirdata("void", tmp_path)
 
 
 def test_without_mirdata(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "mirdata", None)
     with pytest.raises(ModuleNotFoundError, match=r"needs mirdata: pip install 'audiocnn\[mirdata\]'"):
-        from_mirdata("tiny", tmp_path)
+        read_mirdata("tiny", tmp_path)
 
 
 def test_a_folder_named_unknown_holds_what_has_no_label(tmp_path: Path) -> None:
     for name in ("low", "unknown"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.wav").touch()
-    assert [(clip.path.parent.name, clip.labels) for clip in from_folder(tmp_path)] == [
+    assert [(clip.path.parent.name, clip.labels) for clip in read_folder(tmp_path)] == [
         ("low", ("low",)),
         ("unknown", ()),
     ]

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from audiocnn.datasets.clips.sources import Clip
-from audiocnn.datasets.clips.splits import leaks, split
+from audiocnn.datasets.clips.splits import SplitOptions, find_leaks, split_clips
+
+
+def split(given: list[Clip], **options) -> list[Clip]:
+    return split_clips(given, SplitOptions(**options))
 
 
 def clips(n: int, *labels: str, **fields) -> list[Clip]:
@@ -59,18 +63,18 @@ def test_segments_of_a_file_stay_together() -> None:
     given = [Clip(Path(f"{i % 4}.wav"), ("a",), start_s=float(i)) for i in range(40)]
     parts = split(given, validation=0.25, test=0)
     assert counts(parts) == {("train", "a"): 30, ("validation", "a"): 10}
-    assert not leaks(parts)
+    assert not find_leaks(parts)
 
 
 def test_several_labels() -> None:
     given = [*clips(40, "a", "b"), *clips(40, "b"), *clips(20, "a")]
-    assert Counter(clip.split for clip in split(given, 0.1, 0.1)) == {
+    assert Counter(clip.split for clip in split(given, validation=0.1, test=0.1)) == {
         "train": 80,
         "validation": 10,
         "test": 10,
     }
     for label in "ab":
-        n = Counter(clip.split for clip in split(given, 0.1, 0.1) if label in clip.labels)
+        n = Counter(clip.split for clip in split(given, validation=0.1, test=0.1) if label in clip.labels)
         total = sum(n.values())
         assert n["validation"] == pytest.approx(total / 10, abs=2)
 
@@ -81,9 +85,9 @@ def test_a_random_split_of_groups_is_refused() -> None:
     with pytest.raises(ValueError, match=message):
         split(given, by="random")
     parts = split(given, by="random", leaky=True)
-    assert leaks(parts)
+    assert find_leaks(parts)
     assert [clip.group for clip in parts] == [clip.group for clip in given]
-    assert not leaks(split(clips(20, "a"), by="random"))  # nothing is known to belong together
+    assert not find_leaks(split(clips(20, "a"), by="random"))  # nothing is known to belong together
 
 
 def test_a_random_split_of_segments_is_refused() -> None:
@@ -117,9 +121,9 @@ def test_a_given_split_that_leaks_is_refused() -> None:
         Clip(Path("3.wav"), ("a",), split="validation", end_s=1.0),
         Clip(Path("3.wav"), ("a",), split="train", start_s=1.0),
     ]
-    assert leaks(given) == ["3.wav", "group Ann"]
+    assert find_leaks(given) == ["3.wav", "group Ann"]
     with pytest.raises(
-        ValueError, match=r"train shares with validation or test 3\.wav, group Ann; leaky=true"
+        ValueError, match=r"train shares with validation or test 3\.wav, group Ann; split\.leaky=true"
     ):
         split(given)
     assert split(given, leaky=True) == given
@@ -127,6 +131,6 @@ def test_a_given_split_that_leaks_is_refused() -> None:
 
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match=r"validation and test are 0\.5 and 0\.5, expected shares, below 1"):
-        split(clips(3, "a"), 0.5, 0.5)
+        split(clips(3, "a"), validation=0.5, test=0.5)
     with pytest.raises(ValueError, match="3 of 4 clips have no split, expected all or none"):
         split([*clips(3, "a"), *clips(1, "b", split="train")])

@@ -8,15 +8,9 @@ import torch
 
 from audiocnn.augment import RandomRecording
 from audiocnn.datasets.notes import cache
-from audiocnn.datasets.notes.loader import (
-    Framing,
-    NotesDataModule,
-    Openings,
-    Recording,
-    Segments,
-    read_cache,
-    segment_notes,
-)
+from audiocnn.datasets.notes.cache import Recording, read_recordings
+from audiocnn.datasets.notes.loader import Excerpts, LoaderOptions, NotesDataModule
+from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments, change_speed
 from audiocnn.notes import Note, decode
 from audiocnn.units import hz_to_midi, midi_to_hz
 
@@ -43,29 +37,30 @@ def folder(tmp_path_factory) -> Path:
     """A cache of two training recordings and one to validate on."""
     folder = tmp_path_factory.mktemp("cache")
     for name, seed, duration_s in (("train/a", 0, 6.0), ("train/b", 1, 2.0), ("validation/c.d", 2, 3.0)):
-        cache.write(folder / name, *song(seed, duration_s))
+        cache.write_recording(folder / name, *song(seed, duration_s))
     return folder
 
 
 def segments(folder: Path, n_frames: int = 80, **arguments) -> Segments:
-    return Segments(read_cache(folder / "train"), Framing(RATE, HOP), n_frames, 20, AS_IT_IS, **arguments)
+    options = SegmentOptions(n_frames=n_frames, n_segments=20, **{"augment": AS_IT_IS, **arguments})
+    return Segments(read_recordings(folder / "train"), Framing(RATE, HOP), options)
 
 
 def same(one: tuple, other: tuple) -> bool:
     return torch.equal(one[0], other[0]) and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
 
 
-def test_read_cache(folder: Path) -> None:
-    a, b = read_cache(folder / "train")
+def test_read_recordings(folder: Path) -> None:
+    a, b = read_recordings(folder / "train")
     assert (a.path.name, a.sample_rate, a.n_samples) == ("a.wav", RATE, 6 * RATE)
     assert b.n_samples == 2 * RATE
     np.testing.assert_allclose(a.notes, song(0, 6.0)[1], atol=1e-6)
-    (c,) = read_cache(folder / "validation")
+    (c,) = read_recordings(folder / "validation")
     assert c.path.name == "c.d.wav"
 
 
 def test_recordings_are_silent_outside(folder: Path) -> None:
-    recording, (waveform, _) = read_cache(folder / "train")[0], song(0, 6.0)
+    recording, (waveform, _) = read_recordings(folder / "train")[0], song(0, 6.0)
     np.testing.assert_allclose(recording.read(1000, 5000), waveform[1000:6000], atol=1e-4)
     around = recording.read(-100, 6 * RATE + 300)
     assert not around[:100].any()
@@ -97,11 +92,13 @@ def test_shapes(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("transpose", [0, 5])
-def test_labels_stand_where_the_sound_is(folder: Path, transpose: int) -> None:
+@pytest.mark.parametrize(("transpose", "augment"), [(0, AS_IT_IS), (5, AS_IT_IS), (5, None)])
+def test_labels_stand_where_the_sound_is(
+    folder: Path, transpose: int, augment: RandomRecording | None
+) -> None:
     """In each segment, at every labelled onset the sound rises, and has the labelled pitch, bend included."""
-    dataset = segments(folder, transpose=transpose, transpose_p=1.0, detune_cents=40.0)
-    heard = 0
+    dataset = segments(folder, transpose=transpose, transpose_p=1.0, detune_cents=40.0, augment=augment)
+    n_notes = 0
     for index in range(6):
         waveform, targets = dataset[index]
         notes = decode({name: target.numpy() for name, target in targets.items()}, HOP / RATE)
@@ -110,8 +107,8 @@ def test_labels_stand_where_the_sound_is(folder: Path, transpose: int) -> None:
                 assert abs(rise_s(waveform.numpy(), note.onset_s) - note.onset_s) < 0.004
                 pitch = pitch_of(waveform.numpy(), note.onset_s)
                 assert pitch == pytest.approx(note.midi + note.bend[0], abs=0.1)
-                heard += 1
-    assert heard > 10
+                n_notes += 1
+    assert n_notes > 10
 
 
 def rise_s(waveform: np.ndarray, onset_s: float) -> float:
@@ -129,7 +126,7 @@ def pitch_of(waveform: np.ndarray, onset_s: float) -> float:
 
 
 def test_transposition_is_within_its_limits(folder: Path) -> None:
-    original = set(read_cache(folder / "train")[0].notes[:, 2].astype(int))
+    original = set(read_recordings(folder / "train")[0].notes[:, 2].astype(int))
     dataset = segments(folder, transpose=0, detune_cents=10.0)
     dataset.weights = np.array([1.0, 0.0])
     for index in range(5):
@@ -142,30 +139,35 @@ def test_longer_recordings_are_drawn_more_often(folder: Path) -> None:
     assert segments(folder).weights.tolist() == [0.75, 0.25]
 
 
-def test_segment_notes() -> None:
-    """Played at 1.25 times the speed from second 2, the second that begins at 3 s is heard after 0.8 s."""
+def test_change_speed() -> None:
+    """Played at 1.25 times the speed from second 2, the second that begins at 3 s comes after 0.8 s."""
     rows = np.array([(1.0, 1.9, 60, 50), (1.5, 2.5, 61, 60), (3.0, 4.0, 62, 70), (4.5, 5.0, 63, 80)])
     recording = Recording(Path("x.wav"), RATE, 6 * RATE, rows)
-    notes = segment_notes(recording, start_s=2.0, speed=1.25, semitones=4, bend=-0.1, duration_s=2.0)
+    notes = change_speed(recording, start_s=2.0, duration_s=2.0, speed=1.25, semitones=4, bend=-0.1)
     assert notes == [
         Note(pytest.approx(-0.4), pytest.approx(0.4), 65, 60, 1.0, (-0.1,)),
         Note(pytest.approx(0.8), pytest.approx(1.6), 66, 70, 1.0, (-0.1,)),
     ]
 
 
-def test_openings(folder: Path) -> None:
-    recordings = read_cache(folder / "train")
-    opening, whole = Openings(recordings, 3.0)[0], Openings(recordings, 3.0)[1]
-    assert len(opening[0]) == 3 * RATE
-    np.testing.assert_array_equal(opening[0].numpy(), recordings[0].read(0, 3 * RATE))
-    assert (opening[1][:, 0] < 3).all()
-    assert len(opening[1]) == (recordings[0].notes[:, 0] < 3).sum()
+def test_excerpts(folder: Path) -> None:
+    recordings = read_recordings(folder / "train")
+    excerpt, whole = Excerpts(recordings, 3.0)[0], Excerpts(recordings, 3.0)[1]
+    assert len(excerpt[0]) == 3 * RATE
+    np.testing.assert_array_equal(excerpt[0].numpy(), recordings[0].read(0, 3 * RATE))
+    assert (excerpt[1][:, 0] < 3).all()
+    assert len(excerpt[1]) == (recordings[0].notes[:, 0] < 3).sum()
     assert len(whole[0]) == 2 * RATE  # the recording is no longer
     np.testing.assert_array_equal(whole[1].numpy(), recordings[1].notes)
 
 
 def test_batches(folder: Path) -> None:
-    data = NotesDataModule([str(folder)], n_frames=30, segments=6, batch_size=3, validation_s=1.0, workers=0)
+    data = NotesDataModule(
+        [str(folder)],
+        validation_s=1.0,
+        segments=SegmentOptions(n_frames=30, n_segments=6),
+        loader=LoaderOptions(batch_size=3, workers=0),
+    )
     data.setup()
     batches = list(data.train_dataloader())
     assert len(batches) == 2

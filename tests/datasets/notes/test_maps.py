@@ -24,7 +24,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_splits_by_piano_without_test_pianos_and_their_pieces(source: Path) -> None:
-    split = {path.stem: part for path, part in maps.split_by_piano(maps.recordings(source)).items()}
+    split = {path.stem: part for path, part in maps.split_by_piano(maps.find_maps(source)).items()}
     assert split == {
         "MAPS_MUS-bach_AkPnBcht": "train",
         "MAPS_MUS-bach_AkPnCGdD": "validation",
@@ -34,27 +34,27 @@ def test_splits_by_piano_without_test_pianos_and_their_pieces(source: Path) -> N
 
 def test_writes_sound_and_notes_in_order_and_only_once(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert maps.prepare(source, out) == 3
+    assert maps.prepare_maps(source, out) == 3
     waveform, rate = soundfile.read(out / "validation" / "MAPS_MUS-bach_AkPnCGdD.wav")
     assert (rate, waveform.shape) == (16_000, (1600,))
     np.testing.assert_allclose(waveform[400:1200], 0.25, atol=1e-3)
     assert (out / "validation" / "MAPS_MUS-bach_AkPnCGdD.tsv").read_text() == (
         "onset_s\toffset_s\tmidi\tvelocity\n0.010000\t0.090000\t60\t64\n0.050000\t0.090000\t64\t64\n"
     )
-    assert maps.prepare(source, out) == 0
+    assert maps.prepare_maps(source, out) == 0
 
 
 def test_a_recording_without_its_notes_is_made_again(source: Path, tmp_path: Path) -> None:
-    maps.prepare(source, tmp_path / "out")
+    maps.prepare_maps(source, tmp_path / "out")
     (tmp_path / "out" / "train" / "MAPS_MUS-bach_AkPnBcht.tsv").unlink()
-    assert maps.prepare(source, tmp_path / "out") == 1
+    assert maps.prepare_maps(source, tmp_path / "out") == 1
 
 
 @pytest.mark.parametrize("separator", [",", "\t"])
 def test_reads_tables_of_either_separator(tmp_path: Path, separator: str) -> None:
     rows = separator.join(["0.5", "1.25", "60.0", "53.0"])
     (tmp_path / "MAPS_MUS-a_b.tsv").write_text(f"# onset,offset,note,velocity\n{rows}\n")
-    np.testing.assert_array_equal(maps.read_notes(tmp_path / "MAPS_MUS-a_b.flac"), [[0.5, 1.25, 60, 53]])
+    np.testing.assert_array_equal(maps.read_labels(tmp_path / "MAPS_MUS-a_b.flac"), [[0.5, 1.25, 60, 53]])
 
 
 def test_reads_midi_with_the_pedal(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_reads_midi_with_the_pedal(tmp_path: Path) -> None:
     piano.control_changes = [pretty_midi.ControlChange(64, 127, 0.75), pretty_midi.ControlChange(64, 0, 2.0)]
     file.instruments.append(piano)
     file.write(str(tmp_path / "MAPS_MUS-a_b.mid"))
-    np.testing.assert_allclose(maps.read_notes(tmp_path / "MAPS_MUS-a_b.wav"), [[0.5, 2.0, 60, 70]])
+    np.testing.assert_allclose(maps.read_labels(tmp_path / "MAPS_MUS-a_b.wav"), [[0.5, 2.0, 60, 70]])
 
 
 def test_refuses_a_folder_without_recordings(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no MAPS recordings"):
-        maps.prepare(tmp_path, tmp_path / "out")
+        maps.prepare_maps(tmp_path, tmp_path / "out")

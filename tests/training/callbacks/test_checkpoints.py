@@ -48,7 +48,7 @@ def fit(
         accelerator="cpu",
         max_epochs=max_epochs,
         check_val_every_n_epoch=check_val_every_n_epoch,
-        callbacks=[Checkpoints(str(folder), "val/loss", "min"), *callbacks],
+        callbacks=[Checkpoints("val/loss", "min", str(folder)), *callbacks],
         num_sanity_val_steps=0,
         **quiet,
     )
