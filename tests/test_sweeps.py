@@ -35,8 +35,8 @@ def test_sweep(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in drawn.items():
         part, *path = name.split(".")
         found = cli.config[part]
-        for key in path:
-            found = found["init_args"][key]
+        for key in path:  # of a class's arguments, or of a group of options
+            found = found["init_args"][key] if "init_args" in found else found[key]
         assert found == value, name
     monitored = [c.monitor for c in cli.trainer.callbacks if isinstance(c, ModelCheckpoint)]
     assert said["metric"]["name"] in monitored

@@ -64,7 +64,9 @@ class CommandLine(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         parser = self.parser_class(dump_header=[f"lightning.pytorch=={__version__}"], **kwargs)
-        parser.add_argument("-c", "--config", action=ConfigAction, help="a file, or a name of `audiocnn configs`")
+        parser.add_argument(
+            "-c", "--config", action=ConfigAction, help="a file, or a name of `audiocnn configs`"
+        )
         return parser
 
     def before_instantiate_classes(self) -> None:

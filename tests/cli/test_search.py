@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import lightning
 import pytest
 import yaml
-from lightning.pytorch.cli import LightningCLI
 
 from audiocnn.cli import search
-from audiocnn.training.base import Task
+from audiocnn.cli.training import CommandLine
 from audiocnn.training.search import Cells, Space
 
 CONFIG = Path(__file__).parents[2] / "configs" / "search_digits.yaml"
@@ -78,8 +76,7 @@ def test_the_config_of_the_winner_stands(
     assert all(config["trainer"]["max_epochs"] == 1 for config in trainings)
     best = small.parent / "found" / "best.yaml"
     monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", str(best)])
-    modes = {"subclass_mode_model": True, "subclass_mode_data": True}
-    cli = LightningCLI(Task, lightning.LightningDataModule, run=False, **modes)
+    cli = CommandLine(run=False)
     candidates = map(json.loads, (small.parent / "found" / "history.jsonl").read_text().splitlines()[1:])
     cells = max(candidates, key=lambda candidate: candidate["score"])["cells"]
     backbone = cli.model.backbone
