@@ -1,6 +1,9 @@
-"""A model of one's own, in three commands: a folder of classes -> trained, exported, and asked."""
+"""A model of one's own in three commands, fit, export and classify; of audiocnn's parts, and of a package's own."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -82,3 +85,97 @@ def test_from_a_folder_to_labels(
     assert main(["evaluate", "genre", "new", "--model", "my.safetensors"]) == 0
     (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("12 clips"))
     assert row.split()[2:5] == ["100.0", "100.0", "100.0"]
+
+
+PLUGIN = Path(__file__).parent / "plugin" / "tiny_audiocnn"
+ENTRY_POINTS = """
+[audiocnn.backbones]
+TinyNet = tiny_audiocnn.backbone
+[audiocnn.frontends]
+BandLevels = tiny_audiocnn.front_end
+"""
+TINY = {
+    "trainer": {"max_epochs": 30, "accelerator": "cpu", "logger": False, "enable_checkpointing": True},
+    "model": {
+        "class_path": "audiocnn.training.clips.GenreTask",
+        "init_args": {
+            "front_end": {
+                "class_path": "tiny_audiocnn.front_end.BandLevels",
+                "init_args": {"sample_rate": RATE},
+            },
+            "backbone": {"class_path": "tiny_audiocnn.backbone.TinyNet", "init_args": {"in_channels": 32}},
+            "window_s": 1.0,
+            "learning_rate": 0.02,
+        },
+    },
+    "data": {
+        "class_path": "audiocnn.datasets.clips.loader.ClipsDataModule",
+        "init_args": {
+            "path": "my_music",
+            "sample_rate": RATE,
+            "window_s": 1.0,
+            "batch_size": 12,
+            "augment": None,
+            "workers": 0,
+        },
+    },
+}
+
+
+def install(site: Path, *, announced: bool) -> None:
+    """Puts the package into a folder of packages as pip would; unless announced, without its entry points."""
+    shutil.copytree(PLUGIN, site / "tiny_audiocnn")
+    if announced:
+        metadata = site / "tiny_audiocnn-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-audiocnn\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+
+
+def run(*arguments: str, site: Path, imports: str = "audiocnn.cli") -> subprocess.CompletedProcess[str]:
+    """`audiocnn ARGUMENTS` in a process of its own that finds the packages of a folder."""
+    program = f"import sys, {imports}; from audiocnn.cli import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
+    command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.slow
+def test_a_package_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backbone and front end train, export, and classify in another process that never imported them."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "my_music", N_CLIPS, seed=0)
+    write(tmp_path / "new", 2, seed=1)
+    Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
+    site, unannounced, empty = (tmp_path / name for name in ("site", "unannounced", "empty"))
+    install(site, announced=True)
+    install(unannounced, announced=False)
+
+    done = run("fit", "--config", "tiny.yaml", *QUIET, site=site)
+    assert done.returncode == 0, done.stderr
+    (checkpoint,) = tmp_path.rglob("*.ckpt")
+    done = run("export", "my.safetensors", "--config", "tiny.yaml", "--ckpt_path", str(checkpoint), site=site)
+    assert done.returncode == 0, done.stderr
+
+    done = run("classify", "new", "--model", "my.safetensors", "--output", "out", site=site)
+    assert done.returncode == 0, done.stderr
+    for label in CLASSES:
+        predictions = [json.loads(path.read_text()) for path in (tmp_path / "out" / label).glob("*.json")]
+        assert [prediction["heard"] for prediction in predictions] == [[label]] * 2
+
+    refused = (
+        "my.safetensors: class BandLevels is not registered; install or import the package tiny_audiocnn"
+    )
+    for folder in (unannounced, empty):
+        done = run("classify", "new", "--model", "my.safetensors", "--output", "out2", site=folder)
+        assert done.returncode == 1
+        assert refused in done.stderr
+    imports = "tiny_audiocnn.backbone, tiny_audiocnn.front_end"
+    done = run("models", "tiny", site=unannounced, imports=imports)
+    assert "tiny" in done.stdout
+    done = run(
+        *("classify", "new", "--model", "my.safetensors", "--output", "out3"),
+        site=unannounced,
+        imports=imports,
+    )
+    assert done.returncode == 0, done.stderr
