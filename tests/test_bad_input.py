@@ -273,7 +273,7 @@ class Code:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (None, "No such file or directory"),
+        (None, "no such model, expected a file or one of genre, "),
         (damaged, "damaged, or no safetensors file"),
         (of_a_later_version, "is of version 9, expected version 2: update audiocnn"),
         (lambda _: pickle.dumps(Code()), "is a pickle, which could run code"),

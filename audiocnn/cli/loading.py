@@ -73,10 +73,10 @@ def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, 
 
 
 def _load_clips_models(models: Sequence[str], device: str) -> list[ClipModel]:
-    from audiocnn.models.load import fused, load_clips
+    from audiocnn.models.load import fuse_model, load_clips
 
     with _device_errors(device):
-        return [fused(load_clips(model, device)) for model in models]  # once for all files
+        return [fuse_model(load_clips(model, device)) for model in models]  # once for all files
 
 
 def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:

@@ -13,7 +13,7 @@ Example:
     >>> model = audiocnn.load("instrument")
     >>> network = explain.strip_front_end(model)
     >>> samples = audio.load("data/examples/menuet_piano.flac", model.sample_rate)
-    >>> window = model.windows(torch.from_numpy(samples))[0]
+    >>> window = model.split_windows(torch.from_numpy(samples))[0]
     >>> spectrogram = model.spectrogram(window[None])
     >>> piano = model.outputs.index("piano")
     >>> saliency_map = explain.grad_cam(network, spectrogram, piano)

@@ -98,7 +98,7 @@ def select_windows(
     """
     result = classify(source, model, device=str(model.device))
     timeline = result.timeline
-    windows = model.windows(waveform)
+    windows = model.split_windows(waveform)
     middles_s = timeline.starts_s + timeline.window_s / 2
     excerpts = []
     for label in options.labels or [one.label for one in result.ranked_labels[: options.top]]:

@@ -157,7 +157,7 @@ def _explain_channels(
 def _iterate_windows(model: ClipModel, recordings: Sequence[Path]) -> Iterator[Tensor]:
     """Iterate over all windows of recordings, each (samples,)."""
     for recording in recordings:
-        yield from model.windows(torch.from_numpy(audio.load(recording, model.sample_rate)))
+        yield from model.split_windows(torch.from_numpy(audio.load(recording, model.sample_rate)))
 
 
 def _show_network(network: nn.Module, model: Model, waveform: Tensor, excerpt: Excerpt) -> Iterator[Element]:

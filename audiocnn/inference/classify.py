@@ -1,6 +1,6 @@
 """Classification: an audio file or an array, and a model -> labels, of the whole recording and over time.
 
-The windows are those of `ClipModel.windows`, taken from the recording while it is read: in chunks of any size
+The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of any size
 or whole, they are the same, and so are the predictions.
 """
 
@@ -18,8 +18,8 @@ from torch import Tensor
 from audiocnn import audio, formats
 from audiocnn import labels as labelling
 from audiocnn.labels import Prediction
-from audiocnn.models.clips import ClipModel, window_starts
-from audiocnn.models.load import fused, load_clips
+from audiocnn.models.clips import ClipModel, find_window_starts
+from audiocnn.models.load import fuse_model, load_clips
 
 BATCH_SIZE = 16  # windows in one run of the network
 BLOCK_S = 10.0  # of a recording that is read at once
@@ -156,7 +156,7 @@ class StreamingClassifier:
     """
 
     def __init__(self, model: ClipModel) -> None:
-        self.model = fused(model)
+        self.model = fuse_model(model)
         self.starts: list[int] = []
         self.n_samples = 0
         self._samples = np.zeros(0, np.float32)  # those that are still needed
@@ -187,9 +187,9 @@ class StreamingClassifier:
     def flush(self) -> None:
         """Run the network on the remaining windows: no more samples come."""
         if self.n_samples < self.model.n_window:
-            self._run([0], list(self.model.windows(torch.from_numpy(self._samples))))
+            self._run([0], list(self.model.split_windows(torch.from_numpy(self._samples))))
             return
-        rest = window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
+        rest = find_window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
         for i in range(0, len(rest), BATCH_SIZE):
             self._run_at(rest[i : i + BATCH_SIZE])
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from audiocnn import audio, formats
-from audiocnn.models.load import fused, load_notes
+from audiocnn.models.load import fuse_model, load_notes
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
 
@@ -48,7 +48,7 @@ class StreamingTranscriber:
         look_ahead_s: float | None = None,
         keep_scores: bool = False,
     ) -> None:
-        self.model = fused(model)
+        self.model = fuse_model(model)
         self.sample_rate, self.hop_length, self.frame_s = model.sample_rate, model.hop_length, model.frame_s
         self._hop, self._stride = model.front_end.hop_length, model.backbone.time_stride
         self._margin = math.ceil(model.front_end.reach / self._hop)  # frames that a cut changes

@@ -1,1 +1,1 @@
-"""Models: a front end, a backbone and a head; from a file, their scores, their export."""
+"""Models: a front end, a backbone and a head; their files, their export, the shipped weights."""

@@ -17,22 +17,26 @@ from audiocnn.models.heads import ClipHead
 
 @MODELS.register
 class ClipModel(Model):
-    """Which labels a clip has: one of them or UNKNOWN, or several.
-
-    Shape: (batch, samples) -> logits (batch, outputs): the labels and, with one, UNKNOWN.
-    Raises: ValueError when there is no label, or one twice.
+    """Which labels a clip has: one of them or UNKNOWN, or, if multi-label, any number.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
-        backbone: spectrograms to maps.
+        backbone: spectrograms to feature maps.
         labels: their names, in the order of the outputs.
         multi_label: whether a clip may have several labels.
-        window_s: seconds that are heard at once; a longer recording has a window every half of it.
-        threshold: with several labels, the probability from which one is named.
-        drop: of `ClipHead`.
+        window_s: length of a window in seconds; a longer recording has a window every half of it.
+        threshold: if multi-label, the probability from which a label is predicted.
+        drop: dropout probability of `ClipHead`.
 
     Attributes:
+        outputs: names of the logits: the labels and, unless multi-label, UNKNOWN.
         temperature: of the probabilities, see `labels.fit_temperature`; saved with the weights.
+
+    Raises:
+        ValueError: there is no label, or one twice.
+
+    Shape:
+        (batch, samples) -> logits (batch, outputs).
     """
 
     temperature: Tensor
@@ -62,24 +66,41 @@ class ClipModel(Model):
         return round(self.window_s * self.sample_rate)
 
     @property
-    def n_least(self) -> int:
-        """Samples that the backbone needs for one cell."""
+    def min_samples(self) -> int:
+        """Samples that the backbone needs for one frame of its feature maps."""
         return (self.backbone.time_stride - 1) * self.front_end.hop_length
 
-    def windows(self, waveform: Tensor) -> Tensor:
-        """A window every half of its length, and one at the end.
+    def split_windows(self, waveform: Tensor) -> Tensor:
+        """Split a recording into windows, one every half of its length and one at the end.
 
-        Shape: (samples,) -> (windows, samples of a window). What is shorter is a window by itself; with
-        several labels it lies in the middle of silence, as instruments that pause do.
+        A shorter recording is one shorter window; if multi-label, it is padded to a whole one by silence on
+        both sides, since instruments pause.
+
+        Args:
+            waveform: a whole recording.
+
+        Returns:
+            The windows, stacked.
+
+        Shape:
+            (samples,) -> (windows, samples of a window).
         """
-        short = max((self.n_window if self.multi_label else self.n_least) - len(waveform), 0)
-        waveform = functional.pad(waveform, (short // 2, short - short // 2))
-        starts = window_starts(len(waveform), self.n_window)
+        missing = max((self.n_window if self.multi_label else self.min_samples) - len(waveform), 0)
+        waveform = functional.pad(waveform, (missing // 2, missing - missing // 2))
+        starts = find_window_starts(len(waveform), self.n_window)
         return torch.stack([waveform[start : start + self.n_window] for start in starts])
 
 
-def window_starts(n_samples: int, n_window: int) -> list[int]:
-    """Where the windows of a recording begin: every half window, and so that the last ends with it."""
+def find_window_starts(n_samples: int, n_window: int) -> list[int]:
+    """Find where the windows of a recording begin.
+
+    Args:
+        n_samples: of the recording.
+        n_window: samples of a window.
+
+    Returns:
+        First samples: every half window, and so that the last window ends with the recording.
+    """
     if n_samples <= n_window:
         return [0]
     starts = list(range(0, n_samples - n_window + 1, n_window // 2))

@@ -3,51 +3,67 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 OUTPUTS = ("onset", "frame", "offset", "velocity", "bend")
+INITIAL_LOGIT = -4.0  # a probability of 1 in 50 instead of 1 in 2: notes are rare
 
 
 class NotesHead(nn.Module):
     """Logits of onset, frame, offset and velocity, and bend in semitones, for each pitch and frame.
 
-    Maps with a row for each pitch are read by the same weights in each; of others, and of maps without rows,
-    each pitch reads all.
-    Shape: (batch, channels, rows, frames) or (batch, channels, frames)
-    -> (batch, outputs, n_pitches, frames).
+    Feature maps with a row for each pitch are projected by the same weights in each row; of others, and of
+    those without rows, each pitch has weights for all rows.
 
     Args:
-        rows: of the maps; None for maps without.
+        in_channels: of the feature maps.
+        n_rows: of the feature maps; None for those without rows.
+        n_pitches: of the scores.
         bend: whether pitch bend is among the outputs.
+
+    Attributes:
+        outputs: their names, in the order of the logits.
+
+    Shape:
+        (batch, in_channels, n_rows, frames) or (batch, in_channels, frames)
+        -> (batch, outputs, n_pitches, frames).
     """
 
     def __init__(
-        self, in_channels: int, rows: int | None = None, n_pitches: int = 88, bend: bool = False
+        self, in_channels: int, n_rows: int | None = None, n_pitches: int = 88, bend: bool = False
     ) -> None:
         super().__init__()
-        self.rows, self.n_pitches = rows, n_pitches
+        self.n_rows, self.n_pitches = n_rows, n_pitches
         self.outputs = OUTPUTS if bend else OUTPUTS[:-1]
         n_outputs = len(self.outputs)
-        if rows == n_pitches:
+        if n_rows == n_pitches:
             self.project: nn.Module = nn.Conv2d(in_channels, n_outputs, 1)
         else:
-            self.project = nn.Conv1d(in_channels * (rows or 1), n_outputs * n_pitches, 1)
-        # Notes are rare: start at a probability of 1 in 50 instead of 1 in 2, and without bend.
-        bias = torch.full((n_outputs, 1 if rows == n_pitches else n_pitches), -4.0)
+            self.project = nn.Conv1d(in_channels * (n_rows or 1), n_outputs * n_pitches, 1)
+        bias = torch.full((n_outputs, 1 if n_rows == n_pitches else n_pitches), INITIAL_LOGIT)
         if bend:
             bias[-1] = 0
         self.project.bias = nn.Parameter(bias.flatten())
 
-    def forward(self, maps: Tensor) -> Tensor:
-        if self.rows == self.n_pitches:
-            return self.project(maps)
-        channels = maps if self.rows is None else maps.flatten(1, 2)
+    def forward(
+        self, features: Float[Tensor, "batch channels *rows frames"]
+    ) -> Float[Tensor, "batch outputs pitches frames"]:
+        if self.n_rows == self.n_pitches:
+            return self.project(features)
+        channels = features if self.n_rows is None else features.flatten(1, 2)
         return self.project(channels).unflatten(1, (len(self.outputs), self.n_pitches))
 
-    def scores(self, logits: Tensor) -> dict[str, Tensor]:
-        """Each output by its name: probabilities, velocity as 0 to 1, bend in semitones.
+    def scores(
+        self, logits: Float[Tensor, "batch outputs pitches frames"]
+    ) -> dict[str, Float[Tensor, "batch pitches frames"]]:
+        """Compute the scores of each output from logits.
 
-        Shape: (batch, outputs, n_pitches, frames) -> (batch, n_pitches, frames) each.
+        Args:
+            logits: as `forward` returns them.
+
+        Returns:
+            By the output's name: probabilities, velocity from 0 to 1, bend in semitones.
         """
         return {
             name: channel if name == "bend" else torch.sigmoid(channel)
@@ -56,13 +72,18 @@ class NotesHead(nn.Module):
 
 
 class ClipHead(nn.Module):
-    """Logits of a clip: the mean over rows, then mean and maximum over time, and one linear layer.
-
-    Shape: (batch, channels, rows, frames) or (batch, channels, frames) -> (batch, outputs).
-    Source: Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020, section III.
+    """Logits of a clip: the mean over rows, then mean plus maximum over time, and one linear layer.
 
     Args:
-        drop: share of the pooled channels that training leaves out.
+        in_channels: of the feature maps.
+        n_outputs: logits.
+        drop: dropout probability of the pooled channels.
+
+    Shape:
+        (batch, in_channels, rows, frames) or (batch, in_channels, frames) -> (batch, n_outputs).
+
+    Source:
+        Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020, section III.
     """
 
     def __init__(self, in_channels: int, n_outputs: int, drop: float = 0.2) -> None:
@@ -70,6 +91,8 @@ class ClipHead(nn.Module):
         self.drop = nn.Dropout(drop)
         self.project = nn.Linear(in_channels, n_outputs)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        in_time = maps if maps.ndim == 3 else maps.mean(dim=2)
-        return self.project(self.drop(in_time.mean(dim=-1) + in_time.amax(dim=-1)))
+    def forward(
+        self, features: Float[Tensor, "batch channels *rows frames"]
+    ) -> Float[Tensor, "batch outputs"]:
+        over_time = features if features.ndim == 3 else features.mean(dim=2)
+        return self.project(self.drop(over_time.mean(dim=-1) + over_time.amax(dim=-1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, to_channels_last
@@ -11,13 +12,17 @@ from audiocnn.registry import InitArgs
 
 @MODELS.register
 class ImageModel(InitArgs, nn.Module):
-    """Which class a image is of, by a backbone and the head that it was published with.
-
-    Shape: (batch, channels, rows, columns), from 0 to 1 -> logits (batch, n_classes).
-    Raises: ValueError when n_classes is below 2.
+    """The class of an image, by a backbone and the head that it was published with.
 
     Args:
-        backbone: images to maps.
+        backbone: images to feature maps.
+        n_classes: logits.
+
+    Raises:
+        ValueError: n_classes is below 2.
+
+    Shape:
+        (batch, channels, height, width), from 0 to 1 -> logits (batch, n_classes).
     """
 
     def __init__(self, backbone: Backbone, n_classes: int) -> None:
@@ -28,5 +33,7 @@ class ImageModel(InitArgs, nn.Module):
         to_channels_last(backbone)
         self.head = backbone.classifier(n_classes)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch n_classes"]:
         return self.head(self.backbone(images))

@@ -1,8 +1,9 @@
-"""The models that listen: by name or file, and made fast for it."""
+"""Models by their shipped names or files, ready for inference."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,42 +17,103 @@ from audiocnn.models.notes import NotesModel
 M = TypeVar("M", bound=Model)
 
 
-def load(model: str | Path = "notes-piano", device: str = "cpu") -> Model:
-    """A shipped model by its name, or a model file by its path, ready to listen.
+def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Path:
+    """Find the file of a model.
 
-    Raises: ModelError when there is no such model or the file is damaged.
+    Args:
+        model: a shipped model's name, or a path.
+        kinds: of shipped models, those of `weights.KINDS`, whose names the message lists.
+        others: more names that the caller knows, for the message.
+
+    Returns:
+        The path of a file that exists.
+
+    Raises:
+        ModelError: there is neither such a model nor such a file.
     """
     path = weights.path(model)
-    if not path.exists() and path.suffix != ".safetensors":
-        raise ModelError(
-            model, f"no such model, expected a file or one of {', '.join(weights.names('notes', 'labels'))}"
-        )
-    return read_model(path).to(device)
+    if not path.exists():
+        names = ", ".join([*others, *weights.names(*kinds)])
+        raise ModelError(model, f"no such model, expected a file or one of {names}")
+    return path
+
+
+def load(model: str | Path = "notes-piano", device: str = "cpu") -> Model:
+    """Load a model that transcribes or classifies sound.
+
+    Args:
+        model: a shipped model's name (`audiocnn models` lists them), or a model file.
+        device: where the weights go, as PyTorch names it: "cuda".
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        ModelError: there is no such model, or the file is damaged.
+
+    Example:
+        >>> import audiocnn
+        >>> audiocnn.load("notes-piano").sample_rate
+        16000
+    """
+    return read_model(find_model(model, "notes", "labels")).to(device)
 
 
 def load_notes(model: str | Path, device: str = "cpu") -> NotesModel:
-    """As `load`. Raises: ModelError also when the model hears something else than notes."""
-    return _of_kind(model, load(model, device), NotesModel, "labels, not notes; `audiocnn classify` uses it")
+    """Load a model that transcribes notes.
+
+    Args:
+        model: as for `load`.
+        device: as for `load`.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        ModelError: as by `load`, or the model predicts something else than notes.
+    """
+    return _check_kind(
+        model, load(model, device), NotesModel, "labels, not notes; `audiocnn classify` uses it"
+    )
 
 
 def load_clips(model: str | Path, device: str = "cpu") -> ClipModel:
-    """As `load`. Raises: ModelError also when the model hears something else than labels."""
-    return _of_kind(model, load(model, device), ClipModel, "notes, not labels; `audiocnn transcribe` uses it")
+    """Load a model that classifies clips.
+
+    Args:
+        model: as for `load`.
+        device: as for `load`.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        ModelError: as by `load`, or the model predicts something else than labels.
+    """
+    return _check_kind(
+        model, load(model, device), ClipModel, "notes, not labels; `audiocnn transcribe` uses it"
+    )
 
 
-def _of_kind(name: str | Path, model: Model, kind: type[M], otherwise: str) -> M:
+def _check_kind(name: str | Path, model: Model, kind: type[M], otherwise: str) -> M:
     if not isinstance(model, kind):
-        raise ModelError(name, f"hears {otherwise}")
+        raise ModelError(name, f"predicts {otherwise}")
     return model
 
 
-def fused(task: M) -> M:
-    """A copy of the task for listening: each batch normalisation is part of the convolution before it.
+def fuse_model(model: M) -> M:
+    """Copy a model for inference, each batch normalisation fused into the convolution before it.
 
-    It takes two thirds of the time of the trained form on a CPU. A task with nothing to do is given as it is.
+    The copy takes two thirds of the trained form's time on a CPU.
+
+    Args:
+        model: stays as it is.
+
+    Returns:
+        The copy in evaluation mode; the model itself where nothing is to be done.
     """
-    if not task.training and not find_fusible_layers(task.backbone):
-        return task
-    task = copy.deepcopy(task).eval()
-    fuse_batch_norms(task.backbone)
-    return task
+    if not model.training and not find_fusible_layers(model.backbone):
+        return model
+    model = copy.deepcopy(model).eval()
+    fuse_batch_norms(model.backbone)
+    return model

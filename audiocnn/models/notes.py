@@ -15,16 +15,16 @@ OPTIONS.register(DecodingOptions)
 
 @MODELS.register
 class NotesModel(Model):
-    """Which notes sound when.
-
-    Shape: (batch, samples) -> logits (batch, outputs, pitches, frames), a frame of them for each cell of the
-    backbone.
+    """Which notes sound when: scores for each pitch and each frame of the backbone's feature maps.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
-        backbone: spectrograms to maps.
-        decoding: how notes are read from the scores; saved with the model.
+        backbone: spectrograms to feature maps.
+        decoding: how notes are decoded from the scores; saved with the model.
         bend: whether pitch bend is among the outputs.
+
+    Shape:
+        (batch, samples) -> logits (batch, outputs, pitches, frames).
     """
 
     head: NotesHead
@@ -53,5 +53,12 @@ class NotesModel(Model):
         return self.hop_length / self.sample_rate
 
     def scores(self, waveforms: Tensor) -> dict[str, Tensor]:
-        """Each output by name, (batch, pitches, frames): see `NotesHead.scores`."""
+        """Compute the scores of waveforms.
+
+        Args:
+            waveforms: (batch, samples) at the model's sample rate.
+
+        Returns:
+            Each output by its name, (batch, pitches, frames), as `NotesHead.scores` has them.
+        """
         return self.head.scores(self(waveforms))

@@ -1,4 +1,4 @@
-"""A task -> ONNX: the whole model in one file, waveform to scores, for runtimes without PyTorch."""
+"""ONNX files: the whole model, waveform to scores, for runtimes without PyTorch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N_EXAMPLE = 32_768  # samples that the export runs on; any number can be given t
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what the exporter tells its authors: packages it could do with, old names that it uses."""
+    """Silence what the exporter logs for its authors: optional packages, deprecated names that it uses."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -37,54 +37,59 @@ def _quiet() -> Iterator[None]:
 
 
 class _Exported(nn.Module):
-    """What the file computes, waveform -> outputs by `names`, from `n_least` samples up."""
+    """What the file computes, waveform -> outputs by `names`, of at least `min_samples`."""
 
-    n_example, n_least = N_EXAMPLE, 1
+    n_example, min_samples = N_EXAMPLE, 1
     names: list[str]
     metadata: dict[str, str]
 
 
 class _Scores(_Exported):
-    def __init__(self, task: NotesModel) -> None:
+    def __init__(self, model: NotesModel) -> None:
         super().__init__()
-        self.task = task
-        self.names = list(task.scores(torch.zeros(1, N_EXAMPLE)))
-        self.metadata = {"sample_rate": str(task.sample_rate), "hop_length": str(task.hop_length)}
+        self.model = model
+        self.names = list(model.scores(torch.zeros(1, N_EXAMPLE)))
+        self.metadata = {"sample_rate": str(model.sample_rate), "hop_length": str(model.hop_length)}
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.task.scores(waveform).values())
+        return tuple(self.model.scores(waveform).values())
 
 
 class _Probabilities(_Exported):
-    def __init__(self, task: ClipModel) -> None:
+    def __init__(self, model: ClipModel) -> None:
         super().__init__()
-        self.task = task
+        self.model = model
         self.names = ["probabilities"]
-        self.n_example, self.n_least = task.n_window, max(task.n_least, 1)
-        outputs, window_s = json.dumps(task.outputs), str(task.window_s)
-        self.metadata = {"sample_rate": str(task.sample_rate), "window_s": window_s, "outputs": outputs}
+        self.n_example, self.min_samples = model.n_window, max(model.min_samples, 1)
+        outputs, window_s = json.dumps(model.outputs), str(model.window_s)
+        self.metadata = {"sample_rate": str(model.sample_rate), "window_s": window_s, "outputs": outputs}
 
     def forward(self, waveform: Tensor) -> Tensor:
-        logits = self.task(waveform) / self.task.temperature
-        return torch.sigmoid(logits) if self.task.multi_label else torch.softmax(logits, dim=1)
+        logits = self.model(waveform) / self.model.temperature
+        return torch.sigmoid(logits) if self.model.multi_label else torch.softmax(logits, dim=1)
 
 
 EXPORTED: dict[type[Model], Callable[[Any], _Exported]] = {NotesModel: _Scores, ClipModel: _Probabilities}
 
 
-def export_onnx(task: Model, path: str | Path) -> None:
-    """Writes the model as ONNX, what it is for in the file's metadata.
+def export_onnx(model: Model, path: str | Path) -> None:
+    """Export a model as ONNX, with what its inputs and outputs are in the file's metadata.
 
-    Of notes: `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names. Frame i is that of
-    sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length`.
-    Of labels: `waveform` (1, samples), a window -> `probabilities` (1, outputs). Metadata: `sample_rate` in
-    Hz, `window_s`, and `outputs`, a list in JSON: the labels and, with one of them, unknown.
+    A NotesModel becomes `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names; frame i lies
+    at sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length` in samples. A ClipModel becomes
+    `waveform` (1, samples), one window -> `probabilities` (1, outputs). Metadata: `sample_rate` in Hz, `window_s`
+    in seconds, and `outputs`, their names as JSON.
 
-    Raises: FileError when the packages for it are missing.
+    Args:
+        model: a NotesModel or ClipModel.
+        path: the file, NAME.onnx.
+
+    Raises:
+        FileError: the packages for it are missing, or the file cannot be written.
     """
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise files.FileError(path, "needs onnx and onnxscript: pip install 'audiocnn[onnx]'")
-    module = next(wrap for kind, wrap in EXPORTED.items() if isinstance(task, kind))(task)
+    module = next(wrap for kind, wrap in EXPORTED.items() if isinstance(model, kind))(model)
     with _quiet():
         program = torch.onnx.export(
             module.eval(),
@@ -92,7 +97,7 @@ def export_onnx(task: Model, path: str | Path) -> None:
             dynamo=True,
             input_names=["waveform"],
             output_names=module.names,
-            dynamic_shapes=[{1: torch.export.Dim("samples", min=module.n_least)}],
+            dynamic_shapes=[{1: torch.export.Dim("samples", min=module.min_samples)}],
             verbose=False,
         )
     assert program is not None

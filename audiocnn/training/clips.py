@@ -109,7 +109,7 @@ class ClipTask(ClipModel, Task):
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The probabilities of a whole clip, (1, outputs)."""
         waveforms, targets = batch
-        logits = self(self.windows(waveforms[0])).float()
+        logits = self(self.split_windows(waveforms[0])).float()
         targets = self.of_outputs(targets)
         self._heard.append((logits.cpu(), targets.expand_as(logits).cpu()))
         values = self.of_recording(logits)
@@ -139,7 +139,7 @@ class ClipTask(ClipModel, Task):
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The probabilities of a whole clip, (1, outputs)."""
-        return self.of_recording(self(self.windows(batch[0][0])).float())
+        return self.of_recording(self(self.split_windows(batch[0][0])).float())
 
 
 class GenreTask(ClipTask):

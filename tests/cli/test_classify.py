@@ -172,4 +172,4 @@ def test_models_with_the_same_labels_and_other_windows(
 def test_a_model_of_notes(run, album: Path) -> None:
     done = run("classify", album, "--model", "notes-piano")
     assert (done.status, done.out) == (1, [])
-    assert done.err == ["notes-piano: hears notes, not labels; `audiocnn transcribe` uses it"]
+    assert done.err == ["notes-piano: predicts notes, not labels; `audiocnn transcribe` uses it"]

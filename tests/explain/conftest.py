@@ -43,5 +43,5 @@ def spectrograms(instrument: ClipModel) -> Tensor:
     found = []
     for name in ("greensleeves_flute_guitar", "menuet_piano"):
         waveform = torch.from_numpy(audio.load(EXAMPLES / f"{name}.flac", instrument.sample_rate))
-        found.append(instrument.spectrogram(instrument.windows(waveform)))
+        found.append(instrument.spectrogram(instrument.split_windows(waveform)))
     return torch.cat(found)[::4]

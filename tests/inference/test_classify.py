@@ -12,7 +12,7 @@ import audiocnn
 from audiocnn.inference.classify import StreamingClassifier
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import ModelError
-from audiocnn.models.load import fused, load_clips, load_notes
+from audiocnn.models.load import fuse_model, load_clips, load_notes
 
 RATE = 16_000
 N_WINDOW = RATE  # of the models of these tests
@@ -52,7 +52,7 @@ def test_whole_in_blocks_and_in_random_chunks(model: ClipModel, recording: np.nd
 
 
 def test_the_windows_are_those_of_the_training(model: ClipModel, recording: np.ndarray) -> None:
-    windows = model.windows(torch.from_numpy(recording))
+    windows = model.split_windows(torch.from_numpy(recording))
     with torch.inference_mode():
         wanted = model(windows).numpy()
     _, got = logits(model, recording, [5000])
@@ -143,7 +143,7 @@ def test_files_and_progress(one_tone: Path, recording: np.ndarray, tmp_path: Pat
 
 
 def changed(model: ClipModel, change: Callable[[ClipModel], object]) -> ClipModel:
-    other = fused(model)  # a copy
+    other = fuse_model(model)  # a copy
     change(other)
     return other
 
@@ -170,9 +170,9 @@ def test_models_that_differ_are_refused(model: ClipModel, many_tones: Path, tone
 
 
 def test_a_model_of_the_wrong_kind(one_tone: Path) -> None:
-    message = "one.safetensors: hears labels, not notes; `audiocnn classify` uses it"
+    message = "one.safetensors: predicts labels, not notes; `audiocnn classify` uses it"
     with pytest.raises(ModelError, match=message):
         load_notes(one_tone)
-    message = "notes-piano: hears notes, not labels; `audiocnn transcribe` uses it"
+    message = "notes-piano: predicts notes, not labels; `audiocnn transcribe` uses it"
     with pytest.raises(ModelError, match=message):
         load_clips("notes-piano")

@@ -24,7 +24,7 @@ def test_shapes(rows: int | None, bend: bool) -> None:
 def test_scores() -> None:
     """Probabilities for all but bend, which stays in semitones."""
     logits = torch.tensor([0.0, 2.0, -2.0, 4.0, -0.3]).reshape(1, 5, 1, 1)
-    scores = {k: v.item() for k, v in NotesHead(1, rows=1, n_pitches=1, bend=True).scores(logits).items()}
+    scores = {k: v.item() for k, v in NotesHead(1, n_rows=1, n_pitches=1, bend=True).scores(logits).items()}
     assert scores == pytest.approx(
         {"onset": 0.5, "frame": 0.8807971, "offset": 0.1192029, "velocity": 0.9820138, "bend": -0.3}
     )
@@ -42,7 +42,7 @@ def test_starts_with_few_notes_and_no_bend(rows: int | None) -> None:
 
 def test_every_pitch_reads_all_rows_of_maps_without_one_for_each() -> None:
     """The projection's inputs are row by row within each channel."""
-    head = NotesHead(in_channels=2, rows=3, n_pitches=1)
+    head = NotesHead(in_channels=2, n_rows=3, n_pitches=1)
     with torch.no_grad():
         head.project.weight.copy_(torch.arange(6.0)[None, :, None].expand(4, 6, 1))
         head.project.bias.zero_()

@@ -180,9 +180,9 @@ def test_waveform_networks_hear_too() -> None:
     backbone = create_backbone("m5_small", dims=1, in_channels=1, stem_channels=8, widths=(8, 8, 16))
     task = GenreTask(Waveform(RATE), backbone, LABELS, window_s=1.0, mask=SpecAugment(p=0.0))
     assert task(torch.zeros(2, RATE)).shape == (2, 4)
-    assert task.windows(torch.zeros(1)).shape == (1, task.n_least)
+    assert task.split_windows(torch.zeros(1)).shape == (1, task.min_samples)
 
 
 def test_short_clips_of_several_labels_lie_in_silence() -> None:
-    shape = tiny(InstrumentTask).windows(torch.ones(2)).nonzero().tolist()
+    shape = tiny(InstrumentTask).split_windows(torch.ones(2)).nonzero().tolist()
     assert shape == [[0, RATE // 2 - 1], [0, RATE // 2]]

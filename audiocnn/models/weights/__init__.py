@@ -7,11 +7,19 @@ KINDS = ("notes", "labels", "images", "style")
 
 
 def path(model: str | Path) -> Path:
-    """The model file of a shipped name, or the path itself when it names a file."""
+    """Return the model file of a shipped name, or the path itself when it names a file.
+
+    Args:
+        model: a shipped model's name, or a path.
+    """
     shipped = (FOLDER / kind / f"{model}.safetensors" for kind in KINDS)
     return next((file for file in shipped if file.exists()), Path(model))
 
 
 def names(*kinds: str) -> list[str]:
-    """The names of the shipped models of some kinds, those of `KINDS`, sorted."""
+    """List the names of the shipped models of some kinds, sorted.
+
+    Args:
+        kinds: some of `KINDS`.
+    """
     return sorted(file.stem for kind in kinds for file in (FOLDER / kind).glob("*.safetensors"))
