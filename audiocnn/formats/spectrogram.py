@@ -30,7 +30,7 @@ def read_frames(
         source: an audio file.
         sample_rate: in Hz, to which it is resampled.
         frame_length: samples of a frame.
-        hop_length: samples from one frame to the next.
+        hop_length: samples from one frame to the next, at most frame_length.
         padding: samples of silence before the beginning and after the end.
 
     Yields:
