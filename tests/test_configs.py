@@ -23,6 +23,7 @@ from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.datasets.images.folder import ImageFolderDataModule
 from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.loader import NotesDataModule
+from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.training.autoencoder import AutoencoderTask
 from audiocnn.training.callbacks.checkpoints import Checkpoints
@@ -77,7 +78,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CommandLine]:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
 def test_stands(config: Path, resolved: Callable[[Path], CommandLine]) -> None:
     start_from = yaml.safe_load(config.read_text())["model"]["init_args"].get("start_from")
-    if start_from and not (ROOT / start_from).exists():
+    if start_from and not (ROOT / weights.path(start_from)).exists():
         pytest.skip(f"{start_from} is not there yet")
     cli = resolved(config)
     check_trainer(config, cli.trainer)

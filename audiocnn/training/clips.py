@@ -37,7 +37,7 @@ class ClipTask(ClipModel, Task):
         roll: moves the spectrograms while training; not at all when None.
         mix: what mixes the clips of a batch.
         label_smoothing: share of each target that is spread over all outputs.
-        start_from: a model file or Lightning checkpoint whose backbone's weights training starts from.
+        start_from: a shipped model's name, a model file or a Lightning checkpoint, whose backbone's weights training starts from.
 
     The arguments up to drop are those of `ClipModel`; in `audiocnn fit` the data tell the labels.
     learning_rate and weight_decay are those of `Task`.

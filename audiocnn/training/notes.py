@@ -10,6 +10,7 @@ from torch.nn import functional
 from audiocnn.augment import SpecAugment
 from audiocnn.backbones import Backbone
 from audiocnn.frontends.base import FrontEnd
+from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
@@ -32,7 +33,7 @@ class NotesTask(NotesModel, Task):
 
     Args:
         mask: masks on the spectrograms while training.
-        start_from: a model file whose backbone's weights training starts from, and its head's if it has the
+        start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and its head's if it has the
             same outputs.
 
     The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `Task`.
@@ -53,7 +54,7 @@ class NotesTask(NotesModel, Task):
         self.mask = mask or SpecAugment()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
-            start = read_model(start_from)
+            start = read_model(weights.path(start_from))
             self.backbone.load_state_dict(start.backbone.state_dict())
             if start.head.outputs == self.head.outputs:
                 self.head.load_state_dict(start.head.state_dict())

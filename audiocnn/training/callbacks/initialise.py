@@ -18,6 +18,7 @@ from audiocnn import files
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.fixed import KERNELS, create_kernel, set_kernels
+from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.training.callbacks.filters import METHODS, learn_filters
 
@@ -50,7 +51,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     Raises: FileError when the file cannot be read, would run code or does not fit.
     """
     try:
-        backbone.load_state_dict(_backbone_weights(Path(path)))
+        backbone.load_state_dict(_backbone_weights(weights.path(path)))
     except OSError as error:
         raise files.FileError(path, files.describe_error(error)) from error
     except files.FileError:
