@@ -27,8 +27,7 @@ lint: $(INSTALLED)
 
 # The reference of every module, from its docstrings.
 docs: $(INSTALLED)
-	.venv/bin/pdoc --docformat google --output-directory build/docs audiocnn
-	@echo "build/docs/index.html"
+	.venv/bin/python docs/reference.py
 
 bench: $(INSTALLED)
 	.venv/bin/python tests/bench/bench.py
