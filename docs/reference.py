@@ -16,7 +16,9 @@ def main() -> None:
         setattr(audiocnn, name, getattr(audiocnn, name))
     modules = [module.name for module in pkgutil.walk_packages(audiocnn.__path__, "audiocnn.")]
     pdoc.render.configure(docformat="google", search=True)
-    pdoc.pdoc("audiocnn", *(name for name in modules if not name.endswith("__main__")), output_directory=OUTPUT)
+    pdoc.pdoc(
+        "audiocnn", *(name for name in modules if not name.endswith("__main__")), output_directory=OUTPUT
+    )
     print(OUTPUT / "index.html")
 
 
