@@ -2,10 +2,10 @@
 
     PEER_PYTHON=../peer/bin/python python tests/bench/compare.py FOLDER --model notes --count RECORDING ...
 
-FOLDER holds recordings with notes beside them, as for `audiocnn evaluate notes`. Of the recordings that
-follow --count, where there is little to hear, and of silence and white noise, the notes heard are counted.
-The peer's notes are kept in build/peer_notes and not made again. Without PEER_PYTHON only ours are shown,
-with --model '' only the peer's.
+FOLDER holds recordings with notes beside them, as for `audiocnn evaluate notes`. In the recordings that follow
+--count, which have few notes or none, and in silence and white noise, the transcribed notes are counted. The
+peer's notes are kept in build/peer_notes and used again. Without PEER_PYTHON only our model is evaluated, with
+--model '' only the peer.
 """
 
 import argparse
@@ -20,44 +20,59 @@ from rich.table import Table
 
 import audiocnn
 from audiocnn import audio, evaluate, formats
+from audiocnn.models.load import load_notes
 from audiocnn.notes import Note
 
 BUILD = Path(__file__).parents[2] / "build"
 MEASURES = {"onset": "note F1", "onset_offset": "note+offset F1", "frame": "frame F1"}
-NOISE_S = 30
-WIDTH = 120  # of the tables, in characters
+NOISE_S = 30  # seconds of silence and of noise
+NOISE_RATE = 44_100  # Hz
+WIDTH = 120  # characters of the tables
 
 Transcribe = Callable[[Path], list[Note]]
 
 
-def peer_transcribe(recordings: list[Path]) -> Transcribe:
-    """The peer as a function that gives the notes of any of the recordings, heard in one process."""
-    missing = [recording for recording in recordings if not _is_kept(recording)]
+def transcribe_by_peer(recordings: list[Path]) -> Transcribe:
+    """Transcribe recordings by the peer, in one process; return a function from a recording to its notes.
+
+    Args:
+        recordings: audio files.
+    """
+    missing = [recording for recording in recordings if not _is_cached(recording)]
     if missing:
-        pairs = [part for recording in missing for part in (recording, _kept(recording))]
+        pairs = [part for recording in missing for part in (recording, _cache_path(recording))]
         subprocess.run(peer.command(*pairs), check=True, stdout=subprocess.DEVNULL)
-    return lambda recording: formats.read_notes(_kept(recording))
+    return lambda recording: formats.read_notes(_cache_path(recording))
 
 
-def _kept(recording: Path) -> Path:
+def _cache_path(recording: Path) -> Path:
     resolved = recording.resolve()
     return BUILD / "peer_notes" / resolved.relative_to(resolved.anchor).with_suffix(".csv")
 
 
-def _is_kept(recording: Path) -> bool:
-    kept = _kept(recording)
-    return kept.exists() and kept.stat().st_mtime > recording.stat().st_mtime
+def _is_cached(recording: Path) -> bool:
+    cached = _cache_path(recording)
+    return cached.exists() and cached.stat().st_mtime > recording.stat().st_mtime
 
 
-def our_transcribe(model: str) -> Transcribe:
-    """A model as such a function."""
-    task = audiocnn.load(model)
-    return lambda recording: audiocnn.transcribe(recording, task).notes
+def transcribe_by_model(name: str) -> Transcribe:
+    """Return a function that transcribes a recording by a model.
+
+    Args:
+        name: name or file of the model.
+    """
+    model = load_notes(name)
+    return lambda recording: audiocnn.transcribe(recording, model).notes
 
 
-def print_scores(folder: Path, listeners: dict[str, Transcribe]) -> None:
-    """Prints the F1 of each recording and their means, in per cent."""
-    reports = {name: evaluate.evaluate_notes(folder, transcribe) for name, transcribe in listeners.items()}
+def print_scores(folder: Path, systems: dict[str, Transcribe]) -> None:
+    """Print the F1 of each recording and their means, in percent.
+
+    Args:
+        folder: recordings with notes.
+        systems: functions from a recording to its notes, by name.
+    """
+    reports = {name: evaluate.evaluate_notes(folder, transcribe) for name, transcribe in systems.items()}
     table = Table("recording", title=f"F1 in %: {folder}")
     for title in MEASURES.values():
         for name in reports:
@@ -78,31 +93,39 @@ def print_scores(folder: Path, listeners: dict[str, Transcribe]) -> None:
             Console(stderr=True).print(f"{name}: {reason}")
 
 
-def print_counts(recordings: list[Path], listeners: dict[str, Transcribe]) -> None:
-    """Prints how many notes are heard where there is little to hear."""
-    table = Table("recording", "seconds", title="notes heard")
-    for name in listeners:
+def print_counts(recordings: list[Path], systems: dict[str, Transcribe]) -> None:
+    """Print how many notes are transcribed.
+
+    Args:
+        recordings: audio files with few notes or none.
+        systems: functions from a recording to its notes, by name.
+    """
+    table = Table("recording", "seconds", title="transcribed notes")
+    for name in systems:
         table.add_column(name, justify="right")
     for recording in recordings:
-        counts = (str(len(transcribe(recording))) for transcribe in listeners.values())
+        counts = (str(len(transcribe(recording))) for transcribe in systems.values())
         table.add_row(recording.stem, f"{audio.read_duration_s(recording):.1f}", *counts)
     Console(width=WIDTH).print(table)
 
 
-def noises() -> list[Path]:
-    """Files of silence and of white noise 20 dB below full scale, kept in build/noises."""
+def write_noises() -> list[Path]:
+    """Write silence and white noise 20 dB below full scale to build/noises, where they are missing.
+
+    Returns:
+        Paths of the files.
+    """
     folder = BUILD / "noises"
-    folder.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).normal(0, 0.1, NOISE_S * 44_100).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.1, NOISE_S * NOISE_RATE).astype(np.float32)
     sounds = {"silence": np.zeros_like(noise), "white_noise": noise}
     for name, samples in sounds.items():
         if not (folder / f"{name}.flac").exists():
-            audio.save(folder / f"{name}.flac", samples, 44_100)
+            audio.save(folder / f"{name}.flac", samples, NOISE_RATE)
     return [folder / f"{name}.flac" for name in sounds]
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="recordings with notes, or one of them")
     parser.add_argument("--model", default="notes", help="name or file of our model; '' for none")
@@ -110,13 +133,13 @@ def main() -> None:
         "--count", type=Path, nargs="*", default=[], help="recordings whose notes are counted"
     )
     options = parser.parse_args()
-    counted = [*noises(), *(file for path in options.count for file in audio.find_recordings(path))]
-    listeners = {"audiocnn": our_transcribe(options.model)} if options.model else {}
+    counted = [*write_noises(), *(file for path in options.count for file in audio.find_recordings(path))]
+    systems = {"audiocnn": transcribe_by_model(options.model)} if options.model else {}
     if peer.python():
         scored = [recording for recording, _ in evaluate.find_pairs(options.folder)]
-        listeners["basic-pitch"] = peer_transcribe([*scored, *counted])
-    print_scores(options.folder, listeners)
-    print_counts(counted, listeners)
+        systems["basic-pitch"] = transcribe_by_peer([*scored, *counted])
+    print_scores(options.folder, systems)
+    print_counts(counted, systems)
 
 
 if __name__ == "__main__":

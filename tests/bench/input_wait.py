@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from bench import ROOT, Figure, print_table, write_json
+from bench import ROOT, Measurement, print_table, write_json
 from torch import nn
 
 from audiocnn import audio, create_backbone
@@ -43,7 +43,7 @@ def network(name: str) -> nn.Module:
     return nn.Sequential(LogMel(RATE, 512), backbone, backbone.classifier(N_CLASSES))
 
 
-def measure(options: argparse.Namespace, folder: Path) -> list[Figure]:
+def measure(options: argparse.Namespace, folder: Path) -> list[Measurement]:
     """The waits and steps of a training."""
     data = ClipsDataModule(
         str(folder / "clips"),
@@ -80,10 +80,10 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Figure]:
     waits_s, steps_s = waits_s[WARM_UP:], steps_s[WARM_UP:]
     what = f"{options.network}, {options.batch_size} crops, {options.workers} workers"
     return [
-        Figure(f"{what}: step", "ms", 1000 * median(steps_s)),
-        Figure("an item, processor time", "ms", 1000 * item_cpu_s(data)),
-        Figure("a step of the network, processor time", "ms", 1000 * cpu_s / len(waits_s)),
-        Figure(f"{what}: of it waiting for input", "share", sum(waits_s) / sum(steps_s), bar=BAR),
+        Measurement(f"{what}: step", "ms", 1000 * median(steps_s)),
+        Measurement("an item, processor time", "ms", 1000 * item_cpu_s(data)),
+        Measurement("a step of the network, processor time", "ms", 1000 * cpu_s / len(waits_s)),
+        Measurement(f"{what}: of it waiting for input", "share", sum(waits_s) / sum(steps_s), limit=BAR),
     ]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from bench import BYTES, ROOT, Figure, print_table, write_json
+from bench import MAXRSS_BYTES, ROOT, Measurement, print_table, write_json
 from torch import Tensor
 
 BAR = 1.0  # of ours over the plain loop's
@@ -116,7 +116,7 @@ def run(name: str) -> dict[str, float]:
         step()
         times.append(1000 * (time.perf_counter() - began_s))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"ms": median(times), "mb": (peak - before) * BYTES / 1e6}
+    return {"ms": median(times), "mb": (peak - before) * MAXRSS_BYTES / 1e6}
 
 
 def one_pass() -> dict[str, float]:
@@ -148,7 +148,7 @@ def one_pass() -> dict[str, float]:
     return speeds
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Measurement]:
     """Of the two loops, run by run, then of the networks that paint in one pass."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in LOOPS}
     for _ in range(RUNS):
@@ -160,9 +160,9 @@ def figures() -> Iterator[Figure]:
         mine, theirs = (median(run[unit] for run in found[name]) for name in LOOPS)
         pairs = zip(found["ours"], found["plain"], strict=True)
         ratio = median(one[unit] / other[unit] for one, other in pairs)
-        yield Figure(f"{what} at {SIDE} x {SIDE}", unit, mine, theirs, BAR, True, ratio)
+        yield Measurement(f"{what} at {SIDE} x {SIDE}", unit, mine, theirs, BAR, True, ratio)
     for name, speed in one_pass().items():
-        yield Figure(f"{name}, images of {SIDE} x {SIDE}", "1/s", speed)
+        yield Measurement(f"{name}, images of {SIDE} x {SIDE}", "1/s", speed)
 
 
 def main() -> None:
