@@ -1,4 +1,4 @@
-"""Speed, memory and start-up time of `audiocnn transcribe`, measured in one run, beside a peer if there is one.
+"""Speed, memory and start-up time of `audiocnn transcribe`, beside a peer where there is one.
 
     make bench
     PEER_PYTHON=../peer/bin/python make bench

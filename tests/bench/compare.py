@@ -2,10 +2,10 @@
 
     PEER_PYTHON=../peer/bin/python python tests/bench/compare.py FOLDER --model notes --count RECORDING ...
 
-FOLDER holds recordings with notes beside them, as for `audiocnn evaluate notes`. In the recordings that follow
---count, which have few notes or none, and in silence and white noise, the transcribed notes are counted. The
-peer's notes are kept in build/peer_notes and used again. Without PEER_PYTHON only our model is evaluated, with
---model '' only the peer.
+FOLDER holds recordings with notes beside them, as for `audiocnn evaluate notes`. In the recordings that
+follow --count, which have few notes or none, and in silence and white noise, the transcribed notes are
+counted. The peer's notes are kept in build/peer_notes and used again. Without PEER_PYTHON only our model is
+evaluated, with --model '' only the peer.
 """
 
 import argparse

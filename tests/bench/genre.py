@@ -1,9 +1,9 @@
-"""What `genre` has to beat: MFCC statistics with a support vector machine, on the same clips.
+"""The baseline of `genre`: MFCC statistics with a support vector machine, on the same clips.
 
     python tests/bench/genre.py data/cache/gtzan_crops [--model FILE]
 
-Tells the accuracy on the validation clips in percent, also that of the mean over variants of each clip
-(`augment.average_variants`), and how many seconds of sound the model hears in one.
+Prints the accuracy on the validation clips in percent, also that of the mean over variants of each clip
+(`augment.average_variants`), and how many times faster than real time the model is.
 """
 
 import argparse
@@ -25,70 +25,91 @@ from audiocnn.datasets.clips.sources import Clip
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import load_clips
 
-SAMPLE_RATE = 22_050
-MINUTES = 5
+SAMPLE_RATE = 22_050  # Hz, of the MFCCs
+N_MELS, N_MFCC = 64, 20
+SVM_C = 3.0  # penalty of the support vector machine
+SPEED_MINUTES = 5  # minutes of sound on which speed is measured
 N_VARIANTS = 8
 
 
-def statistics(clip: Clip) -> np.ndarray:
-    """Means and deviations of 20 MFCCs and of their differences.
+def compute_statistics(clip: Clip) -> np.ndarray:
+    """Compute means and standard deviations of MFCCs and of their differences.
 
-    Shape: (80,).
+    Args:
+        clip: a whole file.
+
+    Returns:
+        Statistics, (4 * N_MFCC,).
     """
     waveform = audio.load(clip.path, SAMPLE_RATE)
-    levels = librosa.power_to_db(librosa.feature.melspectrogram(y=waveform, sr=SAMPLE_RATE, n_mels=64))
-    mfcc = librosa.feature.mfcc(S=levels, n_mfcc=20)
+    mel = librosa.feature.melspectrogram(y=waveform, sr=SAMPLE_RATE, n_mels=N_MELS)
+    mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=N_MFCC)
     rows = (mfcc, librosa.feature.delta(mfcc))
-    return np.concatenate([figure(row, axis=1) for row in rows for figure in (np.mean, np.std)])
+    return np.concatenate([statistic(row, axis=1) for row in rows for statistic in (np.mean, np.std)])
 
 
-def baseline(clips: list[Clip]) -> float:
-    """The accuracy on the validation clips, in percent."""
+def score_baseline(clips: list[Clip]) -> float:
+    """Compute the baseline's accuracy on the validation clips, in percent.
+
+    Args:
+        clips: clips of the train and the validation split, with one label each.
+    """
     parts = {part: [clip for clip in clips if clip.split == part] for part in ("train", "validation")}
-    inputs = {part: np.stack([statistics(clip) for clip in found]) for part, found in parts.items()}
+    inputs = {part: np.stack([compute_statistics(clip) for clip in found]) for part, found in parts.items()}
     labels = {part: [clip.labels[0] for clip in found] for part, found in parts.items()}
-    machine = make_pipeline(StandardScaler(), SVC(C=3)).fit(inputs["train"], labels["train"])
+    machine = make_pipeline(StandardScaler(), SVC(C=SVM_C)).fit(inputs["train"], labels["train"])
     return 100 * machine.score(inputs["validation"], labels["validation"])
 
 
-def accuracies(clips: list[Clip], model: ClipModel) -> tuple[float, float]:
-    """The model's accuracy on the validation clips in percent, and that of the mean over their variants."""
-    right = np.zeros(2)
-    heard = [clip for clip in clips if clip.split == "validation"]
+def score_model(clips: list[Clip], model: ClipModel) -> tuple[float, float]:
+    """Compute a model's accuracy on the validation clips in percent, and that of the mean over variants.
 
-    def said(waveforms: torch.Tensor) -> torch.Tensor:
-        values = audiocnn.classify((waveforms[0].numpy(), model.sample_rate), model).probabilities
-        return torch.from_numpy(values)[None]
+    Args:
+        clips: clips with one label each.
+        model: model to score.
+    """
+    n_correct = np.zeros(2)
+    validation = [clip for clip in clips if clip.split == "validation"]
 
-    for clip in heard:
+    def predict(waveforms: torch.Tensor) -> torch.Tensor:
+        result = audiocnn.classify((waveforms[0].numpy(), model.sample_rate), model)
+        return torch.from_numpy(result.probabilities)[None]
+
+    for clip in validation:
         waveform = torch.from_numpy(audio.load(clip.path, model.sample_rate))[None]
-        answers = said(waveform), average_variants(said, waveform, model.sample_rate, N_VARIANTS)
-        right += [model.outputs[int(answer.argmax())] == clip.labels[0] for answer in answers]
-    plain, varied = 100 * right / len(heard)
+        averaged = average_variants(predict, waveform, model.sample_rate, N_VARIANTS)
+        predictions = [model.outputs[int(values.argmax())] for values in (predict(waveform), averaged)]
+        n_correct += [prediction == clip.labels[0] for prediction in predictions]
+    plain, varied = 100 * n_correct / len(validation)
     return plain, varied
 
 
-def speed(model: ClipModel) -> float:
-    """Seconds of sound that a model hears in a second, once it is loaded."""
-    sound = 0.1 * np.random.default_rng(0).standard_normal(MINUTES * 60 * SAMPLE_RATE).astype(np.float32)
+def measure_speed(model: ClipModel) -> float:
+    """Measure how many seconds of sound a loaded model classifies in a second.
+
+    Args:
+        model: model to measure.
+    """
+    n_samples = SPEED_MINUTES * 60 * SAMPLE_RATE
+    sound = 0.1 * np.random.default_rng(0).standard_normal(n_samples).astype(np.float32)
     audiocnn.classify((sound[:SAMPLE_RATE], SAMPLE_RATE), model)
-    began_s = time.perf_counter()
+    start_s = time.perf_counter()
     audiocnn.classify((sound, SAMPLE_RATE), model)
-    return MINUTES * 60 / (time.perf_counter() - began_s)
+    return SPEED_MINUTES * 60 / (time.perf_counter() - start_s)
 
 
 def main() -> None:
-    """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="genre")
-    arguments = parser.parse_args()
-    clips = [clip for clip in layouts.read_clips(arguments.folder) if clip.path.stat().st_size]
-    model = load_clips(arguments.model)
-    plain, varied = accuracies(clips, model)
-    print(f"MFCC statistics, support vector machine: {baseline(clips):.1f} %")
+    """Print accuracies and speed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="clips with a train and a validation split")
+    parser.add_argument("--model", default="genre", help="name or file of the model")
+    options = parser.parse_args()
+    clips = [clip for clip in layouts.read_clips(options.folder) if clip.path.stat().st_size]
+    model = load_clips(options.model)
+    plain, varied = score_model(clips, model)
+    print(f"MFCC statistics, support vector machine: {score_baseline(clips):.1f} %")
     print(f"{model.name}: {plain:.1f} %, mean of {N_VARIANTS} variants {varied:.1f} %")
-    print(f"{model.name}: {speed(model):.0f} times real time")
+    print(f"{model.name}: {measure_speed(model):.0f} times real time")
 
 
 if __name__ == "__main__":

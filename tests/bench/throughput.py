@@ -4,9 +4,9 @@
     .venv/bin/python tests/bench/throughput.py     # this alone, some minutes on an idle machine
     .venv/bin/python tests/bench/throughput.py --quick
 
-The references have the same parameters, layers and heads, which is checked. Runs of ours and of the reference
-alternate in pairs, each first every other time; the ratio is the median over pairs, which a machine that slows
-down between two pairs does not change. A training run is a step of SGD.
+The references have the same parameters, layers and heads, which is checked. Runs of ours and of the
+reference alternate in pairs, each first every other time; the ratio is the median over pairs, which a machine
+that slows down between two pairs does not change. A training run is a step of SGD.
 """
 
 import argparse
@@ -64,7 +64,9 @@ class Bottleneck(nn.Module):
             *list_conv_norm(width, out_channels, 1),
         )
         changes = stride > 1 or in_channels != out_channels
-        self.shortcut = nn.Sequential(*list_conv_norm(in_channels, out_channels, 1, stride)) if changes else None
+        self.shortcut = (
+            nn.Sequential(*list_conv_norm(in_channels, out_channels, 1, stride)) if changes else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
@@ -138,7 +140,12 @@ def build_mobilenet_v2() -> nn.Module:
         for i in range(depth):
             layers.append(InvertedBottleneck(channels, width, 1 if i else stride, expansion))
             channels = width
-    layers += [*list_conv_norm(channels, 1280, 1), nn.ReLU6(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    layers += [
+        *list_conv_norm(channels, 1280, 1),
+        nn.ReLU6(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ]
     return nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(1280, N_CLASSES))
 
 
