@@ -55,7 +55,7 @@ def _estimate_coarsely(envelope: np.ndarray) -> float:
 
 
 def _refine(tempo: float, envelope: np.ndarray) -> float:
-    """Return the tempo within 4 % of a coarse one that fits most onsets, on quarters, eighths or sixteenths."""
+    """Return the tempo within 4 % of a coarse one whose quarters, eighths and sixteenths fit best."""
     n_fft = 8 << len(envelope).bit_length()
     spectrum, hz = np.abs(np.fft.rfft(envelope, n_fft)), np.fft.rfftfreq(n_fft, 1 / RATE)
     tempi = tempo * np.linspace(0.96, 1.04, 4001)
