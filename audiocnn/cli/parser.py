@@ -159,8 +159,10 @@ def _is_positional(parameter: inspect.Parameter, parameters: Iterable[inspect.Pa
 
 
 def _add_positional(parser: VerbParser, name: str, hint: Any, default: Any, text: str) -> None:
-    optional = {} if default is inspect.Parameter.empty else {"nargs": "?", "default": default}
-    parser.add_argument(name, help=text, **{**_value(hint), **optional, "metavar": name.upper()})
+    """Add a positional argument; an absent one is left out, since its default would override a config."""
+    optional = {} if default in REQUIRED else {"nargs": "?", "default": argparse.SUPPRESS}
+    notes = _notes(hint, None if default in REQUIRED else default)
+    parser.add_argument(name, help=text + notes, **{**_value(hint), **optional, "metavar": name.upper()})
 
 
 def _usage(action: argparse.Action) -> str:

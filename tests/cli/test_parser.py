@@ -96,7 +96,7 @@ def test_words(words: str, expected: dict[str, Any]) -> None:
 
 def test_what_is_before_a_star_is_positional() -> None:
     parser = build_parser(look, "audiocnn look", "audiocnn look")
-    assert parse(parser, []) == {"pattern": "*", "detail": True}
+    assert parse(parser, []) == {"detail": True}
     assert parse(parser, ["res*", "--no-detail"]) == {"pattern": "res*", "detail": False}
     assert parser.usage == "audiocnn look [PATTERN] [options]"
 

@@ -4,11 +4,12 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from audiocnn.cli import LIGHTNING_VERBS, VERBS, find_function
-from audiocnn.cli.parser import VerbParser, build_parser
+from audiocnn.cli.parser import VerbParser, build_parser, parse
 
 OWN = [verb for verb in VERBS if verb not in LIGHTNING_VERBS]
 NEED_TORCH = ("data prepare clips", "data shard")  # whose functions stand beside what trains
@@ -52,11 +53,18 @@ def test_unknown_option(run, verb: str) -> None:
     assert done.err[0].endswith(f"(see audiocnn {verb} --help)")
 
 
-@pytest.mark.parametrize("verb", [verb for verb in OWN if verb != "search"])  # whose example names a file
-def test_example_can_be_parsed(verb: str) -> None:
-    words = shlex.split(VERBS[verb].example.rpartition("| ")[2])
-    assert words[: 1 + len(verb.split())] == ["audiocnn", *verb.split()]
-    parser_of(verb).parse_args(words[1 + len(verb.split()) :])
+@pytest.mark.parametrize("verb", [verb for verb in OWN if verb != "search"])  # whose example is a config
+def test_example_can_be_parsed_and_put_into_a_config(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, *words = shlex.split(VERBS[verb].example.rpartition("| ")[2])
+    n_words = len(verb.split())
+    assert [program, *words[:n_words]] == ["audiocnn", *verb.split()]
+    given = parse(parser_of(verb), words[n_words:])
+    with pytest.raises(SystemExit, match="0"):
+        parse(parser_of(verb), [*words[n_words:], "--print-config"])
+    (tmp_path / "config.yaml").write_text(capsys.readouterr().out)
+    assert parse(parser_of(verb), ["--config", str(tmp_path / "config.yaml")]) == given
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in NEED_TORCH])
