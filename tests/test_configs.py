@@ -311,7 +311,7 @@ def test_bad_checkpoint(
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (None, "No such file or directory"),
+        (None, "no such file, and no shipped config"),
         ("model: [", "describes no model: "),
         ("data: {}", "describes no model: "),
         ("model: {class_path: os.system, init_args: {command: ls}}", "describes no model: "),

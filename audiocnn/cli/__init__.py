@@ -126,12 +126,13 @@ VERBS = {
     "search": Verb(
         "search:search",
         "a config and a space of cells -> the config of the best network",
-        "audiocnn search --config search_digits.yaml --output found/",
+        "audiocnn search --config search_digits --output found/",
     ),
+    "configs": Verb("configs:show_configs", "the shipped configs to train with, by name", "audiocnn configs"),
     "export": Verb(
         "export:export",
         "a checkpoint or a model -> a model file (.safetensors) or ONNX",
-        "audiocnn export mine.safetensors --fit-config logs/config.yaml --ckpt-path last.ckpt",
+        "audiocnn export my.safetensors --fit-config genre_folder --ckpt-path runs/genre_folder/best.ckpt",
     ),
     "models": Verb(
         "models:list_models",

@@ -1,4 +1,4 @@
-"""The shipped configs: found by their name in any folder, and what every training has from the beginning.
+"""The shipped configs, found by their name in any folder, and `audiocnn configs`, which lists them.
 
 They are the folder `configs` of the repository, and in an installed package its folder `configs`.
 """
@@ -45,6 +45,25 @@ def list_configs() -> dict[str, str]:
     """
     paths = sorted(path for path in FOLDER.glob("*.yaml") if path != BASE)
     return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in paths}
+
+
+def show_configs() -> int:
+    """List the shipped configs, for `fit`, `validate`, `test` and, where their name says so, others.
+
+    They are files to copy and change, too: the last line says where they are.
+
+    Returns:
+        The exit status.
+    """
+    print(format_configs(list_configs()))
+    print(f"\n{FOLDER}")
+    return 0
+
+
+def format_configs(configs: dict[str, str]) -> str:
+    """Format a line for each config: its name and what it is for."""
+    width = max(map(len, configs)) + 2
+    return "\n".join(f"  {name:{width}}{summary}" for name, summary in configs.items())
 
 
 class ConfigAction(ActionConfigFile):

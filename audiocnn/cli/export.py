@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import audiocnn
 from audiocnn import files
+from audiocnn.cli.configs import find_config
 from audiocnn.cli.parser import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def export(
     out: Path,
     *,
     model: str | None = None,
-    fit_config: Path | None = None,
+    fit_config: str | None = None,
     ckpt_path: Path | None = None,
     average: str | None = None,
     share: float = 0.5,
@@ -31,7 +32,8 @@ def export(
     Args:
         out: the file to write; its suffix, .safetensors or .onnx, is its format.
         model: a model's name (see `audiocnn models`) or file.
-        fit_config: config of the training, as `audiocnn fit` wrote it among its logs.
+        fit_config: config of the training: a shipped one by its name, or the file that `audiocnn fit` wrote
+            among its logs.
         ckpt_path: checkpoint of the training.
         average: a model's name or file, of the same architecture: weights between the two are written.
         share: share of the weights of `average`, 0 to 1.
@@ -51,11 +53,11 @@ def export(
     return 0
 
 
-def _load(model: str | None, fit_config: Path | None, ckpt_path: Path | None) -> "nn.Module":
+def _load(model: str | None, fit_config: str | None, ckpt_path: Path | None) -> "nn.Module":
     if model is not None and fit_config is None and ckpt_path is None:
         return audiocnn.load(model)
     if model is None and fit_config is not None and ckpt_path is not None:
-        return load_checkpoint(fit_config, ckpt_path)
+        return load_checkpoint(find_config(fit_config), ckpt_path)
     raise UsageError("give either --model, or --fit-config and --ckpt-path")
 
 

@@ -10,10 +10,14 @@ HELP = """usage: audiocnn {verb} --config CONFIG [options]
 example:
   {example}
 
-A config is a YAML file with the sections trainer, model and data. Options after it override it, by the names
-that they have there. The config of a run is written among its logs.
+configs, by name:
+{configs}
 
-  --config CONFIG              a shipped config by its name, or a file; several override each other
+A config is a YAML file with the sections trainer, model and data. What it leaves out is as in
+base.yaml beside the shipped ones; options after it override it, by the names that they have there. The config
+of a run is written among its logs.
+
+  --config CONFIG              a config by its name, or a file; of several each overrides those before it
   --data.path my_music/        where the data are
   --trainer.max_epochs 3       any argument of Lightning's Trainer
   --model.learning_rate 1e-3   any argument of the model
@@ -36,6 +40,7 @@ VERBS = {
         "the checkpoint that the config's training wrote last",
     ),
 }
+OTHERS = ("search", "sweep")  # configs of other commands
 
 
 def run(verb: str, words: list[str]) -> int:
@@ -59,8 +64,9 @@ def run(verb: str, words: list[str]) -> int:
 def print_help(verb: str) -> None:
     """Print what one needs of a verb's help."""
     from audiocnn.cli import VERBS as ALL_VERBS
+    from audiocnn.cli.configs import format_configs, list_configs
 
     summary, ckpt_path = VERBS[verb]
-    print(
-        HELP.format(verb=verb, summary=summary, example=ALL_VERBS[verb].example, ckpt_path=ckpt_path), end=""
-    )
+    ours = {name: line for name, line in list_configs().items() if not name.startswith(OTHERS)}
+    fields = {"example": ALL_VERBS[verb].example, "configs": format_configs(ours), "ckpt_path": ckpt_path}
+    print(HELP.format(verb=verb, summary=summary, **fields), end="")

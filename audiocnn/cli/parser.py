@@ -19,7 +19,8 @@ from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_orig
 import docstring_parser
 import jsonargparse
 import yaml
-from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage], it is documented
+
+from audiocnn.cli.configs import ConfigAction, find_config
 
 # Type -> how its value is called in a help, and in a message that asks for it.
 VALUES = {
@@ -65,24 +66,25 @@ def usage_errors() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-class ConfigFile(ActionConfigFile):
+class ConfigFile(ConfigAction):
     """The option of a config file, whose lists and flags are checked before jsonargparse reads it.
 
     It would take the characters of one word for several words, and not say which flag is wrong.
     """
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+    def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
+        path = find_config(value)
         try:
-            given = yaml.safe_load(Path(values).read_text())
+            given = yaml.safe_load(path.read_text())
         except (OSError, ValueError, yaml.YAMLError):
             given = None  # which jsonargparse reports
-        for name, value in given.items() if isinstance(given, dict) else ():
+        for name, argument in given.items() if isinstance(given, dict) else ():
             action = parser.find(name)
-            if action and action.nargs == "+" and not isinstance(value, list):
-                parser.error(f"{name} is {value!r} in {values}, expected a list")
-            if isinstance(action, jsonargparse.ActionYesNo) and not isinstance(value, bool):
-                parser.error(f"{name} is {value!r} in {values}, expected true or false")
-        super().__call__(parser, namespace, values, option_string)
+            if action and action.nargs == "+" and not isinstance(argument, list):
+                parser.error(f"{name} is {argument!r} in {path}, expected a list")
+            if isinstance(action, jsonargparse.ActionYesNo) and not isinstance(argument, bool):
+                parser.error(f"{name} is {argument!r} in {path}, expected true or false")
+        super().__call__(parser, namespace, value, option_string)
 
 
 class VerbParser(jsonargparse.ArgumentParser):

@@ -43,7 +43,7 @@ def search(
 
     Writes to the output folder best.yaml, a config of `audiocnn fit`, history.jsonl, from which a search that
     was killed goes on, and history.png. More candidates may be asked for later; other settings need another
-    folder. The arguments are best given in a config file, as configs/search_digits.yaml.
+    folder. The arguments are best given in a config file, as in the shipped search_digits.
 
     Args:
         output: folder for what is found.
@@ -173,23 +173,13 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
         ValueError: the config is none, or logs no such value.
     """
     from jsonargparse import ArgumentError
-    from lightning import LightningDataModule
-    from lightning.pytorch.cli import LightningCLI
 
-    from audiocnn.training.base import Task
+    from audiocnn.cli.training import CommandLine
 
     with _quiet():
         try:
-            cli = LightningCLI(
-                Task,
-                LightningDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                save_config_callback=None,
-                parser_kwargs={"exit_on_error": False},
-                run=False,
-                args=config,
-            )
+            strict = {"exit_on_error": False}
+            cli = CommandLine(run=False, args=config, save_config_callback=None, parser_kwargs=strict)
         except ArgumentError as error:
             raise ValueError(f"fit is no config of `audiocnn fit`: {error}") from error
         cli.trainer.fit(cli.model, cli.datamodule)

@@ -18,10 +18,10 @@ from audiocnn.training.base import Task
 def run_lightning(verb: str, words: list[str]) -> int:
     """Run one of Lightning's verbs.
 
-    A config is a file or the name of a shipped one; what it leaves out is as in configs/base.yaml. `--ckpt_path
-    last` resumes from last.ckpt in the trainer's folder, where `Checkpoints` writes it after each epoch, and begins
-    anew where there is none: the same command trains and, after a kill, resumes. The config of a run is written
-    among its logs.
+    A config is a file or the name of a shipped one; what it leaves out is as in configs/base.yaml.
+    `--ckpt_path last` resumes from last.ckpt in the trainer's folder, where `Checkpoints` writes it after an
+    epoch, and begins anew where there is none: the same command trains and, after a kill, resumes. The config
+    of a run is written among its logs.
 
     Args:
         verb: fit, validate or test.
@@ -55,10 +55,10 @@ class CommandLine(LightningCLI):
     full precision.
     """
 
-    def __init__(self, run: bool = True, **options: Any) -> None:
+    def __init__(self, run: bool = True, parser_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         modes = {"subclass_mode_model": True, "subclass_mode_data": True}
-        base = {"default_config_files": [str(BASE)]}
-        parsers = dict.fromkeys(self.subcommands(), base) if run else base
+        own = {"default_config_files": [str(BASE)], **(parser_kwargs or {})}
+        parsers = dict.fromkeys(self.subcommands(), own) if run else own
         self._data: ClipsDataModule | None = None
         super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **modes, **options)
 

@@ -3,6 +3,7 @@
 import json
 import resource
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,11 @@ def test_help_of_a_group_lists_its_verbs_alone(run) -> None:
         "evaluate genre",
         "evaluate instrument",
     ]
+
+
+def test_as_a_module() -> None:
+    command = [sys.executable, "-m", "audiocnn", "--version"]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        == f"{audiocnn.__version__}\n"
+    )
