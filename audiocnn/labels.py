@@ -26,7 +26,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 UNKNOWN = "unknown"
 N_CONFIDENCE_BINS = 15  # of the reliability diagram, as in Guo et al., 2017
-TEMPERATURE_RANGE = (0.05, 20.0)  # searched by `fit_temperature`; overconfident networks lie between 1 and 5
+TEMPERATURE_RANGE = (0.05, 20.0)  # searched by `fit_temperature`: a factor of 20 to both sides of 1
 TOP_SHARE = 0.25  # of a recording's windows, in which an instrument must be present to be predicted
 
 

@@ -13,15 +13,13 @@ from audiocnn import files
 from audiocnn.backbones import create_backbone
 from audiocnn.explain import page, sections
 from audiocnn.explain.activation_maximisation import MaximisationOptions, maximise_activation
-from audiocnn.explain.excerpts import ExplanationOptions, choose_note
+from audiocnn.explain.excerpts import ExplanationOptions
 from audiocnn.frontends.mel import LogMel
 from audiocnn.frontends.waveform import Waveform
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.notes import NotesModel
-from audiocnn.notes import Note
 
 RATE = 8000
-NOTES = [Note(0.5, 1.0, 60, 40), Note(1.5, 2.0, 60, 90), Note(2.0, 2.5, 64, 90, 0.5)]
 
 
 @pytest.fixture
@@ -34,14 +32,6 @@ def recording(tmp_path: Path) -> Path:
 
 def sources(path: Path) -> set[str]:
     return set(re.findall(r'src="([^"]*)"', path.read_text()))
-
-
-@pytest.mark.parametrize(
-    ("time_s", "midi", "expected"),
-    [(None, None, 1), (None, 64, 2), (0.6, None, 0), (1.9, None, 2), (1.9, 60, 1), (None, 65, None)],
-)
-def test_chosen_note(time_s: float | None, midi: int | None, expected: int | None) -> None:
-    assert choose_note(NOTES, time_s, midi) == (None if expected is None else NOTES[expected])
 
 
 @pytest.mark.parametrize(
@@ -77,19 +67,6 @@ def test_page_of_labels(
     whole, _ = soundfile.read(recording)
     assert rate == RATE
     np.testing.assert_allclose(samples, whole[round(0.8 * RATE) :][: len(samples)], atol=1e-3)
-
-
-def test_options_that_do_not_fit_the_model() -> None:
-    model = ClipModel(LogMel(RATE, n_mels=32), create_backbone("resnet18"), ["a", "b"])
-    with pytest.raises(ValueError, match="label is 'c', expected one of a, b, unknown"):
-        ExplanationOptions(labels=["a", "c"]).check(model)
-    with pytest.raises(ValueError, match="note is 60, expected none: model predicts labels"):
-        ExplanationOptions(midi=60).check(model)
-    with pytest.raises(ValueError, match="layer is 'middle', expected one of "):
-        ExplanationOptions(layer="middle").check(model)
-    with pytest.raises(ValueError, match="label is 'a', expected none: model transcribes notes"):
-        notes_model = NotesModel(LogMel(RATE, n_mels=32), create_backbone("tcn", dims=2))
-        ExplanationOptions(labels=["a"]).check(notes_model)
 
 
 def test_no_such_note(recording: Path, tmp_path: Path) -> None:
