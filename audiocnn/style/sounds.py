@@ -1,12 +1,13 @@
-"""Sound files and a backbone's name -> a sound in another's style: what `audiocnn stylize` calls for sound.
+"""Sound files and a backbone by name -> a sound in another's style: `audiocnn.stylize_sound`.
 
-Place in the flow: `audio` reads, `style` paints spectrograms, `audio` writes.
+Place in the flow: `audio` reads, `style` paints spectrograms, `audio` writes. A long sound is painted in blocks.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -24,9 +25,9 @@ from audiocnn.style.options import StyleOptions
 # Sounds have one scale, which neither content nor style may lose; nothing is to be smoothed.
 SOUND = StyleOptions(content_weight=0.2, tv_weight=0.0, statistic="gram", style_scale=None, coarsest=None)
 RANDOM = {"kernels": ((11,),), "widths": (512,), "pool": "average"}  # over 1/8 s of all bins at once
-BLOCK_S = 30.0  # that are painted at once, each with statistics of its own
+BLOCK_S = 30.0  # painted at once, with statistics of its own
 OVERLAP_S = 2.0  # of two blocks, in which one fades into the other
-PHASE_STEPS = 48
+PHASE_STEPS = 48  # iterations of Griffin-Lim
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]  # a file, or samples with their rate
 
@@ -42,44 +43,63 @@ def stylize_sound(
     device: str = "cpu",
     progress: Callable[[Step], object] | None = None,
 ) -> tuple[np.ndarray, int]:
-    """The content in the style of another sound, or of several: (channels, samples), and its sample rate.
+    """Give a sound the style of another, or a mixture of styles.
 
-    As long as the content, at its rate, each channel by itself. The spectrogram is what is painted; its
-    phases are found by Griffin-Lim, starting from the content's.
-    Source: Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random
-    networks over time with the bins as channels. Differs: Griffin-Lim starts from the content's phases.
+    The magnitudes of its spectrogram are optimised, each channel by itself; phases are found by Griffin-Lim.
 
     Args:
-        content: a file, or samples (samples,) or (channels, samples) with their rate.
-        weights: how much of each style; the same of all where not given.
-        backbone: random, a convolution over time that has learned nothing; or another of `stylize`'s, which
-            sees the spectrogram as a spectrogram.
-        strength: 0 gives the content back, 1 the styled sound, between them a mixture of spectrograms.
-        options: all others.
-        progress: told each step.
-    Raises: FileError when a file cannot be read; ModelError when a model cannot; ValueError when a number is
-        out of its range, or weights are not one for each style.
+        content: an audio file, or samples (samples,) or (channels, samples) with their sample rate.
+        style: one style or more, likewise.
+        weights: share of each style; equal shares when empty.
+        backbone: whose feature maps are compared: random, a convolution over time without training; or another of
+            `stylize`, whose input is the spectrogram as an image.
+        strength: 0 gives the content, 1 the styled sound, between them a mixture of spectrograms.
+        options: of the optimisation.
+        device: where the network runs, such as cpu or cuda.
+        progress: called with each step of the optimisation.
+
+    Returns:
+        Samples (channels, samples), as many as the content has, and their sample rate, the content's.
+
+    Raises:
+        FileError: a file cannot be read.
+        ModelError: a model cannot be read, or is of another kind.
+        ConnectionError: ImageNet weights are neither there nor to be had.
+        ValueError: a number is out of its range, or weights are not one for each style.
+
+    Source:
+        Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random networks over
+        time with the bins as channels.
+
+    Differs:
+        Griffin-Lim starts from the content's phases.
+
+    Example:
+        >>> import numpy as np
+        >>> from audiocnn import stylize_sound
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(8000) / 16000).astype(np.float32)
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+        >>> samples, sample_rate = stylize_sound((tone, 16000), (noise, 16000))
+        >>> samples.shape, sample_rate
+        ((1, 8000), 16000)
     """
-    alone = isinstance(style, str | os.PathLike | tuple)
-    styles = cast(Sequence[Sound], [style] if alone else style)
+    single = isinstance(style, str | os.PathLike | tuple)
+    styles = cast(Sequence[Sound], [style] if single else style)
     if not styles:
         raise ValueError("no style given, expected at least one")
     check(len(styles), weights=weights, strength=strength)
-    waveforms, rate = _read(content)
+    waveforms, sample_rate = _read(content)
     torch.manual_seed(options.seed)  # also of random weights
-    extractor, options = extractor_of(_find_network(backbone, Spectra(rate, 1.0).n_bins), options, device)
-    aims = []
-    for i, one in enumerate(styles):
-        waveform = torch.from_numpy(np.concatenate([*audio.stream(one, rate, audio.N_READ)]))
-        spectra = Spectra(rate, loudest(waveform, rate))
-        spectrogram = spectra.spectrogram(spectra.stft(waveform)).to(device)
-        aims.append(Style(spectrogram, weights[i] if weights else 1.0))
-    told = _Told(progress, len(waveforms))
-    made = [
-        _restyled(torch.from_numpy(waveform), rate, aims, extractor, options, strength, told)
-        for waveform in waveforms
-    ]
-    return torch.stack(made).numpy(), rate
+    network = _find_network(backbone, Spectra(sample_rate, 1.0).n_bins)
+    extractor, options = extractor_of(network, options, device)
+    spectrograms = [_style_spectrogram(one, sample_rate).to(device) for one in styles]
+    pairs = zip(spectrograms, weights or [1.0] * len(styles), strict=True)
+    painting = _Painting([Style(*pair) for pair in pairs], extractor, options, strength, progress)
+    channels = [torch.from_numpy(waveform) for waveform in waveforms]
+    painting.n_blocks = sum(len(_blocks_of(channel, sample_rate)) for channel in channels)
+    return torch.stack(
+        [_stylize_channel(channel, sample_rate, painting) for channel in channels]
+    ).numpy(), sample_rate
 
 
 def _read(sound: Sound) -> tuple[np.ndarray, int]:
@@ -89,89 +109,119 @@ def _read(sound: Sound) -> tuple[np.ndarray, int]:
     return np.atleast_2d(samples).astype(np.float32), rate
 
 
+def _style_spectrogram(sound: Sound, sample_rate: int) -> Tensor:
+    """(1, 1, bins, frames), relative to its loudest magnitude."""
+    waveform = torch.from_numpy(np.concatenate([*audio.stream(sound, sample_rate, audio.N_READ)]))
+    spectra = Spectra(sample_rate, loudest(waveform, sample_rate))
+    return spectra.spectrogram(spectra.stft(waveform))
+
+
 def _find_network(name: str, n_bins: int) -> Network:
     if name == "random":
         return Network(VGG(dims=1, in_channels=n_bins, **RANDOM), (0.0,), (1.0,))
     return find_network(name)
 
 
-class _Told:
-    """The steps of several paintings as those of one."""
+@dataclass
+class _Painting:
+    """The optimisations of all blocks, whose steps are reported as those of one."""
 
-    def __init__(self, progress: Callable[[Step], object] | None, n_channels: int) -> None:
-        self.progress, self.n_channels = progress, n_channels
-        self.n_paintings, self.painted = n_channels, 0
+    styles: Sequence[Style]
+    extractor: Extractor
+    options: StyleOptions
+    strength: float
+    progress: Callable[[Step], object] | None
+    n_blocks: int = 1
+    n_painted: int = 0
 
-    def __call__(self, step: Step) -> None:
+    def paint(self, spectrogram: Tensor) -> Tensor:
+        """The spectrogram (1, 1, bins, frames) in the styles."""
+        if not self.strength:
+            return spectrogram
+        painted = optimise(spectrogram, self.styles, self.extractor, self.options, self._report)
+        self.n_painted += 1
+        return torch.lerp(spectrogram, painted, self.strength)
+
+    def _report(self, step: Step) -> None:
         if self.progress:
-            done = self.painted * step.total + step.done
-            self.progress(step._replace(done=done, total=self.n_paintings * step.total))
-        self.painted += step.done == step.total
+            done = self.n_painted * step.total + step.done
+            self.progress(step._replace(done=done, total=self.n_blocks * step.total))
 
 
-def _restyled(
-    waveform: Tensor,
-    rate: int,
-    styles: Sequence[Style],
-    extractor: Extractor,
-    options: StyleOptions,
-    strength: float,
-    told: _Told,
-) -> Tensor:
-    """One channel, block by block: first all spectrograms, which fade into each other, then their phases."""
-    spectra = Spectra(rate, loudest(waveform, rate))
-    hop = spectra.hop_length
-    n_frames = 1 + len(waveform) // hop
-    blocks = _blocks(n_frames, round(BLOCK_S * rate / hop), round(OVERLAP_S * rate / hop))
-    told.n_paintings = told.n_channels * len(blocks)
-    painted = torch.zeros(spectra.n_bins, n_frames)
+def _stylize_channel(waveform: Tensor, sample_rate: int, painting: _Painting) -> Tensor:
+    """(samples,): first all spectrograms, which fade into each other, then their phases."""
+    spectra = Spectra(sample_rate, loudest(waveform, sample_rate))
+    blocks = _blocks_of(waveform, sample_rate)
+    painted = torch.zeros(spectra.n_bins, 1 + len(waveform) // spectra.hop_length)
     for (begin, end), fade in zip(blocks, _fades(blocks), strict=True):
-        spectrogram = spectra.spectrogram(_frames(spectra, waveform, begin, end)).to(extractor.mean.device)
-        made = spectrogram
-        if strength:
-            made = torch.lerp(spectrogram, optimise(spectrogram, styles, extractor, options, told), strength)
-        painted[:, begin:end] += made[0, 0].cpu() * fade
-    out = torch.zeros_like(waveform)
-    heard = 0  # samples that are there already
+        spectrogram = spectra.spectrogram(_frames(spectra, waveform, begin, end))
+        painted[:, begin:end] += (
+            painting.paint(spectrogram.to(painting.extractor.mean.device))[0, 0].cpu() * fade
+        )
+    return _invert(painted, spectra, waveform, blocks, PHASE_STEPS if painting.strength else 0)
+
+
+def _invert(
+    painted: Tensor, spectra: Spectra, waveform: Tensor, blocks: Sequence[tuple[int, int]], n_steps: int
+) -> Tensor:
+    """The waveform of a spectrogram (bins, frames), block by block, from the phases of another waveform."""
+    hop, n_frames = spectra.hop_length, painted.shape[1]
+    output = torch.zeros_like(waveform)
+    n_done = 0  # samples
     for begin, end in blocks:
         first, last = begin * hop, len(waveform) if end == n_frames else (end - 1) * hop
         magnitudes = spectra.magnitudes(painted[None, None, :, begin:end])
         start = _frames(spectra, waveform, begin, end)
-        sound = spectra.waveform(magnitudes, start, last - first, PHASE_STEPS if strength else 0)
-        shared = heard - first if begin else 0
-        sound[:shared] = crossfaded(out[first:heard][:shared], sound[:shared])
-        out[first:last], heard = sound, last
-    return out
+        sound = spectra.waveform(magnitudes, start, last - first, n_steps)
+        n_shared = n_done - first if begin else 0
+        sound[:n_shared] = crossfade(output[first:n_done][:n_shared], sound[:n_shared])
+        output[first:last], n_done = sound, last
+    return output
 
 
-def crossfaded(before: Tensor, after: Tensor) -> Tensor:
-    """One sound that becomes another of the same length, (samples,), as loud as they are all the way.
+def crossfade(before: Tensor, after: Tensor) -> Tensor:
+    """Join two sounds by a crossfade of constant power.
 
-    Of two that are alike a sum of shares in proportion is; the less they are alike the softer it would be.
+    A crossfade in linear shares has constant power where the sounds are alike, and is softer in the middle the less
+    they are alike; it is divided by what their correlation says.
+
+    Args:
+        before: (samples,).
+        after: of the same length.
+
+    Returns:
+        (samples,): the first, which becomes the second.
     """
     share = torch.linspace(0, 1, len(after))
-    alike = (before @ after / (before.norm() * after.norm()).clamp(min=1e-9)).clamp(0, 1)
-    power = share.square() + (1 - share).square() + 2 * alike * share * (1 - share)
+    correlation = (before @ after / (before.norm() * after.norm()).clamp(min=1e-9)).clamp(0, 1)
+    power = share.square() + (1 - share).square() + 2 * correlation * share * (1 - share)
     return torch.lerp(before, after, share) / power.sqrt()
 
 
-def _blocks(n_frames: int, n_block: int, overlap: int) -> list[tuple[int, int]]:
+def _blocks_of(waveform: Tensor, sample_rate: int) -> list[tuple[int, int]]:
+    """The frames where each block of a waveform's spectrogram begins and ends."""
+    hop = Spectra(sample_rate, 1.0).hop_length
+    n_block, n_overlap = (round(duration_s * sample_rate / hop) for duration_s in (BLOCK_S, OVERLAP_S))
+    return _blocks(1 + len(waveform) // hop, n_block, n_overlap)
+
+
+def _blocks(n_frames: int, n_block: int, n_overlap: int) -> list[tuple[int, int]]:
     """Where blocks begin and end: all of one length but for the last, which is longer."""
-    step = n_block - overlap
-    n_blocks = max((n_frames - overlap) // step, 1)
+    step = n_block - n_overlap
+    n_blocks = max((n_frames - n_overlap) // step, 1)
     return [(i * step, i * step + n_block if i < n_blocks - 1 else n_frames) for i in range(n_blocks)]
 
 
 def _fades(blocks: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """The share of each block in the whole at each of its frames: 1, but where two blocks overlap."""
+    """The share of each block in the whole at each of its frames: 1 except where two blocks overlap."""
     for i, (begin, end) in enumerate(blocks):
         fade = torch.ones(end - begin)
         if i:
-            shared = blocks[i - 1][1] - begin
-            fade[:shared] = torch.linspace(0, 1, shared)
+            n_shared = blocks[i - 1][1] - begin
+            fade[:n_shared] = torch.linspace(0, 1, n_shared)
         if i < len(blocks) - 1:
-            shared = end - blocks[i + 1][0]
-            fade[-shared:] = torch.linspace(1, 0, shared)
+            n_shared = end - blocks[i + 1][0]
+            fade[-n_shared:] = torch.linspace(1, 0, n_shared)
         yield fade
 
 
@@ -179,5 +229,5 @@ def _frames(spectra: Spectra, waveform: Tensor, begin: int, end: int) -> Tensor:
     """Some frames of a waveform's spectrogram, complex (bins, frames)."""
     hop = spectra.hop_length
     first = max(begin - HOPS, 0)
-    piece = waveform[first * hop : (end + HOPS) * hop]
-    return spectra.stft(piece)[:, begin - first : end - first]
+    excerpt = waveform[first * hop : (end + HOPS) * hop]
+    return spectra.stft(excerpt)[:, begin - first : end - first]

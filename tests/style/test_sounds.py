@@ -11,7 +11,7 @@ import torch
 
 from audiocnn.frontends.griffin_lim import Spectra, loudest
 from audiocnn.style import sounds
-from audiocnn.style.sounds import SOUND, _blocks, _fades, crossfaded, stylize_sound
+from audiocnn.style.sounds import SOUND, _blocks, _fades, crossfade, stylize_sound
 
 RATE = 16_000
 FAST = replace(SOUND, iterations=30)
@@ -95,9 +95,9 @@ def test_a_crossfade_is_as_loud_as_what_it_joins() -> None:
     rng = torch.Generator().manual_seed(0)
     one, other = torch.randn(2, 16_000, generator=rng)
     for after in (one, other, 0.5 * one + 0.87 * other):
-        levels = crossfaded(one, after).view(10, -1).square().mean(1)
+        levels = crossfade(one, after).view(10, -1).square().mean(1)
         torch.testing.assert_close(levels, torch.ones(10), atol=0.12, rtol=0)  # 0.5 dB
-    torch.testing.assert_close(crossfaded(one, one), one)
+    torch.testing.assert_close(crossfade(one, one), one)
 
 
 def test_blocks_and_their_fades_cover_each_frame_once() -> None:
