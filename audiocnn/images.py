@@ -1,8 +1,8 @@
 """Image files -> pixels, and back. Beside `audio`, for style transfer.
 
-Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the own profile of the file,
-which is kept; images in CMYK become sRGB by theirs. Of a image that moves the first frame is read. Pillow
-reads and writes the files.
+Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the file's own profile,
+which is kept; images in CMYK become sRGB by theirs. Of an animation the first frame is read. Pillow reads and
+writes the files.
 """
 
 from __future__ import annotations
@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 Pixels = TypeVar("Pixels", "np.ndarray", "Tensor")
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-MOST_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of files made to do harm
+MAX_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of decompression bombs
 WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
-QUALITY = 95  # of what is written as JPEG or WebP
-SIDE_INCHES = 3.4  # of a image among others in a figure
+QUALITY = 95  # of JPEG and WebP, of 100
+SIDE_INCHES = 3.4  # of an image among others in a figure
 
 
 @dataclass(frozen=True)
 class Image:
-    """A image: its pixels, how opaque each is, (1, rows, columns), None where all are, and its profile."""
+    """An image.
+
+    Args:
+        pixels: (3, rows, columns) from 0 to 1.
+        alpha: how opaque each pixel is, (1, rows, columns) from 0 to 1; None where all are opaque.
+        profile: the ICC profile of the colours; sRGB when None.
+    """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
@@ -49,33 +55,41 @@ class Image:
 
 
 def read_image(path: str | os.PathLike) -> Image:
-    """The image in a file, upright as its EXIF data say.
+    """Read an image file.
 
-    Raises: FileError when there is none, it is damaged, or has more than `MOST_PIXELS`.
+    Args:
+        path: a file that Pillow can read.
+
+    Returns:
+        The image, upright as its EXIF data say.
+
+    Raises:
+        FileError: there is no file, it is no image or damaged, or has more than `MAX_PIXELS`.
     """
     path = Path(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # told below
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # an error below
             image = PIL.Image.open(path)
         with image:
             rows, columns = image.height, image.width
-            if rows * columns > MOST_PIXELS:
-                most = MOST_PIXELS // 1_000_000
-                raise files.FileError(path, f"has {columns} × {rows} pixels, expected at most {most} million")
-            return _image(ImageOps.exif_transpose(image))
+            if rows * columns > MAX_PIXELS:
+                millions = MAX_PIXELS // 1_000_000
+                reason = f"has {columns} × {rows} pixels, expected at most {millions} million"
+                raise files.FileError(path, reason)
+            return _convert(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise files.FileError(path, f"no picture, expected one of {', '.join(SUFFIXES)}") from error
+        raise files.FileError(path, f"no image, expected one of {', '.join(SUFFIXES)}") from error
     except PIL.Image.DecompressionBombError as error:
-        told = str(error).partition(",")[0]  # how many pixels it has, and the most that Pillow reads
-        raise files.FileError(path, f"more pixels than can be read: {told}") from error
+        numbers = str(error).partition(",")[0]  # how many pixels it has, and the most that Pillow reads
+        raise files.FileError(path, f"more pixels than can be read: {numbers}") from error
     except OSError as error:
         raise files.FileError(path, error.strerror or error) from error
     except (ValueError, SyntaxError) as error:  # as Pillow says of damaged files
         raise files.FileError(path, f"damaged: {error}") from error
 
 
-def _image(image: PIL.Image.Image) -> Image:
+def _convert(image: PIL.Image.Image) -> Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         levels = np.asarray(image, np.float32)
@@ -95,18 +109,23 @@ def _rgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
     """The image in sRGB, by its profile where it has one that fits."""
     if profile is not None:
         try:
-            theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            made = ImageCms.profileToProfile(image, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            return made or image.convert("RGB")
+            source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            return converted or image.convert("RGB")
         except ImageCms.PyCMSError:
             pass
     return image.convert("RGB")
 
 
 def write_image(image: Image, path: str | os.PathLike) -> None:
-    """Writes a image as the suffix says, with its profile; opaque where the format knows nothing else.
+    """Write an image, with its profile, and its transparency where the format of the suffix has any.
 
-    Raises: FileError when the suffix is none of `SUFFIXES`, or the system refuses.
+    Args:
+        image: what is written.
+        path: with one of `SUFFIXES`.
+
+    Raises:
+        FileError: the suffix is none of `SUFFIXES`, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -114,16 +133,24 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
     levels = [image.pixels]
     if image.alpha is not None and path.suffix.lower() not in WITHOUT_ALPHA:
         levels.append(image.alpha)
-    cells = (np.concatenate(levels).clip(0, 1) * 255).round().astype(np.uint8)
+    pixels = (np.concatenate(levels).clip(0, 1) * 255).round().astype(np.uint8)
     settings: dict[str, Any] = {"icc_profile": image.profile} if image.profile else {}
     if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         settings["quality"] = QUALITY
     with files.write_atomically(path) as partial:
-        PIL.Image.fromarray(cells.transpose(1, 2, 0)).save(partial, **settings)
+        PIL.Image.fromarray(pixels.transpose(1, 2, 0)).save(partial, **settings)
 
 
 def with_pixels(image: Image, pixels: np.ndarray) -> Image:
-    """The same image with other pixels; what is transparent is resized with them."""
+    """Replace the pixels of an image; its transparency is resized to them.
+
+    Args:
+        image: whose transparency and profile are kept.
+        pixels: (3, rows, columns) from 0 to 1.
+
+    Returns:
+        The new image.
+    """
     if image.alpha is None or pixels.shape[1:] == image.size:
         return replace(image, pixels=pixels)
     alpha = PIL.Image.fromarray(image.alpha[0]).resize(pixels.shape[:0:-1], PIL.Image.Resampling.BICUBIC)
@@ -144,25 +171,40 @@ def crop_center(pixels: Pixels, side: int) -> Pixels:
     return pixels[..., top : top + side, left : left + side]
 
 
-def plot_images(shown: Mapping[str, Image], columns: int = 4) -> Figure:
-    """A figure with the images side by side, each under its name."""
+def plot_images(titled: Mapping[str, Image], columns: int = 4) -> Figure:
+    """Plot images side by side, each under its title.
+
+    Args:
+        titled: the images by their titles.
+        columns: images of a row.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
 
-    rows = -(-len(shown) // columns)
+    rows = -(-len(titled) // columns)
     figure = Figure(figsize=(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows), layout="constrained")
-    every = [*figure.subplots(rows, columns, squeeze=False).flat]
-    for axes in every:
+    grid = [*figure.subplots(rows, columns, squeeze=False).flat]
+    for axes in grid:
         axes.axis("off")
-    for axes, (name, image) in zip(every, shown.items(), strict=False):
+    for axes, (name, image) in zip(grid, titled.items(), strict=False):
         axes.imshow(image.pixels.transpose(1, 2, 0))
         axes.set_title(name, loc="left", fontsize=10)
     return figure
 
 
 def find_images(path: str | os.PathLike) -> Iterator[Path]:
-    """The image itself, or all images in a folder, sorted.
+    """Find the image files in a folder and its subfolders.
 
-    Raises: FileError when there is nothing at the path, or no image in the folder.
+    Args:
+        path: a folder, or an image file.
+
+    Yields:
+        The files of the folder, sorted; or the file itself.
+
+    Raises:
+        FileError: there is nothing at the path, or no image in the folder.
     """
     path = Path(path)
     if not path.is_dir():
@@ -172,5 +214,5 @@ def find_images(path: str | os.PathLike) -> Iterator[Path]:
         return
     found = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
     if not found:
-        raise files.FileError(path, f"no pictures in it, expected some of {', '.join(SUFFIXES)}")
+        raise files.FileError(path, f"no images in it, expected some of {', '.join(SUFFIXES)}")
     yield from found

@@ -99,8 +99,8 @@ def test_too_many_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"la la la", "no picture, expected one of .bmp"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "no picture|damaged"),
+        (b"la la la", "no image, expected one of .bmp"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "no image|damaged"),
     ],
 )
 def test_what_is_no_image(tmp_path: Path, content: bytes, reason: str) -> None:

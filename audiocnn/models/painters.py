@@ -1,7 +1,7 @@
 """The registry of painters: networks that paint an image in a style in one pass, as model files name them.
 
-The classes live in `audiocnn.style`, which imports the models; so they enter here by their names alone, and are
-imported when a model file names one.
+The classes live in `audiocnn.style`, which imports the models; so they enter here by their names alone, and
+are imported when a model file names one.
 """
 
 from torch import nn

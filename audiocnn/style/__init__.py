@@ -1,1 +1,1 @@
-"""Style transfer: a image with the content of one and the style of others, by the maps of any backbone."""
+"""Style transfer: an image or sound in the style of others, by the feature maps of any backbone."""

@@ -1,6 +1,6 @@
 """A styled image and its content -> the styled image with colours of the content.
 
-Conventions: as `optimise`. Colour spaces and histograms are scikit-image's.
+Conventions: images are (1, 3, rows, columns) from 0 to 1. Colour spaces and histograms are scikit-image's.
 """
 
 from __future__ import annotations
@@ -12,35 +12,54 @@ import torch
 from torch import Tensor
 
 
-def keep_luminance(made: Tensor, content: Tensor) -> Tensor:
-    """The lightness of what was made with the colours of the content, in CIE Lab.
+def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
+    """Combine the lightness of a styled image with the colours of the content, in CIE Lab.
 
-    Source: Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3, there in YIQ.
+    Args:
+        styled: an image.
+        content: an image of the same size.
+
+    Returns:
+        An image of the same size.
+
+    Source:
+        Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3.
+
+    Differs:
+        In Lab, where the paper has YIQ.
     """
     from skimage.color import lab2rgb, rgb2lab
 
-    lightness, colours = (rgb2lab(_cells(image)) for image in (made, content))
-    return _image(lab2rgb(np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)), made)
+    lightness, colours = (rgb2lab(_to_numpy(image)) for image in (styled, content))
+    return _to_tensor(lab2rgb(np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)), styled)
 
 
-def match_histogram(made: Tensor, content: Tensor) -> Tensor:
-    """What was made, with as much of each red, green and blue as the content has."""
+def match_histogram(styled: Tensor, content: Tensor) -> Tensor:
+    """Give each colour channel of a styled image the histogram of the content's.
+
+    Args:
+        styled: an image.
+        content: an image.
+
+    Returns:
+        An image of the styled one's size.
+    """
     from skimage.exposure import match_histograms
 
-    return _image(match_histograms(_cells(made), _cells(content), channel_axis=-1), made)
+    return _to_tensor(match_histograms(_to_numpy(styled), _to_numpy(content), channel_axis=-1), styled)
 
 
-def _cells(image: Tensor) -> np.ndarray:
+def _to_numpy(image: Tensor) -> np.ndarray:
     """(1, 3, rows, columns) -> (rows, columns, 3)."""
     return image[0].permute(1, 2, 0).cpu().numpy()
 
 
-def _image(cells: np.ndarray, like: Tensor) -> Tensor:
-    return torch.from_numpy(cells).permute(2, 0, 1)[None].to(like).clamp(0, 1)
+def _to_tensor(pixels: np.ndarray, like: Tensor) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].to(like).clamp(0, 1)
 
 
 COLOURS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "style": lambda made, content: made,
+    "style": lambda styled, content: styled,
     "luminance": keep_luminance,
     "histogram": match_histogram,
 }

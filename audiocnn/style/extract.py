@@ -24,10 +24,10 @@ class Extractor(nn.Module):
     The first convolution pads an image by its edges: zeros would darken them.
 
     Shape:
-        (batch, 3, rows, columns) from 0 to 1 -> feature maps by number, (batch, channels, rows', columns'). Of a
-        backbone with one input channel the input is the luminance; of one with others the image as it is. For one of
-        dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its feature maps have one
-        row.
+        (batch, 3, rows, columns) from 0 to 1 -> feature maps by number, (batch, channels, rows', columns').
+        Of a backbone with one input channel the input is the luminance; of one with others the image as it
+        is. For one of dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its
+        feature maps have one row.
 
     Args:
         backbone: the network; a copy is made, which shares its weights.
@@ -37,9 +37,10 @@ class Extractor(nn.Module):
 
     Attributes:
         strides: pixels from one position of a feature map to the next, by number.
-        n_outputs: outputs of all layers for each pixel (each column of pixels with dims=1), by which memory is
-            estimated.
-        grid: multiples of so many pixels are where a tile may begin for its feature maps to be those of the whole.
+        n_outputs: outputs of all layers for each pixel (each column of pixels with dims=1), by which memory
+            is estimated.
+        grid: multiples of so many pixels are where a tile may begin for its feature maps to be those of the
+            whole.
 
     Raises:
         ValueError: the backbone has no such stages.
@@ -80,7 +81,7 @@ class Extractor(nn.Module):
 
     @property
     def min_size(self) -> int:
-        """Pixels along each axis that an image must have, so that the last feature map has more than one position."""
+        """Pixels that each axis of an image must have, so that the last feature map has two positions."""
         return 2 * self.strides[self.layers[-1]]
 
     def tiled_size(self, size: Sequence[int]) -> tuple[int, ...]:

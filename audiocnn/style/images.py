@@ -66,14 +66,14 @@ def stylize(
 
     Args:
         content: an image file, or an image.
-        style: one style or more: image files or images; of a model with styles of its own their names, none where it
-            has but one.
+        style: one style or more: image files or images; of a model with styles of its own their names, none
+            where it has but one.
         model: name or file of a painter, a network that paints in one pass; when None pixels are optimised.
         weights: share of each style; equal shares when empty.
         masks: an image for each style, white where it goes; where none goes the content stays.
-        backbone: whose feature maps are compared: vgg, this project's own; vgg19 and others with published ImageNet
-            weights, fetched once; genre and other models (see `audiocnn models`) or a model file; or random, a VGG-19
-            of half the width without training.
+        backbone: whose feature maps are compared: vgg, this project's own; vgg19 and others with published
+            ImageNet weights, fetched once; genre and other models (see `audiocnn models`) or a model file; or
+            random, a VGG-19 of half the width without training.
         size: longer side of the result, in pixels; the content's own when None.
         strength: 0 gives the content, 1 the styled image, between them a mixture.
         colours: style; or those of the content: luminance keeps them in CIE Lab, histogram as much of each.
@@ -89,8 +89,8 @@ def stylize(
         FileError: a file cannot be read.
         ModelError: a model cannot be read, or is of another kind.
         ConnectionError: ImageNet weights are neither there nor to be had.
-        ValueError: a number is out of its range, weights or masks are not one for each style, or a style is not among
-            the model's.
+        ValueError: a number is out of its range, weights or masks are not one for each style, or a style is
+            not among the model's.
 
     Example:
         >>> import numpy as np

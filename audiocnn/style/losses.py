@@ -1,8 +1,8 @@
 """How far feature maps of two images differ: in content by their values, in style by statistics of them.
 
-Conventions: feature maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0 where
-nothing differs, and relative to the target's size: so their weights mean the same with every backbone and layer.
-Of a batch they are the mean.
+Conventions: feature maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0
+where nothing differs, and relative to the target's size: so their weights mean the same with every backbone
+and layer. Of a batch they are the mean.
 
 Differs: the papers' losses are not relative.
 """
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-8  # of what is divided by: feature maps that are 0 everywhere have no style to be relative to
+SMALLEST = 1e-8  # of a divisor: feature maps that are 0 everywhere have no size to be relative to
 EIGENVALUE = 1e-6  # added to eigenvalues whose root is taken, relative to the covariance's trace
 
 
@@ -66,8 +66,8 @@ def compute_moments(maps: Tensor, weights: Tensor | float | None = None) -> Mome
 
     Args:
         maps: (batch, channels, ..., columns).
-        weights: of the positions, (batch, 1, ..., columns), or the same of each; when None the weights are equal and
-            their sum is 1.
+        weights: of the positions, (batch, 1, ..., columns), or the same of each; when None the weights are
+            equal and their sum is 1.
 
     Returns:
         The moments.
@@ -136,8 +136,8 @@ def mean_and_deviation(moments: Moments) -> tuple[Tensor, Tensor]:
         (batch, channels) each.
 
     Source:
-        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", 2017,
-        equations 5 and 6.
+        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
+        2017, equations 5 and 6.
     """
     variance = moments.second_moment.diagonal(dim1=1, dim2=2) - moments.mean.square()
     return moments.mean, (variance.clamp(min=0) + SMALLEST).sqrt()
@@ -182,8 +182,8 @@ def _squared(value: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tensor:
 def _wasserstein(value: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tensor:
     """The squared 2-Wasserstein distance of two normal distributions.
 
-    Source: Olkin and Pukelsheim, "The distance between two random vectors with given dispersion matrices", 1982; as a
-    style loss: github.com/crowsonkb/style-transfer-pytorch.
+    Source: Olkin and Pukelsheim, "The distance between two random vectors with given dispersion matrices",
+    1982; as a style loss: github.com/crowsonkb/style-transfer-pytorch.
     """
     (mean, covariance), (target_mean, target_covariance) = value, target
     root = _root(target_covariance)
@@ -220,7 +220,7 @@ STATISTICS = {
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Compute the mean square of the differences of neighbours along each axis: small where an image is smooth.
+    """Compute the mean squared difference of neighbours along each axis, which is small in a smooth image.
 
     Args:
         image: (batch, channels, ..., columns).
@@ -229,8 +229,8 @@ def total_variation(image: Tensor) -> Tensor:
         A scalar.
 
     Source:
-        Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015, section 3, with
-        beta 2.
+        Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015, section 3,
+        with beta 2.
 
     Differs:
         A mean, whatever the size.

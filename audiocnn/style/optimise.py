@@ -1,10 +1,10 @@
 """Content and styles -> an image, found by gradient descent on its pixels, from coarse to fine.
 
-Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to fine:
-Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged iterates and the
-Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
-Differs: losses are relative (see `losses`); outside all masks the content stays as it is; an image too big for
-memory is painted in tiles, with the gradient of the whole.
+Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to
+fine: Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged
+iterates and the Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
+Differs: losses are relative (see `losses`); outside all masks the content stays as it is; an image too big
+for memory is painted in tiles, with the gradient of the whole.
 
 Conventions: images are (1, 3, rows, columns) from 0 to 1.
 """
@@ -195,8 +195,8 @@ class Targets:
     def loss_and_gradient(self, image: Tensor) -> tuple[float, Tensor]:
         """Compute the loss and its gradient by the pixels, tile by tile where there are more than one.
 
-        The loss is a function of sums over all positions. So a first pass over the tiles adds these up, which gives
-        the loss and its gradient by the sums, and with that a second pass goes back to the pixels.
+        The loss is a function of sums over all positions. So a first pass over the tiles adds these up, which
+        gives the loss and its gradient by the sums, and with that a second pass goes back to the pixels.
 
         Args:
             image: of the start's shape.

@@ -12,19 +12,20 @@ class StyleOptions:
         content_weight: of the content loss.
         style_weight: of the style losses, in sum.
         tv_weight: of the total variation, which smooths.
-        content_layers: numbers of the backbone's stages whose feature maps are compared for the content; None for
-            those that suit the backbone.
+        content_layers: numbers of the backbone's stages whose feature maps are compared for the content; None
+            for those that suit the backbone.
         style_layers: the same for the style.
         statistic: of style: gram, moments or wasserstein.
-        style_scale: longer side of a style image as a share of the result's, by which its strokes grow; None keeps
-            its size.
+        style_scale: longer side of a style image as a share of the result's, by which its strokes grow; None
+            keeps its size.
         start: what is painted over: content, noise or style.
-        coarsest: longer side of the first scale, in pixels, of which each next is 1.4 times as long; None for the
-            result's own scale alone.
+        coarsest: longer side of the first scale, in pixels, of which each next is 1.4 times as long; None for
+            the result's own scale alone.
         iterations: of each scale.
         optimiser: adam or lbfgs.
         learning_rate: of adam.
-        tile: side of the tiles that a large image is painted in, in pixels; None for as large as memory allows.
+        tile: side of the tiles that a large image is painted in, in pixels; None for as large as memory
+            allows.
         seed: of the noise and of random weights.
 
     Raises:

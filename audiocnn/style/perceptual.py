@@ -28,7 +28,8 @@ class PerceptualLoss:
         ValueError: there is no such statistic.
 
     Source:
-        Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016, section 3.2.
+        Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016,
+        section 3.2.
     """
 
     def __init__(self, backbone: Backbone, statistic: str) -> None:

@@ -1,6 +1,7 @@
 """Sound files and a backbone by name -> a sound in another's style: `audiocnn.stylize_sound`.
 
-Place in the flow: `audio` reads, `style` paints spectrograms, `audio` writes. A long sound is painted in blocks.
+Place in the flow: `audio` reads, `style` paints spectrograms, `audio` writes. A long sound is painted in
+blocks.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def stylize_sound(
         content: an audio file, or samples (samples,) or (channels, samples) with their sample rate.
         style: one style or more, likewise.
         weights: share of each style; equal shares when empty.
-        backbone: whose feature maps are compared: random, a convolution over time without training; or another of
-            `stylize`, whose input is the spectrogram as an image.
+        backbone: whose feature maps are compared: random, a convolution over time without training; or
+            another of `stylize`, whose input is the spectrogram as an image.
         strength: 0 gives the content, 1 the styled sound, between them a mixture of spectrograms.
         options: of the optimisation.
         device: where the network runs, such as cpu or cuda.
@@ -68,8 +69,8 @@ def stylize_sound(
         ValueError: a number is out of its range, or weights are not one for each style.
 
     Source:
-        Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random networks over
-        time with the bins as channels.
+        Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random
+        networks over time with the bins as channels.
 
     Differs:
         Griffin-Lim starts from the content's phases.
@@ -182,8 +183,8 @@ def _invert(
 def crossfade(before: Tensor, after: Tensor) -> Tensor:
     """Join two sounds by a crossfade of constant power.
 
-    A crossfade in linear shares has constant power where the sounds are alike, and is softer in the middle the less
-    they are alike; it is divided by what their correlation says.
+    A crossfade in linear shares has constant power where the sounds are alike, and is softer in the middle
+    the less they are alike; it is divided by what their correlation says.
 
     Args:
         before: (samples,).

@@ -1,7 +1,8 @@
 """An image too big for memory -> tiles whose feature maps, cropped, are those of the whole image.
 
-Conventions: a tile is a core with a margin around it, as wide as the receptive field of the deepest feature map; at
-the image's own edge there is no margin. Positions are in pixels; a feature map of stride s has one every s.
+Conventions: a tile is a core with a margin around it, as wide as the receptive field of the deepest feature
+map; at the image's own edge there is no margin. Positions are in pixels; a feature map of stride s has one
+every s.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> 
     Args:
         extractor: computes the feature maps.
         size: rows and columns of the image.
-        side: of a tile with its margin, in pixels; when None as much as fits into memory, one tile if all does.
+        side: of a tile with its margin, in pixels; when None as much as fits into memory, one tile if all
+            does.
 
     Returns:
         The tiles, and an estimate of their memory.

@@ -1,4 +1,4 @@
-"""AutoencoderTask: images without labels -> a backbone that can tell what they hold."""
+"""AutoencoderTask: a backbone trained on images without labels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from audiocnn.training.base import Task
 
 
 class MirrorDecoder(nn.Module):
-    """A backbone backwards: a transposed convolution for each of its stages, to the map before that stage.
+    """A backbone backwards: for each of its stages a transposed convolution to the size of its input.
 
-    Kernels just cover their stride, but at least three cells; all but the last are followed by batch norm and
-    a rectifier. What strides make too much is cut off at the end of an axis, what they lack is zeros.
-    Shape: (batch, backbone.out_channels, ..., frames) -> (batch, backbone.in_channels, *size).
+    Kernels are as long as their stride needs, at least three; all layers but the last are followed by batch
+    norm and a rectifier. What strides make too long is cropped at the end of an axis, what they lack is
+    padded with zeros.
+
+    Shape:
+        (batch, backbone.out_channels, ..., frames) -> (batch, backbone.in_channels, *size).
 
     Args:
+        backbone: the encoder.
         size: of the images: a number for all axes, or one for each.
     """
 
@@ -39,27 +43,37 @@ class MirrorDecoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for stage, size in zip(self.stages, reversed(self.sizes[:-1]), strict=True):
-            x = _sized(stage(x), size)
+            x = _crop_or_pad(stage(x), size)
         return x
 
 
 class AutoencoderTask(Task):
-    """A backbone whose last map, read by a decoder, has to give back images of which it sees but a part.
+    """The training of a backbone as the encoder of a denoising autoencoder, without labels.
 
-    Without hiding, a map with more numbers than the image could just pass it on. Loss: the squared error
-    over all cells. `start_from` of other tasks takes the backbone from this one's checkpoints.
-    Shape: (batch, channels, *size) -> the same.
-    Raises: ValueError when `hidden` is not from 0 to below 1.
-    Source: Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", 2011;
-    hiding: Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008.
-    Differs: all layers at once, strides undone by transposed convolutions.
+    A part of each image is hidden, and a decoder restores the whole from the backbone's last feature map. The
+    loss is the mean squared error over all pixels. `start_from` of other tasks takes the backbone from the
+    checkpoints.
+
+    Shape:
+        (batch, channels, *size) -> the same.
+
+    Source:
+        Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", 2011; hiding:
+        Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008.
+
+    Differs:
+        All layers at once. Strides are undone by transposed convolutions.
 
     Args:
         backbone: the encoder.
         size: of the images: a number for all axes, or one for each.
-        hidden: share of a training image's cells that are 0 for the encoder.
+        hidden: share of a training image's pixels that are 0 for the encoder: with none hidden a feature map
+            with more numbers than the image could copy it.
+        learning_rate: highest rate of the schedule.
+        weight_decay: of weights, not of norms and biases.
 
-    learning_rate and weight_decay are those of `Task`.
+    Raises:
+        ValueError: `hidden` is not from 0 to below 1.
     """
 
     def __init__(
@@ -81,12 +95,20 @@ class AutoencoderTask(Task):
         return self.decoder(self.backbone(images))
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """The loss of a batch, whose classes are not looked at."""
+        """Compute the loss of a batch, and log its mean over the stage's images.
+
+        Args:
+            batch: images, and classes that are not used.
+            stage: train, val or test.
+
+        Returns:
+            The loss, a scalar.
+        """
         images = batch[0]
-        shown = images
+        visible = images
         if self.training:
-            shown = images * (torch.rand_like(images) >= self.hidden)
-        loss = functional.mse_loss(self(shown), images)
+            visible = images * (torch.rand_like(images) >= self.hidden)
+        loss = functional.mse_loss(self(visible), images)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(images))
         return loss
 
@@ -100,12 +122,12 @@ class AutoencoderTask(Task):
         return self.step(batch, "test")
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The images as they come back."""
+        """Restore images."""
         return self(batch[0])
 
 
 def _map_sizes(backbone: Backbone, size: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The size of each map that `features` gives of images with this size."""
+    """The size of each feature map of images with this size."""
     training = backbone.training
     with torch.no_grad():
         maps = backbone.eval().features(torch.zeros(1, backbone.in_channels, *size))
@@ -113,7 +135,7 @@ def _map_sizes(backbone: Backbone, size: tuple[int, ...]) -> list[tuple[int, ...
     return [tuple(stage_map.shape[2:]) for stage_map in maps]
 
 
-def _sized(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """The map cut, or filled up with zeros, at the end of each axis to this size."""
+def _crop_or_pad(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The feature map cropped, or padded with zeros, at the end of each axis to this size."""
     missing = [n - m for n, m in zip(size, x.shape[2:], strict=True)]
     return functional.pad(x, [side for n in reversed(missing) for side in (0, n)]) if any(missing) else x

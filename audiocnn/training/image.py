@@ -1,4 +1,4 @@
-"""ImageTask: which class a image is of."""
+"""ImageTask: an image classifier trained by cross-entropy."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from audiocnn.training.callbacks.initialise import load_backbone
 
 
 class ImageTask(ImageModel, Task):
-    """The training of an ImageModel, by cross-entropy.
+    """The training of an `ImageModel`, by cross-entropy.
 
-    Shape: (batch, channels, rows, columns) -> logits (batch, n_classes).
-    Raises: ValueError when n_classes is below 2 or label_smoothing not within 0 and 1.
+    Shape:
+        (batch, channels, rows, columns) from 0 to 1 -> logits (batch, n_classes).
 
     Args:
         backbone: in a config by its class, or by name: class_path audiocnn.create_backbone, init_args
             {name: resnet_small}.
+        n_classes: at least 2.
         label_smoothing: share of each target that is spread over all classes.
+        learning_rate: highest rate of the schedule.
+        weight_decay: of weights, not of norms and biases.
         start_from: a Lightning checkpoint of any task, whose backbone's weights training starts from.
 
-    learning_rate and weight_decay are those of `Task`.
+    Raises:
+        ValueError: n_classes is below 2, or label_smoothing not from 0 to 1.
     """
 
     def __init__(
@@ -46,7 +50,15 @@ class ImageTask(ImageModel, Task):
             load_backbone(backbone, start_from)
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """The loss of a batch; it and the accuracy are logged as means over the stage's images."""
+        """Compute the loss of a batch; log it and the accuracy as means over the stage's images.
+
+        Args:
+            batch: images, and their classes (batch,).
+            stage: train, val or test.
+
+        Returns:
+            The loss, a scalar.
+        """
         images, classes = batch
         logits = self(images)
         loss = functional.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
@@ -65,5 +77,5 @@ class ImageTask(ImageModel, Task):
         return self.step(batch, "test")
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The probability of each class, (batch, n_classes)."""
+        """Compute the probability of each class, (batch, n_classes)."""
         return torch.softmax(self(batch[0]), dim=1)

@@ -23,17 +23,18 @@ from audiocnn.training.base import Task
 class StyleTask(Task):
     """The training of a painter, a network that paints in one pass.
 
-    Batches are images (batch, 3, rows, columns), from 0 to 1, and classes that are not used. The loss is how far the
-    painted image is from the image in content and from its style in style, as in `optimise`. A painter in any style
-    learns a style for each image; one with styles of its own learns one of them at a step. Styles are drawn in
-    training, and taken in turn in validation.
+    Batches are images (batch, 3, rows, columns), from 0 to 1, and classes that are not used. The loss is how
+    far the painted image is from the image in content and from its style in style, as in `optimise`. A
+    painter in any style learns a style for each image; one with styles of its own learns one of them at a
+    step. Styles are drawn in training, and taken in turn in validation.
 
     Args:
         network: the painter.
-        styles: image files of the styles, in the order of the painter's style names; of a painter in any style also
-            folders, each as often as a single image. Those used are kept in memory, 0.3 MB each at 384 pixels.
-        loss_network: a model file of an image classifier, or the name of a shipped one; the encoder of a painter in
-            any style has its shape and takes its weights.
+        styles: image files of the styles, in the order of the painter's style names; of a painter in any
+            style also folders, each as often as a single image. Those used are kept in memory, 0.3 MB each at
+            384 pixels.
+        loss_network: a model file of an image classifier, or the name of a shipped one; the encoder of a
+            painter in any style has its shape and takes its weights.
         style_size: longer side of the styles, in pixels.
         content_weight: of the content loss.
         style_weight: of the style loss.
@@ -41,8 +42,8 @@ class StyleTask(Task):
         statistic: of style: gram, moments or wasserstein.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
-        start_from: a model file or shipped name of a painter of the same shape, whose weights training starts from; or
-            of a StyleBank with the first of the styles: then only the kernels of the others learn.
+        start_from: a model file or shipped name of a painter of the same shape, whose weights training starts
+            from; or of a StyleBank with the first of the styles: then only the kernels of the others learn.
 
     Raises:
         ValueError: there are more or fewer styles than the painter has.
@@ -182,8 +183,8 @@ def _start_from(painter: Painter, path: str) -> None:
 def _squares(styles: Sequence[Tensor], smallest: int, drawn: bool) -> Tensor:
     """A square of each style (1, 3, rows, columns): (styles, 3, side, side).
 
-    Its side is drawn, from `smallest` to all of the smallest style, and so is its place; else it is the largest in
-    the middle.
+    Its side is drawn, from `smallest` to all of the smallest style, and so is its place; else it is the
+    largest in the middle.
     """
     side = min(min(style.shape[2:]) for style in styles)
     if not drawn:

@@ -40,7 +40,7 @@ def test_a_folder_and_a_bad_image(run, album: Path) -> None:
         "cat.night.png",
         "deep/dog.night.jpg",
     ]
-    assert len(done.err) == 1 and done.err[0].startswith(f"{album}/album/bad.png: no picture")
+    assert len(done.err) == 1 and done.err[0].startswith(f"{album}/album/bad.png: no image")
 
 
 def test_images_on_the_way(run, album: Path) -> None:

@@ -55,8 +55,8 @@ def test_maps_of_tiles_are_those_of_the_whole(extractor: Extractor) -> None:
 def test_tiles_have_the_gradient_of_the_whole(extractor: Extractor, statistic: str, masked: bool) -> None:
     """In double precision, in which all that is left is the order of sums.
 
-    Adam's first steps have the size of the learning rate wherever the gradient is not 0: in single precision a pixel
-    whose gradient is rounding noise goes up with some tiles and down with others, on some processors.
+    Adam's first steps have the size of the learning rate wherever the gradient is not 0: in single precision
+    a pixel whose gradient is rounding noise goes up with some tiles and down with others, on some processors.
     """
     mask = torch.zeros(1, 1, *SIZE).double()
     mask[..., :70] = 1

@@ -1,1 +1,1 @@
-"""Images -> batches."""
+"""Data sets of images: their files -> batches."""

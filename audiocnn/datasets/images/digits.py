@@ -3,14 +3,15 @@
 Place in the flow: images that come with a package -> batches of images and classes, for `ImageTask`.
 
 Data card of the digits:
-    What: digits written by hand, 8 x 8 cells of 0 to 16 (of 32 x 32 black or white, counted by 4 x 4); here
-        0 to 1.
+    What: handwritten digits, 8 x 8 pixels of 0 to 16 (of 32 x 32 black or white, counted in blocks of 4 x 4);
+        here 0 to 1.
     Count: 1,797 images, 174 to 183 of each of 10 classes: 1,078 to train on, 360 to validate, 359 to test.
     Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998: its test set, which
         13 people wrote, as scikit-learn ships it.
     Licence: CC BY 4.0.
-    Split rule: each class is shuffled with the seed SPLIT_SEED and cut at 3/5 and 4/5. Who wrote what is not
-        told, so all parts have digits of the same 13 people: scores say nothing about those of strangers.
+    Split rule: each class is shuffled with the seed SPLIT_SEED and cut at 3/5 and 4/5. The writers are not
+        published, so all parts have digits of the same 13 people: scores say nothing about those of
+        strangers.
 """
 
 from __future__ import annotations
@@ -23,45 +24,60 @@ from torch.utils.data import TensorDataset
 
 from audiocnn.datasets.images.memory import ImagesInMemory
 
-SIDE, N_CLASSES, HIGHEST = 8, 10, 16
+SIDE, N_CLASSES = 8, 10  # pixels; digits
+MAX_LEVEL = 16  # of a pixel, in scikit-learn's data
 SPLIT_SEED = 0
 PARTS = ("train", "validation", "test")
-CUTS = (3 / 5, 4 / 5)
+CUTS = (3 / 5, 4 / 5)  # of each class, where training ends and where validation does
 
 
 def read_digits() -> tuple[Tensor, Tensor]:
-    """All images, from 0 to 1, and their digits.
+    """Read all digits of scikit-learn.
 
-    Shape: (1797, 1, 8, 8) and (1797,).
+    Returns:
+        Images (1797, 1, 8, 8) from 0 to 1, and the digits that they show, (1797,).
     """
     from sklearn.datasets import load_digits  # 1 s
 
     images, digits = load_digits(return_X_y=True)
-    images = torch.from_numpy(images / HIGHEST).float()
+    images = torch.from_numpy(images / MAX_LEVEL).float()
     return images.view(-1, 1, SIDE, SIDE), torch.from_numpy(digits).long()
 
 
-def split(classes: Tensor, seed: int = SPLIT_SEED, shares: tuple[float, float] = CUTS) -> dict[str, Tensor]:
-    """The positions of each part, sorted; each has the same share of every class, to one image.
+def split(classes: Tensor, seed: int = SPLIT_SEED, cuts: tuple[float, float] = CUTS) -> dict[str, Tensor]:
+    """Split images at random so that each part has the same share of every class, to one image.
 
     Args:
-        shares: of each class, where training ends and where validation does.
+        classes: of the images, (images,).
+        seed: of the shuffling.
+        cuts: shares of each class at which training ends and validation ends.
+
+    Returns:
+        The positions of the images of each part, sorted.
     """
     rng = np.random.RandomState(seed)  # whose streams numpy promises never to change
     parts: dict[str, list[Tensor]] = {part: [] for part in PARTS}
     for one_class in classes.unique():
         positions = (classes == one_class).nonzero().flatten()
         shuffled = positions[torch.from_numpy(rng.permutation(len(positions)))]
-        cuts = [round(share * len(positions)) for share in shares]
-        for part, piece in zip(PARTS, shuffled.tensor_split(cuts), strict=True):
-            parts[part].append(piece)
-    return {part: torch.cat(pieces).sort().values for part, pieces in parts.items()}
+        ends = [round(cut * len(positions)) for cut in cuts]
+        for part, chunk in zip(PARTS, shuffled.tensor_split(ends), strict=True):
+            parts[part].append(chunk)
+    return {part: torch.cat(chunks).sort().values for part, chunks in parts.items()}
 
 
 def first_of_each(classes: Tensor, n: int) -> Tensor:
-    """The positions of the first n of each class, sorted.
+    """Select the first images of each class.
 
-    Raises: ValueError when a class has fewer.
+    Args:
+        classes: of the images, (images,).
+        n: images of each class.
+
+    Returns:
+        Their positions, sorted.
+
+    Raises:
+        ValueError: a class has fewer, or n is below 1.
     """
     fewest = int(torch.bincount(classes).min())
     if not 1 <= n <= fewest:
@@ -70,32 +86,39 @@ def first_of_each(classes: Tensor, n: int) -> Tensor:
 
 
 def shift(images: Tensor, offsets: Tensor) -> Tensor:
-    """Each image moved down and right by its own number of cells; zeros come in from beyond its edge.
+    """Shift each image by its own offset; zeros come in from beyond its edge.
 
-    Shape: (batch, channels, rows, columns) and whole numbers (batch, 2) -> as the images.
+    Args:
+        images: (batch, channels, rows, columns).
+        offsets: whole numbers of pixels down and to the right, (batch, 2).
+
+    Returns:
+        Images of the same shape.
     """
-    moved = images
+    shifted = images
     for axis, offset in ((-2, offsets[:, 0]), (-1, offsets[:, 1])):
-        n_cells = images.shape[axis]
-        source = torch.arange(n_cells, device=images.device) - offset[:, None]
-        inside = (source >= 0) & (source < n_cells)
-        # (batch, cells) -> the axes of the images
+        n_pixels = images.shape[axis]
+        source = torch.arange(n_pixels, device=images.device) - offset[:, None]
+        inside = (source >= 0) & (source < n_pixels)
+        # (batch, pixels) -> the axes of the images
         shape = [len(images), 1, 1, 1]
-        shape[axis] = n_cells
-        index = source.clamp(0, n_cells - 1).view(shape)
-        moved = moved.gather(axis, index.expand_as(images)) * inside.view(shape)
-    return moved
+        shape[axis] = n_pixels
+        index = source.clamp(0, n_pixels - 1).view(shape)
+        shifted = shifted.gather(axis, index.expand_as(images)) * inside.view(shape)
+    return shifted
 
 
 class DigitsDataModule(ImagesInMemory):
     """scikit-learn's digits as batches of images (batch, 1, size, size) and classes (batch,).
 
     Args:
-        size: cells of a side; images of 8 are enlarged to it bilinearly.
-        shift: the furthest that a training image moves up, down, left or right, in cells of the 8.
+        size: pixels of a side, to which the images of 8 are enlarged bilinearly.
+        batch_size: images of a batch.
+        shift: the furthest that a training image is shifted up, down, left or right, in pixels of the 8.
         per_class: training images of each class; all when None. Validation and test stay whole.
 
-    Raises: ValueError when size is below 8, shift negative, or per_class more than there are.
+    Raises:
+        ValueError: size is below 8 or shift negative; in `setup`, per_class is more than there are.
     """
 
     def __init__(
@@ -109,6 +132,7 @@ class DigitsDataModule(ImagesInMemory):
         self.size, self.batch_size, self.shift, self.per_class = size, batch_size, shift, per_class
 
     def setup(self, stage: str | None = None) -> None:
+        """Read and split the digits."""
         images, classes = read_digits()
         if self.size != SIDE:
             images = functional.interpolate(images, size=(self.size, self.size), mode="bilinear")
@@ -119,7 +143,7 @@ class DigitsDataModule(ImagesInMemory):
         self.sets = {part: TensorDataset(images[where], classes[where]) for part, where in parts.items()}
 
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
-        """Shifts what is trained on, a whole batch at once: one by one would take longer than the network."""
+        """Shift training images, a whole batch at once: one by one would take longer than the network."""
         if not (self.trainer and self.trainer.training):
             return batch
         images, classes = batch

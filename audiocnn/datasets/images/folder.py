@@ -1,8 +1,7 @@
-"""Images in folders -> batches of images and classes, for `ImageTask` and the style networks.
+"""Images in folders -> batches of images and classes, for `ImageTask` and `StyleTask`.
 
-Place in the flow: beside `images`, for images that lie on disk. A folder holds a folder for each class; or
-train/ and test/, which hold them (as the CIFAR-10 of data/README.md does). All images are kept in memory,
-as bytes in one size: 200 MB for CIFAR-10.
+A folder has a folder for each class; or train/ and test/, which have them (as the CIFAR-10 of data/README.md
+does). All images are kept in memory, as bytes in one size: 200 MB for CIFAR-10.
 """
 
 from __future__ import annotations
@@ -22,9 +21,17 @@ from audiocnn.datasets.images.memory import ImagesInMemory
 
 
 def read_squares(paths: Sequence[Path], size: int) -> Tensor:
-    """The middle square of each image, (images, 3, size, size), bytes.
+    """Read the square in the middle of each image.
 
-    Raises: FileError when one cannot be read.
+    Args:
+        paths: image files.
+        size: of the squares, in pixels, to which they are resized.
+
+    Returns:
+        Bytes (images, 3, size, size).
+
+    Raises:
+        FileError: one cannot be read.
     """
 
     def square(path: Path) -> Tensor:
@@ -38,38 +45,45 @@ def read_squares(paths: Sequence[Path], size: int) -> Tensor:
         return torch.stack([*pool.map(square, paths)])
 
 
-def augment_crops(shown: Tensor, reach: int) -> Tensor:
-    """Each image moved by up to `reach` cells, its edges mirrored, and half of them turned left to right.
+def augment_crops(batch: Tensor, shift: int) -> Tensor:
+    """Shift each image at random, its edges reflected, and flip half of them left to right.
 
-    Shape: (batch, channels, rows, columns) -> the same. Drawn by torch.
+    Args:
+        batch: (batch, channels, rows, columns).
+        shift: the furthest along each axis, in pixels.
+
+    Returns:
+        Images of the same shape.
     """
-    rows, columns = shown.shape[2:]
-    around = functional.pad(shown, (reach,) * 4, mode="reflect") if reach else shown
-    begins = torch.randint(0, 2 * reach + 1, (len(shown), 2)).tolist()
-    pieces = [
+    rows, columns = batch.shape[2:]
+    padded = functional.pad(batch, (shift,) * 4, mode="reflect") if shift else batch
+    begins = torch.randint(0, 2 * shift + 1, (len(batch), 2)).tolist()
+    crops = [
         image[:, top : top + rows, left : left + columns]
-        for image, (top, left) in zip(around, begins, strict=True)
+        for image, (top, left) in zip(padded, begins, strict=True)
     ]
-    turned = torch.rand(len(shown), 1, 1, 1, device=shown.device) < 0.5
-    moved = torch.stack(pieces)
-    return torch.where(turned, moved.flip(-1), moved)
+    flipped = torch.rand(len(batch), 1, 1, 1, device=batch.device) < 0.5
+    shifted = torch.stack(crops)
+    return torch.where(flipped, shifted.flip(-1), shifted)
 
 
 class ImageFolderDataModule(ImagesInMemory):
     """Images of a folder as batches (batch, 3, size, size) from 0 to 1, and their classes (batch,).
 
-    Attributes:
-        classes: after `setup`, their names, sorted.
-
     Args:
-        path: a folder with a folder for each class, or with train/ and test/ that hold them.
-        size: cells of a side; of each image the middle square is brought to it.
-        shift: the furthest that a training image moves up, down, left or right, in cells.
+        path: a folder with a folder for each class, or with train/ and test/ that have them.
+        size: pixels of a side, to which the square in the middle of each image is resized.
+        batch_size: images of a batch.
+        shift: the furthest that a training image is shifted up, down, left or right, in pixels.
         validation: share of each class that is not trained on; without a test/ as much again to test on.
         seed: of the split.
 
-    Raises: ValueError when a number is out of its range, in `setup` when there are no classes; FileError
-        there when a image cannot be read.
+    Attributes:
+        classes: after `setup`, their names, sorted.
+
+    Raises:
+        ValueError: a number is out of its range; in `setup`, there are no classes.
+        FileError: in `setup`, an image cannot be read.
     """
 
     drop_last = True
@@ -93,16 +107,17 @@ class ImageFolderDataModule(ImagesInMemory):
         self.sets: dict[str, TensorDataset] = {}
 
     def setup(self, stage: str | None = None) -> None:
+        """Read and split the images."""
         if self.sets:
             return
-        tested = (self.path / "test").is_dir()
-        shown, classes = self._read(self.path / "train" if tested else self.path)
-        cuts = (1 - self.validation, 1) if tested else (1 - 2 * self.validation, 1 - self.validation)
+        has_test = (self.path / "test").is_dir()
+        squares, classes = self._read(self.path / "train" if has_test else self.path)
+        cuts = (1 - self.validation, 1) if has_test else (1 - 2 * self.validation, 1 - self.validation)
         self.sets = {
-            part: TensorDataset(shown[where], classes[where])
+            part: TensorDataset(squares[where], classes[where])
             for part, where in split(classes, self.seed, cuts).items()
         }
-        if tested:
+        if has_test:
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
@@ -115,8 +130,8 @@ class ImageFolderDataModule(ImagesInMemory):
         return read_squares(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
 
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
-        """Bytes become numbers from 0 to 1; what is trained on is moved, a whole batch at once."""
-        shown, classes = batch[0].float() / 255, batch[1]
+        """Scale bytes to 0 to 1; augment training images, a whole batch at once."""
+        squares, classes = batch[0].float() / 255, batch[1]
         if self.trainer and self.trainer.training:
-            shown = augment_crops(shown, self.shift)
-        return [shown, classes]
+            squares = augment_crops(squares, self.shift)
+        return [squares, classes]

@@ -39,8 +39,8 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
         Feature maps of the content's shape.
 
     Source:
-        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", 2017,
-        equation 8.
+        Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
+        2017, equation 8.
     """
     (mean, deviation), (style_mean, style_deviation) = (
         instance_statistics(content),
@@ -83,7 +83,7 @@ class AdaIN(AnyStylePainter):
 
 
 def _mirror(backbone: VGG, n_halvings: int) -> nn.Sequential:
-    """The encoder backwards: nearest neighbours for poolings, no norms, which would undo what was exchanged."""
+    """The encoder backwards: nearest neighbours for poolings; no norms, which would undo the exchange."""
     layers: list[nn.Module] = []
     arguments = {"dims": 2, "padding_mode": "reflect", "norm": "none"}
     for in_channels, out_channels, enlarges in mirrored_layers(backbone, n_halvings):

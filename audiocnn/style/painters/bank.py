@@ -21,8 +21,8 @@ IDENTITY_SHARE = 0.5  # of the training steps: T = 2 in the paper's section 4.1
 class StyleBank(Painter):
     """A painter in one of its styles, or in a mixture of them, which may differ from region to region.
 
-    Encoder and decoder are the same for all styles; each style is a kernel of the bank. Without a style they give
-    the image back.
+    Encoder and decoder are the same for all styles; each style is a kernel of the bank. Without a style they
+    give the image back.
 
     Shape:
         (batch, 3, rows, columns) from 0 to 1 -> the same.

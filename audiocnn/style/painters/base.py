@@ -1,7 +1,8 @@
 """The contract of painters: networks that paint an image in a style in one pass.
 
-A painter says by `style_names` which styles it paints in, and paints by `paint`; `stylize` and `StyleTask` ask for
-nothing else. Another package's painter inherits `Painter` and registers with `models.painters.PAINTERS`.
+A painter says by `style_names` which styles it paints in, and paints by `paint`; `stylize` and `StyleTask`
+ask for nothing else. Another package's painter inherits `Painter` and registers with
+`models.painters.PAINTERS`.
 
 Conventions: images are (batch, 3, rows, columns) from 0 to 1.
 """
@@ -26,7 +27,8 @@ class Painter(InitArgs, nn.Module):
 
     Attributes:
         n_fixed: styles, the first by number, that training leaves as they are.
-        identity_share: share of the training steps in which it learns to give images back, painted in no style.
+        identity_share: share of the training steps in which it learns to give images back, painted in no
+            style.
     """
 
     n_fixed: int = 0
@@ -34,7 +36,7 @@ class Painter(InitArgs, nn.Module):
 
     @property
     def style_names(self) -> Sequence[str] | None:
-        """The styles that it knows, by name; empty for one of its own; None for any style, given as images."""
+        """Names of its styles; empty for one without a name; None for any style, given as an image."""
         return None
 
     @property
@@ -78,7 +80,7 @@ class Painter(InitArgs, nn.Module):
         return self.paint(content, styles, weights, masks)
 
     def load_encoder(self, backbone: nn.Module) -> None:
-        """Take the weights of the network that the losses are computed with, if its encoder is one of the same shape.
+        """Take the weights of the loss network, for an encoder of the same shape.
 
         Args:
             backbone: of the loss network.

@@ -22,13 +22,13 @@ class TransferNet(Painter):
         (batch, 3, rows, columns) from 0 to 1 -> the same.
 
     Source:
-        Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016; instance
-        norms: Ulyanov, Vedaldi, Lempitsky, "Instance normalization: the missing ingredient for fast stylization",
-        2016.
+        Johnson, Alahi, Li, "Perceptual losses for real-time style transfer and super-resolution", 2016;
+        instance norms: Ulyanov, Vedaldi, Lempitsky, "Instance normalization: the missing ingredient for fast
+        stylization", 2016.
 
     Differs:
-        Narrower. Enlarged by nearest neighbours, which leaves no checkerboard. Reflected at the edges in all layers:
-        with zeros a network learns to paint a frame.
+        Narrower. Enlarged by nearest neighbours, which leaves no checkerboard. Reflected at the edges in all
+        layers: with zeros a network learns to paint a frame.
 
     Args:
         width: channels of the first feature maps; the paper's network has 32.

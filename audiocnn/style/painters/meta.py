@@ -59,13 +59,13 @@ class MetaNet(AnyStylePainter):
         (batch, 3, rows, columns) from 0 to 1 -> the same.
 
     Source:
-        Shen, Yan, Zeng, "Neural style transfer via meta networks", 2018: means and deviations of VGG's feature maps,
-        a hidden layer, and from it the filters of the transfer network; covariances: Li et al., "Universal style
-        transfer via feature transforms", 2017.
+        Shen, Yan, Zeng, "Neural style transfer via meta networks", 2018: means and deviations of VGG's
+        feature maps, a hidden layer, and from it the filters of the transfer network; covariances: Li et al.,
+        "Universal style transfer via feature transforms", 2017.
 
     Differs:
-        The hypernetwork's input has covariances too. It predicts changes of kernels, in blocks that one small shared
-        generator makes (`blocks.hyper`), where the paper has a layer of weights for each filter.
+        The hypernetwork's input has covariances too. It predicts changes of kernels, in blocks that one small
+        shared generator makes (`blocks.hyper`), where the paper has a layer of weights for each filter.
 
     Args:
         backbone: the encoder, of which a copy up to the layer is kept; it does not learn.
@@ -158,7 +158,8 @@ class MetaNet(AnyStylePainter):
 def _with_gaussian(maps: Tensor, mean: Tensor, root: Tensor) -> Tensor:
     """Feature maps with this mean of their channels and this root of their covariance.
 
-    Shape: (batch, channels, rows, columns), (batch, channels), (batch, channels, channels) -> as the feature maps.
+    Shape: (batch, channels, rows, columns), (batch, channels), (batch, channels, channels) -> as the feature
+    maps.
     """
     exact = maps.flatten(2).double()
     own_mean, own_covariance = gaussian(compute_moments(exact))
@@ -174,7 +175,7 @@ def _power(covariance: Tensor, exponent: float) -> Tensor:
 
 
 def _with_colours(painted: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Images, in double precision, with this mean and covariance of their colours, with a gradient by the images.
+    """Images, in double precision, with this mean and covariance of their colours; they have a gradient.
 
     Shape: (batch, 3, rows, columns), (batch, 3), (batch, 3, 3) -> as the images.
     """
@@ -185,7 +186,7 @@ def _with_colours(painted: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
 
 
 def _root(colours: Tensor) -> Tensor:
-    """A triangular root: that by `_power` has no gradient where two values are the same, as of a grey image."""
+    """A triangular root: one by `_power` has no gradient where two eigenvalues are equal, as of grey images."""
     smallest = MIN_COLOUR_VARIANCE * colours.diagonal(dim1=1, dim2=2).mean(1) + MIN_GREY_VARIANCE
     return torch.linalg.cholesky(colours + smallest[:, None, None] * torch.eye(3).to(colours))
 

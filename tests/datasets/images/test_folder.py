@@ -81,5 +81,5 @@ def test_wrong_arguments(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="blue: no folders in it, expected one for each class"):
         ImageFolderDataModule(str(folder / "blue")).setup()
     (folder / "red" / "0.png").write_bytes(b"text")
-    with pytest.raises(FileError, match=r"0\.png: no picture"):
+    with pytest.raises(FileError, match=r"0\.png: no image"):
         ImageFolderDataModule(str(folder)).setup()
