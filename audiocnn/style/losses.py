@@ -13,14 +13,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-SMALLEST = 1e-8  # of a divisor: feature maps that are 0 everywhere have no size to be relative to
+SMALLEST = 1e-8  # of a divisor: feature maps that are 0 everywhere have no size
 EIGENVALUE = 1e-6  # added to eigenvalues whose root is taken, relative to the covariance's trace
 
 
 class Moments(NamedTuple):
-    """The first and second moments of feature maps over their positions, of which statistics of style are made.
+    """First and second moments of feature maps over their positions, from which statistics are computed.
 
     Those of an image are the sums of those of its tiles.
 
@@ -29,8 +30,8 @@ class Moments(NamedTuple):
         second_moment: the mean product of each two channels, (batch, channels, channels).
     """
 
-    mean: Tensor
-    second_moment: Tensor
+    mean: Float[Tensor, "batch channels"]
+    second_moment: Float[Tensor, "batch channels channels"]
 
 
 class Statistic(NamedTuple):
@@ -45,12 +46,14 @@ class Statistic(NamedTuple):
     distance: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor]
 
 
-def content_loss(maps: Tensor, target: Tensor) -> Tensor:
+def content_loss(
+    maps: Float[Tensor, "batch channels *positions"], target: Float[Tensor, "batch channels *positions"]
+) -> Float[Tensor, ""]:
     """Compute the squared difference of feature maps, relative to the target's square.
 
     Args:
-        maps: (batch, channels, ..., columns).
-        target: of the same shape.
+        maps: of an image.
+        target: those that it should have.
 
     Returns:
         A scalar, the mean of the batch.
@@ -61,13 +64,15 @@ def content_loss(maps: Tensor, target: Tensor) -> Tensor:
     return relative(_square(maps - target), _square(target))
 
 
-def compute_moments(maps: Tensor, weights: Tensor | float | None = None) -> Moments:
+def compute_moments(
+    maps: Float[Tensor, "batch channels *positions"],
+    weights: Float[Tensor, "#batch 1 *positions"] | float | None = None,
+) -> Moments:
     """Compute the moments of feature maps over their positions.
 
     Args:
-        maps: (batch, channels, ..., columns).
-        weights: of the positions, (batch, 1, ..., columns), or the same of each; when None the weights are
-            equal and their sum is 1.
+        maps: of images.
+        weights: of the positions, or one for all; when None the weights are equal and their sum is 1.
 
     Returns:
         The moments.
@@ -90,32 +95,34 @@ class _Products(torch.autograd.Function):
         return flat @ flat.transpose(1, 2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (flat,) = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (flat,), (gradient,) = ctx.saved_tensors, grad_outputs
         return (gradient + gradient.transpose(1, 2)).to(flat) @ flat
 
 
-def normalize_weights(shares: Tensor) -> Tensor:
+def normalize_weights(
+    shares: Float[Tensor, "batch 1 *positions"],
+) -> Float[Tensor, "batch 1 *positions"]:
     """Scale the shares of positions so that their sum is 1.
 
     Args:
-        shares: (batch, 1, ..., columns).
+        shares: 0 or more.
 
     Returns:
-        Weights of the same shape; all 0 where all shares are.
+        The weights; all 0 where all shares are.
     """
     axes = tuple(range(1, shares.ndim))
     return shares / shares.sum(axes, keepdim=True).clamp(min=SMALLEST)
 
 
-def gram(moments: Moments) -> tuple[Tensor]:
+def gram(moments: Moments) -> tuple[Float[Tensor, "batch channels channels"]]:
     """Return the Gram matrix.
 
     Args:
         moments: of feature maps.
 
     Returns:
-        The mean product of each two channels, (batch, channels, channels).
+        The mean product of each two channels.
 
     Source:
         Gatys et al. 2016, equation 3.
@@ -126,14 +133,16 @@ def gram(moments: Moments) -> tuple[Tensor]:
     return (moments.second_moment,)
 
 
-def mean_and_deviation(moments: Moments) -> tuple[Tensor, Tensor]:
+def mean_and_deviation(
+    moments: Moments,
+) -> tuple[Float[Tensor, "batch channels"], Float[Tensor, "batch channels"]]:
     """Compute the mean and standard deviation of each channel.
 
     Args:
         moments: of feature maps.
 
     Returns:
-        (batch, channels) each.
+        The means, and the deviations.
 
     Source:
         Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
@@ -143,25 +152,27 @@ def mean_and_deviation(moments: Moments) -> tuple[Tensor, Tensor]:
     return moments.mean, (variance.clamp(min=0) + SMALLEST).sqrt()
 
 
-def gaussian(moments: Moments) -> tuple[Tensor, Tensor]:
+def gaussian(
+    moments: Moments,
+) -> tuple[Float[Tensor, "batch channels"], Float[Tensor, "batch channels channels"]]:
     """Compute the parameters of the normal distribution with these moments.
 
     Args:
         moments: of feature maps.
 
     Returns:
-        Mean (batch, channels) and covariance (batch, channels, channels).
+        The mean and the covariance.
     """
     mean, second_moment = moments
     return mean, second_moment - mean[:, :, None] * mean[:, None]
 
 
-def relative(difference: Tensor, size: Tensor) -> Tensor:
+def relative(difference: Float[Tensor, "*batch"], size: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
     """Divide squared differences by the squares of the target.
 
     Args:
-        difference: sums of squared differences, (batch,).
-        size: sums of the target's squares, (batch,).
+        difference: sums of squared differences.
+        size: sums of the target's squares.
 
     Returns:
         A scalar, the mean of the batch.
@@ -169,8 +180,8 @@ def relative(difference: Tensor, size: Tensor) -> Tensor:
     return (difference / size.clamp(min=SMALLEST)).mean()
 
 
-def _square(values: Tensor) -> Tensor:
-    """The sum of squares of each of a batch, (batch,)."""
+def _square(values: Float[Tensor, "batch ..."]) -> Float[Tensor, " batch"]:
+    """The sum of squares of each of a batch."""
     return values.flatten(1).square().sum(1)
 
 
@@ -219,11 +230,11 @@ STATISTICS = {
 }
 
 
-def total_variation(image: Tensor) -> Tensor:
+def total_variation(image: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, ""]:
     """Compute the mean squared difference of neighbours along each axis, which is small in a smooth image.
 
     Args:
-        image: (batch, channels, ..., columns).
+        image: of one or two axes.
 
     Returns:
         A scalar.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from audiocnn.backbones.base import Backbone
@@ -37,7 +36,7 @@ class PerceptualLoss:
         self.extractor = Extractor(backbone, [*self.content_layers, *self.style_layers])
         self.statistic = choose(STATISTICS, statistic, "statistic")
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> PerceptualLoss:
         """Move the backbone to a device.
 
         Args:
@@ -50,11 +49,11 @@ class PerceptualLoss:
         return self
 
     @torch.no_grad()
-    def style_target(self, images: Tensor) -> Target:
+    def style_target(self, images: Float[Tensor, "batch 3 rows columns"]) -> Target:
         """Compute the statistics that images in this style have.
 
         Args:
-            images: of the style, (batch, 3, rows, columns).
+            images: of the style.
 
         Returns:
             The statistic of each style layer, one for each image.
@@ -64,16 +63,21 @@ class PerceptualLoss:
     def _statistics(self, maps: dict[int, Tensor]) -> Target:
         return [self.statistic.of(compute_moments(maps[layer])) for layer in self.style_layers]
 
-    def __call__(self, painted: Tensor, content: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self,
+        painted: Float[Tensor, "batch 3 rows columns"],
+        content: Float[Tensor, "batch 3 rows columns"],
+        target: Target,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Compute the content loss and the style loss, each the mean over its layers.
 
         Args:
-            painted: images (batch, 3, rows, columns).
-            content: what they are painted of, of the same shape.
+            painted: images.
+            content: the images that they are painted of.
             target: of `style_target`, for each image of the batch.
 
         Returns:
-            Scalars, the means of the batch.
+            The means of the batch.
         """
         with torch.no_grad():
             content_maps = self.extractor(content)

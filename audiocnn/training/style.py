@@ -87,8 +87,8 @@ class StyleTask(Task):
             self._image(choice[0])
 
     @property
-    def backbone(self) -> nn.Module:
-        """The painter, which learns: as `Task` has it."""
+    def backbone(self) -> nn.Module:  # pyright: ignore[reportIncompatibleVariableOverride] (it has no stages)
+        """The painter, all of whose layers learn at one rate."""
         return self.network
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -186,7 +186,7 @@ def _with_colours(painted: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
 
 
 def _root(colours: Tensor) -> Tensor:
-    """A triangular root: one by `_power` has no gradient where two eigenvalues are equal, as of grey images."""
+    """A triangular root: `_power` has no gradient where two eigenvalues are equal, as of grey images."""
     smallest = MIN_COLOUR_VARIANCE * colours.diagonal(dim1=1, dim2=2).mean(1) + MIN_GREY_VARIANCE
     return torch.linalg.cholesky(colours + smallest[:, None, None] * torch.eye(3).to(colours))
 
