@@ -21,10 +21,10 @@ from audiocnn.backbones.pretrained import pretrained
 from audiocnn.backbones.vgg import VGG, E
 from audiocnn.blocks.arguments import choose
 from audiocnn.images import Image
-from audiocnn.models import weights as shipped
 from audiocnn.models.base import Model
 from audiocnn.models.file import ModelError, read_model
 from audiocnn.models.image import ImageModel
+from audiocnn.models.load import find_model
 from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.optimise import Step, Style, optimise, resize_to_side
@@ -101,10 +101,10 @@ def stylize(
         (48, 64)
     """
     styles = [style] if isinstance(style, str | os.PathLike | Image) else [*style]
-    painter = None if model is None else _painter(model).to(device)
+    painter = None if model is None else read_model(find_model(model, "style"), Painter).to(device)
     if not styles and painter is None:
         raise ValueError("no style given, expected at least one")
-    check(len(styles), weights=weights, masks=masks, size=size, strength=strength)
+    check_arguments(len(styles), weights=weights, masks=masks, size=size, strength=strength)
     recolour = choose(COLOURS, colours, "colours")
     original = _read(content)
     pixels = _tensor(original, device)
@@ -149,15 +149,6 @@ def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[
     return extractor.to(device), options
 
 
-def _painter(model: str) -> Painter:
-    """The painter of a shipped name or a file; ModelError when it is none, or cannot be read."""
-    path = shipped.path(model)
-    if not path.exists():
-        known = ", ".join(shipped.names("style"))
-        raise ModelError(model, f"no such model, expected a file or one of {known}")
-    return read_model(path, Painter)
-
-
 @torch.no_grad()
 def _paint(
     painter: Painter,
@@ -174,7 +165,7 @@ def _paint(
     return painter.paint(content, resized, weights, masks)
 
 
-def check(
+def check_arguments(
     n_styles: int,
     *,
     weights: Sequence[float] = (),
@@ -223,11 +214,8 @@ def find_network(name: str) -> Network:
     if name in list_backbones(name, pretrained=True):
         published = backbone_family(name).weights[name]
         return Network(pretrained(name, in_channels=3)[0], published.mean, published.std)
-    path = shipped.path(name)
-    if not path.exists():
-        ours = (*shipped.names("images"), *shipped.names("notes", "labels"))
-        known = ", ".join(("random", *ours, *list_backbones(pretrained=True)))
-        raise ModelError(name, f"no such backbone, expected a model file or one of {known}")
+    others = ["random", *list_backbones(pretrained=True)]
+    path = find_model(name, "images", "notes", "labels", others=others)
     model = read_model(path, nn.Module)
     if isinstance(model, ImageModel):
         return Network(model.backbone, (0.0,), (1.0,))

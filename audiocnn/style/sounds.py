@@ -19,7 +19,7 @@ from audiocnn import audio
 from audiocnn.backbones.vgg import VGG
 from audiocnn.frontends.griffin_lim import HOPS, Spectra, loudest
 from audiocnn.style.extract import Extractor
-from audiocnn.style.images import Network, check, extractor_of, find_network
+from audiocnn.style.images import Network, check_arguments, extractor_of, find_network
 from audiocnn.style.optimise import Step, Style, optimise
 from audiocnn.style.options import StyleOptions
 
@@ -88,7 +88,7 @@ def stylize_sound(
     styles = cast(Sequence[Sound], [style] if single else style)
     if not styles:
         raise ValueError("no style given, expected at least one")
-    check(len(styles), weights=weights, strength=strength)
+    check_arguments(len(styles), weights=weights, strength=strength)
     waveforms, sample_rate = _read(content)
     torch.manual_seed(options.seed)  # also of random weights
     network = _find_network(backbone, Spectra(sample_rate, 1.0).n_bins)

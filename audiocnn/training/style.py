@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from audiocnn import files, images
 from audiocnn.blocks.arguments import choose
-from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.models.image import ImageModel
+from audiocnn.models.load import find_model
 from audiocnn.style.losses import STATISTICS, total_variation
 from audiocnn.style.optimise import resize_to_side
 from audiocnn.style.painters.base import Painter
@@ -77,7 +77,7 @@ class StyleTask(Task):
 
     def setup(self, stage: str) -> None:
         """Read the loss network and find the images of the styles."""
-        backbone = read_model(weights.path(self.loss_network), ImageModel).backbone
+        backbone = read_model(find_model(self.loss_network, "images"), ImageModel).backbone
         self.network.load_encoder(backbone)
         self.loss = PerceptualLoss(backbone, self.statistic)
         self.choices = [[*images.find_images(path)] for path in self.styles]
@@ -172,7 +172,7 @@ def _check_number(painter: Painter, n_styles: int) -> None:
 
 def _start_from(painter: Painter, path: str) -> None:
     """Gives a painter the weights of a file; FileError when it cannot be read or holds another painter."""
-    start = read_model(weights.path(path), nn.Module)
+    start = read_model(find_model(path, "style"), nn.Module)
     try:
         painter.start_from(start)
     except (ValueError, RuntimeError) as error:

@@ -104,7 +104,7 @@ def test_a_network_of_pitches_does_not() -> None:
 
 def test_no_such_backbone() -> None:
     with pytest.raises(
-        ModelError, match="no such backbone, expected a model file or one of random, vgg, genre"
+        ModelError, match=r"no such model, expected a file or one of random, alexnet, .*, genre, .*, vgg"
     ):
         painted(backbone="vgg99")
 
