@@ -1,10 +1,11 @@
 """Notes and parts <-> MIDI files: the one place that knows tempo, programs, the sustain pedal and pitch bend.
 
-Place in the flow: notes -> a MIDI file, the last step of a transcription; a MIDI file -> notes, the reference of
-an evaluation; a MIDI file -> parts, what `synthesis` plays. A `Part` is what one instrument plays, with its pedal;
-its notes are a table (notes, 4) with the columns `ONSET, OFFSET, MIDI, VELOCITY`: seconds, seconds, MIDI number,
-1 to 127. In a part, an offset is where the key is released; `sustain` extends it to where the pedal is. Reading
-follows every change of tempo. In files written here the tempo is constant: it places bar lines and moves no note.
+Place in the flow: notes -> a MIDI file, the last step of a transcription; a MIDI file -> notes, the reference
+of an evaluation; a MIDI file -> parts, what `synthesis` plays. A `Part` is what one instrument plays, with
+its pedal; its notes are a table (notes, 4) with the columns `ONSET, OFFSET, MIDI, VELOCITY`: seconds,
+seconds, MIDI number, 1 to 127. In a part, an offset is where the key is released; `sustain` extends it to
+where the pedal is. Reading follows every change of tempo. In files written here the tempo is constant: it
+places bar lines and moves no note.
 """
 
 import os
@@ -26,7 +27,7 @@ SAME_ONSET_S = 0.03  # two notes of one pitch this close are one
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # quarters a minute; MIDI holds none below 3.6
 TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute; pretty_midi reads up to 1e7 ticks, 2.9 h
 FINE_TICKS_PER_QUARTER = 9600  # of parts, which are rendered: 0.05 ms at 120 quarters a minute
-BEND_RANGE = 2.0  # semitones at MIDI's full bend of 8192, what synthesisers take without being told
+BEND_RANGE = 2.0  # semitones at MIDI's full bend of 8192, the default of synthesisers
 N_CHANNELS = 15  # MIDI's 16 without the drums'
 
 
@@ -82,7 +83,8 @@ def read_midi(path: Path) -> list[Note]:
         path: a MIDI file.
 
     Returns:
-        The notes in the order of their onsets, each with the offset at which it ends under the pedal (`sustain`).
+        The notes in the order of their onsets, each with the offset at which it ends under the pedal
+        (`sustain`).
     """
     notes = [
         Note(onset_s, offset_s, int(midi), int(velocity))
@@ -118,8 +120,8 @@ def _presses(instrument: pretty_midi.Instrument, end_s: float) -> np.ndarray:
 def sustain(notes: np.ndarray, pedal: np.ndarray) -> np.ndarray:
     """Extend notes to the offsets at which they end under the sustain pedal.
 
-    A note whose key is released while the pedal is down goes on until the pedal is up, and no longer than to the
-    next onset of its pitch.
+    A note whose key is released while the pedal is down goes on until the pedal is up, and no longer than to
+    the next onset of its pitch.
 
     Args:
         notes: (notes, 4), offsets where keys are released.
@@ -143,8 +145,8 @@ def sustain(notes: np.ndarray, pedal: np.ndarray) -> np.ndarray:
 def merge_notes(tables: list[np.ndarray]) -> np.ndarray:
     """Merge tables of notes into one in which no two notes of one pitch overlap.
 
-    Onsets within `SAME_ONSET_S` become one note, with the first onset, the last offset and the highest velocity;
-    else the earlier note ends where the later begins.
+    Onsets within `SAME_ONSET_S` become one note, with the first onset, the last offset and the highest
+    velocity; else the earlier note ends where the later begins.
 
     Args:
         tables: of several parts, each (notes, 4).
@@ -208,8 +210,8 @@ def write_midi(
         notes: in any order; those that would cut or bend each other go to tracks and channels of their own.
         path: where to.
         tempo: quarters a minute; it places bar lines.
-        pitch_bend: whether to write the notes' bends. Those beyond `BEND_RANGE` are limited to it; where more than
-            `N_CHANNELS` bent notes sound at once, they bend each other.
+        pitch_bend: whether to write the notes' bends. Those beyond `BEND_RANGE` are limited to it; where more
+            than `N_CHANNELS` bent notes sound at once, they bend each other.
 
     Raises:
         ValueError: the tempo is out of range.

@@ -20,9 +20,7 @@ from audiocnn.synthesis import performance
 
 SAMPLE_RATE = 16_000
 SYNTHESIS_RATE = 44_100
-AUDIBLE_DB = (
-    -45.0
-)  # below a note's loudest moment; at -30 plucked strings were taken to end while still heard
+AUDIBLE_DB = -45.0  # of a note's loudest moment; at -30 plucked strings ended while they were audible
 PROBE_STEP = 3  # semitones between the keys that are tried
 PROBE_S = 3.0  # a key is held so long, then PROBE_REST_S go by
 PROBE_REST_S = 1.0
@@ -43,7 +41,15 @@ class Reverb:
 
 
 def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None) -> np.ndarray:
-    """Returns the sound of the parts, time 0 at time 0; without reverb they are dry.
+    """Synthesise parts with FluidSynth.
+
+    Args:
+        parts: at most 15 that are not drums.
+        soundfont: a General MIDI soundfont (.sf2, .sf3).
+        reverb: None leaves the sound dry.
+
+    Returns:
+        The sound at 16 kHz (samples,), time 0 at time 0.
 
     Raises:
         RenderError: the soundfont is missing or fluidsynth failed.
@@ -72,28 +78,43 @@ def _settings(reverb: Reverb | None) -> dict[str, float]:
     }
     if reverb is None:
         return settings | {"reverb.active": 0}
-    room = {"reverb.room-size": reverb.room_size, "reverb.level": reverb.level, "reverb.damp": reverb.damp}
-    return settings | {"reverb.active": 1} | room
+    values = {"reverb.room-size": reverb.room_size, "reverb.level": reverb.level, "reverb.damp": reverb.damp}
+    return settings | {"reverb.active": 1} | values
 
 
 @cache
-def audible_s(soundfont: Path, program: int) -> np.ndarray:
-    """Returns how long each key sounds while held: (128 keys,) in seconds, 0 where the program has no sound.
+def measure_audible_s(soundfont: Path, program: int) -> np.ndarray:
+    """Measure how long each key of a program sounds while it is held.
 
     Plucked and struck sounds die away in their time; what still sounds after `PROBE_S` has no limit (inf).
+
+    Args:
+        soundfont: a General MIDI soundfont.
+        program: counted from 0.
+
+    Returns:
+        (128 keys,) in seconds, 0 where the program has no sound.
     """
     keys = np.arange(performance.LOWEST, performance.HIGHEST + 1, PROBE_STEP)
     onsets = np.arange(len(keys)) * (PROBE_S + PROBE_REST_S)
     notes = np.column_stack([onsets, onsets + PROBE_S, keys, np.full(len(keys), 100)])
     sound = synthesise([Part(notes, program=program)], soundfont)
     floor = np.abs(sound).max() * 10 ** (-60 / 20)
-    limits = [sounding_s(sound[round(onset_s * SAMPLE_RATE) :], floor) for onset_s in onsets]
+    limits = [measure_decay_s(sound[round(onset_s * SAMPLE_RATE) :], floor) for onset_s in onsets]
     nearest = np.abs(np.arange(128)[:, None] - keys).argmin(axis=1)
     return np.array(limits)[nearest]
 
 
-def sounding_s(sound: np.ndarray, floor: float) -> float:
-    """Returns how long a note held for `PROBE_S` is heard: 0 if never above the floor, inf if to its end."""
+def measure_decay_s(sound: np.ndarray, floor: float) -> float:
+    """Measure how long a note that is held for `PROBE_S` sounds.
+
+    Args:
+        sound: from its onset on, at 16 kHz.
+        floor: level that it must exceed to sound at all.
+
+    Returns:
+        Seconds: 0 if it is never above the floor, inf if it sounds to the end of `PROBE_S`.
+    """
     window, n_held = round(WINDOW_S * SAMPLE_RATE), round(PROBE_S * SAMPLE_RATE)
     held = np.zeros(n_held // window * window, np.float32)
     held[: len(sound[: len(held)])] = np.abs(sound[: len(held)])
@@ -104,8 +125,16 @@ def sounding_s(sound: np.ndarray, floor: float) -> float:
     return float("inf") if last == len(envelope) - 1 else (last + 1) * WINDOW_S
 
 
-def heard(notes: np.ndarray, limits_s: np.ndarray) -> np.ndarray:
-    """Returns the notes (notes, 4) that sound at all, no longer than their keys (128,) do."""
+def limit_to_audible(notes: np.ndarray, limits_s: np.ndarray) -> np.ndarray:
+    """Limit notes to the time that their keys sound.
+
+    Args:
+        notes: (notes, 4), left as they are.
+        limits_s: of each key (128,), as of `measure_audible_s`.
+
+    Returns:
+        The notes that sound at all, no longer than their keys do.
+    """
     limit = limits_s[notes[:, MIDI].astype(int)]
     notes = notes.copy()
     notes[:, OFFSET] = np.minimum(notes[:, OFFSET], notes[:, ONSET] + limit)

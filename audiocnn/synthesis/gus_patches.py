@@ -28,8 +28,14 @@ class Wave:
     waveform: np.ndarray
 
 
-def read(path: Path) -> list[Wave]:
-    """Returns the waves of a patch.
+def read_patch(path: Path) -> list[Wave]:
+    """Read the waves of a patch.
+
+    Args:
+        path: of a .pat file.
+
+    Returns:
+        Its waves, those that loop repeated.
 
     Raises:
         ValueError: not a patch, or cut short.
@@ -65,7 +71,7 @@ def _wave(fields: tuple, data: bytes) -> Wave:
 
 
 def _held(samples: np.ndarray, start: int, end: int, length: int, turns: int) -> np.ndarray:
-    """Returns a wave whose loop is repeated until it has the length, if it has not."""
+    """Return a wave whose loop is repeated until it has the length, if it has not."""
     loop = samples[start:end]
     if not len(loop) or len(samples) >= length:
         return samples

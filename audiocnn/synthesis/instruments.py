@@ -1,7 +1,7 @@
 """MIDI files -> rendered clips whose instruments are known: recordings and a manifest of them.
 
-Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in the manifest as pieces of
-`PIECE_S`, each with the instruments that are heard in it for `HEARD_S` or more, by the level of their sound.
+Rate: 16 kHz mono, rendered as by `render`. Count: excerpts of `EXCERPT_S`, in the manifest as segments
+of `SEGMENT_S`, each with the instruments that are audible in it for `MIN_AUDIBLE_S` or more, by their level.
 Split rule: as `render`'s, by song, and validation has soundfonts of its own. Half of the excerpts are of one
 instrument alone, some of them of long single notes or a bank's recordings as they are; each instrument is as
 likely. More of such recordings can be asked for. Each instrument of a mix has a soundfont or a bank of
@@ -22,14 +22,14 @@ from audiocnn.synthesis import fluidsynth, performance, recipes, render, sampler
 
 SAMPLE_RATE = 16_000
 EXCERPT_S = 18.0
-PIECE_S = 3.0
-HEARD_S = 0.3
-WINDOW_S = 0.05  # of the envelopes that tell what is heard
-FAINT = 10 ** (-35 / 20)  # a part is not heard where it is softer than its own loudest moment by so much
-MASKED = 10 ** (-20 / 20)  # nor where it is softer than the mix by so much
+SEGMENT_S = 3.0
+MIN_AUDIBLE_S = 0.3
+WINDOW_S = 0.05  # of the envelopes by which a part is audible
+FAINT = 10 ** (-35 / 20)  # a part is inaudible where it is softer than its own loudest moment by this
+MASKED = 10 ** (-20 / 20)  # or softer than the mix by this
 SOLO_SHARE = 0.5
 LONG_NOTES_SHARE = 0.3  # of excerpts of one instrument
-TAKES_SHARE = 0.5  # of excerpts of one bank
+RECORDINGS_SHARE = 0.5  # of excerpts of one bank
 RESTS_S = (0.8, 3.0)  # the longest between a bank's recordings, where more of them are asked for
 SUNG_SHARE = 0.6  # of voices; the others are the soundfonts' choirs
 SOUNDFONTS_SHARE = 2.0  # of an instrument's sounds, where each of its banks has 1
@@ -79,37 +79,43 @@ class Excerpt:
 
     @property
     def labels(self) -> Path:
-        """What is heard in each piece, a line each: written last, so that where it stands, all does."""
+        """The labels of each segment, a line each: written last, so that where they are, all is."""
         return self.stem.with_name(self.stem.name + ".txt")
 
     def run(self) -> None:
-        """Renders the recording and what is heard in it."""
+        """Render the recording and label its segments."""
         rng = np.random.default_rng(self.seed)
         layers = {name: _levelled(sound, rng) for name, sound in self._sounds(rng)}
         total = np.sum(list(layers.values()), axis=0)
         path = self.stem.with_name(self.stem.name + ".flac")
-        audio.save(path, render.at_some_level(total, rng), SAMPLE_RATE)
-        pieces = heard({name: envelope(layer) for name, layer in layers.items()}, envelope(total))
+        audio.save(path, render.randomise_level(total, rng), SAMPLE_RATE)
+        labels = label_segments(
+            {name: compute_envelope(layer) for name, layer in layers.items()}, compute_envelope(total)
+        )
         with files.write_atomically(self.labels) as partial:
-            partial.write_text("\n".join(pieces), encoding="utf-8")
+            partial.write_text("\n".join(labels), encoding="utf-8")
 
     def _sounds(self, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-        """Returns the names and sounds of what plays."""
+        """Return the names and sounds of what plays."""
         if self.song is None:
-            name, source = drawn_bank(rng, self.banks)
-            return [(name, sampler.bank(source).takes(EXCERPT_S, rng, float(rng.choice(RESTS_S))))]
+            name, source = draw_bank(rng, self.banks)
+            return [
+                (name, sampler.load_bank(source).draw_recordings(EXCERPT_S, rng, float(rng.choice(RESTS_S))))
+            ]
         reverb = fluidsynth.Reverb(*rng.uniform((0, 0, 0), (1, 0.8, 1))) if rng.uniform() < 0.6 else None
         return [
             (name, _sound(name, part, source, rng, reverb))
-            for name, part, source in arranged(midi.read_parts(self.song), rng, self.soundfonts, self.banks)
+            for name, part, source in draw_arrangement(
+                midi.read_parts(self.song), rng, self.soundfonts, self.banks
+            )
         ]
 
     def rows(self) -> list[tuple]:
-        """Returns the recording's rows of the manifest."""
+        """Return the recording's rows of the manifest."""
         split, group = self.stem.parent.name, (self.song or self.stem).stem
         return [
-            (f"{split}/{self.stem.name}.flac", heard, i * PIECE_S, (i + 1) * PIECE_S, split, group)
-            for i, heard in enumerate(self.labels.read_text(encoding="utf-8").split("\n"))
+            (f"{split}/{self.stem.name}.flac", labels, i * SEGMENT_S, (i + 1) * SEGMENT_S, split, group)
+            for i, labels in enumerate(self.labels.read_text(encoding="utf-8").split("\n"))
         ]
 
 
@@ -124,11 +130,9 @@ def prepare_instruments(
     seed: int = 0,
     workers: int = 2,
     without: Sequence[Path] = (),
-    takes_hours: float = 0.0,
+    recordings_hours: float = 0.0,
 ) -> int:
-    """Returns the number of recordings rendered to OUT/{train,validation}, and writes OUT/manifest.csv.
-
-    Those that are there already are skipped.
+    """Render recordings to OUT/{train,validation} and write OUT/manifest.csv, without those already there.
 
     Args:
         midi_folder: songs, found recursively.
@@ -143,14 +147,17 @@ def prepare_instruments(
         workers: processes.
         without: folders of recordings in which no instrument plays, such as those of `data prepare speech`,
             which train to name none.
-        takes_hours: of train besides: the banks' recordings as they are, each instrument for as long.
+        recordings_hours: of train besides: the banks' recordings as they are, each instrument for as long.
+
+    Returns:
+        The number of recordings rendered.
 
     Raises:
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
         ValueError: no songs or no soundfonts.
     """
-    render.check(soundfonts)
-    split = render.split_by_song(render.songs(Path(midi_folder)))
+    render.check_soundfonts(soundfonts)
+    split = render.split_by_song(render.find_songs(Path(midi_folder)))
     fonts = {"train": tuple(soundfonts), "validation": tuple(validation_soundfonts) or tuple(soundfonts)}
     excerpts = []
     for index, (name, length) in enumerate((("train", hours), ("validation", validation_hours))):
@@ -161,33 +168,50 @@ def prepare_instruments(
         for number in range(round(length * 3600 / EXCERPT_S)):
             song = split[name][order[number % len(order)]]
             excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
-    for number in range(round(takes_hours * 3600 / EXCERPT_S) if banks else 0):
+    for number in range(round(recordings_hours * 3600 / EXCERPT_S) if banks else 0):
         stem = Path(out, "train", f"takes_{number:05d}")
         excerpts.append(Excerpt(stem, None, (seed, 2, number), (), tuple(banks)))
     todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
-    render.run([excerpt.run for excerpt in todo], workers)
+    render.run_jobs([excerpt.run for excerpt in todo], workers)
     with files.write_atomically(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("path", "labels", "start", "end", "split", "group"))
         table.writerows(row for excerpt in excerpts for row in excerpt.rows())
         table.writerows(
-            row for folder in without for path in audio.find_recordings(folder) for row in unlabelled(path)
+            row
+            for folder in without
+            for path in audio.find_recordings(folder)
+            for row in list_unlabelled(path)
         )
     return len(todo)
 
 
-def unlabelled(path: Path) -> list[tuple]:
-    """Returns a recording's rows of the manifest where nothing is heard that has a label."""
-    n_pieces = int(audio.read_duration_s(path) / PIECE_S)
-    return [(path.resolve(), "", i * PIECE_S, (i + 1) * PIECE_S, "train", path.stem) for i in range(n_pieces)]
+def list_unlabelled(path: Path) -> list[tuple]:
+    """List a recording in which no instrument plays, as rows of the manifest.
+
+    Returns:
+        A row for each of its segments.
+    """
+    n_segments = int(audio.read_duration_s(path) / SEGMENT_S)
+    return [
+        (path.resolve(), "", i * SEGMENT_S, (i + 1) * SEGMENT_S, "train", path.stem)
+        for i in range(n_segments)
+    ]
 
 
-def arranged(
+def draw_arrangement(
     parts: list[Part], rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]
 ) -> list[tuple[str, Part | None, Path]]:
-    """Returns which instruments play, what, and by which soundfont or bank: one alone, or two to five.
+    """Draw which instruments play, what, and by which soundfont or bank: one alone, or two to five.
 
-    None is what a bank's recordings are by themselves.
+    Args:
+        parts: of a song.
+        rng: draws everything that is random.
+        soundfonts: General MIDI soundfonts.
+        banks: of recorded notes.
+
+    Returns:
+        Name, part and source of each; without a part it is a bank's recordings as they are.
     """
     parts = [performance.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = recipes.random_excerpt(parts, rng, EXCERPT_S)
@@ -200,28 +224,36 @@ def arranged(
     arrangement = []
     for i, name in enumerate(map(str, names)):
         source = _source(name, rng, soundfonts, banks)
-        if alone and source in banks and rng.uniform() < TAKES_SHARE:
+        if alone and source in banks and rng.uniform() < RECORDINGS_SHARE:
             return [(name, None, source)]
-        program = recipes.program_of(source) if source in banks else None
+        program = recipes.parse_program(source) if source in banks else None
         part = _part(name, parts[order[i % len(parts)]], program, rng, semitones, long_notes)
         arrangement.append((name, part, source))
     return arrangement
 
 
-def drawn_bank(rng: np.random.Generator, banks: Sequence[Path]) -> tuple[str, Path]:
-    """Returns an instrument that has a bank, and one of its banks."""
+def draw_bank(rng: np.random.Generator, banks: Sequence[Path]) -> tuple[str, Path]:
+    """Draw an instrument that has a bank, and one of its banks.
+
+    Args:
+        rng: draws everything that is random.
+        banks: of recorded notes.
+
+    Returns:
+        The instrument and the bank.
+    """
     fitting = {name: _banks_of(name, banks) for name in INSTRUMENTS}
     name = str(rng.choice([name for name, chosen in fitting.items() if chosen]))
     return name, fitting[name][int(rng.integers(len(fitting[name])))]
 
 
 def _banks_of(name: str, banks: Sequence[Path]) -> list[Path]:
-    """Returns those of an instrument."""
-    return [bank for bank in banks if recipes.program_of(bank) in INSTRUMENTS[name]]
+    """Return those of an instrument."""
+    return [bank for bank in banks if recipes.parse_program(bank) in INSTRUMENTS[name]]
 
 
 def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]) -> Path:
-    """Returns one of the banks of an instrument, or a soundfont."""
+    """Return one of the banks of an instrument, or a soundfont."""
     fitting = _banks_of(name, banks)
     if rng.uniform() < len(fitting) / (len(fitting) + SOUNDFONTS_SHARE):
         return fitting[int(rng.integers(len(fitting)))]
@@ -231,18 +263,27 @@ def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], ban
 def _part(
     name: str, part: Part, program: int | None, rng: np.random.Generator, semitones: int, long_notes: bool
 ) -> Part:
-    """Returns what an instrument plays, of a song's part or of its rhythm alone."""
+    """Return what an instrument plays, of a song's part or of its rhythm alone."""
     if name == DRUMS:
-        return beat(EXCERPT_S, rng, KIT if rng.uniform() < 0.8 else PERCUSSION)
+        return draw_beat(EXCERPT_S, rng, KIT if rng.uniform() < 0.8 else PERCUSSION)
     part = replace(part, program=int(rng.choice(INSTRUMENTS[name])) if program is None else program)
     if long_notes:
-        return slow(part.program, EXCERPT_S, rng)
-    return recipes.played(part, semitones, rng)
+        return draw_long_notes(part.program, EXCERPT_S, rng)
+    return recipes.perform(part, semitones, rng)
 
 
-def slow(program: int, length_s: float, rng: np.random.Generator) -> Part:
-    """Returns single notes of 0.5 to 4 s from all over an instrument's range, with rests between."""
-    lowest, highest = recipes.range_of(program)
+def draw_long_notes(program: int, length_s: float, rng: np.random.Generator) -> Part:
+    """Draw single notes of 0.5 to 4 s from all over an instrument's range, with rests between.
+
+    Args:
+        program: counted from 0.
+        length_s: of the part.
+        rng: draws everything that is random.
+
+    Returns:
+        The part.
+    """
+    lowest, highest = recipes.get_range(program)
     rows, now_s = [], 0.1
     while now_s < length_s:
         held_s = float(np.exp(rng.uniform(np.log(0.5), np.log(4))))
@@ -251,8 +292,17 @@ def slow(program: int, length_s: float, rng: np.random.Generator) -> Part:
     return Part(np.array(rows, float), program=program)
 
 
-def beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Part:
-    """Returns a bar of sixteen steps of drums, drawn once and repeated with small changes."""
+def draw_beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Part:
+    """Draw a bar of sixteen steps of drums, and repeat it with small changes.
+
+    Args:
+        length_s: of the part.
+        rng: draws everything that is random.
+        kit: how likely each step is, by key, as `KIT`.
+
+    Returns:
+        The part.
+    """
     step_s = rng.uniform(0.08, 0.2)
     keys = np.array(list(kit))
     chosen = rng.uniform(size=len(keys)) < 0.6
@@ -275,39 +325,49 @@ def beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) -> Pa
 def _sound(
     name: str, part: Part | None, source: Path, rng: np.random.Generator, reverb: fluidsynth.Reverb | None
 ) -> np.ndarray:
-    """Returns a part's sound, or recordings of a bank as they are."""
+    """Return a part's sound, or recordings of a bank as they are."""
     if part is None:
-        return sampler.bank(source).takes(EXCERPT_S, rng)
+        return sampler.load_bank(source).draw_recordings(EXCERPT_S, rng)
     if source.suffix in SOUNDFONTS:
         if name == VOICE and rng.uniform() < SUNG_SHARE:
             return singing.sing(part.notes, rng)
         return fluidsynth.synthesise([part], source, reverb)
-    return sampler.bank(source).play(midi.sustain(part.notes, part.pedal))[0]
+    return sampler.load_bank(source).play(midi.sustain(part.notes, part.pedal))[0]
 
 
 def _levelled(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns `EXCERPT_S` of a part, its louder moments (nine in ten are softer) at a random level."""
+    """Return `EXCERPT_S` of a part, its louder moments (nine in ten are softer) at a random level."""
     layer = np.zeros(round(EXCERPT_S * SAMPLE_RATE), np.float32)
     layer[: len(waveform)] = waveform[: len(layer)]
-    loudness = np.quantile(envelope(layer), 0.9)
+    loudness = np.quantile(compute_envelope(layer), 0.9)
     return layer * np.float32(10 ** (rng.normal(0, LOUDNESS_DB) / 20) / max(loudness, 1e-6))
 
 
-def envelope(waveform: np.ndarray) -> np.ndarray:
-    """Returns the level (root mean square) of each `WINDOW_S`: (windows,)."""
+def compute_envelope(waveform: np.ndarray) -> np.ndarray:
+    """Compute the level of a waveform.
+
+    Args:
+        waveform: (samples,) at 16 kHz.
+
+    Returns:
+        The root mean square of each `WINDOW_S` (windows,).
+    """
     n_window = round(WINDOW_S * SAMPLE_RATE)
     windows = waveform[: len(waveform) // n_window * n_window].reshape(-1, n_window)
     return np.sqrt(np.square(windows).mean(axis=1) + 1e-20)
 
 
-def heard(layers: dict[str, np.ndarray], total: np.ndarray) -> list[str]:
-    """Returns, for each piece of a mix, the names of what is heard in it, joined by `|`.
+def label_segments(layers: dict[str, np.ndarray], total: np.ndarray) -> list[str]:
+    """Label each segment of a mix with the instruments that are audible in it.
 
     Args:
         layers: envelopes of what was mixed, by name.
         total: the envelope of the mix.
+
+    Returns:
+        The names of each segment, joined by `|`.
     """
-    n_piece = round(PIECE_S / WINDOW_S)
+    n_segment = round(SEGMENT_S / WINDOW_S)
     audible = {
         name: (layer > layer.max() * FAINT) & (layer > total * MASKED) for name, layer in layers.items()
     }
@@ -316,8 +376,8 @@ def heard(layers: dict[str, np.ndarray], total: np.ndarray) -> list[str]:
             sorted(
                 name
                 for name, windows in audible.items()
-                if windows[start : start + n_piece].sum() * WINDOW_S >= HEARD_S
+                if windows[start : start + n_segment].sum() * WINDOW_S >= MIN_AUDIBLE_S
             )
         )
-        for start in range(0, len(total) - n_piece + 1, n_piece)
+        for start in range(0, len(total) - n_segment + 1, n_segment)
     ]

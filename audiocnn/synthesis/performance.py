@@ -1,7 +1,7 @@
 """Parts -> the same music played otherwise: cut, moved, stretched, and with a player's imprecision.
 
-Place in the flow: MIDI file -> `midi.Part` -> here -> sound. What is random is drawn from the generator that is
-handed in, so a seed repeats it.
+Place in the flow: MIDI file -> `midi.Part` -> here -> sound. What is random is drawn from the generator that
+is handed in, so a seed repeats it.
 """
 
 from dataclasses import replace

@@ -51,7 +51,7 @@ class Recipe:
     touch: tuple[float, float]  # of recorded notes: release_s, dynamics
 
 
-def draw(
+def draw_recipe(
     parts: list[Part],
     rng: np.random.Generator,
     programs: Literal["piano", "any"],
@@ -59,7 +59,19 @@ def draw(
     banks: Sequence[Path],
     length_s: float,
 ) -> Recipe:
-    """Returns a recipe for an excerpt of a song, at most length_s long."""
+    """Draw a recipe for an excerpt of a song.
+
+    Args:
+        parts: of the song.
+        rng: draws everything that is random.
+        programs: `piano` plays all on one piano, `any` each part on an instrument of its own.
+        soundfonts: General MIDI soundfonts.
+        banks: of recorded notes.
+        length_s: of the excerpt at most.
+
+    Returns:
+        The recipe.
+    """
     parts = [performance.stretch(part, 1 / rng.uniform(0.8, 1.25)) for part in parts if not part.is_drum]
     parts = random_excerpt(parts, rng, length_s - 1)
     parts = _arrange_piano(parts, rng) if programs == "piano" else _arrange_any(parts, rng)
@@ -68,7 +80,7 @@ def draw(
     chosen = [_bank_for(part, rng, programs, banks) for part in parts]
     played = [part for part, bank in zip(parts, chosen, strict=True) if bank is None]
     if programs == "any" and played and rng.uniform() < DRUMS_SHARE:
-        played.append(drums(max(part.notes[:, OFFSET].max() for part in played), rng))
+        played.append(draw_drums(max(part.notes[:, OFFSET].max() for part in played), rng))
     return Recipe(
         soundfonts[int(rng.integers(len(soundfonts)))],
         tuple(played),
@@ -79,7 +91,16 @@ def draw(
 
 
 def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float) -> list[Part]:
-    """Returns length_s from an onset on; every onset that leaves so much is as likely."""
+    """Cut an excerpt that begins at an onset; every onset that leaves so much is as likely.
+
+    Args:
+        parts: of a song.
+        rng: draws everything that is random.
+        length_s: of the excerpt.
+
+    Returns:
+        The parts that have notes in it.
+    """
     onsets = np.unique(np.concatenate([part.notes[:, ONSET] for part in parts]))
     end_s = max(part.notes[:, OFFSET].max() for part in parts)
     early = onsets[onsets <= max(end_s - length_s, onsets[0])]
@@ -87,15 +108,15 @@ def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float)
 
 
 def _arrange_piano(parts: list[Part], rng: np.random.Generator) -> list[Part]:
-    """Returns one piano part: of all that is there, or of the part with the most notes."""
+    """Return one piano part: of all that is there, or of the part with the most notes."""
     fullest = max(parts, key=lambda part: len(part.notes))
     whole = len(parts) == 1 or rng.uniform() < 0.6
     notes = midi.merge_notes([part.notes for part in parts]) if whole else midi.merge_notes([fullest.notes])
     pedal = max((part.pedal for part in parts), key=len)
     part = Part(notes, pedal, int(rng.choice(PIANOS, p=PIANO_WEIGHTS)))
-    part = performance.transpose(doubled(part, rng), _semitones(part, rng))
+    part = performance.transpose(double_octaves(part, rng), _semitones(part, rng))
     if rng.uniform() < SCATTERED_SHARE:
-        part = scattered(part, rng)
+        part = scatter_pitches(part, rng)
     part = performance.articulate(part, rng.uniform(0.6, 1.05))
     part = performance.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(35, 95), rng.uniform(2, 14))
     part = replace(part, notes=midi.merge_notes([part.notes]))
@@ -108,7 +129,7 @@ def _arrange_piano(parts: list[Part], rng: np.random.Generator) -> list[Part]:
 
 
 def _arrange_any(parts: list[Part], rng: np.random.Generator) -> list[Part]:
-    """Returns up to four parts, each for an instrument of its own; half of the time one part alone."""
+    """Return up to four parts, each for an instrument of its own; half of the time one part alone."""
     style = rng.uniform()
     melody = max(parts, key=lambda part: part.notes[:, MIDI].mean())
     chords = max(parts, key=lambda part: len(part.notes))
@@ -120,24 +141,33 @@ def _arrange_any(parts: list[Part], rng: np.random.Generator) -> list[Part]:
     else:
         parts = [replace(part, program=int(rng.choice(PITCHED))) for part in parts[:4]]
     semitones = _semitones(melody, rng)
-    return [played(part, semitones, rng) for part in parts]
+    return [perform(part, semitones, rng) for part in parts]
 
 
-def played(part: Part, semitones: int, rng: np.random.Generator) -> Part:
-    """Returns a part in its instrument's range, as its player would give it."""
-    part = in_range(replace(part, notes=part.notes + np.array([0, 0, semitones, 0])))
+def perform(part: Part, semitones: int, rng: np.random.Generator) -> Part:
+    """Bring a part into its instrument's range and play it as a player would.
+
+    Args:
+        part: with its program.
+        semitones: that it is transposed by before.
+        rng: draws everything that is random.
+
+    Returns:
+        The part.
+    """
+    part = fit_to_range(replace(part, notes=part.notes + np.array([0, 0, semitones, 0])))
     if rng.uniform() < SCATTERED_SHARE:
-        part = scattered(part, rng, *range_of(part.program))
+        part = scatter_pitches(part, rng, *get_range(part.program))
     part = performance.articulate(part, rng.uniform(0.6, 1.05))
     if part.program in GUITARS or rng.uniform() < 0.1:
-        part = strummed(part, rng.uniform(0, 0.025))
+        part = strum(part, rng.uniform(0, 0.025))
     part = performance.humanise(part, rng, rng.uniform(0, 0.012), rng.uniform(45, 105), rng.uniform(2, 12))
     notes = midi.merge_notes([part.notes])
     return replace(part, notes=notes, pedal=part.pedal if part.program in PEDALLED else part.pedal[:0])
 
 
 def _semitones(part: Part, rng: np.random.Generator) -> int:
-    """Returns a transposition by -5..6 that keeps the part on the keys, where one does."""
+    """Return a transposition by -5..6 that keeps the part on the keys, where one does."""
     low, high = part.notes[:, MIDI].min(), part.notes[:, MIDI].max()
     allowed = [
         step
@@ -148,34 +178,54 @@ def _semitones(part: Part, rng: np.random.Generator) -> int:
 
 
 def _bank_for(part: Part, rng: np.random.Generator, programs: str, banks: Sequence[Path]) -> Path | None:
-    """Returns a bank that plays the part, or None for the soundfont.
+    """Return a bank that plays the part, or None for the soundfont.
 
     With "piano" every bank is a piano; else a bank plays only what its name's program says.
     """
     if programs == "any":
-        banks = [bank for bank in banks if program_of(bank) == part.program]
+        banks = [bank for bank in banks if parse_program(bank) == part.program]
     if not banks or rng.uniform() >= SAMPLED_SHARE[programs]:
         return None
     return banks[int(rng.integers(len(banks)))]
 
 
-def program_of(bank: Path) -> int | None:
-    """Returns 24 for `025-Acoustic Guitar.sfz` and `024_Nylon_Guitar.pat`, None for a name without a number.
+def parse_program(bank: Path) -> int | None:
+    """Return the program that a bank's name begins with, counted from 0.
 
-    Patches count from 0, as their own names do.
+    24 for `025-Acoustic Guitar.sfz` and `024_Nylon_Guitar.pat`: patches count from 0, as their own names do.
+
+    Args:
+        bank: its path.
+
+    Returns:
+        The program, None for a name without a number.
     """
     match = re.match(r"\d{3}(?=[-_ .]|$)", bank.name)
     return int(match[0]) - (bank.suffix != ".pat") if match else None
 
 
-def range_of(program: int) -> tuple[int, int]:
-    """Returns the lowest and highest key of a program, MIDI numbers."""
+def get_range(program: int) -> tuple[int, int]:
+    """Return the range of a program.
+
+    Args:
+        program: counted from 0.
+
+    Returns:
+        Its lowest and highest key, MIDI numbers.
+    """
     return RANGES.get(program, FAMILY_RANGES[program // 8])
 
 
-def in_range(part: Part) -> Part:
-    """Returns the part moved by the octaves that bring most notes in range; the others are dropped."""
-    low, high = range_of(part.program)
+def fit_to_range(part: Part) -> Part:
+    """Move a part by the octaves that bring most notes into its instrument's range.
+
+    Args:
+        part: left as it is.
+
+    Returns:
+        The part without the notes that are still outside.
+    """
+    low, high = get_range(part.program)
     pitches = part.notes[:, MIDI]
     octaves = sorted(range(-4, 5), key=abs)
     inside = [np.sum((pitches + 12 * octave >= low) & (pitches + 12 * octave <= high)) for octave in octaves]
@@ -183,8 +233,16 @@ def in_range(part: Part) -> Part:
     return replace(part, notes=notes[(notes[:, MIDI] >= low) & (notes[:, MIDI] <= high)])
 
 
-def doubled(part: Part, rng: np.random.Generator) -> Part:
-    """Returns the part with, at times, its upper half doubled in octaves above, or its lower one below."""
+def double_octaves(part: Part, rng: np.random.Generator) -> Part:
+    """Double at times the upper half of a part in octaves above, or its lower half below.
+
+    Args:
+        part: left as it is.
+        rng: draws everything that is random.
+
+    Returns:
+        The part.
+    """
     tables, upper = [part.notes], part.notes[:, MIDI] >= np.median(part.notes[:, MIDI])
     for half, octaves in ((upper, (12, 24)), (~upper, (-12, -12))):
         if rng.uniform() < 0.2:
@@ -192,17 +250,35 @@ def doubled(part: Part, rng: np.random.Generator) -> Part:
     return replace(part, notes=midi.merge_notes(tables))
 
 
-def scattered(
+def scatter_pitches(
     part: Part, rng: np.random.Generator, low: int = performance.LOWEST, high: int = performance.HIGHEST
 ) -> Part:
-    """Returns the part in its rhythm with pitches drawn evenly from low..high."""
+    """Keep the rhythm of a part and draw its pitches evenly.
+
+    Args:
+        part: left as it is.
+        rng: draws everything that is random.
+        low: lowest pitch.
+        high: highest pitch.
+
+    Returns:
+        The part.
+    """
     notes = part.notes.copy()
     notes[:, MIDI] = rng.integers(low, high + 1, len(notes))
     return replace(part, notes=midi.merge_notes([notes]))
 
 
-def strummed(part: Part, spread_s: float) -> Part:
-    """Returns the part with chords spread: from the lowest note up, each begins spread_s after the last."""
+def strum(part: Part, spread_s: float) -> Part:
+    """Spread the chords of a part, from the lowest note up.
+
+    Args:
+        part: left as it is.
+        spread_s: from one note of a chord to the next.
+
+    Returns:
+        The part.
+    """
     notes = part.notes[np.lexsort((part.notes[:, MIDI], part.notes[:, ONSET]))]
     begins = np.append(True, np.diff(notes[:, ONSET]) > midi.SAME_ONSET_S)
     first = np.maximum.accumulate(np.where(begins, np.arange(len(notes)), 0))
@@ -211,8 +287,16 @@ def strummed(part: Part, spread_s: float) -> Part:
     return replace(part, notes=notes)
 
 
-def drums(length_s: float, rng: np.random.Generator) -> Part:
-    """Returns a quiet beat of bass drum, snare and hi-hat."""
+def draw_drums(length_s: float, rng: np.random.Generator) -> Part:
+    """Draw a quiet beat of bass drum, snare and hi-hat.
+
+    Args:
+        length_s: of the part.
+        rng: draws everything that is random.
+
+    Returns:
+        The part.
+    """
     eighth_s = rng.uniform(0.15, 0.35)
     steps = np.arange(int(length_s / eighth_s))
     pitches = np.where(steps % 4 == 0, 36, np.where(steps % 4 == 2, 38, 42))

@@ -29,7 +29,7 @@ from audiocnn.synthesis import fluidsynth, recipes, sampler
 
 EXCERPT_S = 70.0
 VALIDATION_SHARE = 20  # one song in so many
-SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other takes, Nottingham's single parts
+SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other versions, Nottingham's single parts
 PEAK_DB = (-12.0, -1.0)  # of a recording, drawn evenly
 
 
@@ -48,9 +48,9 @@ class Job:
         """Renders the recording and writes it to the cache."""
         rng = np.random.default_rng(self.seed)
         choices = self.programs, self.soundfonts, self.banks
-        recipe = recipes.draw(midi.read_parts(self.song), rng, *choices, EXCERPT_S)
-        waveform, notes = sound(recipe)
-        cache.write_recording(self.stem, at_some_level(waveform, rng), notes)
+        recipe = recipes.draw_recipe(midi.read_parts(self.song), rng, *choices, EXCERPT_S)
+        waveform, notes = render_recipe(recipe)
+        cache.write_recording(self.stem, randomise_level(waveform, rng), notes)
 
 
 def prepare_render(
@@ -65,7 +65,7 @@ def prepare_render(
     seed: int = 0,
     workers: int = 2,
 ) -> int:
-    """Returns the number of recordings rendered to OUT/{train,validation}; those already there are skipped.
+    """Render recordings to OUT/{train,validation}, without those already there.
 
     Args:
         midi_folder: songs, found recursively.
@@ -80,31 +80,47 @@ def prepare_render(
         seed: of everything drawn.
         workers: processes.
 
+    Returns:
+        The number of recordings rendered.
+
     Raises:
         synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
         ValueError: no songs or no soundfonts.
     """
-    check(soundfonts)
+    check_soundfonts(soundfonts)
     train = tuple(soundfonts), tuple(banks)
     held_out = (tuple(validation_soundfonts), ()) if validation_soundfonts else train
-    split = split_by_song(songs(Path(midi_folder)))
+    split = split_by_song(find_songs(Path(midi_folder)))
     jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
     jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
     todo = [job for job in jobs if not cache.recording_exists(job.stem)]
-    run([job.run for job in todo], workers)
+    run_jobs([job.run for job in todo], workers)
     return len(todo)
 
 
-def run(jobs: Sequence[Callable[[], None]], workers: int) -> None:
-    """Runs jobs in processes, and tells how far it is."""
+def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> None:
+    """Run jobs in processes and show the progress.
+
+    Args:
+        jobs: that can be pickled.
+        workers: processes.
+    """
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(job) for job in jobs]
         for future in track(as_completed(futures), "rendering", total=len(jobs), disable=not jobs):
             future.result()
 
 
-def check(soundfonts: Sequence[Path]) -> None:
-    """Raises RenderError without FluidSynth, ValueError without soundfonts."""
+def check_soundfonts(soundfonts: Sequence[Path]) -> None:
+    """Check that there is a synthesiser and something for it to play with.
+
+    Args:
+        soundfonts: that were given.
+
+    Raises:
+        fluidsynth.RenderError: FluidSynth is not installed.
+        ValueError: there are no soundfonts.
+    """
     if not shutil.which("fluidsynth"):
         raise fluidsynth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
     if not soundfonts:
@@ -112,7 +128,7 @@ def check(soundfonts: Sequence[Path]) -> None:
 
 
 def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:
-    """Returns the jobs of one split: its songs in a drawn order, again and again until there are enough."""
+    """Return the jobs of one split: its songs in a drawn order, again and again until there are enough."""
     count = round(hours * 3600 / EXCERPT_S)
     if count and not paths:
         raise ValueError(f"no songs for {folder.name}")
@@ -124,8 +140,14 @@ def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) ->
     return [Job(stem, song, (*seeds, index), *choices) for index, (stem, song) in jobs]
 
 
-def songs(folder: Path) -> list[Path]:
-    """Returns the MIDI files under a folder, sorted, without other takes and single parts of the same song.
+def find_songs(folder: Path) -> list[Path]:
+    """Find the MIDI files under a folder, without other versions and single parts of the same song.
+
+    Args:
+        folder: searched recursively.
+
+    Returns:
+        The files, sorted.
 
     Raises:
         ValueError: there are none.
@@ -138,7 +160,14 @@ def songs(folder: Path) -> list[Path]:
 
 
 def split_by_song(paths: list[Path]) -> dict[str, list[Path]]:
-    """Returns the songs of "train" and of "validation"."""
+    """Split songs by a checksum of their names.
+
+    Args:
+        paths: of songs.
+
+    Returns:
+        The songs of "train" and of "validation".
+    """
     held_out = [zlib.crc32(path.stem.encode()) % VALIDATION_SHARE == 0 for path in paths]
     return {
         "train": [path for path, held in zip(paths, held_out, strict=True) if not held],
@@ -146,8 +175,15 @@ def split_by_song(paths: list[Path]) -> dict[str, list[Path]]:
     }
 
 
-def sound(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the sound of a recipe at 16 kHz and its notes as they are heard, (notes, 4)."""
+def render_recipe(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Render a recipe.
+
+    Args:
+        recipe: what plays, and how.
+
+    Returns:
+        The sound at 16 kHz (samples,), and its notes as they sound (notes, 4).
+    """
     layers, tables = [], []
     if recipe.parts:
         layers.append(fluidsynth.synthesise(list(recipe.parts), recipe.soundfont, recipe.reverb))
@@ -155,23 +191,40 @@ def sound(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
         if not part.is_drum:
             notes = midi.sustain(part.notes, part.pedal)
             if part.program not in recipes.PIANOS:
-                notes = fluidsynth.heard(notes, fluidsynth.audible_s(recipe.soundfont, part.program))
+                notes = fluidsynth.limit_to_audible(
+                    notes, fluidsynth.measure_audible_s(recipe.soundfont, part.program)
+                )
             tables.append(notes)
     for path, part in recipe.sampled:
-        waveform, notes = sampler.bank(path).play(midi.sustain(part.notes, part.pedal), *recipe.touch)
+        waveform, notes = sampler.load_bank(path).play(midi.sustain(part.notes, part.pedal), *recipe.touch)
         layers.append(waveform)
         tables.append(notes)
-    return mixed(layers), midi.merge_notes(tables)
+    return mix_layers(layers), midi.merge_notes(tables)
 
 
-def at_some_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns the waveform with its peak drawn from `PEAK_DB`."""
+def randomise_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bring a waveform to a random level.
+
+    Args:
+        waveform: (samples,).
+        rng: draws everything that is random.
+
+    Returns:
+        The waveform with its peak drawn from `PEAK_DB`.
+    """
     peak = 10 ** (rng.uniform(*PEAK_DB) / 20)
     return waveform * np.float32(peak / max(np.abs(waveform).max(), 1e-9))
 
 
-def mixed(layers: list[np.ndarray]) -> np.ndarray:
-    """Returns the sum of the layers, each brought to the same peak."""
+def mix_layers(layers: list[np.ndarray]) -> np.ndarray:
+    """Mix layers, each brought to the same peak.
+
+    Args:
+        layers: each (samples,), of any length.
+
+    Returns:
+        Their sum, as long as the longest.
+    """
     total = np.zeros(max(map(len, layers)), np.float32)
     for layer in layers:
         total[: len(layer)] += layer / max(np.abs(layer).max(), 1e-9)

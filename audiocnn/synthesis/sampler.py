@@ -3,8 +3,8 @@
 Place in the flow: beside `synth`, for instruments that come as recordings. A bank is an .sfz file (regions
 with keys, velocities and volume; everything else in it is passed over), a .pat file (see `patches`) or a
 folder of files named by note as `A0.ogg`, `Ds4.mp3`, `C#5.wav`. Each note takes the recording of the nearest
-key, resampled to its own pitch. Files of a folder with other names, of trills or phrases, are heard in
-`takes` only.
+key, resampled to its own pitch. Files of a folder with other names, of trills or phrases, are in
+`Bank.draw_recordings` only.
 """
 
 import re
@@ -22,8 +22,8 @@ from audiocnn.synthesis import gus_patches
 
 SAMPLE_RATE = 16_000
 SUFFIXES = (".flac", ".mp3", ".ogg", ".wav")
-LONGEST_S = 12.0  # of a recording that is kept
-LONGEST_REST_S = 0.8  # between takes
+MAX_RECORDING_S = 12.0  # of a recording that is kept
+MAX_REST_S = 0.8  # between recordings
 ATTACK_DB = -40.0  # below the peak: where a recording begins
 SILENT_DB = -50.0  # below the peak: where a recording has died away
 # Softly played strings are duller: a one-pole low-pass for each quarter of the velocities, in Hz.
@@ -47,15 +47,31 @@ class Region:
     wave: int | None = None
 
     def distance(self, midi: float, velocity: float) -> float:
-        """Returns how badly the region fits a note: near 0 when made for it, else semitones to its keys."""
+        """Measure how far a region is from a note.
+
+        Args:
+            midi: of the note, may be fractional.
+            velocity: 1 to 127.
+
+        Returns:
+            Near 0 when the region is made for the note, else the semitones to its keys.
+        """
         low, high = self.keys
         soft, loud = self.velocities
         away = max(low - midi, midi - high, 0)
         return away + max(soft - velocity, velocity - loud, 0) / 1000 + abs(self.pitch - midi) / 10_000
 
 
-def midi_number(name: str) -> int:
-    """Returns the MIDI number of a note name, C4 = 60: "A4" and "a4" are 69, "Ds4", "D#4" and "Eb4" are 63.
+def note_to_midi(name: str) -> int:
+    """Return the MIDI number of a note name, C4 = 60: "A4" and "a4" are 69, "Ds4", "D#4" and "Eb4" are 63.
+
+    Differs: librosa.note_to_midi does not know the s of file names for a sharp, and its import takes seconds.
+
+    Args:
+        name: letter, accidental and octave.
+
+    Returns:
+        The MIDI number.
 
     Raises:
         ValueError: not a note name.
@@ -68,10 +84,16 @@ def midi_number(name: str) -> int:
 
 
 def read_regions(path: Path) -> list[Region]:
-    """Returns the regions of a bank whose recordings are there.
+    """Read the regions of a bank whose recordings are there.
+
+    Args:
+        path: an .sfz file, a .pat file or a folder.
+
+    Returns:
+        The regions.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: there are none.
     """
     kinds = {".sfz": _regions_of_sfz, ".pat": _regions_of_patch}
     regions = kinds.get(path.suffix, _regions_of_folder)(path)
@@ -92,7 +114,7 @@ def _regions_of_folder(folder: Path) -> list[Region]:
     regions = []
     for path in _files(folder):
         try:
-            regions.append(Region(path, midi_number(path.stem)))
+            regions.append(Region(path, note_to_midi(path.stem)))
         except ValueError:
             continue
     return regions
@@ -131,7 +153,7 @@ def _region_of_opcodes(opcodes: dict[str, str], folder: Path) -> Region | None:
 
 
 def _key(value: str) -> int:
-    return int(value) if value.strip().lstrip("-").isdigit() else midi_number(value.strip())
+    return int(value) if value.strip().lstrip("-").isdigit() else note_to_midi(value.strip())
 
 
 class Bank:
@@ -149,39 +171,51 @@ class Bank:
     def play(
         self, notes: np.ndarray, release_s: float = 0.15, dynamics: float = 1.5
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the sound at 16 kHz and the notes, which end where their recordings do if that is earlier.
+        """Play notes.
 
         Args:
-            notes: (notes, 4) as in `midi.Part`, offsets as they are to be heard.
+            notes: (notes, 4) as in `midi.Part`, offsets with the pedal.
             release_s: time that a note takes to fall by 60 dB after its offset.
             dynamics: power of velocity / 127 that gives the amplitude.
+
+        Returns:
+            The sound at 16 kHz, and the notes, which end where their recordings do if that is earlier.
         """
         notes = notes.copy()
-        n_samples = round((notes[:, OFFSET].max() + release_s + LONGEST_S) * SAMPLE_RATE)
+        n_samples = round((notes[:, OFFSET].max() + release_s + MAX_RECORDING_S) * SAMPLE_RATE)
         layers = np.zeros((len(SOFTNESS_HZ), n_samples), np.float32)
         end = 0
         for row in notes:
             sound = self._key(row[MIDI], row[VELOCITY])
             begin = round(row[ONSET] * SAMPLE_RATE)
             row[OFFSET] = min(row[OFFSET], row[ONSET] + len(sound) / SAMPLE_RATE)
-            sound = released(sound, row[OFFSET] - row[ONSET], release_s)
+            sound = release(sound, row[OFFSET] - row[ONSET], release_s)
             layer = layers[int(row[VELOCITY]) * len(SOFTNESS_HZ) // 128]
             layer[begin : begin + len(sound)] += sound * np.float32((row[VELOCITY] / 127) ** dynamics)
             end = max(end, begin + len(sound))
         return _softened(layers[:, :end]), notes
 
-    def takes(
-        self, length_s: float, rng: np.random.Generator, longest_rest_s: float = LONGEST_REST_S
+    def draw_recordings(
+        self, length_s: float, rng: np.random.Generator, max_rest_s: float = MAX_REST_S
     ) -> np.ndarray:
-        """Returns length_s of recordings as they were made, drawn at random, with rests between: 16 kHz."""
+        """Draw recordings as they were made, with rests between.
+
+        Args:
+            length_s: of all.
+            rng: draws everything that is random.
+            max_rest_s: the longest rest.
+
+        Returns:
+            The sound at 16 kHz (samples,).
+        """
         n_samples, sounds = round(length_s * SAMPLE_RATE), []
         while sum(map(len, sounds)) < n_samples:
             sounds.append(_recording(*self.recordings[rng.integers(len(self.recordings))]))
-            sounds.append(np.zeros(round(rng.uniform(0.01, longest_rest_s) * SAMPLE_RATE), np.float32))
+            sounds.append(np.zeros(round(rng.uniform(0.01, max_rest_s) * SAMPLE_RATE), np.float32))
         return np.concatenate(sounds)[:n_samples]
 
     def _key(self, midi: float, velocity: float) -> np.ndarray:
-        """Returns the recording for a note, at its pitch."""
+        """Return the recording for a note, at its pitch."""
         region = min(self.regions, key=lambda region: region.distance(midi, velocity))
         if (region, midi) not in self._keys:
             ratio = 2 ** ((midi - region.pitch) / 12)
@@ -190,8 +224,17 @@ class Bank:
         return self._keys[region, midi]
 
 
-def released(sound: np.ndarray, held_s: float, release_s: float) -> np.ndarray:
-    """Returns a note let go after held_s: from there it falls by 60 dB in release_s and ends."""
+def release(sound: np.ndarray, held_s: float, release_s: float) -> np.ndarray:
+    """Let a note go: from there it falls by 60 dB and ends.
+
+    Args:
+        sound: of the note, held.
+        held_s: time until the release.
+        release_s: time that it takes to fall by 60 dB.
+
+    Returns:
+        The sound, a copy.
+    """
     held, release = round(held_s * SAMPLE_RATE), round(release_s * SAMPLE_RATE)
     sound = sound[: held + release].copy()
     tail = sound[held:]
@@ -200,7 +243,7 @@ def released(sound: np.ndarray, held_s: float, release_s: float) -> np.ndarray:
 
 
 def _softened(layers: np.ndarray) -> np.ndarray:
-    """Returns the sum of the layers, each low-passed as `SOFTNESS_HZ` says."""
+    """Return the sum of the layers, each low-passed as `SOFTNESS_HZ` says."""
     total = np.zeros(layers.shape[1], np.float32)
     for layer, cutoff_hz in zip(layers, SOFTNESS_HZ, strict=True):
         if cutoff_hz is not None and layer.any():
@@ -213,30 +256,44 @@ def _softened(layers: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _recording(path: Path, wave: int | None) -> np.ndarray:
-    """Returns a recording at 16 kHz from its attack to where it has died away."""
-    return trimmed(audio.load(path, SAMPLE_RATE) if wave is None else _waves(path)[wave].waveform)
+    """Return a recording at 16 kHz from its attack to where it has died away."""
+    return trim(audio.load(path, SAMPLE_RATE) if wave is None else _waves(path)[wave].waveform)
 
 
 @lru_cache(maxsize=64)
 def _waves(path: Path) -> list[gus_patches.Wave]:
-    """Returns the waves of a patch, decoded once for all its notes."""
-    return gus_patches.read(path)
+    """Return the waves of a patch, decoded once for all its notes."""
+    return gus_patches.read_patch(path)
 
 
-def trimmed(sound: np.ndarray) -> np.ndarray:
-    """Returns a recording without the silence before its attack and after it has died away, faded out."""
+def trim(sound: np.ndarray) -> np.ndarray:
+    """Trim the silence before the attack of a recording and after it has died away, and fade it out.
+
+    Args:
+        sound: (samples,) at 16 kHz.
+
+    Returns:
+        A copy, `MAX_RECORDING_S` long at most.
+    """
     level = np.abs(sound)
     loud = np.flatnonzero(level > level.max() * 10 ** (ATTACK_DB / 20))
     audible = np.flatnonzero(level > level.max() * 10 ** (SILENT_DB / 20))
     if not len(loud):
         return sound[:0]
-    sound = sound[loud[0] : min(audible[-1] + 1, loud[0] + round(LONGEST_S * SAMPLE_RATE))].copy()
+    sound = sound[loud[0] : min(audible[-1] + 1, loud[0] + round(MAX_RECORDING_S * SAMPLE_RATE))].copy()
     fade = min(round(FADE_S * SAMPLE_RATE), len(sound))
     sound[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     return sound
 
 
 @lru_cache(maxsize=16)
-def bank(path: Path) -> Bank:
-    """Returns the bank of a path, kept for the next call."""
+def load_bank(path: Path) -> Bank:
+    """Load a bank, and keep it for the next call.
+
+    Args:
+        path: an .sfz file, a .pat file or a folder.
+
+    Returns:
+        The bank.
+    """
     return Bank(path)

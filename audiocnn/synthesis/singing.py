@@ -28,11 +28,16 @@ MELODY_S = 0.05  # two notes closer than this are a chord, of which the highest 
 
 
 def sing(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns a voice that sings the highest of the notes (notes, 4), each on a vowel.
+    """Sing the highest of some notes, each on a vowel.
 
-    Shape: (samples,).
+    Args:
+        notes: (notes, 4).
+        rng: draws everything that is random.
+
+    Returns:
+        The voice at 16 kHz (samples,).
     """
-    notes = melody(notes)
+    notes = extract_melody(notes)
     n_samples = round((notes[:, OFFSET].max() + 0.3) * SAMPLE_RATE)
     scale = rng.uniform(0.95, 1.25)  # a smaller head has higher formants
     fourth_hz = rng.uniform(*SINGERS_FORMANT_HZ)
@@ -50,8 +55,15 @@ def sing(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return total.astype(np.float32)
 
 
-def melody(notes: np.ndarray) -> np.ndarray:
-    """Returns the highest note of each chord, in the order of onset, none after the next one's onset."""
+def extract_melody(notes: np.ndarray) -> np.ndarray:
+    """Extract the highest note of each chord.
+
+    Args:
+        notes: (notes, 4).
+
+    Returns:
+        The notes in the order of onset, none after the next one's onset.
+    """
     kept: list[np.ndarray] = []
     for row in notes[np.argsort(notes[:, ONSET], kind="stable")]:
         if not kept or row[ONSET] - kept[-1][ONSET] >= MELODY_S:
@@ -64,12 +76,12 @@ def melody(notes: np.ndarray) -> np.ndarray:
 
 
 def _ends(notes: np.ndarray) -> np.ndarray:
-    """Returns where each note has faded, in seconds: 0.1 s after its end, or where the next begins."""
+    """Return where each note has faded, in seconds: 0.1 s after its end, or where the next begins."""
     return np.minimum(notes[:, OFFSET] + 0.1, np.append(notes[1:, ONSET], np.inf))
 
 
 def _source(notes: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns the sound of the vocal folds: pulses at the notes' pitch, gliding and trembling, and breath."""
+    """Return the sound of the vocal folds: pulses at the notes' pitch, gliding and trembling, and breath."""
     times_s = np.arange(n_samples) / SAMPLE_RATE
     corners_s = np.column_stack([notes[:, ONSET], np.maximum(_ends(notes) - GLIDE_S, notes[:, ONSET] + 1e-3)])
     midi = np.interp(times_s, corners_s.ravel(), np.repeat(notes[:, MIDI], 2))
@@ -91,7 +103,7 @@ def _source(notes: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.n
 
 
 def _resonated(source: np.ndarray, formants_hz: list[float]) -> np.ndarray:
-    """Returns a sound through the resonances of a vowel, in cascade."""
+    """Return a sound through the resonances of a vowel, in cascade."""
     for frequency_hz, width_hz in zip(formants_hz, FORMANT_BANDWIDTHS_HZ, strict=True):
         radius = np.exp(-np.pi * width_hz / SAMPLE_RATE)
         poles = [1, -2 * radius * np.cos(2 * np.pi * frequency_hz / SAMPLE_RATE), radius**2]
@@ -100,7 +112,7 @@ def _resonated(source: np.ndarray, formants_hz: list[float]) -> np.ndarray:
 
 
 def _envelope(n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns a note's rise and fall."""
+    """Return a note's rise and fall."""
     rise, fall = (min(round(rng.uniform(0.02, 0.12) * SAMPLE_RATE), n_samples) for _ in range(2))
     envelope = np.ones(n_samples)
     envelope[:rise] = np.sin(np.linspace(0, np.pi / 2, rise)) ** 2
@@ -109,7 +121,7 @@ def _envelope(n_samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _consonant(voiced: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns a note that begins with a hiss."""
+    """Return a note that begins with a hiss."""
     n_hiss = min(round(rng.uniform(0.03, 0.12) * SAMPLE_RATE), len(voiced))
     band = butter(2, rng.uniform(2000, 5000), "high", fs=SAMPLE_RATE, output="sos")
     hiss = np.asarray(sosfilt(band, rng.standard_normal(n_hiss))) * np.hanning(n_hiss)

@@ -27,12 +27,15 @@ RECORDING_S = 60.0  # about what they take
 
 
 def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
-    """Returns the number of recordings spoken to OUT/train; those already there are skipped.
+    """Speak recordings to OUT/train, without those already there.
 
     Args:
-        out: the cache, a folder.
-        minutes: recordings, each of a minute.
+        out: the cache.
+        minutes: recordings to be spoken, of about a minute each.
         seed: of everything drawn.
+
+    Returns:
+        The number of recordings spoken.
 
     Raises:
         RuntimeError: espeak-ng is missing or failed.
@@ -42,26 +45,43 @@ def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
     stems = [Path(out, "train", f"{index:05d}_speech") for index in range(minutes)]
     todo = [(index, stem) for index, stem in enumerate(stems) if not cache.recording_exists(stem)]
     for index, stem in track(todo, "speaking", disable=not todo):
-        waveform = spoken(np.random.default_rng((seed, index)))
+        waveform = speak(np.random.default_rng((seed, index)))
         cache.write_recording(stem, waveform, np.zeros((0, 4)))
     return len(todo)
 
 
-def spoken(rng: np.random.Generator) -> np.ndarray:
-    """Returns made-up words in a drawn voice at 16 kHz: (samples,)."""
+def speak(rng: np.random.Generator) -> np.ndarray:
+    """Speak made-up words in a drawn voice.
+
+    Args:
+        rng: draws everything that is random.
+
+    Returns:
+        The voice at 16 kHz (samples,).
+
+    Raises:
+        RuntimeError: espeak-ng failed.
+    """
     voice = f"{rng.choice(LANGUAGES)}+{rng.choice(SPEAKERS)}"
     pitch, pace = rng.integers(10, 90), rng.integers(110, 230)  # of 0..99; words a minute
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
-        command = ["espeak-ng", "-v", voice, f"-p{pitch}", f"-s{pace}", "-w", f"{path}", text(rng)]
+        command = ["espeak-ng", "-v", voice, f"-p{pitch}", f"-s{pace}", "-w", f"{path}", draw_text(rng)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not path.exists():
             raise RuntimeError(f"espeak-ng failed: {done.stderr.strip() or done.returncode}")
         return audio.load(path, cache.SAMPLE_RATE)
 
 
-def text(rng: np.random.Generator) -> str:
-    """Returns sentences of words that no language has, so that none is favoured."""
+def draw_text(rng: np.random.Generator) -> str:
+    """Draw sentences of words that no language has, so that none is favoured.
+
+    Args:
+        rng: draws everything that is random.
+
+    Returns:
+        The text.
+    """
     words = [
         "".join(
             str(rng.choice(sounds)) for _ in range(rng.integers(1, 4)) for sounds in (ONSETS, VOWELS, CODAS)

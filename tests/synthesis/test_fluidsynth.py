@@ -43,7 +43,10 @@ def test_pedal_keeps_a_note_sounding(soundfont: Path) -> None:
 
 @needs_fluidsynth
 def test_plucked_strings_die_away_and_organs_do_not(soundfont: Path) -> None:
-    pizzicato, organ = fluidsynth.audible_s(soundfont, 45), fluidsynth.audible_s(soundfont, 19)
+    pizzicato, organ = (
+        fluidsynth.measure_audible_s(soundfont, 45),
+        fluidsynth.measure_audible_s(soundfont, 19),
+    )
     assert pizzicato.shape == (128,)
     assert 0 < pizzicato[72] < pizzicato[40] < 3
     assert organ[60] == np.inf
@@ -66,7 +69,7 @@ def test_refuses_a_missing_soundfont(tmp_path: Path) -> None:
     ],
 )
 def test_how_long_a_sound_is_heard(level: np.ndarray, seconds: float) -> None:
-    assert fluidsynth.sounding_s(level, floor=0.002) == pytest.approx(seconds)
+    assert fluidsynth.measure_decay_s(level, floor=0.002) == pytest.approx(seconds)
 
 
 def test_notes_end_with_their_sound_and_silent_ones_go() -> None:
@@ -74,4 +77,4 @@ def test_notes_end_with_their_sound_and_silent_ones_go() -> None:
     limits[[60, 90]] = 0.5, 0
     notes = np.array([[0, 2, 60, 80], [1, 1.25, 60, 80], [0, 2, 61, 80], [0, 2, 90, 80.0]])
     expected = np.array([[0, 0.5, 60, 80], [1, 1.25, 60, 80], [0, 2, 61, 80.0]])
-    np.testing.assert_array_equal(fluidsynth.heard(notes, limits), expected)
+    np.testing.assert_array_equal(fluidsynth.limit_to_audible(notes, limits), expected)

@@ -44,7 +44,9 @@ def encoded(waveform: np.ndarray, modes: int) -> bytes:
 
 @pytest.mark.parametrize("modes", [WIDE, WIDE | UNSIGNED, 0, UNSIGNED])
 def test_reads_every_width_and_sign(tmp_path: Path, modes: int) -> None:
-    first, second = gus_patches.read(patch(tmp_path / "a.pat", *[(encoded(sine(200), modes), modes)] * 2))
+    first, second = gus_patches.read_patch(
+        patch(tmp_path / "a.pat", *[(encoded(sine(200), modes), modes)] * 2)
+    )
     assert (first.keys, second.keys) == ((57, 69), (69, 81))
     assert first.pitch == pytest.approx(69 + 12 * np.log2(441 / 440))
     assert len(first.waveform) == pytest.approx(200 * PERIOD / RATE * SAMPLE_RATE, abs=2)
@@ -53,7 +55,7 @@ def test_reads_every_width_and_sign(tmp_path: Path, modes: int) -> None:
 
 
 def test_a_loop_holds_the_note(tmp_path: Path) -> None:
-    [wave] = gus_patches.read(patch(tmp_path / "a.pat", (encoded(sine(20), WIDE), WIDE | LOOPS)))
+    [wave] = gus_patches.read_patch(patch(tmp_path / "a.pat", (encoded(sine(20), WIDE), WIDE | LOOPS)))
     assert len(wave.waveform) == pytest.approx(HELD, abs=2)
     middle = wave.waveform[HELD // 2 : -HELD // 4]
     assert pitch_of(middle) == pytest.approx(wave.pitch, abs=0.01)
@@ -62,7 +64,7 @@ def test_a_loop_holds_the_note(tmp_path: Path) -> None:
 
 def test_a_loop_that_turns_runs_to_and_fro(tmp_path: Path) -> None:
     rising = np.linspace(0, 0.5, PERIOD)
-    [wave] = gus_patches.read(patch(tmp_path / "a.pat", (encoded(rising, WIDE), WIDE | LOOPS | TURNS)))
+    [wave] = gus_patches.read_patch(patch(tmp_path / "a.pat", (encoded(rising, WIDE), WIDE | LOOPS | TURNS)))
     middle = wave.waveform[HELD // 2 : -HELD // 4]
     assert pitch_of(middle - middle.mean()) == pytest.approx(
         69 + 12 * np.log2(RATE / 2 / PERIOD / 440), abs=0.05
@@ -83,11 +85,11 @@ def test_a_bank_plays_a_patch(tmp_path: Path) -> None:
 def test_refuses_what_is_no_patch(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.pat").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        gus_patches.read(tmp_path / "a.pat")
+        gus_patches.read_patch(tmp_path / "a.pat")
 
 
 def test_refuses_a_patch_cut_short(tmp_path: Path) -> None:
     whole = patch(tmp_path / "a.pat", *[(encoded(sine(20), WIDE), WIDE)] * 2).read_bytes()
     (tmp_path / "a.pat").write_bytes(whole[: HEADERS + 100])
     with pytest.raises(ValueError, match=f"the patch ends at byte {HEADERS + 100}, before its last wave"):
-        gus_patches.read(tmp_path / "a.pat")
+        gus_patches.read_patch(tmp_path / "a.pat")

@@ -11,7 +11,7 @@ from audiocnn import midi
 from audiocnn.labels import FAMILIES
 from audiocnn.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
 from audiocnn.synthesis import instruments, recipes, render
-from audiocnn.synthesis.instruments import EXCERPT_S, PIECE_S, SAMPLE_RATE, WINDOW_S
+from audiocnn.synthesis.instruments import EXCERPT_S, SAMPLE_RATE, SEGMENT_S, WINDOW_S
 from tests.synthesis.test_render import needs_fluidsynth
 
 FONTS = [Path("one.sf2"), Path("two.sf3")]
@@ -29,11 +29,11 @@ def test_every_instrument_has_a_family_and_a_range() -> None:
 
 def test_slow_notes_fill_the_time_within_the_instrument() -> None:
     rng = np.random.default_rng(0)
-    notes = instruments.slow(73, 60.0, rng).notes
+    notes = instruments.draw_long_notes(73, 60.0, rng).notes
     assert notes[0, ONSET] == pytest.approx(0.1)
     assert 55 < notes[-1, OFFSET] < 65
     assert (notes[1:, ONSET] >= notes[:-1, OFFSET]).all()
-    low, high = recipes.range_of(73)
+    low, high = recipes.get_range(73)
     assert low <= notes[:, MIDI].min() and notes[:, MIDI].max() <= high
     held_s = notes[:, OFFSET] - notes[:, ONSET]
     assert held_s.min() >= 0.5 and held_s.max() <= 4
@@ -41,7 +41,7 @@ def test_slow_notes_fill_the_time_within_the_instrument() -> None:
 
 def test_a_beat_is_a_bar_that_comes_again() -> None:
     for seed in range(20):
-        part = instruments.beat(30.0, np.random.default_rng(seed), instruments.KIT)
+        part = instruments.draw_beat(30.0, np.random.default_rng(seed), instruments.KIT)
         assert part.is_drum and set(part.notes[:, MIDI]) <= set(instruments.KIT)
         assert 10 < len(part.notes) < 2000
         assert part.notes[:, ONSET].min() >= 0 and part.notes[:, ONSET].max() < 30.1
@@ -53,7 +53,9 @@ def test_a_beat_is_a_bar_that_comes_again() -> None:
 def test_half_of_the_arrangements_are_of_one_instrument_and_each_is_as_likely() -> None:
     onsets = np.arange(0, 60, 0.5)
     parts = [Part(np.column_stack([onsets, onsets + 0.4, 60 + np.arange(120) % 12, np.full(120, 90)]))] * 2
-    drawn = [instruments.arranged(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)]
+    drawn = [
+        instruments.draw_arrangement(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)
+    ]
     sizes = np.array([len(one) for one in drawn])
     assert 0.42 < (sizes == 1).mean() < 0.58 and sizes.max() == 5
     names = [name for one in drawn for name, *_ in one]
@@ -69,7 +71,9 @@ def test_half_of_the_arrangements_are_of_one_instrument_and_each_is_as_likely() 
 def test_a_bank_plays_its_own_program_and_soundfonts_all() -> None:
     onsets = np.arange(0, 60, 0.5)
     parts = [Part(np.column_stack([onsets, onsets + 0.4, 60 + np.arange(120) % 12, np.full(120, 90)]))]
-    drawn = [instruments.arranged(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)]
+    drawn = [
+        instruments.draw_arrangement(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(400)
+    ]
     played = [(name, part, source) for one in drawn for name, part, source in one]
     for name, part, source in played:
         if source in BANKS:
@@ -81,30 +85,32 @@ def test_a_bank_plays_its_own_program_and_soundfonts_all() -> None:
 
 def test_a_bank_alone_is_heard_in_its_own_recordings_half_of_the_time() -> None:
     parts = [Part(np.array([[i, i + 1, 60 + i, 80] for i in range(20)], float))]
-    drawn = [instruments.arranged(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(1500)]
+    drawn = [
+        instruments.draw_arrangement(parts, np.random.default_rng(seed), FONTS, BANKS) for seed in range(1500)
+    ]
     alone = [line[0] for line in drawn if len(line) == 1 and line[0][2] in BANKS]
     assert 0.35 < np.mean([part is None for _, part, _ in alone]) < 0.65
     assert all(part is not None for line in drawn if len(line) > 1 for _, part, _ in line)
 
 
 def test_heard_is_what_is_loud_enough_in_its_own_right_and_in_the_mix() -> None:
-    n_piece = round(PIECE_S / WINDOW_S)
-    n_heard = round(instruments.HEARD_S / WINDOW_S)
-    lasting, short, faint = np.zeros((3, 2 * n_piece))
+    n_segment = round(SEGMENT_S / WINDOW_S)
+    n_heard = round(instruments.MIN_AUDIBLE_S / WINDOW_S)
+    lasting, short, faint = np.zeros((3, 2 * n_segment))
     lasting[:] = 1.0
-    short[n_piece : n_piece + n_heard] = 0.5
+    short[n_segment : n_segment + n_heard] = 0.5
     short[:n_heard] = 0.001  # 54 dB below its own loudest moment
     faint[:] = 0.02  # 34 dB below the mix
     total = lasting + short + faint
     layers = {"organ": lasting, "flute": short, "horn": faint}
-    assert instruments.heard(layers, total) == ["organ", "flute|organ"]
-    short[n_piece] = 0.0
-    assert instruments.heard(layers, total) == ["organ", "organ"]
+    assert instruments.label_segments(layers, total) == ["organ", "flute|organ"]
+    short[n_segment] = 0.0
+    assert instruments.label_segments(layers, total) == ["organ", "organ"]
 
 
 def test_envelope_is_the_root_mean_square() -> None:
     waveform = np.repeat([0.5, -0.25], round(WINDOW_S * SAMPLE_RATE))
-    np.testing.assert_allclose(instruments.envelope(waveform), [0.5, 0.25])
+    np.testing.assert_allclose(instruments.compute_envelope(waveform), [0.5, 0.25])
 
 
 @needs_fluidsynth
@@ -126,7 +132,7 @@ def test_prepares_clips_that_say_what_they_are(tmp_path: Path, soundfont: Path) 
     songs_of = {
         split: {row["group"] for row in rows if row["split"] == split} for split in ("train", "validation")
     }
-    parts = render.split_by_song(render.songs(songs))
+    parts = render.split_by_song(render.find_songs(songs))
     assert all(songs_of[name] <= {path.stem for path in parts[name]} for name in parts)
     for row in rows:
         waveform, rate = soundfile.read(out / row["path"])
@@ -143,7 +149,7 @@ def test_more_recordings_of_banks_come_as_they_are_each_instrument_as_often(tmp_
         soundfile.write(
             bank / "A4.wav", np.sin(np.arange(2 * SAMPLE_RATE) * 440 * 2 * np.pi / SAMPLE_RATE), SAMPLE_RATE
         )
-    drawn = [instruments.drawn_bank(np.random.default_rng(seed), banks) for seed in range(400)]
+    drawn = [instruments.draw_bank(np.random.default_rng(seed), banks) for seed in range(400)]
     assert 0.4 < np.mean([name == "oboe" for name, _ in drawn]) < 0.6
     assert {bank for name, bank in drawn if name == "violin"} == set(banks[:2])
     excerpt = instruments.Excerpt(tmp_path / "train" / "takes_00000", None, (0, 2, 0), (), tuple(banks))
@@ -151,13 +157,13 @@ def test_more_recordings_of_banks_come_as_they_are_each_instrument_as_often(tmp_
     excerpt.run()
     rows = excerpt.rows()
     assert [row[2:] for row in rows] == [
-        (3.0 * i, 3.0 * i + 3, "train", "takes_00000") for i in range(round(EXCERPT_S / PIECE_S))
+        (3.0 * i, 3.0 * i + 3, "train", "takes_00000") for i in range(round(EXCERPT_S / SEGMENT_S))
     ]
     assert {row[1] for row in rows} <= {"", "violin", "oboe"} and len({row[1] for row in rows} - {""}) == 1
 
 
 def test_recordings_without_an_instrument_are_pieces_without_labels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "speech.wav", np.zeros(7 * SAMPLE_RATE), SAMPLE_RATE)
-    rows = instruments.unlabelled(tmp_path / "speech.wav")
+    rows = instruments.list_unlabelled(tmp_path / "speech.wav")
     assert [row[1:] for row in rows] == [("", 0, 3, "train", "speech"), ("", 3, 6, "train", "speech")]
     assert rows[0][0] == (tmp_path / "speech.wav").resolve()

@@ -47,23 +47,25 @@ def equal(first: recipes.Recipe, second: recipes.Recipe) -> bool:
 @pytest.mark.parametrize("programs", ["piano", "any"])
 def test_every_draw_can_be_played(song: list[Part], programs: str) -> None:
     for seed in range(60):
-        recipe = recipes.draw(song, np.random.default_rng(seed), programs, FONTS, BANKS, 20)
+        recipe = recipes.draw_recipe(song, np.random.default_rng(seed), programs, FONTS, BANKS, 20)
         pitched = [part for part in recipe.parts if not part.is_drum] + [part for _, part in recipe.sampled]
         assert pitched
         for part in pitched:
-            low, high = recipes.range_of(part.program)
+            low, high = recipes.get_range(part.program)
             onset_s, offset_s, pitch, velocity = part.notes.T
             assert len(part.notes) and low <= pitch.min() and pitch.max() <= high
             assert onset_s.min() >= 0 and offset_s.max() < 22 and (offset_s > onset_s).all()
             assert velocity.min() >= 1 and velocity.max() <= 127
             assert (velocity == velocity.round()).all() and (pitch == pitch.round()).all()
-        assert equal(recipe, recipes.draw(song, np.random.default_rng(seed), programs, FONTS, BANKS, 20))
+        assert equal(
+            recipe, recipes.draw_recipe(song, np.random.default_rng(seed), programs, FONTS, BANKS, 20)
+        )
 
 
 def test_piano_is_one_part_on_a_piano(song: list[Part]) -> None:
     played, pedalled = set(), 0
     for seed in range(60):
-        recipe = recipes.draw(song, np.random.default_rng(seed), "piano", FONTS, BANKS[:1], 20)
+        recipe = recipes.draw_recipe(song, np.random.default_rng(seed), "piano", FONTS, BANKS[:1], 20)
         (part,) = [*recipe.parts, *(part for _, part in recipe.sampled)]
         played |= {part.program} if recipe.parts else {recipe.sampled[0][0].name}
         pedalled += len(part.pedal) > 0
@@ -74,7 +76,7 @@ def test_piano_is_one_part_on_a_piano(song: list[Part]) -> None:
 def test_any_uses_many_programs_a_bank_only_for_its_own_and_drums_at_times(song: list[Part]) -> None:
     programs, drummed = set(), 0
     for seed in range(200):
-        recipe = recipes.draw(song, np.random.default_rng(seed), "any", FONTS, BANKS, 20)
+        recipe = recipes.draw_recipe(song, np.random.default_rng(seed), "any", FONTS, BANKS, 20)
         programs |= {part.program for part in recipe.parts}
         drummed += any(part.is_drum for part in recipe.parts)
         assert all(part.program == 25 and bank == BANKS[1] for bank, part in recipe.sampled)
@@ -96,33 +98,33 @@ def test_any_uses_many_programs_a_bank_only_for_its_own_and_drums_at_times(song:
     ],
 )
 def test_program_of_a_bank(name: str, program: int | None) -> None:
-    assert recipes.program_of(Path("banks", name)) == program
+    assert recipes.parse_program(Path("banks", name)) == program
 
 
 def test_a_part_moves_by_octaves_into_range() -> None:
     notes = np.array([[0, 1, 72, 80], [1, 2, 76, 80], [2, 3, 106, 80.0]])
-    bass = recipes.in_range(Part(notes, program=33))
+    bass = recipes.fit_to_range(Part(notes, program=33))
     np.testing.assert_array_equal(bass.notes[:, midi.MIDI], [48, 52])
-    celesta = recipes.in_range(Part(notes[:2], program=8))
+    celesta = recipes.fit_to_range(Part(notes[:2], program=8))
     np.testing.assert_array_equal(celesta.notes, notes[:2])
 
 
 def test_a_strummed_chord_begins_from_the_lowest_note() -> None:
     notes = np.array([[1, 2, 64, 80], [1, 2, 60, 80], [1.01, 2, 67, 80], [3, 4, 60, 80.0]])
-    strummed = recipes.strummed(Part(notes), 0.02).notes
+    strummed = recipes.strum(Part(notes), 0.02).notes
     np.testing.assert_allclose(strummed[:, :3], [[1, 2, 60], [1.02, 2, 64], [1.05, 2, 67], [3, 4, 60]])
 
 
 def test_scattering_keeps_the_rhythm_and_draws_all_pitches() -> None:
     onsets = np.arange(2000.0)
     notes = np.column_stack([onsets, onsets + 0.5, np.full(2000, 60), np.full(2000, 80)])
-    scattered = recipes.scattered(Part(notes), np.random.default_rng(0)).notes
+    scattered = recipes.scatter_pitches(Part(notes), np.random.default_rng(0)).notes
     np.testing.assert_array_equal(scattered[:, [0, 1, 3]], notes[:, [0, 1, 3]])
     assert set(scattered[:, 2]) == set(range(21, 109))
 
 
 def test_drums_are_quiet_and_as_long_as_the_music() -> None:
-    beat = recipes.drums(30.0, np.random.default_rng(0))
+    beat = recipes.draw_drums(30.0, np.random.default_rng(0))
     assert beat.is_drum
     assert set(beat.notes[:, 2]) == {36, 38, 42}
     assert beat.notes[:, 3].max() <= 90

@@ -28,7 +28,7 @@ def songs(tmp_path: Path) -> Path:
 
 
 def test_songs_are_found_once_and_split_by_name(songs: Path) -> None:
-    found = render.songs(songs)
+    found = render.find_songs(songs)
     assert len(found) == 40
     split = render.split_by_song(found)
     assert sorted(split["train"] + split["validation"]) == found
@@ -37,7 +37,7 @@ def test_songs_are_found_once_and_split_by_name(songs: Path) -> None:
 
 def test_refuses_a_folder_without_songs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no MIDI files"):
-        render.songs(tmp_path)
+        render.find_songs(tmp_path)
 
 
 def test_refuses_to_render_without_soundfonts_or_program(
@@ -78,7 +78,7 @@ def test_labels_are_what_is_heard(soundfont: Path) -> None:
     pizzicato = Part(np.array([[0.0, 3.0, 84, 90.0]]), program=45)
     beat = Part(np.array([[0.0, 0.1, 36, 90.0]]), is_drum=True)
     recipe = recipes.Recipe(soundfont, (piano, pizzicato, beat), (), None, (0.1, 1.0))
-    waveform, notes = render.sound(recipe)
+    waveform, notes = render.render_recipe(recipe)
     np.testing.assert_array_equal(notes[[0, 2]], [[0.0, 1.0, 60, 90], [1.0, 3.0, 60, 90]])
     assert notes[1, 2] == 84 and 0.05 <= notes[1, 1] < 1
     assert np.abs(waveform).max() == pytest.approx(1)
@@ -86,10 +86,10 @@ def test_labels_are_what_is_heard(soundfont: Path) -> None:
 
 def test_sampled_parts_sound_without_fluidsynth(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "A4.wav", np.sin(0.1728 * np.arange(16_000)), 16_000)
-    sampler.bank.cache_clear()
+    sampler.load_bank.cache_clear()
     part = Part(np.array([[0.25, 0.5, 69, 127.0]]), np.array([[0.3, 0.75]]))
     recipe = recipes.Recipe(Path("none.sf2"), (), ((tmp_path, part),), None, (0.1, 1.0))
-    waveform, notes = render.sound(recipe)
+    waveform, notes = render.render_recipe(recipe)
     np.testing.assert_array_equal(notes, [[0.25, 0.75, 69, 127]])
     assert len(waveform) == round(0.85 * 16_000)
     assert not waveform[:4000].any()
@@ -97,5 +97,5 @@ def test_sampled_parts_sound_without_fluidsynth(tmp_path: Path) -> None:
 
 
 def test_layers_are_mixed_at_one_level() -> None:
-    total = render.mixed([np.array([0.0, 0.1], np.float32), np.array([4.0, 0.0, -2.0], np.float32)])
+    total = render.mix_layers([np.array([0.0, 0.1], np.float32), np.array([4.0, 0.0, -2.0], np.float32)])
     np.testing.assert_array_equal(total, [1.0, 1.0, -0.5])

@@ -35,12 +35,12 @@ def folder(tmp_path: Path) -> Path:
     ("name", "midi"), [("A4", 69), ("c4", 60), ("Ds4", 63), ("D#4", 63), ("Eb4", 63), ("A0", 21), ("C-1", 0)]
 )
 def test_note_names(name: str, midi: int) -> None:
-    assert sampler.midi_number(name) == midi
+    assert sampler.note_to_midi(name) == midi
 
 
 def test_refuses_what_is_no_note_name() -> None:
     with pytest.raises(ValueError, match="not a note name such as A4, Ds4 or Eb4: 'H2'"):
-        sampler.midi_number("H2")
+        sampler.note_to_midi("H2")
 
 
 def test_a_folder_takes_the_files_named_by_note(folder: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_folder_takes_the_files_named_by_note(folder: Path) -> None:
 
 
 def test_takes_are_the_recordings_as_they_are_with_rests_between(folder: Path) -> None:
-    sound = sampler.Bank(folder).takes(60, np.random.default_rng(0))
+    sound = sampler.Bank(folder).draw_recordings(60, np.random.default_rng(0))
     assert sound.shape == (60 * SAMPLE_RATE,)
     loud = np.abs(sound).reshape(-1, 80).max(axis=1) > 0.01  # 5 ms each
     begins, ends = (
@@ -110,7 +110,7 @@ def test_a_note_ends_where_its_recording_does(folder: Path) -> None:
 
 
 def test_release_falls_by_60_db() -> None:
-    sound = sampler.released(np.ones(SAMPLE_RATE, np.float32), 0.25, 0.5)
+    sound = sampler.release(np.ones(SAMPLE_RATE, np.float32), 0.25, 0.5)
     assert len(sound) == 12_000
     assert (sound[:4000] == 1).all()
     np.testing.assert_allclose(sound[[4000, 8000, 11_999]], [1, 10**-1.5, 1e-3], rtol=1e-3)
@@ -118,8 +118,8 @@ def test_release_falls_by_60_db() -> None:
 
 def test_trimming_cuts_silence_around_and_fades_out() -> None:
     sound = np.concatenate([np.zeros(500), np.ones(8000), np.full(900, 1e-4)]).astype(np.float32)
-    cut = sampler.trimmed(sound)
+    cut = sampler.trim(sound)
     assert len(cut) == 8000
     assert (cut[:7200] == 1).all()
     assert cut[-1] == 0
-    assert len(sampler.trimmed(np.zeros(100, np.float32))) == 0
+    assert len(sampler.trim(np.zeros(100, np.float32))) == 0

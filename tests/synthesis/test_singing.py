@@ -26,7 +26,7 @@ def test_sings_in_tune(midi: int) -> None:
 
 def test_sings_the_highest_of_a_chord_one_note_at_a_time() -> None:
     notes = np.array([[0, 2, 60, 90], [0.01, 2, 67, 90], [1, 3, 64, 90], [1, 1.5, 55, 90.0]])
-    np.testing.assert_array_equal(singing.melody(notes), [[0.01, 1, 67, 90], [1, 3, 64, 90]])
+    np.testing.assert_array_equal(singing.extract_melody(notes), [[0.01, 1, 67, 90], [1, 3, 64, 90]])
 
 
 def test_is_silent_where_nothing_is_sung_and_repeats_by_seed() -> None:

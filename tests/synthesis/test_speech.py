@@ -14,12 +14,12 @@ needs_espeak = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="needs t
 
 
 def test_text_is_drawn() -> None:
-    words = speech.text(np.random.default_rng(0)).split()
+    words = speech.draw_text(np.random.default_rng(0)).split()
     assert len(words) == speech.N_WORDS
     assert (
-        speech.text(np.random.default_rng(0)).split()
+        speech.draw_text(np.random.default_rng(0)).split()
         == words
-        != speech.text(np.random.default_rng(1)).split()
+        != speech.draw_text(np.random.default_rng(1)).split()
     )
 
 
@@ -33,7 +33,7 @@ def test_prepare(tmp_path: Path) -> None:
     assert 20 < first.n_samples / first.sample_rate < 150
     sound = first.read(0, first.n_samples)
     assert 0.01 < np.sqrt(np.mean(sound**2)) < 0.5
-    again = speech.spoken(np.random.default_rng((0, 0))).clip(-1, 1)
+    again = speech.speak(np.random.default_rng((0, 0))).clip(-1, 1)
     np.testing.assert_allclose(sound, again, atol=2 / 2**15)
 
 

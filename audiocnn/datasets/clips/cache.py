@@ -1,10 +1,9 @@
-"""Sound files -> one file of samples at one rate, decoded once, read piecewise by any process.
+"""Sound files -> one file of samples at one rate, decoded once, read in part by any process.
 
-Place in the flow: clips -> here -> `items`. A cache is KEY.pcm (mono, 16 bit, little-endian, one sound after the
-other) and KEY.json (where each begins).
-The key is a checksum of all that the samples depend on: the rate, and each file's path, size and time of
-change. So a cache is never stale: another rate, or a file that changed, is another cache. The index is
-written last: where it stands, the cache is whole.
+Place in the flow: clips -> here -> `items`. A cache is KEY.pcm (mono, 16 bit, little-endian, one sound after
+the other) and KEY.json (where each begins). The key is a checksum of all that the samples depend on: the
+rate, and each file's path, size and time of change. So a cache is never stale: another rate, or a file that
+changed, is another cache. The index is written last: where it stands, the cache is whole.
 """
 
 from __future__ import annotations

@@ -24,10 +24,11 @@ class CropOptions:
     Args:
         window_s: length of a crop.
         n_crops: crops in an epoch; as many as there are clips when None.
-        sampling: natural goes through all clips before it draws one again; balanced draws each label, and what has
-            none, as often.
+        sampling: natural goes through all clips before it draws one again; balanced draws each label, and
+            what has none, as often.
         alone_p: how often balanced looks among the clips that have the label alone, where there are some.
-        negative_p: how often a crop is a negative example (`augment.negative_example`), which has none of the labels.
+        negative_p: how often a crop is a negative example (`augment.negative_example`), which has none of the
+            labels.
         augment: applied to each crop; None leaves crops as they are.
         seed: of the crops.
 
@@ -95,7 +96,7 @@ class Cropping:
         return torch.from_numpy(waveform), target
 
     def _crop(self, read: Read, length: int, n_context: int, rng: np.random.Generator) -> np.ndarray:
-        """A random stretch of a clip with what comes before it, (n_context + n_samples,); silence beyond the clip."""
+        """A random stretch of a clip and what comes before it, (n_context + n_samples,), silent beyond it."""
         n_spare = length - self.n_samples
         start = int(rng.integers(min(n_spare, 0), max(n_spare, 0) + 1))  # negative: silence, then the clip
         waveform = np.zeros(n_context + self.n_samples, np.float32)

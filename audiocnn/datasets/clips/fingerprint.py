@@ -3,8 +3,8 @@
 Source: Wang, "An industrial-strength audio search algorithm", 2003: peaks of the spectrogram, each paired
 with some that follow; two recordings are the same where many such pairs agree in their frequencies, their
 distance and the shift between the recordings.
-Differs: peaks are the largest of their neighbourhood, without a decaying threshold; similarity is the share of pairs
-that agree. A clip of 30 s takes 0.03 s of a processor, and to compare 1000 of them 2.4 s.
+Differs: peaks are the largest of their neighbourhood, without a decaying threshold; similarity is the share
+of pairs that agree. A clip of 30 s takes 0.03 s of a processor, and to compare 1000 of them 2.4 s.
 
 Sounds of less than a second or two, and steady ones, have too few peaks: they are similar to no other.
 """

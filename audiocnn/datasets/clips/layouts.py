@@ -51,7 +51,8 @@ def read_clips(path: str | Path, layout: str | None = None) -> list[Clip]:
 
     Args:
         path: a manifest where it is a file, else the folder of a data set, else a folder per class.
-        layout: one of `LAYOUTS`, or mirdata:NAME (see `read_mirdata`); when None, the first whose sign is there.
+        layout: one of `LAYOUTS`, or mirdata:NAME (see `read_mirdata`); when None, the first whose sign is
+            there.
 
     Returns:
         The clips, with their split and group where the data set says them.

@@ -1,7 +1,7 @@
 """Clips -> batches: augmented crops to train on, whole clips to validate and test on.
 
-Place in the flow: `layouts` finds the clips, `splits` divides them, `cache` decodes them once, `items` makes crops
-and whole clips of them; here they become batches.
+Place in the flow: `layouts` finds the clips, `splits` divides them, `cache` decodes them once, `items` makes
+crops and whole clips of them; here they become batches.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def prepare_clips(
 class ClipsDataModule(lightning.LightningDataModule):
     """Clips as batches: of crops to train on; of one whole clip each to validate and test on.
 
-    Shape: a training batch is waveforms (batch, samples) and targets (batch, labels), 1 where a label holds; a
-    batch of validation or test is (1, samples) and (1, labels).
+    Shape: a training batch is waveforms (batch, samples) and targets (batch, labels), 1 where a label holds;
+    a batch of validation or test is (1, samples) and (1, labels).
 
     Attributes:
         labels: after `setup`, in the order of the targets.
@@ -85,16 +85,16 @@ class ClipsDataModule(lightning.LightningDataModule):
         path: a folder per class, a manifest (.csv, .jsonl), a data set's folder, or the folder or address of
             `audiocnn data shard`.
         layout: what the folder is (`audiocnn data list`), or mirdata:NAME; recognised when None.
-        labels: in the order of the targets, or a file with one on each line; all that the clips have, sorted, when
-            None.
+        labels: in the order of the targets, or a file with one on each line; all that the clips have, sorted,
+            when None.
         sample_rate: in Hz.
         split: how clips that come without a split are divided.
         crops: what is trained on.
         loader: how clips are read.
 
     Raises:
-        ValueError: an argument is out of range; in `setup`, the split leaks, files are broken, or a clip has a label
-            that is not one of `labels`.
+        ValueError: an argument is out of range; in `setup`, the split leaks, files are broken, or a clip has
+            a label that is not one of `labels`.
     """
 
     def __init__(

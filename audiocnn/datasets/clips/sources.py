@@ -107,8 +107,8 @@ def _folders(path: Path) -> list[Path]:
 def read_manifest(path: Path) -> list[Clip]:
     """Read the clips that a table lists, one a line.
 
-    Columns: path (relative to the manifest), labels (separated by |, or in JSON a list); and where they are wanted
-    start and end in seconds, split, group.
+    Columns: path (relative to the manifest), labels (separated by |, or in JSON a list); and where they
+    are wanted start and end in seconds, split, group.
 
     Args:
         path: .csv with a line of column names, or .jsonl.
@@ -207,8 +207,8 @@ def read_mirdata(name: str, path: Path) -> list[Clip]:
     """Read the clips of a data set of mirdata.
 
     Args:
-        name: of the data set. A track's labels are the attribute after a dot (`openmic2018.instruments`), else the
-            first of `LABEL_NAMES` that says something; its group is the first of `GROUP_NAMES`.
+        name: of the data set. A track's labels are the attribute after a dot (`openmic2018.instruments`),
+            else the first of `LABEL_NAMES` that says something; its group is the first of `GROUP_NAMES`.
         path: where the data set lies, unpacked as mirdata unpacks it.
 
     Returns:

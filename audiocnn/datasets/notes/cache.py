@@ -1,7 +1,7 @@
 """A prepared recording: NAME.wav (16 kHz, mono, 16 bit) beside NAME.tsv (its notes).
 
-Place in the flow: `maps` and `synthesis` write caches; `loader` and `audiocnn evaluate notes` read them. The notes
-are written last: where NAME.tsv stands, the recording is whole.
+Place in the flow: `maps` and `synthesis` write caches; `loader` and `audiocnn evaluate notes` read them. The
+notes are written last: where NAME.tsv stands, the recording is whole.
 """
 
 from __future__ import annotations

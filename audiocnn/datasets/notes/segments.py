@@ -15,7 +15,8 @@ from audiocnn.augment import RandomRecording, negative_example
 from audiocnn.datasets.notes.cache import Recording
 from audiocnn.notes import Note, encode
 
-CONTEXT_S = 1.0  # read before each segment at least, so that its first second has the reverberation of what came before
+# Read before each segment at least, so that its first second has the reverberation of what came before.
+CONTEXT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class SegmentOptions:
         transpose: largest random transposition, in whole semitones up and down (tempo changes with it).
         transpose_p: how often a segment is transposed.
         detune_cents: largest random detuning.
-        negative_p: how often a segment is a negative example (`augment.negative_example`), which has no notes.
+        negative_p: how often a segment is a negative example (`augment.negative_example`), which has no
+            notes.
         augment: applied to each segment; None leaves segments as they are.
         seed: of the segments.
     """

@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 class Checkpoints(ModelCheckpoint):
     """Keep best.ckpt, of the best validation so far, and last.ckpt, of the last epoch, validated or not.
 
-    `--ckpt_path last` resumes from the second. Lightning's own `save_last` repeats the last best one instead: with a
-    validation every few epochs, or none better, a kill would lose all epochs since.
+    `--ckpt_path last` resumes from the second. Lightning's own `save_last` repeats the last best one instead:
+    with a validation every few epochs, or none better, a kill would lose all epochs since.
 
     Args:
         monitor: logged value by which the best is chosen: val/note_f1.
