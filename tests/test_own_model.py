@@ -22,7 +22,7 @@ CONFIG = ROOT / "configs" / "genre_folder.yaml"
 RATE = 16_000
 CLASSES = {"bells": 1900, "hum": 150, "whistle": 5200}  # Hz
 N_CLIPS = 12  # of each class
-SMALL = ("--trainer.max_epochs=12", "--data.augment=null", "--data.workers=0", "--data.window_s=1")
+SMALL = ("--trainer.max_epochs=12", "--data.crops={augment: null, window_s: 1}", "--data.loader.workers=0")
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 
 # Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
@@ -64,11 +64,11 @@ def test_from_a_folder_to_labels(
     started_s = time.process_time()
     assert main(["fit", "--config", str(CONFIG), "--data.path", "my_music/", *SMALL, *QUIET]) == 0
     checkpoint = "runs/genre_folder/best.ckpt"
-    assert main(["export", "my.safetensors", "--config", str(CONFIG), "--ckpt_path", checkpoint]) == 0
+    assert main(["export", "my.safetensors", "--fit-config", str(CONFIG), "--ckpt-path", checkpoint]) == 0
     moved = yaml.safe_load(CONFIG.read_text())
     moved["model"]["init_args"]["start_from"] = "not here any more.safetensors"
     Path("moved.yaml").write_text(yaml.safe_dump(moved))
-    assert main(["export", "again.safetensors", "--config", "moved.yaml", "--ckpt_path", checkpoint]) == 0
+    assert main(["export", "again.safetensors", "--fit-config", "moved.yaml", "--ckpt-path", checkpoint]) == 0
     assert Path("again.safetensors").read_bytes() == Path("my.safetensors").read_bytes()
     assert time.process_time() - started_s < 120  # of the processor: under a minute on two cores
     assert load_clips("my.safetensors").labels == sorted(CLASSES)
@@ -80,7 +80,7 @@ def test_from_a_folder_to_labels(
     for label in CLASSES:
         for path in sorted((tmp_path / "out" / label).glob("*.my.json")):
             document = json.loads(path.read_text())
-            assert (document["heard"], document["unknown"]) == ([label], False)
+            assert (document["predictions"], document["unknown"]) == ([label], False)
 
     assert main(["evaluate", "genre", "new", "--model", "my.safetensors"]) == 0
     (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("12 clips"))
@@ -113,10 +113,8 @@ TINY = {
         "init_args": {
             "path": "my_music",
             "sample_rate": RATE,
-            "window_s": 1.0,
-            "batch_size": 12,
-            "augment": None,
-            "workers": 0,
+            "crops": {"window_s": 1.0},
+            "loader": {"batch_size": 12, "workers": 0},
         },
     },
 }
@@ -154,14 +152,16 @@ def test_a_package_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     done = run("fit", "--config", "tiny.yaml", *QUIET, site=site)
     assert done.returncode == 0, done.stderr
     (checkpoint,) = tmp_path.rglob("*.ckpt")
-    done = run("export", "my.safetensors", "--config", "tiny.yaml", "--ckpt_path", str(checkpoint), site=site)
+    done = run(
+        "export", "my.safetensors", "--fit-config", "tiny.yaml", "--ckpt-path", str(checkpoint), site=site
+    )
     assert done.returncode == 0, done.stderr
 
     done = run("classify", "new", "--model", "my.safetensors", "--output", "out", site=site)
     assert done.returncode == 0, done.stderr
     for label in CLASSES:
-        predictions = [json.loads(path.read_text()) for path in (tmp_path / "out" / label).glob("*.json")]
-        assert [prediction["heard"] for prediction in predictions] == [[label]] * 2
+        documents = [json.loads(path.read_text()) for path in (tmp_path / "out" / label).glob("*.json")]
+        assert [document["predictions"] for document in documents] == [[label]] * 2
 
     refused = (
         "my.safetensors: class BandLevels is not registered; install or import the package tiny_audiocnn"
