@@ -121,7 +121,7 @@ VERBS = {
     "test": Verb(
         "fit:run",
         "a config and a checkpoint -> scores on the test data",
-        "audiocnn test --config genre_folder --data.path my_music/ --ckpt_path last",
+        "audiocnn test --config digits --ckpt_path last",
     ),
     "search": Verb(
         "search:search",

@@ -23,7 +23,8 @@ of a run is written among its logs.
   --model.learning_rate 1e-3   any argument of the model
   --ckpt_path last             {ckpt_path}
   --print_config               print the config with all its values, and exit
-  --help-all                   every option; --model.help CLASS and --data.help CLASS those of a class
+  --help-all                   every option
+  --model.help CLASS           those of a class that a config names, such as audiocnn.training.clips.GenreTask
 """
 # Verb -> what it does, and what `--ckpt_path last` does there.
 VERBS = {

@@ -1,5 +1,6 @@
 """Lightning's command line over every task and data module: `audiocnn fit`, `validate` and `test`."""
 
+import pickle
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,6 +11,7 @@ from lightning import LightningDataModule, __version__
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from audiocnn import files
 from audiocnn.cli.configs import BASE, ConfigAction
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training.base import Task
@@ -36,6 +38,9 @@ def run_lightning(verb: str, words: list[str]) -> int:
     except (FileNotFoundError, MisconfigurationException) as error:
         print(error, file=sys.stderr)
         return 1
+    except pickle.UnpicklingError:
+        print("ckpt_path: damaged, or no checkpoint of tensors alone", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -43,9 +48,9 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, which reports a wrong argument in one line instead of after screens of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        parser = getattr(ex, "subcommand_parser", None) or self
-        prog = parser.prog.replace(" [options]", "")
-        self.exit(2, f"{prog}: {' '.join(message.split())} (see {prog} --help)\n")
+        program, verb = sys.argv[:2]
+        line = " ".join(message.replace(f" {verb}.", " ").split())
+        self.exit(2, f"{program} {verb}: {line} (see {program} {verb} --help)\n")
 
 
 class CommandLine(LightningCLI):
@@ -73,6 +78,7 @@ class CommandLine(LightningCLI):
         config = self.config[self.subcommand] if self.subcommand else self.config
         _check_precision(config.trainer)
         _place_in_folder(config)
+        _check_checkpoint(config)
         model, data = config.get("model"), config.get("data")
         if model and "labels" in model.init_args and not model.init_args.labels:
             parser = ArgumentParser()
@@ -108,6 +114,15 @@ def _place_in_folder(config: Namespace) -> None:
     if config.get("ckpt_path") == "last":
         last = folder / "last.ckpt"
         config.ckpt_path = str(last) if last.exists() else None
+
+
+def _check_checkpoint(config: Namespace) -> None:
+    """Let Lightning read local checkpoints of tensors alone: it would unpickle what is at an address, too."""
+    path = config.get("ckpt_path")
+    if path and not Path(path).is_file():
+        raise files.FileError(path, "no such file, expected last or a checkpoint on this machine")
+    if path:
+        config.weights_only = True
 
 
 def has_bf16() -> bool:
