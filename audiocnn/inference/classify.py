@@ -1,7 +1,7 @@
 """Classification: an audio file or an array, and a model -> labels, of the whole recording and over time.
 
-The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of any size
-or whole, they are the same, and so are the predictions.
+The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of any
+size or whole, they are the same, and so are the predictions.
 """
 
 from __future__ import annotations
