@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import yaml
 
-from audiocnn import files
+from audiocnn import files, plots
 from audiocnn.cli.parser import OptionGroup, usage_errors
-from audiocnn.training.search import Candidate, Cells, History, Space, best, draw, evolve
+from audiocnn.training.search import Candidate, Cells, History, Space, choose_best, evolve, plot_search
 
 # In a candidate's training: nothing is kept, shown or stopped early.
 BRIEF = {
@@ -118,7 +118,7 @@ def _printer(n_candidates: int) -> Callable[[list[Candidate]], None]:
         last_s, took_s = time.perf_counter(), time.perf_counter() - last_s
         print(
             f"{len(past)} of {n_candidates}: {past[-1].score:.4f}, {past[-1].parameters:,} parameters, "
-            f"{took_s:.1f} s; best {best(past).score:.4f}",
+            f"{took_s:.1f} s; best {choose_best(past).score:.4f}",
             flush=True,
         )
 
@@ -127,15 +127,14 @@ def _printer(n_candidates: int) -> Callable[[list[Candidate]], None]:
 
 def _write(past: list[Candidate], fit: dict[str, Any], output: Path, monitor: str, epochs: int) -> Path:
     """Write the config of the best candidate and the plot of all."""
-    winner = best(past)
+    winner = choose_best(past)
     summary = f"{monitor} {winner.score:.4f} after {epochs} epochs, {winner.parameters:,} parameters"
     config = yaml.safe_dump(
         with_cells(fit, winner.cells), sort_keys=False, default_flow_style=None, width=100
     )
     with files.write_atomically(output / "best.yaml") as partial:
         partial.write_text(f"# The best of {len(past)} networks: {summary}.\n{config}")
-    with files.write_atomically(output / "history.png") as partial:
-        draw(past, f"{monitor} after {epochs} epochs").savefig(partial, dpi=100)
+    plots.save_figure(plot_search(past, f"{monitor} after {epochs} epochs"), output / "history.png")
     return output / "best.yaml"
 
 

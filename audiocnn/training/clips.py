@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import Metric, MetricCollection
@@ -21,26 +22,34 @@ from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
 from audiocnn.backbones import Backbone
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.clips import ClipModel
-from audiocnn.training.base import Task
-from audiocnn.training.callbacks.initialise import load_backbone
+from audiocnn.training.base import Task, load_backbone
 
 
 class ClipTask(ClipModel, Task):
-    """The training of a ClipModel; a subclass says what its loss and its metrics are.
+    """The training of a ClipModel; a subclass has the loss and the metrics.
 
-    Batches: training waveforms (batch, samples) and targets (batch, labels), 0 to 1; without one a clip is
-    unknown. Validation and test: a whole clip (1, samples), judged as a recording is.
-    After each validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
+    Training batches: waveforms (batch, samples) and targets (batch, labels), 0 to 1; a clip without label is
+    unknown. Validation batches: one whole clip, (1, samples), which is predicted as a recording is. After each
+    validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
 
     Args:
-        mask: masks on the spectrograms while training.
-        roll: moves the spectrograms while training; not at all when None.
-        mix: what mixes the clips of a batch.
+        front_end: as of `ClipModel`.
+        backbone: as of `ClipModel`.
+        labels: as of `ClipModel`; `audiocnn fit` takes those of the data.
+        window_s: as of `ClipModel`.
+        threshold: as of `ClipModel`.
+        drop: as of `ClipModel`.
+        spec_augment: masks on the spectrograms while training; off when None.
+        random_shift: shifts of the spectrograms while training; off when None.
+        mix: mixes the clips of a batch; off when None.
         label_smoothing: share of each target that is spread over all outputs.
-        start_from: a shipped model's name, a model file or a Lightning checkpoint, whose backbone's weights training starts from.
+        learning_rate: highest rate of the schedule, see `Task`.
+        weight_decay: of weights, see `Task`.
+        start_from: a shipped model's name, a model file or a Lightning checkpoint, whose backbone's weights
+            training starts from.
 
-    The arguments up to drop are those of `ClipModel`; in `audiocnn fit` the data tell the labels.
-    learning_rate and weight_decay are those of `Task`.
+    Raises:
+        ValueError: labels are missing or repeated, or label_smoothing is not from 0 to below 1.
     """
 
     multi_label: bool
@@ -54,8 +63,8 @@ class ClipTask(ClipModel, Task):
         window_s: float = 3.0,
         threshold: float = 0.5,
         drop: float = 0.2,
-        mask: SpecAugment | None = None,
-        roll: RandomShift | None = None,
+        spec_augment: SpecAugment | None = None,
+        random_shift: RandomShift | None = None,
         mix: Mixup | Overlay | None = None,
         label_smoothing: float = 0.0,
         learning_rate: float = 3e-3,
@@ -66,33 +75,52 @@ class ClipTask(ClipModel, Task):
         self.init_args["multi_label"] = self.multi_label  # an argument of ClipModel, which a file describes
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
-        self.mask, self.roll, self.mix = mask or SpecAugment(), roll or nn.Identity(), mix
-        self.label_smoothing = label_smoothing
+        self.spec_augment, self.random_shift = spec_augment or nn.Identity(), random_shift or nn.Identity()
+        self.mix, self.label_smoothing = mix, label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.metrics = MetricCollection(self.figures(len(self.outputs)), prefix="val/")
-        self._heard: list[tuple[Tensor, Tensor]] = []
+        self.metrics = MetricCollection(self.create_metrics(len(self.outputs)), prefix="val/")
+        self._validated: list[tuple[Tensor, Tensor]] = []  # logits and targets of windows
         if start_from:
             load_backbone(backbone, start_from)
 
-    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
-        """The metrics by name."""
+    def create_metrics(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
+        """Create the metrics of a validation by their names.
+
+        Args:
+            n_outputs: of the model.
+        """
         raise NotImplementedError
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Shape: both (batch, outputs)."""
+    def loss(
+        self, logits: Float[Tensor, "batch outputs"], targets: Float[Tensor, "batch outputs"]
+    ) -> Float[Tensor, ""]:
+        """Compute the loss of a batch.
+
+        Args:
+            logits: as `forward` returns them.
+            targets: of the outputs, 0 to 1.
+        """
         raise NotImplementedError
 
-    def of_outputs(self, targets: Tensor) -> Tensor:
-        """Targets of the labels -> of the outputs: what has no label is unknown.
+    def to_output_targets(self, targets: Float[Tensor, "batch labels"]) -> Float[Tensor, "batch outputs"]:
+        """Extend targets of the labels by that of UNKNOWN, 1 for a clip without label; if multi-label, by nothing.
 
-        Shape: (batch, labels) -> (batch, outputs).
+        Args:
+            targets: 0 to 1.
         """
         if self.multi_label:
             return targets
         return torch.cat([targets, 1 - targets.sum(1, keepdim=True).clamp(max=1)], dim=1)
 
     def setup(self, stage: str) -> None:
-        """Raises: ValueError when the data have other labels, or these in another order: those of targets."""
+        """Check that the data have the model's labels, in their order.
+
+        Args:
+            stage: of the trainer.
+
+        Raises:
+            ValueError: the data have other labels, or these in another order.
+        """
         theirs = getattr(getattr(self.trainer, "datamodule", None), "labels", None)
         if theirs and [*theirs] != self.labels:
             raise ValueError(
@@ -101,18 +129,26 @@ class ClipTask(ClipModel, Task):
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch
-        logits = self.head(self.backbone(self.mask(self.roll(self.spectrogram(waveforms)))))
-        loss = self.loss(logits.float(), self.of_outputs(targets))
+        spectrograms = self.spec_augment(self.random_shift(self.spectrogram(waveforms)))
+        logits = self.head(self.backbone(spectrograms))
+        loss = self.loss(logits.float(), self.to_output_targets(targets))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The probabilities of a whole clip, (1, outputs)."""
+        """Predict a whole clip, and collect what the epoch's end needs.
+
+        Args:
+            batch: a waveform (1, samples) and targets (1, labels).
+
+        Returns:
+            Probabilities, (1, outputs).
+        """
         waveforms, targets = batch
         logits = self(self.split_windows(waveforms[0])).float()
-        targets = self.of_outputs(targets)
-        self._heard.append((logits.cpu(), targets.expand_as(logits).cpu()))
-        values = self.of_recording(logits)
+        targets = self.to_output_targets(targets)
+        self._validated.append((logits.cpu(), targets.expand_as(logits).cpu()))
+        values = self.average_windows(logits)
         self.metrics.update(values, targets.argmax(1) if not self.multi_label else targets.int())
         self.log("val/loss", self.loss(logits, targets.expand_as(logits)), prog_bar=True, batch_size=1)
         return values
@@ -120,37 +156,48 @@ class ClipTask(ClipModel, Task):
     def on_validation_epoch_end(self) -> None:
         if not self.trainer.sanity_checking:  # of two clips
             self.log_dict(self.metrics.compute(), prog_bar=True)
-            logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._heard, strict=True))
+            logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._validated, strict=True))
             self.temperature.fill_(labelling.fit_temperature(logits, targets, self.multi_label))
         self.metrics.reset()
-        self._heard.clear()
+        self._validated.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["labels"] = self.labels  # they may come from the data, of which the config does not tell
+        checkpoint["labels"] = self.labels  # they may come from the data, not from the config
         # Weight averaging would save a mean of temperatures, not the one fitted to the mean weights.
         checkpoint["state_dict"]["temperature"] = self.temperature.clone()
 
-    def of_recording(self, logits: Tensor) -> Tensor:
-        """The probabilities of a recording from its windows' logits: (windows, outputs) -> (1, outputs)."""
+    def average_windows(self, logits: Float[Tensor, "windows outputs"]) -> Float[Tensor, "1 outputs"]:
+        """Compute the probabilities of a recording from its windows' logits, see `labels.average_windows`.
+
+        Args:
+            logits: of all windows.
+        """
         windows = labelling.compute_probabilities(
             logits.cpu().numpy(), self.temperature.item(), self.multi_label
         )
         return torch.from_numpy(labelling.average_windows(windows, self.multi_label))[None].to(logits)
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The probabilities of a whole clip, (1, outputs)."""
-        return self.of_recording(self(self.split_windows(batch[0][0])).float())
+        """Predict a whole clip.
+
+        Args:
+            batch: a waveform (1, samples), and targets that are not used.
+
+        Returns:
+            Probabilities, (1, outputs).
+        """
+        return self.average_windows(self(self.split_windows(batch[0][0])).float())
 
 
 class GenreTask(ClipTask):
-    """One label a clip, or UNKNOWN: trained by cross-entropy, judged by accuracy and macro F1.
+    """The training of a model of one label a clip, or UNKNOWN: by cross-entropy; metrics are accuracy and macro F1.
 
     The arguments are those of `ClipTask`.
     """
 
     multi_label = False
 
-    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
+    def create_metrics(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         return {
             "accuracy": MulticlassAccuracy(n_outputs, average="micro"),
             "f1": MulticlassF1Score(n_outputs, average="macro"),
@@ -161,14 +208,14 @@ class GenreTask(ClipTask):
 
 
 class InstrumentTask(ClipTask):
-    """Several labels a clip: trained by binary cross-entropy, judged by mean average precision and macro F1.
+    """The training of a multi-label model: by binary cross-entropy; metrics are mean average precision and macro F1.
 
     The arguments are those of `ClipTask`.
     """
 
     multi_label = True
 
-    def figures(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
+    def create_metrics(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         return {
             "map": MultilabelAveragePrecision(n_outputs, average="macro"),
             "f1": MultilabelF1Score(n_outputs, average="macro", threshold=self.threshold),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,22 +16,28 @@ from audiocnn.training.base import Task
 
 
 class ContrastiveTask(Model, Task):
-    """A network that has to find, among the second halves of a batch's clips, the one that goes on its first.
+    """Self-supervised training: find the second half of each clip among those of a batch, given the first.
 
-    `start_from` of other tasks takes the backbone from this one's checkpoints.
-    Batches: training waveforms (batch, samples) and targets that are not looked at. Validation: one whole
-    clip each; accuracy is told among all of them.
-    Shape: (batch, samples) -> embeddings (batch, channels).
-    Source: Saeed, Grangier, Zeghidour, "Contrastive learning of general-purpose audio representations", 2021
-    (COLA), with its bilinear similarity, equation 2. Differs: the two are neighbours, not drawn apart.
+    `start_from` of other tasks takes the backbone from this one's checkpoints. Training batches: waveforms
+    (batch, samples) and targets that are not used. Validation batches: one whole clip; accuracy is among all.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the task's.
-        backbone: spectrograms to maps.
+        backbone: spectrograms to feature maps.
         channels: of the embeddings.
-        mask: masks on the spectrograms while training.
+        spec_augment: masks on the spectrograms while training; off when None.
+        learning_rate: highest rate of the schedule, see `Task`.
+        weight_decay: of weights, see `Task`.
 
-    learning_rate and weight_decay are those of `Task`.
+    Shape:
+        (batch, samples) -> embeddings (batch, channels).
+
+    Source:
+        Saeed, Grangier, Zeghidour, "Contrastive learning of general-purpose audio representations", 2021 (COLA),
+        with its bilinear similarity, equation 2.
+
+    Differs:
+        The two segments of a clip are neighbours, not drawn apart.
     """
 
     def __init__(
@@ -38,7 +45,7 @@ class ContrastiveTask(Model, Task):
         front_end: FrontEnd,
         backbone: Backbone,
         channels: int = 256,
-        mask: SpecAugment | None = None,
+        spec_augment: SpecAugment | None = None,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
     ) -> None:
@@ -49,39 +56,56 @@ class ContrastiveTask(Model, Task):
             nn.LayerNorm(channels),
             nn.Tanh(),
         )
-        self.similar = nn.Linear(channels, channels, bias=False)
-        self.mask = mask or SpecAugment()
+        self.similarity = nn.Linear(channels, channels, bias=False)
+        self.spec_augment = spec_augment or nn.Identity()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self._heard: list[Tensor] = []
+        self._embeddings: list[Tensor] = []
 
-    def halves(self, waveforms: Tensor) -> Tensor:
-        """The first and the second half of each clip: (batch, samples) -> (2, batch, samples // 2)."""
+    def split_halves(
+        self, waveforms: Float[Tensor, "batch samples"]
+    ) -> Float[Tensor, "2 batch half_samples"]:
+        """Split each clip into its first and its second half.
+
+        Args:
+            waveforms: a last odd sample is left out.
+        """
         n_half = waveforms.shape[1] // 2
         return torch.stack([waveforms[:, :n_half], waveforms[:, n_half : 2 * n_half]])
 
-    def logits(self, first: Tensor, second: Tensor) -> Tensor:
-        """How well each second half goes on each first: twice (clips, channels) -> (clips, clips)."""
-        return self.similar(first) @ second.T
+    def compare(
+        self, first: Float[Tensor, "clips channels"], second: Float[Tensor, "clips channels"]
+    ) -> Float[Tensor, "clips clips"]:
+        """Compute logits of each second half being that of each first.
+
+        Args:
+            first: embeddings of first halves.
+            second: embeddings of second halves.
+        """
+        return self.similarity(first) @ second.T
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        spectrograms = self.mask(self.spectrogram(self.halves(batch[0]).flatten(0, 1)))
+        spectrograms = self.spec_augment(self.spectrogram(self.split_halves(batch[0]).flatten(0, 1)))
         first, second = self.head(self.backbone(spectrograms)).float().chunk(2)
-        logits = self.logits(first, second)
+        logits = self.compare(first, second)
         loss = functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        self._heard.append(self(self.halves(batch[0]).flatten(0, 1)).float())
+        self._embeddings.append(self(self.split_halves(batch[0]).flatten(0, 1)).float())
 
     def on_validation_epoch_end(self) -> None:
-        """Logs how often a first half finds its second among all clips."""
-        first, second = torch.stack(self._heard, dim=1)
-        found = self.logits(first, second).argmax(1)
-        right = found == torch.arange(len(found), device=found.device)
-        self.log("val/accuracy", right.float().mean(), prog_bar=True)
-        self._heard.clear()
+        """Log how often a first half finds its second among all clips."""
+        first, second = torch.stack(self._embeddings, dim=1)
+        found = self.compare(first, second).argmax(1)
+        correct = found == torch.arange(len(found), device=found.device)
+        self.log("val/accuracy", correct.float().mean(), prog_bar=True)
+        self._embeddings.clear()
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The embeddings of whole clips."""
+        """Compute the embeddings of whole clips.
+
+        Args:
+            batch: waveforms (batch, samples), and targets that are not used.
+        """
         return self(batch[0])

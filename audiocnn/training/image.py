@@ -9,8 +9,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from audiocnn.backbones import Backbone
 from audiocnn.models.image import ImageModel
-from audiocnn.training.base import Task
-from audiocnn.training.callbacks.initialise import load_backbone
+from audiocnn.training.base import Task, load_backbone
 
 
 class ImageTask(ImageModel, Task):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.augment import SpecAugment
@@ -16,27 +17,33 @@ from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
 from audiocnn.training.base import Task
 
-# How much of an error that all notes of a segment share is forgiven: a recording's level is anyone's choice,
-# and only how its notes compare tells how hard they were struck.
-LEVEL_FREE = 0.9
+# Share of the mean velocity error of a segment that the loss does not count: a recording's level is anyone's
+# choice, and only how its notes compare tells how hard they were struck.
+FORGIVEN_LEVEL = 0.9
 VELOCITY_WEIGHT = (
-    10.0  # its squared error is a hundredth of the other losses, and would not be learned beside them
+    10.0  # its squared error is a hundredth of the other losses: without, it would not be learned
 )
-NOW_FRAMES, NOW_WEIGHT = 3, 6.0  # frames without what comes after them, and how much more each of them counts
+# The last frames of a segment, with little sound after them as when streaming, and the weight of each, where the
+# other frames have 1.
+N_STREAMING_FRAMES, STREAMING_WEIGHT = 3, 6.0
 
 
 class NotesTask(NotesModel, Task):
     """The training of a NotesModel.
 
-    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity where notes begin,
-    most of what a whole segment is off forgiven, and of bend where they sound.
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity at onsets, without most of
+    the error that a segment's notes share, and of bend where notes sound.
 
     Args:
-        mask: masks on the spectrograms while training.
-        start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and its head's if it has the
-            same outputs.
-
-    The first four arguments are those of `NotesModel`, learning_rate and weight_decay those of `Task`.
+        front_end: as of `NotesModel`.
+        backbone: as of `NotesModel`.
+        decoding: as of `NotesModel`.
+        bend: as of `NotesModel`.
+        spec_augment: masks on the spectrograms while training; off when None.
+        learning_rate: highest rate of the schedule, see `Task`.
+        weight_decay: of weights, see `Task`.
+        start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and
+            its head's if it has the same outputs.
     """
 
     def __init__(
@@ -45,13 +52,13 @@ class NotesTask(NotesModel, Task):
         backbone: Backbone,
         decoding: DecodingOptions = DecodingOptions(),  # noqa: B008, it is frozen
         bend: bool = False,
-        mask: SpecAugment | None = None,
+        spec_augment: SpecAugment | None = None,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         start_from: str | None = None,
     ) -> None:
         super().__init__(front_end, backbone, decoding, bend)
-        self.mask = mask or SpecAugment()
+        self.spec_augment = spec_augment or nn.Identity()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
             start = read_model(weights.path(start_from))
@@ -61,29 +68,37 @@ class NotesTask(NotesModel, Task):
 
     def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
         waveforms, targets = batch
-        # The last frames' windows reach beyond the segment: without them, a segment ends as live sound does.
-        n_frames = targets["frame"].shape[-1] - self.n_blurred
-        spectrogram = self.mask(self.spectrogram(waveforms)[..., : n_frames * self.backbone.time_stride])
-        logits = self.head(self.backbone(spectrogram))
+        # The last frames' windows reach beyond the segment: without them, a segment ends as a stream does.
+        n_frames = targets["frame"].shape[-1] - self.n_incomplete
+        spectrogram = self.spectrogram(waveforms)[..., : n_frames * self.backbone.time_stride]
+        logits = self.head(self.backbone(self.spec_augment(spectrogram)))
         targets = {name: target[..., :n_frames] for name, target in targets.items()}
-        losses = self.losses(logits.float(), targets, now_weights(n_frames).to(logits.device))
+        losses = self.losses(logits.float(), targets, frame_weights(n_frames).to(logits.device))
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, on_step=False, on_epoch=True)
         loss = torch.stack(list(losses.values())).sum()
         self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True)
         return loss
 
     @property
-    def n_blurred(self) -> int:
+    def n_incomplete(self) -> int:
         """Frames at a segment's end whose windows reach beyond it."""
         return self.front_end.reach // self.hop_length
 
     def losses(
-        self, logits: Tensor, targets: dict[str, Tensor], weights: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Each output's loss: summed over pitches, averaged over frames; velocity and bend over notes.
+        self,
+        logits: Float[Tensor, "batch outputs pitches frames"],
+        targets: dict[str, Tensor],
+        weights: Float[Tensor, " frames"] | None = None,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Compute the loss of each output: summed over pitches, averaged over frames; velocity and bend over notes.
 
         Args:
-            weights: of the frames' scores, (frames,).
+            logits: as `forward` returns them.
+            targets: by the output's name, (batch, pitches, frames), see `notes.encode`.
+            weights: of the frames; 1 each when None.
+
+        Returns:
+            The losses by the output's name.
         """
         by_name = dict(zip(self.head.outputs, logits.unbind(1), strict=True))
         losses = {
@@ -91,11 +106,11 @@ class NotesTask(NotesModel, Task):
             * functional.binary_cross_entropy_with_logits(by_name[name], targets[name], weights)
             for name in ("onset", "frame", "offset")
         }
-        attack = targets["onset"]
+        onset = targets["onset"]
         error = torch.sigmoid(by_name["velocity"]) - targets["velocity"]
-        common = (error * attack).sum((1, 2), keepdim=True) / (attack.sum((1, 2), keepdim=True) + 1)
-        error = (error - LEVEL_FREE * common).square()
-        losses["velocity"] = VELOCITY_WEIGHT * (error * attack).sum() / (attack.sum() + 1)
+        shared = (error * onset).sum((1, 2), keepdim=True) / (onset.sum((1, 2), keepdim=True) + 1)
+        error = (error - FORGIVEN_LEVEL * shared).square()
+        losses["velocity"] = VELOCITY_WEIGHT * (error * onset).sum() / (onset.sum() + 1)
         if self.bend:
             sounding = targets["frame"]
             error = (by_name["bend"] - targets["bend"].clamp(-MAX_BEND, MAX_BEND)).square()
@@ -109,7 +124,14 @@ class NotesTask(NotesModel, Task):
         self.log_dict({f"val/{name}": value for name, value in scores.items()}, prog_bar=True, batch_size=1)
 
     def predict_step(self, waveforms: Tensor) -> list[list[Note]]:
-        """The notes of each waveform."""
+        """Transcribe each waveform.
+
+        Args:
+            waveforms: (batch, samples) at the model's sample rate.
+
+        Returns:
+            The notes of each.
+        """
         scores = {name: channel.float().cpu().numpy() for name, channel in self.scores(waveforms).items()}
         return [
             decode({name: channel[i] for name, channel in scores.items()}, self.frame_s, self.decoding)
@@ -117,18 +139,24 @@ class NotesTask(NotesModel, Task):
         ]
 
 
-def now_weights(n_frames: int) -> Tensor:
-    """Weights of a segment's frames, 1 on average: its last ones are heard as live listening hears now.
+def frame_weights(n_frames: int) -> Tensor:
+    """Create the weights of a segment's frames, 1 on average, the last `N_STREAMING_FRAMES` greater.
 
-    Shape: (n_frames,).
+    Those are transcribed as a stream's newest frames are: without the sound after them.
+
+    Args:
+        n_frames: of the segment.
+
+    Returns:
+        Weights, (n_frames,).
     """
     weights = torch.ones(n_frames)
-    weights[-NOW_FRAMES:] = NOW_WEIGHT
+    weights[-N_STREAMING_FRAMES:] = STREAMING_WEIGHT
     return weights / weights.mean()
 
 
 def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
-    """mir_eval's F1 of onsets, and of onsets with offsets."""
+    """F1 of onsets, and of onsets with offsets, by mir_eval."""
     import mir_eval  # 0.6 s
 
     if not len(rows) or not notes:

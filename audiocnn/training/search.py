@@ -1,6 +1,6 @@
-"""A search over architectures: cells evolve, the best of a few has a changed child, and the oldest dies.
+"""A search over architectures by regularised evolution: the best of a few cells gets a mutated child, the oldest dies.
 
-Place in the flow: cells -> a score, from whoever trains them (cli/search.py) -> the next cells. Conventions:
+Place in the flow: cells -> a score, by a training (cli/search.py) -> the next cells. Conventions:
 cells are {"normal": table, "reduction": table} as `CellNet` takes them; row i of a table, (left input,
 operation, right input, operation), makes state i + 2 of earlier states, of which 0 and 1 are the cell's own
 inputs. No library for the loop: Optuna, Nevergrad and DEAP have no ageing; NASLib and Archai have it for
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiocnn import files
+from audiocnn import files, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +32,14 @@ INPUTS, OPERATIONS = (0, 2), (1, 3)  # columns of a row
 
 @dataclass(frozen=True)
 class Space:
-    """The cells that there are to choose from: acyclic, because a row has only states before its own.
+    """A search space: all cells of some operations; acyclic, because a row has only states before its own as inputs.
 
     Args:
         operations: names as `audiocnn.backbones.cells` has them.
         nodes: rows of each cell.
-    Raises: ValueError when there is nothing to choose from.
+
+    Raises:
+        ValueError: there are fewer than two operations, or no rows.
     """
 
     operations: tuple[str, ...]
@@ -49,12 +51,21 @@ class Space:
         if self.nodes < 1:
             raise ValueError(f"nodes is {self.nodes}, expected 1 or more")
 
-    def draw(self, rng: random.Random) -> Cells:
-        """Cells by chance, each as likely as any other."""
+    def sample(self, rng: random.Random) -> Cells:
+        """Draw cells, each with the same probability.
+
+        Args:
+            rng: decides.
+        """
         return {cell: [self._row(i, rng) for i in range(self.nodes)] for cell in CELLS}
 
     def mutate(self, cells: Cells, rng: random.Random) -> Cells:
-        """The cells with one input or one operation, each as likely, of one row changed by chance."""
+        """Copy cells with one random input or operation, either with the same probability, replaced by another.
+
+        Args:
+            cells: stay as they are.
+            rng: decides.
+        """
         mutant = {cell: [list(row) for row in table] for cell, table in cells.items()}
         i = rng.randrange(self.nodes)
         row, column = mutant[rng.choice(CELLS)][i], rng.choice(rng.choice((INPUTS, OPERATIONS)))
@@ -71,40 +82,65 @@ class Space:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Cells with what became of them: the higher the score, the better."""
+    """Cells that were trained.
+
+    Args:
+        score: the higher, the better.
+        parameters: of the network.
+        cells: of the network.
+    """
 
     score: float
     parameters: int
     cells: Cells
 
 
-def best(candidates: Iterable[Candidate]) -> Candidate:
-    """The one with the highest score; of several the smallest."""
+def choose_best(candidates: Iterable[Candidate]) -> Candidate:
+    """Return the candidate with the highest score; of several the one with fewest parameters.
+
+    Args:
+        candidates: at least one.
+    """
     return max(candidates, key=lambda candidate: (candidate.score, -candidate.parameters))
 
 
 def propose(past: list[Candidate], space: Space, population: int, sample: int, seed: int) -> Cells:
-    """The next cells to try; the same for the same past, wherever a search was interrupted.
+    """Propose the next cells to train; the same for the same past, wherever a search was interrupted.
 
     The population are the newest: each child takes the place of the oldest, however good that was.
 
     Args:
-        population: how many live at a time; the first ones are drawn by chance.
+        past: all candidates so far.
+        space: that is searched.
+        population: how many live at a time; the first ones are random.
         sample: how many of them compete to be the parent, drawn with replacement.
+        seed: of the search.
+
+    Returns:
+        A mutated copy of the parent's cells.
     """
     rng = random.Random(f"{seed} {len(past)}")
     if len(past) < population:
-        return space.draw(rng)
+        return space.sample(rng)
     alive = past[-population:]
     return space.mutate(max(rng.choices(alive, k=sample), key=lambda candidate: candidate.score).cells, rng)
 
 
 class History:
-    """The candidates of a search in a file: a line of settings, then a line of JSON each, as they end.
+    """The candidates of a search in a file: a line of settings, then a line of JSON for each.
 
-    A line that a kill has cut short is cut off; its candidate is trained again.
+    An incomplete last line, left by a kill, is removed; its candidate is trained again.
 
-    Raises: ValueError when the file tells of a search with other settings; FileError when it cannot be read.
+    Args:
+        path: the file; need not exist.
+        settings: of the search.
+
+    Attributes:
+        candidates: all so far, in their order.
+
+    Raises:
+        ValueError: the file is of a search with other settings.
+        FileError: the file cannot be read.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
@@ -137,9 +173,13 @@ class History:
         return candidates
 
     def append(self, candidate: Candidate) -> None:
-        """Writes one that has ended; with the first, the settings.
+        """Write a candidate; before the first, the settings.
 
-        Raises: FileError when it cannot be written.
+        Args:
+            candidate: that was trained.
+
+        Raises:
+            FileError: the file cannot be written.
         """
         line = json.dumps(asdict(candidate)) + "\n"
         try:
@@ -160,14 +200,22 @@ def evolve(
     population: int,
     sample: int,
     seed: int,
-    tell: Callable[[list[Candidate]], None] = lambda past: None,
+    progress: Callable[[list[Candidate]], None] = lambda past: None,
 ) -> None:
-    """Goes on with a search until its history has so many candidates.
+    """Continue a search until its history has so many candidates.
 
     Args:
-        evaluate: cells and their number, from 0, -> the candidate.
-        tell: is called with all candidates after each.
-    Raises: ValueError when a number is out of its range.
+        history: is extended.
+        space: that is searched.
+        evaluate: trains cells; takes them and their number, from 0, and returns the candidate.
+        candidates: number at which the search ends.
+        population: as of `propose`.
+        sample: as of `propose`.
+        seed: of the search.
+        progress: called with all candidates after each.
+
+    Raises:
+        ValueError: a number is below 1.
     """
     for name, number in (("population", population), ("sample", sample), ("candidates", candidates)):
         if number < 1:
@@ -175,22 +223,26 @@ def evolve(
     while len(history.candidates) < candidates:
         cells = propose(history.candidates, space, population, sample, seed)
         history.append(evaluate(cells, len(history.candidates)))
-        tell(history.candidates)
+        progress(history.candidates)
 
 
-def draw(candidates: list[Candidate], what: str) -> Figure:
-    """The score of each candidate, and the best so far."""
-    from matplotlib.figure import Figure
+def plot_search(candidates: list[Candidate], metric: str) -> Figure:
+    """Plot the score of each candidate, and the best so far.
+
+    Args:
+        candidates: in their order.
+        metric: name of the score.
+    """
     from matplotlib.ticker import MaxNLocator
 
     scores = [candidate.score for candidate in candidates]
     numbers = range(1, len(scores) + 1)
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(numbers, scores, "o", markersize=4, alpha=0.6, label="candidate")
-    axes.step(numbers, [max(scores[:n]) for n in numbers], where="post", label="best so far")
-    axes.set(xlabel="candidate", ylabel=what)
+    figure, (axes,) = plots.make_figure(9, 5)
+    axes.plot(numbers, scores, "o", color=plots.COLOURS[0], markersize=4, alpha=0.6, label="candidate")
+    best = [max(scores[:n]) for n in numbers]
+    axes.step(numbers, best, where="post", color=plots.COLOURS[1], label="best so far")
+    axes.set(xlabel="candidate", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
+    plots.plot_grid(axes)
     axes.legend(loc="lower right")
     return figure

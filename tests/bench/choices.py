@@ -26,7 +26,6 @@ from audiocnn.blocks.cost import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.frontends.waveform.Waveform", "init_args": {"sample_rate": 16000}}
 # Masks are bands of bins, which samples lack.
-UNMASKED = {"class_path": "audiocnn.augment.SpecAugment", "init_args": {"p": 0.0}}
 # What is compared -> the network, by its name and arguments; waveform networks have no other front end.
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain convolutions (VGG)": ("vgg_small", {}),
@@ -56,7 +55,7 @@ def config_of(choice: str, seed: int) -> dict[str, Any]:
         "dict_kwargs": deepcopy(arguments),
     }
     if name == "m5_small":
-        model.update(front_end=WAVEFORM, mask=UNMASKED)
+        model.update(front_end=WAVEFORM, spec_augment=None)
     return config
 
 

@@ -39,7 +39,7 @@ def harmonic() -> NotesTask:
         HarmonicNet(channels=4, harmonics=(1, 2), dilations=(((12, 1), (1, 2)),)),
         decoding=DecodingOptions(onset_threshold=0.3, lowest_pitch=40),
         bend=True,
-        mask=SpecAugment(p=0.1),
+        spec_augment=SpecAugment(p=0.1),
         learning_rate=1e-4,
     )
 

@@ -29,7 +29,7 @@ def tiny(kind: type[ClipTask] = GenreTask, **arguments) -> ClipTask:
     torch.manual_seed(0)
     front_end = LogMel(RATE, 256, 128, n_mels=32)
     backbone = create_backbone("resnet_small", in_channels=1, widths=(8, 8, 8, 16))
-    arguments = {"window_s": 1.0, "mask": SpecAugment(p=0.0), "learning_rate": 0.01, **arguments}
+    arguments = {"window_s": 1.0, "learning_rate": 0.01, **arguments}
     return kind(front_end, backbone, LABELS, **arguments)
 
 
@@ -88,8 +88,8 @@ def test_outputs_are_the_labels_and_with_one_of_them_unknown() -> None:
 def test_what_has_no_label_is_unknown() -> None:
     targets = torch.tensor([[0.0, 1, 0], [0, 0, 0], [0.25, 0.25, 0]])
     expected = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 1], [0.25, 0.25, 0, 0.5]])
-    torch.testing.assert_close(tiny().of_outputs(targets), expected)
-    torch.testing.assert_close(tiny(InstrumentTask).of_outputs(targets), targets)
+    torch.testing.assert_close(tiny().to_output_targets(targets), expected)
+    torch.testing.assert_close(tiny(InstrumentTask).to_output_targets(targets), targets)
 
 
 def test_losses_by_hand() -> None:
@@ -140,12 +140,12 @@ def test_genre_learns_and_knows_what_it_does_not_know() -> None:
     assert said(task, tone).argmax() == 1
 
 
-def test_instruments_are_heard_together() -> None:
+def test_instruments_that_sound_together_are_all_predicted() -> None:
     task = fitted(tiny(InstrumentTask), epochs=8)
     assert task.trainer.callback_metrics["val/map"] > 0.95
     times_s = torch.arange(2 * RATE) / RATE
     both = sum(0.3 * torch.sin(2 * torch.pi * frequency * times_s) for frequency in (220.0, 1500.0))
-    values = said(task, both[None])
+    values = said(task, (both + 0.02 * torch.randn(2 * RATE))[None])
     assert values[0] > 0.5 > values[1] and values[2] > 0.5
 
 
@@ -178,7 +178,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 def test_waveform_networks_hear_too() -> None:
     backbone = create_backbone("m5_small", dims=1, in_channels=1, stem_channels=8, widths=(8, 8, 16))
-    task = GenreTask(Waveform(RATE), backbone, LABELS, window_s=1.0, mask=SpecAugment(p=0.0))
+    task = GenreTask(Waveform(RATE), backbone, LABELS, window_s=1.0)
     assert task(torch.zeros(2, RATE)).shape == (2, 4)
     assert task.split_windows(torch.zeros(1)).shape == (1, task.min_samples)
 

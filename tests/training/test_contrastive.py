@@ -35,7 +35,7 @@ def tones(n: int) -> list[tuple[Tensor, Tensor]]:
 
 def test_halves_are_those_of_each_clip() -> None:
     clips = torch.arange(14.0).view(2, 7)
-    assert task().halves(clips).tolist() == [[[0, 1, 2], [7, 8, 9]], [[3, 4, 5], [10, 11, 12]]]
+    assert task().split_halves(clips).tolist() == [[[0, 1, 2], [7, 8, 9]], [[3, 4, 5], [10, 11, 12]]]
 
 
 def test_learns_which_halves_belong_together_and_starts_a_classifier(tmp_path) -> None:

@@ -143,8 +143,10 @@ def test_wrong_arguments(arguments: dict, message: str) -> None:
 @pytest.mark.slow
 def test_lenet5_reads_digits() -> None:
     """With the settings of configs/digits.yaml."""
-    config = yaml.safe_load((ROOT / "configs" / "digits.yaml").read_text())
-    lightning.seed_everything(config["seed_everything"], verbose=False)
+    base, config = (
+        yaml.safe_load((ROOT / "configs" / name).read_text()) for name in ("base.yaml", "digits.yaml")
+    )
+    lightning.seed_everything(base["seed_everything"], verbose=False)
     model = {**config["model"]["init_args"], "backbone": create_backbone("lenet5")}
     data = DigitsDataModule(**config["data"]["init_args"])
     loop, task = trainer(max_epochs=config["trainer"]["max_epochs"]), ImageTask(**model)

@@ -18,7 +18,7 @@ from audiocnn.frontends.cqt import Cqt
 from audiocnn.frontends.mel import LogMel
 from audiocnn.models.file import write_model
 from audiocnn.notes import LOWEST_MIDI, N_PITCHES, DecodingOptions, Note, encode
-from audiocnn.training.notes import NOW_WEIGHT, NotesTask, _note_scores, now_weights
+from audiocnn.training.notes import STREAMING_WEIGHT, NotesTask, _note_scores, frame_weights
 from audiocnn.units import midi_to_hz
 
 RATE, HOP, N_FRAMES = 8000, 256, 96
@@ -38,7 +38,7 @@ def tiny(**arguments) -> NotesTask:
     torch.manual_seed(0)
     front_end = Cqt(RATE, HOP, fmin=26.9755, n_bins=252, bins_per_octave=36, max_length=1022, floor=1e-4)
     backbone = HarmonicNet(channels=8, harmonics=(1, 2, 3), dilations=(((12, 1), (1, 1)), ((1, 2), (1, 2))))
-    return NotesTask(front_end, backbone, mask=SpecAugment(p=0), **arguments)
+    return NotesTask(front_end, backbone, **arguments)
 
 
 def played(notes: list[Note]) -> Tensor:
@@ -107,9 +107,9 @@ def test_a_quieter_recording_costs_little_velocity() -> None:
 
 
 def test_the_present_weighs_more() -> None:
-    weights = now_weights(10)
+    weights = frame_weights(10)
     assert weights.mean() == pytest.approx(1)
-    assert (weights / weights[0]).tolist() == pytest.approx([1.0] * 7 + [NOW_WEIGHT] * 3)
+    assert (weights / weights[0]).tolist() == pytest.approx([1.0] * 7 + [STREAMING_WEIGHT] * 3)
 
 
 def test_training_ends_where_windows_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_training_ends_where_windows_are_whole(monkeypatch: pytest.MonkeyPatch) 
         task = tiny()
         monkeypatch.setattr(task, "log_dict", lambda *_, **__: None)  # there is no trainer
         monkeypatch.setattr(task, "log", lambda *_, **__: None)
-        assert task.n_blurred == task.front_end.reach // HOP == 2
+        assert task.n_incomplete == task.front_end.reach // HOP == 2
         losses.append(task.training_step((waveforms, truth)).item())
     assert losses[0] == losses[1]
 

@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 
 from audiocnn import files
-from audiocnn.training.search import Candidate, Cells, History, Space, best, draw, evolve, propose
+from audiocnn.training.search import (
+    Candidate,
+    Cells,
+    History,
+    Space,
+    choose_best,
+    evolve,
+    plot_search,
+    propose,
+)
 
 SPACE = Space(("identity", "separable_3", "max_3", "none"), nodes=3)
 HOW = {"population": 8, "sample": 3, "seed": 0}
-WANTED = SPACE.draw(random.Random("the best cells that there are"))
+WANTED = SPACE.sample(random.Random("the best cells that there are"))
 
 
 def entries(cells: Cells) -> list:
@@ -39,7 +48,7 @@ def assert_valid(cells: Cells, space: Space) -> None:
 
 
 def test_mutants_are_valid_and_differ_in_one_entry() -> None:
-    rng, cells, seen = random.Random(0), SPACE.draw(random.Random(1)), set()
+    rng, cells, seen = random.Random(0), SPACE.sample(random.Random(1)), set()
     for _ in range(3000):
         before, mutant = json.dumps(cells), SPACE.mutate(cells, rng)
         assert json.dumps(cells) == before  # the parent stays as it is
@@ -52,7 +61,7 @@ def test_mutants_are_valid_and_differ_in_one_entry() -> None:
 
 
 def test_mutants_have_inputs_and_operations_changed_alike_often() -> None:
-    rng, cells = random.Random(0), SPACE.draw(random.Random(1))
+    rng, cells = random.Random(0), SPACE.sample(random.Random(1))
     mutants = [entries(SPACE.mutate(cells, rng)) for _ in range(2000)]
     n_inputs = sum(mutant[::2] != entries(cells)[::2] for mutant in mutants)
     assert n_inputs == pytest.approx(1000, abs=100)
@@ -60,7 +69,7 @@ def test_mutants_have_inputs_and_operations_changed_alike_often() -> None:
 
 def test_drawn_cells_are_valid_and_as_likely_as_each_other() -> None:
     space, rng = Space(("a", "b"), nodes=1), random.Random(0)
-    drawn = [space.draw(rng) for _ in range(4000)]
+    drawn = [space.sample(rng) for _ in range(4000)]
     counts: dict[str, int] = {}
     for cells in drawn:
         assert_valid(cells, space)
@@ -84,7 +93,7 @@ def test_space_of_nothing(arguments: tuple, reason: str) -> None:
 def test_the_oldest_dies_however_good() -> None:
     """Cells tell which candidate they are of: all that come next are a living one's, changed once."""
     space = Space(tuple(map(str, range(50))), nodes=8)
-    past = [Candidate(1.0 if i == 0 else 0.5, 0, space.draw(random.Random(i))) for i in range(9)]
+    past = [Candidate(1.0 if i == 0 else 0.5, 0, space.sample(random.Random(i))) for i in range(9)]
 
     def distances(child: Cells) -> list[int]:
         pairs = [zip(entries(child), entries(parent.cells), strict=True) for parent in past]
@@ -104,7 +113,7 @@ def n_found(folder: Path, population: int) -> int:
     for seed in seeds:
         history = History(folder / f"{seed}_{population}.jsonl", {})
         evolve(history, space, lambda cells, _: likeness(cells, wanted), 150, population, 8, seed)
-        n_found += best(history.candidates).score == 1.0
+        n_found += choose_best(history.candidates).score == 1.0
     return n_found
 
 
@@ -144,11 +153,11 @@ def test_a_search_goes_on_as_if_nothing_was(tmp_path: Path, share: float) -> Non
 def test_each_candidate_is_written_when_it_ends(tmp_path: Path) -> None:
     told = []
 
-    def tell(past: list[Candidate]) -> None:
+    def progress(past: list[Candidate]) -> None:
         told.append(len(past))
         assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1 + len(past)
 
-    evolve(History(tmp_path / "a.jsonl", HOW), SPACE, evaluate, candidates=12, **HOW, tell=tell)
+    evolve(History(tmp_path / "a.jsonl", HOW), SPACE, evaluate, candidates=12, **HOW, progress=progress)
     assert told == list(range(1, 13))
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == HOW
@@ -192,11 +201,11 @@ def test_numbers_out_of_range(tmp_path: Path, name: str) -> None:
 
 def test_best_is_the_smallest_of_equals() -> None:
     first, small, worse = Candidate(0.9, 20, {}), Candidate(0.9, 10, {}), Candidate(0.8, 1, {})
-    assert best([first, small, worse]) is small
+    assert choose_best([first, small, worse]) is small
 
 
 def test_image_shows_each_candidate_and_the_best_so_far() -> None:
-    axes = draw([Candidate(score, 0, {}) for score in (0.5, 0.7, 0.6)], "val/accuracy").axes[0]
+    axes = plot_search([Candidate(score, 0, {}) for score in (0.5, 0.7, 0.6)], "val/accuracy").axes[0]
     each, so_far = axes.lines
     assert list(each.get_xdata()) == [1, 2, 3]
     assert list(each.get_ydata()) == [0.5, 0.7, 0.6]

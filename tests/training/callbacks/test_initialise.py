@@ -16,14 +16,14 @@ from audiocnn.backbones.resnet import ResNet
 from audiocnn.blocks.fixed import create_kernel
 from audiocnn.files import FileError
 from audiocnn.frontends.mel import LogMel
-from audiocnn.training.callbacks.filters import learn_filters
+from audiocnn.training.base import load_backbone
 from audiocnn.training.callbacks.initialise import (
     InitialiseFilters,
     InitialiseKaiming,
     InitialiseKernels,
-    kaiming,
-    load_backbone,
+    init_kaiming_normal,
 )
+from audiocnn.training.filters import learn_filters
 from audiocnn.training.notes import NotesTask
 
 
@@ -51,7 +51,7 @@ class Holder(lightning.LightningModule):
 def test_kaiming_draws_as_torch_does(mode: Any) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 5), nn.Linear(6, 4), nn.Conv1d(3, 8, 3, bias=False))
     torch.manual_seed(0)
-    kaiming(network, mode)
+    init_kaiming_normal(network, mode)
     torch.manual_seed(0)
     for layer in network:
         expected = nn.init.kaiming_normal_(torch.empty_like(layer.weight), mode=mode, nonlinearity="relu")
@@ -64,7 +64,7 @@ def test_kaiming_of_groups(mode: str, fan: int) -> None:
     """Each of 1024 inputs reaches the 16 outputs of its group through 9 cells; each output has 2 inputs."""
     torch.manual_seed(0)
     layer = nn.Conv2d(1024, 8192, 3, groups=512)
-    kaiming(layer, mode)
+    init_kaiming_normal(layer, mode)
     assert layer.weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.01)
 
 
@@ -73,7 +73,7 @@ def test_kaiming_keeps_the_size_of_rectified_maps() -> None:
     network = nn.Sequential(*[part for _ in range(20) for part in (nn.Linear(400, 400), nn.ReLU())])
     x = torch.randn(100, 400)
     faded = network(x).square().mean()
-    kaiming(network)
+    init_kaiming_normal(network)
     assert faded < 0.05
     assert network(x).square().mean().item() == pytest.approx(x.square().mean().item(), rel=0.6)
 
@@ -88,7 +88,7 @@ def test_kaiming_of_a_task() -> None:
     torch.manual_seed(1)
     fit_starts(InitialiseKaiming("fan_out"), task, None)
     torch.manual_seed(1)
-    kaiming(alone, "fan_out")
+    init_kaiming_normal(alone, "fan_out")
     assert all(map(torch.equal, task.backbone.state_dict().values(), alone.state_dict().values()))
     InitialiseKaiming().setup(SimpleNamespace(), task, "test")
     assert all(map(torch.equal, task.backbone.state_dict().values(), alone.state_dict().values()))
@@ -110,7 +110,7 @@ def test_kernels_of_a_task() -> None:
 @pytest.mark.parametrize("own", [True, False], ids=["its own data", "the training's"])
 def test_filters_of_a_task(own: bool) -> None:
     task, alone, data = Holder(), Holder().backbone, Images()
-    fit_starts(InitialiseFilters("pca", n_images=20, data=data if own else None), task, data)
+    fit_starts(InitialiseFilters("pca", n_inputs=20, data=data if own else None), task, data)
     learn_filters(alone, torch.stack([image for image, _ in data.examples[:20]]), "pca")
     before = Holder().backbone.state_dict()
     for name, tensor in alone.state_dict().items():
@@ -136,7 +136,7 @@ def test_filters_of_a_task_on_sound() -> None:
 
 def test_backbone_of_a_checkpoint(tmp_path: Path) -> None:
     trained, backbone = Holder(), Holder().backbone
-    kaiming(trained)
+    init_kaiming_normal(trained)
     tensors = {**trained.state_dict(), "head.weight": torch.zeros(1)}
     torch.save({"state_dict": tensors}, tmp_path / "trained.ckpt")
     load_backbone(backbone, tmp_path / "trained.ckpt")
@@ -176,8 +176,8 @@ def test_wrong_arguments() -> None:
         fit_starts(InitialiseKernels([{"name": "sobel_x"}]), linear, None)
     with pytest.raises(ValueError, match="method is 'ica', expected one of pca, kmeans"):
         InitialiseFilters("ica")
-    with pytest.raises(ValueError, match="n_pictures is 0, expected at least 1"):
-        InitialiseFilters(n_images=0)
+    with pytest.raises(ValueError, match="n_inputs is 0, expected at least 1"):
+        InitialiseFilters(n_inputs=0)
     with pytest.raises(ValueError, match="data is None, expected a data module"):
         fit_starts(InitialiseFilters(), Holder(), None)
     with pytest.raises(ValueError, match="task is LightningModule, expected one with a backbone"):

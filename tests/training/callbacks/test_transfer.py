@@ -12,15 +12,9 @@ from torch.utils.data import DataLoader
 from audiocnn import create_backbone
 from audiocnn.backbones import Backbone, HarmonicNet
 from audiocnn.backbones.resnet import ResNet
-from audiocnn.training.callbacks.transfer import (
-    DiscriminativeRates,
-    FreezeBackbone,
-    GradualUnfreezing,
-    freeze,
-    rate_groups,
-    stages,
-)
+from audiocnn.training.callbacks.transfer import DiscriminativeRates, FreezeBackbone, GradualUnfreezing
 from audiocnn.training.image import ImageTask
+from audiocnn.training.stages import freeze_stages, group_by_learning_rate, list_stages
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
@@ -83,7 +77,7 @@ def same(module: nn.Module, before: dict[str, Tensor]) -> set[bool]:
 )
 def test_stages_of_families(name: str, count: int) -> None:
     with torch.device("meta"):
-        assert len(stages(create_backbone(name))) == count
+        assert len(list_stages(create_backbone(name))) == count
 
 
 @pytest.mark.parametrize(
@@ -102,7 +96,7 @@ def test_stages_of_families(name: str, count: int) -> None:
 def test_stages_hold_all_weights_in_the_order_in_which_they_work(name: str, shape: tuple[int, ...]) -> None:
     with torch.device("meta"):
         backbone = create_backbone(name).eval()
-    parts, worked = stages(backbone), []
+    parts, worked = list_stages(backbone), []
     for i, part in enumerate(parts):
         for module in part.modules():
             if module._parameters:
@@ -121,10 +115,10 @@ def test_stages_hold_all_weights_in_the_order_in_which_they_work(name: str, shap
 @pytest.mark.parametrize("n_stages", [0, 1, 3])
 def test_freeze_and_thaw(n_stages: int) -> None:
     backbone = HarmonicNet(**SMALL_HARMONIC)
-    freeze(backbone, 3)
-    freeze(backbone, n_stages)
+    freeze_stages(backbone, 3)
+    freeze_stages(backbone, n_stages)
     assert backbone.pitch_bias.requires_grad == (n_stages == 0)
-    for i, part in enumerate(stages(backbone)):
+    for i, part in enumerate(list_stages(backbone)):
         assert {p.requires_grad for p in part.parameters()} == {i >= n_stages}
         assert {module.training for module in part.modules()} == {i >= n_stages}
 
@@ -144,9 +138,9 @@ def test_only_the_head_is_trained(name: str) -> None:
 
 def test_the_first_stages_are_frozen() -> None:
     task = tiny()
-    before = [copied(part) for part in stages(task.backbone)]
+    before = [copied(part) for part in list_stages(task.backbone)]
     fit(task, FreezeBackbone(2))
-    found = [same(part, b) for part, b in zip(stages(task.backbone), before, strict=True)]
+    found = [same(part, b) for part, b in zip(list_stages(task.backbone), before, strict=True)]
     assert found == [{True}, {True}, {False}]
 
 
@@ -164,7 +158,7 @@ class Watch(lightning.Callback):
         self.changed.append([i for i, (part, before) in pairs if same(part, before) != {True}])
 
     def parts(self, task: lightning.LightningModule) -> Iterable[nn.Module]:
-        return [*stages(task.backbone), task.head]
+        return [*list_stages(task.backbone), task.head]
 
 
 def test_stages_thaw_from_the_top() -> None:
@@ -191,7 +185,7 @@ def test_each_stage_learns_slower_than_the_one_above(name: str) -> None:
     groups = optimizer_of(task, DiscriminativeRates(2.0)).param_groups
     of = {id(p): group for group in groups for p in group["params"]}
     assert len(of) == sum(len(group["params"]) for group in groups) == len(list(task.parameters()))
-    for depth, part in enumerate([task.head, *reversed(stages(backbone))]):
+    for depth, part in enumerate([task.head, *reversed(list_stages(backbone))]):
         for p in part.parameters():
             assert of[id(p)]["max_lr"] == pytest.approx(0.1 / 2**depth)
             assert of[id(p)]["weight_decay"] == (0.2 if p.ndim > 1 else 0)
@@ -199,7 +193,7 @@ def test_each_stage_learns_slower_than_the_one_above(name: str) -> None:
 
 def test_what_a_backbone_holds_itself_learns_as_its_first_stage() -> None:
     backbone = HarmonicNet(**SMALL_HARMONIC)
-    groups = rate_groups([{"params": list(backbone.parameters()), "lr": 1}], backbone, 1.0, 10.0)
+    groups = group_by_learning_rate([{"params": list(backbone.parameters()), "lr": 1}], backbone, 1.0, 10.0)
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert rates[id(backbone.pitch_bias)] == rates[id(backbone.stem[0].weight)] == pytest.approx(1e-3)
 
@@ -229,7 +223,7 @@ def test_rates_rise_and_fall_together() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: freeze(small_resnet(), 4), "n_stages is 4, expected 0 to 3"),
+        (lambda: freeze_stages(small_resnet(), 4), "n_stages is 4, expected 0 to 3"),
         (lambda: GradualUnfreezing(0), "epochs_per_stage is 0, expected at least 1"),
         (lambda: DiscriminativeRates(0.5), r"rate_decay is 0\.5, expected at least 1"),
     ],

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from audiocnn import create_backbone
-from audiocnn.training.callbacks.rate_finder import FindLearningRate
+from audiocnn.training.callbacks.find_learning_rate import FindLearningRate
 from audiocnn.training.callbacks.transfer import DiscriminativeRates
 from audiocnn.training.image import ImageTask
 

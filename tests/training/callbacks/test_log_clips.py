@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from audiocnn import audio
 from audiocnn.backbones import create_backbone
 from audiocnn.frontends.mel import LogMel
-from audiocnn.training.callbacks.hardest_clips import LogClips
+from audiocnn.training.callbacks.log_clips import LogClips
 from audiocnn.training.clips import ClipTask, GenreTask, InstrumentTask
 
 pytestmark = [
@@ -48,7 +48,7 @@ def test_the_hardest_clips_are_kept(kind: type[ClipTask], tmp_path: Path) -> Non
     task.eval()
     with torch.inference_mode():
         values = torch.cat([task.predict_step((one[None], None)) for one, _ in clips])
-    hard = (values - task.of_outputs(clips.tensors[1])).abs().amax(1)
+    hard = (values - task.to_output_targets(clips.tensors[1])).abs().amax(1)
     for rank, number in enumerate(hard.argsort(descending=True)[:2].tolist()):
         kept = audio.load(folder / f"hardest_{rank}.wav", RATE)
         np.testing.assert_allclose(kept, clips[number][0].numpy(), atol=1e-4)

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from audiocnn.training.callbacks import filters
+from audiocnn.training import filters
 
 N_PATCHES, CELLS = 2000, 9
 
