@@ -1,6 +1,6 @@
-"""Filters learned without labels: what convolutions are given, cut to patches -> their weights.
+"""Filters learned without labels: patches of a convolution's input -> its weights.
 
-Conventions: patches are (patches, cells), a cell for each weight of a filter; filters are (filters, cells).
+Conventions: patches are (patches, weights), a value for each weight of a filter; filters are (filters, weights).
 """
 
 from __future__ import annotations
@@ -9,25 +9,34 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import im2col
 
-Find = Callable[[Tensor, int, int], Tensor]
-# Of the mean variance: what whitening adds to each, or it would blow up directions that hold hardly more than
-# rounding. The paper's 0.1 after contrast normalisation, where the variance of a cell is about 1.
+FindFilters = Callable[[Tensor, int, int], Tensor]  # patches, n_filters, seed -> filters
+# Share of the mean variance that whitening adds to each, or it would amplify directions that hold hardly more than
+# rounding. The paper's 0.1 after contrast normalisation, where the variance of a value is about 1.
 WHITENING_FLOOR = 0.1
-# Of the mean variance of patches: what contrast normalisation adds to each. The paper's 10, for grey levels
-# up to 255 that vary by about 30.
+# Share of the mean variance of patches that contrast normalisation adds to each. The paper's 10, for grey levels
+# up to 255 with a deviation of about 30.
 CONTRAST_FLOOR = 0.01
+FLAT_SHARE = 0.1  # of the mean norm: patches with a smaller one have no direction, and are left out
 
 
-def pca(patches: Tensor, n_filters: int, seed: int = 0) -> Tensor:
-    """The directions in which patches vary most, the furthest first, orthonormal; as many as there are cells.
+def pca(
+    patches: Float[Tensor, "patches weights"], n_filters: int, seed: int = 0
+) -> Float[Tensor, "filters weights"]:
+    """Find the principal components of patches, orthonormal, that of the greatest variance first.
 
-    The largest cell of each is positive. The seed changes nothing.
-    Shape: (patches, cells) -> (at most n_filters, cells).
+    Args:
+        patches: at least 2.
+        n_filters: wanted; there are no more components than weights.
+        seed: unused: the components are unique up to their sign, which makes the largest weight positive.
+
+    Raises:
+        ValueError: there are fewer than 2 patches, or n_filters is below 1.
     """
     _check(patches, n_filters)
     _, vectors = torch.linalg.eigh(torch.cov(patches.double().T).view(patches.shape[1], -1))
@@ -36,31 +45,54 @@ def pca(patches: Tensor, n_filters: int, seed: int = 0) -> Tensor:
     return (filters * largest.sign()).to(patches.dtype)
 
 
-def kmeans(patches: Tensor, n_filters: int, seed: int = 0) -> Tensor:
-    """Centroids of normalised and whitened patches, as filters of patches as they are.
+def kmeans(
+    patches: Float[Tensor, "patches weights"], n_filters: int, seed: int = 0
+) -> Float[Tensor, "filters weights"]:
+    """Find centroids of normalised and whitened patches, as filters of the patches themselves.
 
-    Shape: (patches, cells) -> (at most n_filters, cells): there are no more than half as many as patches.
-    Source: Coates and Ng, "Learning feature representations with k-means", 2012. Differs: scikit-learn's
-    k-means over patches of unit length instead of spherical k-means, and floors that go with the data.
+    Args:
+        patches: at least 2.
+        n_filters: wanted; there are at most half as many as patches.
+        seed: of k-means.
+
+    Raises:
+        ValueError: there are fewer than 2 patches, or n_filters is below 1.
+
+    Source:
+        Coates and Ng, "Learning feature representations with k-means", 2012.
+
+    Differs:
+        scikit-learn's k-means over patches of unit length instead of spherical k-means, and floors relative to the
+        data's variance.
     """
     _check(patches, n_filters)
-    varied = normalised(patches)
-    varied = varied[varied.norm(dim=1) > 0.1 * varied.norm(dim=1).mean()]  # what is even has no direction
-    mean, matrix = whitening(varied)
-    return centroids((varied - mean) @ matrix, min(n_filters, len(varied) // 2), seed) @ matrix
+    varied = normalise_contrast(patches)
+    varied = varied[varied.norm(dim=1) > FLAT_SHARE * varied.norm(dim=1).mean()]
+    mean, matrix = fit_whitening(varied)
+    return find_centroids((varied - mean) @ matrix, min(n_filters, len(varied) // 2), seed) @ matrix
 
 
-def normalised(patches: Tensor) -> Tensor:
-    """Each patch less its mean, over its deviation."""
+def normalise_contrast(patches: Float[Tensor, "patches weights"]) -> Float[Tensor, "patches weights"]:
+    """Subtract the mean of each patch, and divide by its standard deviation.
+
+    Args:
+        patches: any.
+    """
     centred = patches - patches.mean(1, keepdim=True)
     variance = centred.square().mean(1, keepdim=True)
     return centred / (variance + CONTRAST_FLOOR * variance.mean()).sqrt().clamp_min(1e-12)
 
 
-def whitening(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """What makes patches white and otherwise leaves them as they are (ZCA): their mean, and a matrix.
+def fit_whitening(
+    patches: Float[Tensor, "patches weights"],
+) -> tuple[Float[Tensor, " weights"], Float[Tensor, "weights weights"]]:
+    """Fit the whitening of patches that rotates nothing (ZCA).
 
-    Shape: (patches, cells) -> (cells,) and (cells, cells), for (patches - mean) @ matrix.
+    Args:
+        patches: at least 2.
+
+    Returns:
+        The mean and a symmetric matrix, for (patches - mean) @ matrix.
     """
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(patches.T).view(len(mean), -1))
@@ -68,10 +100,15 @@ def whitening(patches: Tensor) -> tuple[Tensor, Tensor]:
     return mean, vectors @ torch.diag((values.clamp_min(0) + floor).rsqrt()) @ vectors.T
 
 
-def centroids(patches: Tensor, n: int, seed: int = 0) -> Tensor:
-    """The directions around which patches gather, of unit length.
+def find_centroids(
+    patches: Float[Tensor, "patches weights"], n: int, seed: int = 0
+) -> Float[Tensor, "n weights"]:
+    """Find the directions around which patches cluster, of unit length.
 
-    Shape: (patches, cells) -> (n, cells).
+    Args:
+        patches: at least n.
+        n: centroids.
+        seed: of k-means.
     """
     from sklearn.cluster import KMeans  # 1 s
 
@@ -81,25 +118,34 @@ def centroids(patches: Tensor, n: int, seed: int = 0) -> Tensor:
     return nn.functional.normalize(torch.from_numpy(np.asarray(found, np.float32)), dim=1)
 
 
-METHODS: dict[str, Find] = {"pca": pca, "kmeans": kmeans}
+METHODS: dict[str, FindFilters] = {"pca": pca, "kmeans": kmeans}
 
 
 def learn_filters(
     network: nn.Module, images: Tensor, method: str, n_patches: int = 10_000, seed: int = 0
 ) -> None:
-    """Gives every convolution filters found in what it is given by those before it, on these images.
+    """Replace the weights of every convolution by filters found in its input, layer by layer, in one pass.
 
     Where a layer has more filters than are found, the next are the negatives of those, which rectifiers let
     through where they stop the others; any more keep their own weights. All are scaled so that their outputs
     have a deviation of 1, and biases move their means to 0; with `pca` that whitens. Groups have filters of
-    their own. One pass in evaluation mode.
-    Raises: ValueError when there is no such method.
-    Source: Krähenbühl et al., "Data-dependent initializations of convolutional neural networks", 2016.
-    Differs: no rescaling of all layers to learn equally fast.
+    their own.
 
     Args:
+        network: is changed.
+        images: a batch of its inputs.
         method: pca or kmeans.
-        n_patches: at most, of each layer.
+        n_patches: drawn of each layer's input, at most.
+        seed: of the patches and of k-means.
+
+    Raises:
+        ValueError: there is no such method.
+
+    Source:
+        Krähenbühl et al., "Data-dependent initializations of convolutional neural networks", 2016.
+
+    Differs:
+        No rescaling of all layers to learn equally fast.
     """
     find = choose(METHODS, method, "method")
     generator = torch.Generator().manual_seed(seed)
@@ -127,19 +173,28 @@ def learn_filters(
 
 
 def draw_patches(
-    layer: nn.Conv1d | nn.Conv2d, given: Tensor, n_patches: int, generator: torch.Generator
+    layer: nn.Conv1d | nn.Conv2d, inputs: Tensor, n_patches: int, generator: torch.Generator
 ) -> Tensor:
-    """What a convolution's kernel sees at random places of its input; all places where these are fewer.
+    """Draw patches of a convolution's input, each what the kernel covers at a random position.
 
-    Shape: (batch, channels, ..., frames) -> (at most n_patches, channels * cells of the kernel).
+    Args:
+        layer: whose kernel, stride, padding and dilation cut the patches.
+        inputs: of the layer, (batch, channels, ..., frames).
+        n_patches: drawn; all where there are fewer.
+        generator: decides.
+
+    Returns:
+        Patches, (at most n_patches, channels * kernel size).
     """
     sides = getattr(layer, "sides", layer.padding)
-    columns = im2col(given, layer.kernel_size, stride=layer.stride, padding=sides, dilation=layer.dilation)
+    columns = im2col(inputs, layer.kernel_size, stride=layer.stride, padding=sides, dilation=layer.dilation)
     patches = columns.flatten(2).movedim(1, 2).flatten(0, 1)
     return patches[torch.randperm(len(patches), generator=generator)[:n_patches]]
 
 
-def _set_group(layer: nn.Conv1d | nn.Conv2d, group: int, patches: Tensor, find: Find, seed: int) -> None:
+def _set_group(
+    layer: nn.Conv1d | nn.Conv2d, group: int, patches: Tensor, find: FindFilters, seed: int
+) -> None:
     weight = layer.weight.chunk(layer.groups)[group]
     found = find(patches, len(weight), seed)
     found = torch.cat([found, -found])[: len(weight)]
@@ -153,6 +208,6 @@ def _set_group(layer: nn.Conv1d | nn.Conv2d, group: int, patches: Tensor, find: 
 
 def _check(patches: Tensor, n_filters: int) -> None:
     if patches.ndim != 2 or len(patches) < 2:
-        raise ValueError(f"patches are {tuple(patches.shape)}, expected (at least 2, cells)")
+        raise ValueError(f"patches are {tuple(patches.shape)}, expected (at least 2, weights)")
     if n_filters < 1:
         raise ValueError(f"n_filters is {n_filters}, expected at least 1")

@@ -35,7 +35,7 @@ def test_there_are_no_more_components_than_cells(patches: Tensor) -> None:
 
 def test_whitening_is_white_and_turns_nothing(patches: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "WHITENING_FLOOR", 0.0)
-    mean, matrix = filters.whitening(patches)
+    mean, matrix = filters.fit_whitening(patches)
     assert torch.cov(((patches - mean) @ matrix).T) == pytest.approx(torch.eye(CELLS), abs=1e-3)
     assert matrix == pytest.approx(matrix.T, abs=1e-5)
     assert (torch.linalg.eigvalsh(matrix) > 0).all()
@@ -45,7 +45,7 @@ def test_normalised_patches_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "CONTRAST_FLOOR", 0.0)
     patches = torch.tensor([[1.0, 2, 3, 2], [5, 5, 5, 5], [10, 30, 10, 30]])
     expected = [[-(2**0.5), 0, 2**0.5, 0], [0, 0, 0, 0], [-1, 1, -1, 1]]
-    assert filters.normalised(patches) == pytest.approx(torch.tensor(expected), abs=1e-6)
+    assert filters.normalise_contrast(patches) == pytest.approx(torch.tensor(expected), abs=1e-6)
 
 
 def test_planted_clusters_come_back() -> None:
@@ -54,11 +54,11 @@ def test_planted_clusters_come_back() -> None:
     planted = nn.functional.normalize(torch.randn(6, CELLS, generator=generator), dim=1)
     lengths = 0.5 + torch.rand(600, 1, generator=generator)
     patches = planted.repeat(100, 1) * lengths + 0.02 * torch.randn(600, CELLS, generator=generator)
-    found = filters.centroids(patches, 6)
+    found = filters.find_centroids(patches, 6)
     closeness = found @ planted.T
     assert sorted(closeness.argmax(1).tolist()) == list(range(6))
     assert closeness.amax(1).min() > 0.999
-    assert torch.equal(found, filters.centroids(patches, 6))
+    assert torch.equal(found, filters.find_centroids(patches, 6))
 
 
 def test_kmeans_finds_the_strokes_that_patches_are_made_of() -> None:
