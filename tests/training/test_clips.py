@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, LambdaCallback
 from torch.utils.data import DataLoader, TensorDataset
 
-from audiocnn.augment import Mixup, SpecAugment
+from audiocnn.augment import Mixup
 from audiocnn.backbones import create_backbone
 from audiocnn.frontends.mel import LogMel
 from audiocnn.frontends.waveform import Waveform

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from audiocnn.training import filters
 
-N_PATCHES, CELLS = 2000, 9
+N_PATCHES, N_WEIGHTS = 2000, 9
 
 
 @pytest.fixture
 def patches() -> Tensor:
     """Patches that vary unlike in each direction, around a mean that is not 0."""
     generator = torch.Generator().manual_seed(0)
-    mix = torch.randn(CELLS, CELLS, generator=generator) * torch.linspace(0.2, 2, CELLS)
-    return torch.randn(N_PATCHES, CELLS, generator=generator) @ mix.T + 3
+    mix = torch.randn(N_WEIGHTS, N_WEIGHTS, generator=generator) * torch.linspace(0.2, 2, N_WEIGHTS)
+    return torch.randn(N_PATCHES, N_WEIGHTS, generator=generator) @ mix.T + 3
 
 
 def test_pca_is_scikit_learns(patches: Tensor) -> None:
@@ -29,14 +29,14 @@ def test_pca_is_scikit_learns(patches: Tensor) -> None:
     assert (largest > 0).all()
 
 
-def test_there_are_no_more_components_than_cells(patches: Tensor) -> None:
-    assert filters.pca(patches, 50).shape == (CELLS, CELLS)
+def test_there_are_no_more_components_than_weights(patches: Tensor) -> None:
+    assert filters.pca(patches, 50).shape == (N_WEIGHTS, N_WEIGHTS)
 
 
 def test_whitening_is_white_and_turns_nothing(patches: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "WHITENING_FLOOR", 0.0)
     mean, matrix = filters.fit_whitening(patches)
-    assert torch.cov(((patches - mean) @ matrix).T) == pytest.approx(torch.eye(CELLS), abs=1e-3)
+    assert torch.cov(((patches - mean) @ matrix).T) == pytest.approx(torch.eye(N_WEIGHTS), abs=1e-3)
     assert matrix == pytest.approx(matrix.T, abs=1e-5)
     assert (torch.linalg.eigvalsh(matrix) > 0).all()
 
@@ -51,9 +51,9 @@ def test_normalised_patches_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_planted_clusters_come_back() -> None:
     """Six directions, with patches of any length near them."""
     generator = torch.Generator().manual_seed(0)
-    planted = nn.functional.normalize(torch.randn(6, CELLS, generator=generator), dim=1)
+    planted = nn.functional.normalize(torch.randn(6, N_WEIGHTS, generator=generator), dim=1)
     lengths = 0.5 + torch.rand(600, 1, generator=generator)
-    patches = planted.repeat(100, 1) * lengths + 0.02 * torch.randn(600, CELLS, generator=generator)
+    patches = planted.repeat(100, 1) * lengths + 0.02 * torch.randn(600, N_WEIGHTS, generator=generator)
     found = filters.find_centroids(patches, 6)
     closeness = found @ planted.T
     assert sorted(closeness.argmax(1).tolist()) == list(range(6))
@@ -69,13 +69,13 @@ def test_kmeans_finds_the_strokes_that_patches_are_made_of() -> None:
     strokes = strokes.flatten(1)
     generator = torch.Generator().manual_seed(0)
     heights = 0.5 + torch.rand(1200, 1, generator=generator)
-    patches = strokes.repeat(200, 1) * heights + 0.01 * torch.randn(1200, CELLS, generator=generator)
+    patches = strokes.repeat(200, 1) * heights + 0.01 * torch.randn(1200, N_WEIGHTS, generator=generator)
     found = filters.kmeans(patches, 6)
     assert sorted((strokes @ found.T).argmax(1).tolist()) == list(range(6))
 
 
 def test_kmeans_of_few_patches_finds_fewer(patches: Tensor) -> None:
-    assert filters.kmeans(patches[:8], 10).shape == (4, CELLS)
+    assert filters.kmeans(patches[:8], 10).shape == (4, N_WEIGHTS)
 
 
 @pytest.mark.parametrize("method", filters.METHODS)
@@ -136,5 +136,5 @@ def test_wrong_arguments(patches: Tensor) -> None:
         filters.learn_filters(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 4, 4), "ica")
     with pytest.raises(ValueError, match="n_filters is 0, expected at least 1"):
         filters.pca(patches, 0)
-    with pytest.raises(ValueError, match=r"patches are \(1, 9\), expected \(at least 2, cells\)"):
+    with pytest.raises(ValueError, match=r"patches are \(1, 9\), expected \(at least 2, weights\)"):
         filters.kmeans(patches[:1], 2)

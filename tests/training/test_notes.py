@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from audiocnn.augment import SpecAugment
 from audiocnn.backbones.dilated import DilatedNet
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.frontends.cqt import Cqt

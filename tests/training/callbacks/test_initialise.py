@@ -61,7 +61,7 @@ def test_kaiming_draws_as_torch_does(mode: Any) -> None:
 
 @pytest.mark.parametrize(("mode", "fan"), [("fan_in", 9 * 2), ("fan_out", 9 * 16)])
 def test_kaiming_of_groups(mode: str, fan: int) -> None:
-    """Each of 1024 inputs reaches the 16 outputs of its group through 9 cells; each output has 2 inputs."""
+    """Each of 1024 inputs reaches the 16 outputs of its group through 9 weights; each output has 2 inputs."""
     torch.manual_seed(0)
     layer = nn.Conv2d(1024, 8192, 3, groups=512)
     init_kaiming_normal(layer, mode)
