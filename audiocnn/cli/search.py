@@ -60,7 +60,7 @@ def search(
         The exit status.
     """
     with usage_errors():
-        history = find_best(
+        found = find_best(
             output,
             fit,
             Space(**space),
@@ -71,7 +71,7 @@ def search(
             monitor=monitor,
             seed=seed,
         )
-    print(f"{history}: the best; train it with `audiocnn fit --config`")
+    print(f"{found}: the best; train it with `audiocnn fit --config {found}`")
     return 0
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -76,28 +77,24 @@ def stylize(
         else:
             settings |= {"backbone": backbone or "vgg", "options": StyleOptions(**options)}
             settings |= {"model": model, "masks": masks, "size": size, "colours": colours}
-
-    def run(source: Path, target: Path) -> None:
-        if is_sound:
-            _stylize_sound(source, style, target, settings)
-        else:
-            _stylize_image(source, style, target, every, settings)
-
-    sources = audio.find_recordings(content) if is_sound else images.find_images(content)
+    run = partial(_stylize_sound, style) if is_sound else partial(_stylize_image, style, every)
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
-    targets = {source: _target(source, content, output, suffix) for source in sources}
     with interrupts.deferred():
-        done = [_run(run, *pair, overwrite=overwrite) for pair in targets.items()]
+        sources = audio.find_recordings(content) if is_sound else images.find_images(content)
+        targets = [(source, _target(source, content, output, suffix)) for source in sources]
+        done = [_run(run, source, target, settings, overwrite) for source, target in targets]
     return int(not all(done))
 
 
-def _run(run: Callable[[Path, Path], None], source: Path, target: Path, overwrite: bool) -> bool:
+def _run(
+    run: Callable[..., None], source: Path, target: Path, settings: dict[str, Any], overwrite: bool
+) -> bool:
     """Write a target unless it exists, and report on it; return whether that went well."""
     if target.exists() and not overwrite:
         print(f"{source}: done already, see {target}")
         return True
     try:
-        run(source, target)
+        run(source, target, settings)
     except (files.FileError, ConnectionError, MemoryError) as error:
         print(error if isinstance(error, files.FileError) else f"{source}: {error}", file=sys.stderr)
         return False
@@ -121,7 +118,7 @@ def _target(source: Path, content: Path, output: Path | None, suffix: str) -> Pa
 
 
 def _stylize_image(
-    source: Path, style: Sequence[Path], target: Path, every: int | None, settings: dict[str, Any]
+    style: Sequence[Path], every: int | None, source: Path, target: Path, settings: dict[str, Any]
 ) -> None:
     from audiocnn import images
     from audiocnn.style.images import stylize
@@ -145,7 +142,7 @@ def _stylize_image(
     images.write_image(result, target)
 
 
-def _stylize_sound(source: Path, style: Sequence[Path], target: Path, settings: dict[str, Any]) -> None:
+def _stylize_sound(style: Sequence[Path], source: Path, target: Path, settings: dict[str, Any]) -> None:
     import numpy as np
 
     from audiocnn import audio
