@@ -7,6 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxtyping import install_import_hook
+
+# Before the first import of any of these: their annotations, shapes included, are checked at each call.
+CHECKED = ["audiocnn.backbones", "audiocnn.blocks", "audiocnn.frontends", "audiocnn.models.heads"]
+install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")  # 1 is a float
+
 from audiocnn import audio
 from audiocnn.models.file import write_model
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from audiocnn.blocks.arguments import choose
 
-Padding = str | int | tuple[int | tuple[int, int], ...]
+Padding = str | int | tuple[int | tuple[int, ...], ...]  # a pair: (before, after)
 Sides = tuple[tuple[int, int], ...]
 
 # (before, after) for the positions that a kernel reaches beyond its first one.

@@ -185,7 +185,7 @@ class SpatiallySeparable(nn.Sequential):
         )
 
 
-def factorise(module: nn.Conv2d, rank: int) -> tuple[SpatiallySeparable, float]:
+def factorise(module: nn.Module, rank: int) -> tuple[SpatiallySeparable, float]:
     """Compute the separable convolution nearest to a trained one, and its relative error.
 
     The error is |difference| / |kernel|, where the norm is the root of the sum of squares. It is 0 (but for
