@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,7 @@ from audiocnn.blocks.pool import create_pool
 from audiocnn.blocks.separable import depthwise, pointwise
 
 Row = tuple[int, str, int, str]
-Table = Sequence[Row]
+Table = Sequence[Sequence[Any]]  # rows as configs and searches give them; `check_table` makes each a Row
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ def rebuild(description: dict[str, Any]) -> Any:
 
 
 def _rebuild_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_rebuild_value(one) for one in value)  # JSON has no tuples
     return rebuild(value) if isinstance(value, dict) and "class" in value else value
 
 
