@@ -1,7 +1,7 @@
 """The backbones by name: one family a file, all with the contract of `base.Backbone`.
 
-A family is a class and a table of its members: each has a name, and the arguments in which it differs from the
-class's defaults. A family's file is imported when the class or one of its members is named, never before.
+A family is a class and a table of its members: each has a name, and the arguments in which it differs from
+the class's defaults. A family's file is imported when the class or one of its members is named, never before.
 """
 
 from __future__ import annotations
@@ -70,10 +70,12 @@ def register(
 ) -> Callable[[type[B]], type[B]]:
     """Add a family to the backbones; a class decorator.
 
-    A package other than audiocnn also announces the class by an entry point, as `audiocnn.registry.Registry` says.
+    A package other than audiocnn also announces the class by an entry point, as `audiocnn.registry.Registry`
+    says.
 
     Args:
-        members: of each network of the family its name, and the arguments that differ from the class's defaults.
+        members: of each network of the family its name, and the arguments that differ from the class's
+            defaults.
         weights: of members with published weights.
 
     Returns:

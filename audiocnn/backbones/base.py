@@ -1,7 +1,7 @@
 """The contract of every backbone: spectrogram, image or waveform in, feature maps out.
 
-Feature maps are (batch, channels, frames) for dims=1, (batch, channels, bins, frames) for dims=2; for dims=1 the
-bins of a spectrogram are its channels. A family is a file: a class, and a table of its members.
+Feature maps are (batch, channels, frames) for dims=1, (batch, channels, bins, frames) for dims=2; for dims=1
+the bins of a spectrogram are its channels. A family is a file: a class, and a table of its members.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Backbone(InitArgs, nn.Module):
     Attributes:
         members: of the family, each with the arguments that differ from the defaults of the class.
         weights: published weights of members.
-        pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of these.
+        pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of
+            these.
         dims: as given.
         in_channels: as given.
         stages: one after the other; the output of each is a feature map of `features`.
@@ -101,8 +102,8 @@ class Backbone(InitArgs, nn.Module):
     def receptive_field(self) -> float:
         """Input frames on which one output frame depends, the same number on both sides of frame i * stride.
 
-        Infinite where a network depends on its whole input, as with squeeze-and-excitation. Measured: that takes
-        a moment for a large network.
+        Infinite where a network depends on its whole input, as with squeeze-and-excitation. Measured: that
+        takes a moment for a large network.
         """
         return self.measure_receptive_field(self, self.time_stride)
 

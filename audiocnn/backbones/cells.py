@@ -1,9 +1,9 @@
 """Cells: a table of named operations, which a search can draw and change; `amoebanet.py` stacks them.
 
-Row i of a table, (left input, operation, right input, operation), makes state i + 2, the sum of two operations on
-earlier states. State 0 is the output of the cell before, state 1 that of the cell before that, both brought to the
-cell's channels by a 1x1 convolution. The cell's output is the states that no row reads, one after the other as
-channels.
+Row i of a table, (left input, operation, right input, operation), makes state i + 2, the sum of two
+operations on earlier states. State 0 is the output of the cell before, state 1 that of the cell before that,
+both brought to the cell's channels by a 1x1 convolution. The cell's output is the states that no row reads,
+one after the other as channels.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Layers:
     act: str
 
     def unit(self, out_channels: int, *convolutions: nn.Module) -> nn.Sequential:
-        """Create an activation, convolutions, a norm: in this order, as cells add states that are not rectified.
+        """Create an activation, convolutions, a norm: as cells add states that are not rectified.
 
         Args:
             out_channels: channels of the output.
@@ -126,7 +126,7 @@ def _pointwise(layers: Layers, channels: int, stride: int) -> nn.Module:
 
 
 def _narrow(*kernels: int | tuple[int, int]) -> Operation:
-    """Create convolutions one after the other between 1x1 convolutions to a quarter of the channels and back."""
+    """Create convolutions between 1x1 convolutions to a quarter of the channels and back."""
 
     def make(layers: Layers, channels: int, stride: int) -> nn.Module:
         width = max(1, channels // 4)

@@ -27,7 +27,7 @@ WEIGHTS = {
 
 @register(MEMBERS, WEIGHTS)
 class DenseNet(Backbone):
-    """A strided stem, then dense blocks with transitions between them, each of which halves positions and channels.
+    """A strided stem, then dense blocks; transitions between them halve positions and channels.
 
     Args:
         dims: 1 or 2, the axes after channels.

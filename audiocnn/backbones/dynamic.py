@@ -1,4 +1,4 @@
-"""Networks whose kernels are computed in the forward pass: from the input, from embeddings, or from a bank."""
+"""Networks whose kernels are computed in the forward pass: from the input, embeddings, or a bank."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ class DynamicNet(Backbone):
     Args:
         dims: 1 or 2, the axes after channels.
         in_channels: channels of the input.
-        kernels: of the second convolutions. mixed: a mixture that depends on the whole feature map (`DynamicConv`);
-            local: predicted for each position (`DynamicLocalFilter`); hyper: predicted by one network from each
-            layer's embeddings (`HyperConv`); bank: the chosen one of a bank (`ConvBank`).
+        kernels: of the second convolutions. mixed: a mixture that depends on the whole feature map
+            (`DynamicConv`); local: predicted for each position (`DynamicLocalFilter`); hyper: predicted by
+            one network from each layer's embeddings (`HyperConv`); bank: the chosen one of a bank
+            (`ConvBank`).
         widths: channels of each stage.
         n_kernels: of mixed and bank.
-        choice: of bank, from 0: the kernel that is trained and used. The others stay as they are, so that a network
-            learns another class or style beside those that it has.
+        choice: of bank, from 0: the kernel that is trained and used. The others stay as they are, so that a
+            network learns another class or style beside those that it has.
         norm: of convolutions, as `create_norm`.
         act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.

@@ -1,7 +1,7 @@
 """Networks over a log-frequency spectrogram whose kernels reach harmonic intervals.
 
-HarmonicNet works at full time resolution; HarmonicUNet has a middle at a coarser one, where the same work costs a
-quarter and a position spans four frames: there most of the channels are.
+HarmonicNet works at full time resolution; HarmonicUNet has a middle at a coarser one, where the same work
+costs a quarter and a position spans four frames: there most of the channels are.
 """
 
 from __future__ import annotations
@@ -130,10 +130,12 @@ def _block(channels: int, first: tuple[int, int], second: tuple[int, int], *betw
 
 @register({"harmonic_unet": {}})
 class HarmonicUNet(HarmonicNet):
-    """A HarmonicNet with a middle at a coarser time resolution: strided down, residual blocks, transposed up, added.
+    """A HarmonicNet with a middle at a coarser time resolution, which is added to the finer one.
 
-    In each block of the middle context pooled over pitch is added to every pitch: the pedal, reverberation and level
-    are common to all.
+    A strided convolution leads to the middle's residual blocks, a transposed one back.
+
+    In each block of the middle context pooled over pitch is added to every pitch: the pedal, reverberation
+    and level are common to all.
 
     Args:
         channels: of the feature maps at full time resolution.

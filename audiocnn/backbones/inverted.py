@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def scale_channels(channels: int, width: float) -> int:
-    """Compute the multiple of 8 nearest to channels * width, or the next one where that loses more than a tenth.
+    """Round channels * width to a multiple of 8: the nearest, or the next where that loses more than a tenth.
 
     Args:
         channels: of the published network.

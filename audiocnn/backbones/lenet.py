@@ -25,8 +25,8 @@ class LeNet(MinSizeBackbone):
         in_channels: channels of the input.
         widths: channels of C1, C3 and C5.
         hidden: values of the classifier's layer F6.
-        padding: "same", or "published": none, which leaves one position of 32 in each axis; smaller inputs are
-            padded with zeros, as digits of 28x28 were.
+        padding: "same", or "published": none, which leaves one position of 32 in each axis; smaller inputs
+            are padded with zeros, as digits of 28x28 were.
         norm: of convolutions, as `create_norm`.
         act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.

@@ -19,8 +19,8 @@ from audiocnn.blocks.pool import create_pool
 class LocallyConnectedNet(Backbone):
     """Locally connected layers with a pooling by 2 between them, over windows of a fixed size.
 
-    An input of that size is one window, and no weight is shared. Larger ones are cut into windows, each of which is
-    processed by itself with the same weights; the last is padded with zeros.
+    An input of that size is one window, and no weight is shared. Larger ones are cut into windows, each of
+    which is processed by itself with the same weights; the last is padded with zeros.
 
     Args:
         dims: 1 or 2, the axes after channels.

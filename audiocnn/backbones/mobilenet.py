@@ -32,7 +32,8 @@ class MobileNetV2(InvertedBackbone):
     Args:
         dims: 1 or 2, the axes after channels.
         in_channels: channels of the input.
-        width: channels of each feature map for each of the paper's; the last one never has fewer than the paper's.
+        width: channels of each feature map for each of the paper's; the last one never has fewer than the
+            paper's.
         depth: blocks for each of the paper's, rounded up.
         norm: of convolutions, as `create_norm`.
         act: activation of convolutions, as `create_act`.

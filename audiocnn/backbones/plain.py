@@ -17,9 +17,9 @@ FIXED_SIZE_POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Initialise all convolutions so that the variance of features stays the same through any depth; biases are 0.
+    """Initialise all convolutions so that the variance of features stays the same through any depth.
 
-    Without norms torch's own initialisation lets the features of deep networks fade.
+    Without norms torch's own initialisation lets the features of deep networks fade. Biases become 0.
 
     Args:
         module: changed in place.
@@ -55,7 +55,7 @@ class MinSizeBackbone(Backbone):
 
     @cached_property
     def receptive_field(self) -> float:
-        """As of every backbone; measured without the zeros, beside which the smallest inputs all look alike."""
+        """As of every backbone; measured without the zeros around small inputs."""
         return self.measure_receptive_field(nn.Sequential(*self.stages), max(self.min_size, self.time_stride))
 
 

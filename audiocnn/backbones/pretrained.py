@@ -1,8 +1,8 @@
 """Weights of torchvision's ImageNet models in our networks of the same shape.
 
-Which networks have some, and the mean and deviation of the images that they were trained on, is said beside each
-family (`Backbone.weights`). A state dict is {name: tensor} as `state_dict` returns it.
-Source: torchvision's documentation of its models, whose weights are under the BSD licence.
+Which networks have some, and the mean and deviation of the images that they were trained on, is said beside
+each family (`Backbone.weights`). A state dict is {name: tensor} as `state_dict` returns it. Source:
+torchvision's documentation of its models, whose weights are under the BSD licence.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def load_torchvision(
 ) -> None:
     """Copy the weights and running means of a torchvision model into ours of the same shape.
 
-    Layer by layer in their order, as their names differ; within a layer by name. Where the backbone has not 3 input
-    channels, each has the sum of the first convolution's weights over RGB, divided by their number: a grey image in
-    all of them has the features that it has as RGB.
+    Layer by layer in their order, as their names differ; within a layer by name. Where the backbone has not 3
+    input channels, each has the sum of the first convolution's weights over RGB, divided by their number: a
+    grey image in all of them has the features that it has as RGB.
 
     Args:
         backbone: changed in place.

@@ -41,7 +41,7 @@ WEIGHTS = {
 
 @register(MEMBERS, WEIGHTS)
 class ResNet(Backbone):
-    """A strided stem, then stages of residual blocks; each stage but the first halves the positions along each axis.
+    """A strided stem, then stages of residual blocks; each stage but the first halves the positions.
 
     Args:
         dims: 1 or 2, the axes after channels.

@@ -23,8 +23,8 @@ MEMBERS: dict[str, dict[str, Any]] = {
 class TemporalNet(Backbone):
     """Residual blocks of two causal convolutions, whose dilations double from block to block.
 
-    A frame of the output depends on its own and earlier frames alone. With dims=2 only time is causal and dilated;
-    bins are padded on both sides.
+    A frame of the output depends on its own and earlier frames alone. With dims=2 only time is causal and
+    dilated; bins are padded on both sides.
 
     Args:
         dims: 1 or 2, the axes after channels.
@@ -82,7 +82,7 @@ class TemporalNet(Backbone):
         self.time_stride = 1
 
     def classifier(self, n_classes: int) -> nn.Module:
-        """Create a linear layer over the last frame, whose receptive field reaches furthest into the input."""
+        """Create a linear layer over the last frame, which depends on most of the input."""
         return nn.Sequential(LastFrame(), nn.Linear(self.out_channels, n_classes))
 
 

@@ -59,7 +59,7 @@ TEXT_CNNS: dict[str, dict[str, Any]] = {
 
 @register(TEXT_CNNS)
 class TextCNN(Backbone):
-    """Convolutions with kernels of different lengths side by side over the vectors of tokens; their maxima in time.
+    """Parallel convolutions with kernels of different lengths over the vectors of tokens.
 
     Args:
         dims: 1 or 2, the axes after channels.

@@ -57,8 +57,8 @@ WEIGHTS = {
 class VGG(Backbone):
     """Blocks of small convolutions, each followed by a pooling by 2.
 
-    Stages: each convolution with the pooling before it, then the last pooling. VGG-19's feature maps 0, 2, 4, 8 and
-    12 are those called conv1_1 to conv5_1 in style transfer.
+    Stages: each convolution with the pooling before it, then the last pooling. VGG-19's feature maps 0, 2, 4,
+    8 and 12 are those called conv1_1 to conv5_1 in style transfer.
 
     Args:
         dims: 1 or 2, the axes after channels.
@@ -118,7 +118,8 @@ class VGG(Backbone):
                 channels.append(width)
                 before = width
         if response_norm:
-            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 channels, torch's for a mean.
+            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 channels, torch's for a
+            # mean.
             stages[0] = nn.Sequential(stages[0], nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
         stages.append(create_pool(pool, 2, dims=dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)

@@ -173,7 +173,7 @@ class SampleCNN(Backbone):
         return 1 + 2 * math.ceil((field.size - 1) / 2 + abs(field.offset))
 
     def classifier(self, n_classes: int) -> nn.Module:
-        """Create a 1x1 convolution, the mean over time (in the paper one position), dropout, a linear layer."""
+        """Create a 1x1 convolution, the mean over time, dropout and a linear layer."""
         channels = self.out_channels
         return nn.Sequential(
             ConvNormAct(channels, channels, 1, dims=self.dims, norm=self.norm, act=self.act),

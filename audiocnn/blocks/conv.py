@@ -1,8 +1,8 @@
 """Convolutions, written once for 1-D and 2-D.
 
 Feature maps are (batch, channels, frames) or (batch, channels, bins, frames); sizes are a number for all axes
-or one for each; padding as `padding.py` says. `WindowOptions` and `ConvOptions` are the arguments that convolutions
-share.
+or one for each; padding as `padding.py` says. `WindowOptions` and `ConvOptions` are the arguments that
+convolutions share.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LayerOptions(TypedDict, total=False):
 
 
 class _Padded:
-    """What torch's convolutions lack: padding by another number before and after, and checks of the input's size.
+    """Asymmetric padding and checks of the input's size, which torch's convolutions lack.
 
     Attributes:
         sides: (before, after) of each axis; where they differ, torch's `padding` is 0.
@@ -91,11 +91,11 @@ class _Padded:
 
 
 class PaddedConv1d(_Padded, nn.Conv1d):
-    """A Conv1d that pads differently before and after, and names the number of frames when there are too few."""
+    """A Conv1d that pads asymmetrically, and checks its number of frames."""
 
 
 class PaddedConv2d(_Padded, nn.Conv2d):
-    """A Conv2d that pads differently before and after, and names the size when an axis is too short."""
+    """A Conv2d that pads asymmetrically, and checks its input's size."""
 
 
 CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
@@ -297,8 +297,8 @@ def conv_as_matmul(
         ValueError: as `conv`.
 
     Shape:
-        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) -> (batch,
-        out_channels, ..., frames').
+        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) ->
+        (batch, out_channels, ..., frames').
     """
     _divisor(groups, x.shape[1], weight.shape[0])
     columns = im2col(x, tuple(weight.shape[2:]), **options)

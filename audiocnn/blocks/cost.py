@@ -1,7 +1,7 @@
 """Layers of a network and their cost, found by running it.
 
-Shapes are whole, with the batch. Multiply-accumulates are those of convolutions and matrix products, wherever in a
-forward pass they stand, without biases, norms and activations: as papers count them.
+Shapes are whole, with the batch. Multiply-accumulates are those of convolutions and matrix products, wherever
+in a forward pass they stand, without biases, norms and activations: as papers count them.
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 def call_with(module: nn.Module, weights: dict[str, Tensor], x: Tensor) -> Tensor:
     """Call a network with other weights in place of its own.
 
-    Weights are named once. With tie_weights a module that stands in more than one place, as a hypernetwork does,
-    would be given them once for each, and be left with them.
+    Weights are named once. With tie_weights a module that stands in more than one place, as a hypernetwork
+    does, would be given them once for each, and be left with them.
 
     Args:
         module: the network; not changed.

@@ -49,8 +49,8 @@ def convolve(
         ValueError: as `conv`.
 
     Shape:
-        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) -> (batch,
-        out_channels, ..., frames').
+        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) ->
+        (batch, out_channels, ..., frames').
     """
     dims, kernel = x.ndim - 2, tuple(weight.shape[2:])
     dilations, strides = to_tuple(dilation, dims, "dilation"), to_tuple(stride, dims, "stride")
@@ -66,7 +66,7 @@ def convolve_each(
     bias: Float[Tensor, "n_weights out_channels"] | None = None,
     **options: Unpack[ConvOptions],
 ) -> Float[Tensor, "batch out_channels *positions_out"]:
-    """Convolve each example with kernels of its own: one convolution with as many groups as there are examples.
+    """Convolve each example with kernels of its own: a convolution with a group for each example.
 
     Args:
         x: feature map.
@@ -242,12 +242,12 @@ class ConvBank(_KernelBank):
         options: as `ConvOptions`.
 
     Raises:
-        ValueError: as `conv`, or n_kernels is below 1; in the forward pass when the choice is not one for each
-            example, or its shares are not one for each kernel.
+        ValueError: as `conv`, or n_kernels is below 1; in the forward pass when the choice is not one for
+            each example, or its shares are not one for each kernel.
 
     Shape:
-        x (batch, in_channels, ..., frames), choice (batch,) or (batch, n_kernels) -> (batch, out_channels, ...,
-        frames').
+        x (batch, in_channels, ..., frames), choice (batch,) or (batch, n_kernels) -> (batch, out_channels,
+        ..., frames').
 
     Source:
         Chen et al., "StyleBank: an explicit representation for neural image style transfer", 2017, sections 3
@@ -299,8 +299,8 @@ def filter_locally(
         ValueError: the filters are not of the feature map's size.
 
     Shape:
-        x (batch, channels, ..., frames), filters (batch, values of the kernel, ..., frames) -> (batch, channels,
-        ..., frames).
+        x (batch, channels, ..., frames), filters (batch, values of the kernel, ..., frames) -> (batch,
+        channels, ..., frames).
     """
     kernel = to_tuple(kernel_size, x.ndim - 2, "kernel_size")
     expected = (x.shape[0], math.prod(kernel), *x.shape[2:])
@@ -318,8 +318,8 @@ class DynamicLocalFilter(nn.Module):
         kernel_size: positions of the kernels, and of the convolution that predicts them.
         dims: 1 or 2, the axes after channels.
         dilation: of both.
-        softmax: make each kernel a mean, of positive weights that add up to 1, as in the paper's prediction of
-            video.
+        softmax: make each kernel a mean, of positive weights that add up to 1, as in the paper's prediction
+            of video.
 
     Raises:
         ValueError: as `conv`.

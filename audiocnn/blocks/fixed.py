@@ -1,9 +1,9 @@
 """Kernels known and not learnt: blurs, edges, waves; as tensors, as layers, and as a first layer's weights.
 
 A kernel is (frames,) or (bins, frames), of odd sizes, and is laid over the feature map as it is, as torch's
-convolutions do (a correlation). `create_kernel` knows them all by name. In 1-D and 2-D there are box, binomial,
-gaussian, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D alone their counterparts, which
-have a direction or neighbours to choose: sobel_x, sobel_y, edges_4 and edges_8.
+convolutions do (a correlation). `create_kernel` knows them all by name. In 1-D and 2-D there are box,
+binomial, gaussian, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D alone their
+counterparts, which have a direction or neighbours to choose: sobel_x, sobel_y, edges_4 and edges_8.
 """
 
 from __future__ import annotations
@@ -302,8 +302,8 @@ class FixedConv(nn.Module):
         ValueError: there are no kernels, or of different or even sizes.
 
     Shape:
-        (batch, channels, ..., frames) -> (batch, channels * n_kernels, ..., frames): channel by channel, in it
-        kernel by kernel.
+        (batch, channels, ..., frames) -> (batch, channels * n_kernels, ..., frames): channel by channel, in
+        it kernel by kernel.
     """
 
     def __init__(self, kernels: Sequence[Tensor], *, padding_mode: str = "zeros") -> None:
@@ -329,7 +329,7 @@ class FixedConv(nn.Module):
 
 
 def set_kernels(conv: nn.Conv1d | nn.Conv2d, kernels: Sequence[Tensor]) -> None:
-    """Set a convolution's weights by hand: output channel i becomes kernel i over the mean of the input's channels.
+    """Set a convolution's weights: output channel i is kernel i over the mean of the input's channels.
 
     Smaller kernels stand in the middle; their biases become 0; channels beyond the kernels stay as they are.
 

@@ -1,4 +1,4 @@
-"""Batch normalisations that become part of the convolutions before them, for networks that are not trained."""
+"""Fusion of batch normalisations into the convolutions before them, for inference."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Arithmetic of sizes: how large a layer's output is, and which input positions an output position depends on.
+"""Arithmetic of sizes and receptive fields.
 
-Sizes are those of one axis, in positions (bins, frames or samples); positions count from 0, and between two of
-them are halves. `receptive_field.py` finds the same for whole networks, by running them.
+Sizes are those of one axis, in positions (bins, frames or samples); positions count from 0, and between two
+of them are halves. `receptive_field.py` finds the same for whole networks, by running them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def output_size(
     dilation: int = 1,
     ceil_mode: bool = False,
 ) -> int:
-    """Compute the output size of a convolution or pooling: (size + 2 padding - effective kernel) // stride + 1.
+    """Compute the output size of a convolution or pooling.
+
+    It is (size + 2 padding - effective kernel size) // stride + 1.
 
     Args:
         size: of the input.
@@ -41,7 +43,8 @@ def output_size(
         stride: positions from one window to the next.
         padding: positions added on each side.
         dilation: positions from one value of the kernel to the next.
-        ceil_mode: count also a last window that begins within the input or its left padding and reaches beyond.
+        ceil_mode: count also a last window that begins within the input or its left padding and reaches
+            beyond.
 
     Returns:
         The number of output positions.
@@ -113,8 +116,8 @@ class ReceptiveField:
     Attributes:
         size: positions from the first to the last; infinite where all of the input matters.
         stride: input positions from one position of the feature map to the next; below 1 after upsampling.
-        offset: position i depends on `size` positions around offset + i * stride. With causal padding these lie
-            before the position itself.
+        offset: position i depends on `size` positions around offset + i * stride. With causal padding these
+            lie before the position itself.
     """
 
     size: float

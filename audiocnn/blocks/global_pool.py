@@ -74,8 +74,8 @@ class GlobalAttention(nn.Module):
 class SpatialPyramidPool(nn.Module):
     """The maximum of each channel in parts of the feature map, for each of several grids.
 
-    Part i of n has the positions from floor(i a / n) to ceil((i + 1) a / n) of a, so that in feature maps smaller
-    than a grid parts share positions.
+    Part i of n has the positions from floor(i a / n) to ceil((i + 1) a / n) of a, so that in feature maps
+    smaller than a grid parts share positions.
 
     Args:
         levels: parts along each axis, for each grid.
@@ -88,7 +88,8 @@ class SpatialPyramidPool(nn.Module):
         channel by channel, in it the parts in the order of the feature map.
 
     Source:
-        He, Zhang, Ren, Sun, "Spatial pyramid pooling in deep convolutional networks for visual recognition", 2014.
+        He, Zhang, Ren, Sun, "Spatial pyramid pooling in deep convolutional networks for visual recognition",
+        2014.
     """
 
     def __init__(self, levels: tuple[int, ...] = (1, 2, 4)) -> None:

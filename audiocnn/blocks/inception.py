@@ -16,7 +16,7 @@ from audiocnn.blocks.pool import create_pool
 
 
 class MlpConv(nn.Sequential):
-    """A convolution and 1x1 convolutions after it: a perceptron with hidden layers that slides over the input.
+    """A convolution and 1x1 convolutions after it: a perceptron that slides over the input.
 
     Args:
         in_channels: channels of the input.

@@ -1,8 +1,8 @@
 """Padding by name, and the smallest input that it needs.
 
-Padding is a name or what is added to each axis: a number for both sides, or a pair (before, after). "valid" adds
-nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps ceil(size / stride)
-positions; "causal" is "same" in bins, and in time as long but without look-ahead.
+Padding is a name or what is added to each axis: a number for both sides, or a pair (before, after). "valid"
+adds nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps ceil(size /
+stride) positions; "causal" is "same" in bins, and in time as long but without look-ahead.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pooling of windows, and of the largest values in time, written once for 1-D and 2-D.
 
-Feature maps are (batch, channels, frames) or (batch, channels, bins, frames); sizes are a number for all axes or
-one for each. Padding holds nothing that is pooled: no position beyond the edge is ever a maximum, drawn or part of
-a mean. `global_pool.py` pools whole feature maps.
+Feature maps are (batch, channels, frames) or (batch, channels, bins, frames); sizes are a number for all axes
+or one for each. Padding holds nothing that is pooled: no position beyond the edge is ever a maximum, drawn or
+part of a mean. `global_pool.py` pools whole feature maps.
 """
 
 from __future__ import annotations
@@ -151,17 +151,17 @@ class AveragePool(_Pool):
 
 
 class StochasticPool(_Pool):
-    """In training one value of each window, drawn with a probability proportional to it; else its expectation.
+    """In training one value of each window, with a probability proportional to it; else the expectation.
 
-    Negative values count as 0: they are never drawn. A window without a positive value gives 0. Its arguments are
-    those of `MaxPool`.
+    Negative values count as 0: they are never drawn. A window without a positive value gives 0. Its arguments
+    are those of `MaxPool`.
 
     Shape:
         (batch, channels, ..., frames) -> (batch, channels, ..., frames').
 
     Source:
-        Zeiler and Fergus, "Stochastic pooling for regularization of deep convolutional neural networks", 2013,
-        section 3.
+        Zeiler and Fergus, "Stochastic pooling for regularization of deep convolutional neural networks",
+        2013, section 3.
 
     Differs:
         Windows that overlap draw from the same random numbers, each with its own probabilities.
@@ -176,7 +176,7 @@ class StochasticPool(_Pool):
         return pooled.to(x.dtype)
 
     def _draw(self, values: Tensor) -> Tensor:
-        """Of exponential waiting times with rates a, b, c the first is a's with probability a / (a + b + c)."""
+        """Draw by exponential waiting times: of rates a, b, c the first is a's with p = a / (a + b + c)."""
         haste = values.detach() / torch.empty_like(values).exponential_()
         _, drawn = MAX_POOLS[self.dims](
             haste, self.kernel_size, self.stride, self.padding, ceil_mode=self.ceil_mode, return_indices=True
@@ -209,8 +209,8 @@ class MaxDropoutPool(_Pool):
         Wu and Gu, "Max-pooling dropout for regularization of convolutional neural networks", 2015.
 
     Differs:
-        Dropped values are absent instead of 0, which is the same for rectified feature maps, and keeps the mean of
-        training and the value of evaluation equal for all.
+        Dropped values are absent instead of 0, which is the same for rectified feature maps, and keeps the
+        mean of training and the value of evaluation equal for all.
     """
 
     def __init__(
@@ -269,8 +269,8 @@ def create_pool(name: str, kernel_size: Size, *, dims: int, **options: Unpack[Po
         ValueError: there is no pooling of this name, or as `MaxPool`.
 
     Shape:
-        (batch, channels, ..., frames) -> (batch, channels, ..., (frames + 2 padding - kernel_size) // stride + 1),
-        in bins alike.
+        (batch, channels, ..., frames) -> (batch, channels, ..., (frames + 2 padding - kernel_size) // stride
+        + 1), in bins alike.
     """
     return choose(POOLS, name, "pool")(kernel_size, dims=dims, **options)
 

@@ -31,21 +31,21 @@ def measure_receptive_field(
 ) -> ReceptiveField:
     """Measure the receptive field along one axis, exactly: by gradient from single positions of the output.
 
-    In the measurement all weights are positive, biases 0, norms the identity and maxima means, so that no path from
-    the input to a position is cut and none cancels another. The axis is doubled until the receptive field lies
-    within it. Where those of neighbours differ, as after upsampling, this is the smallest that holds them all. Not
-    measured: selections by value, as k-max pooling.
+    In the measurement all weights are positive, biases 0, norms the identity and maxima means, so that no
+    path from the input to a position is cut and none cancels another. The axis is doubled until the receptive
+    field lies within it. Where those of neighbours differ, as after upsampling, this is the smallest that
+    holds them all. Not measured: selections by value, as k-max pooling.
 
     Args:
         module: the network; not changed.
         input_shape: with the batch. Other axes stay as they are: the smallest are the fastest.
         axis: counted from the end, where input and output correspond: -1 is time, -2 bins.
-        whole_map: follow the gates (squeeze-and-excitation, attention over kernels) that depend on the mean or
-            maximum of a whole feature map; with any the size is infinite. False: they count as constants.
+        whole_map: follow the gates (squeeze-and-excitation, attention over kernels) that depend on the mean
+            or maximum of a whole feature map; with any the size is infinite. False: they count as constants.
 
     Returns:
-        The receptive field. Where the size is infinite for another reason, or the output's is fixed, the stride is
-        the ratio of their sizes.
+        The receptive field. Where the size is infinite for another reason, or the output's is fixed, the
+        stride is the ratio of their sizes.
 
     Raises:
         ValueError: the output has no such axis, or does not depend on the input.
@@ -96,7 +96,7 @@ def _positive_weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _find_field(x: Tensor, y: Tensor, axis: int) -> ReceptiveField | None:
-    """Find the receptive field of the positions in the middle of y; None where it may reach over the edge of x."""
+    """Find the receptive field in the middle of y; None where it may reach over the edge of x."""
     n_in, n_out = x.shape[axis], y.shape[axis]
     period = max(1, PERIOD * n_out // n_in)
     first = (n_out - period) // 2

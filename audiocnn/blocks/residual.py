@@ -1,7 +1,7 @@
 """Residual blocks: the output of a branch of convolutions is added to the input, or to its projection.
 
-Where a block changes channels or size, the shortcut is a 1x1 convolution with the block's stride. Parameters come
-in this order: the branch's convolutions, each with its norm; squeeze-and-excitation; the shortcut.
+Where a block changes channels or size, the shortcut is a 1x1 convolution with the block's stride. Parameters
+come in this order: the branch's convolutions, each with its norm; squeeze-and-excitation; the shortcut.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class ResidualV1(nn.Module):
         (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
 
     Source:
-        He et al., "Deep residual learning for image recognition", 2016, figure 5, with projections where sizes
-        change (option B); dilation: Yu, Koltun, Funkhouser, "Dilated residual networks", 2017; with
+        He et al., "Deep residual learning for image recognition", 2016, figure 5, with projections where
+        sizes change (option B); dilation: Yu, Koltun, Funkhouser, "Dilated residual networks", 2017; with
         squeeze_channels: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018, figure 3.
 
     Differs:
@@ -166,8 +166,8 @@ class ResidualV2(nn.Module):
         (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
 
     Source:
-        He et al., "Identity mappings in deep residual networks", 2016, figure 4 (e); a projection takes the output
-        of the first norm and activation, as in the authors' code.
+        He et al., "Identity mappings in deep residual networks", 2016, figure 4 (e); a projection takes the
+        output of the first norm and activation, as in the authors' code.
     """
 
     def __init__(
@@ -226,8 +226,8 @@ class DilatedResidual(nn.Module):
         (batch, in_channels, ..., frames) -> (batch, out_channels, ..., frames).
 
     Source:
-        Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for sequence
-        modeling", 2018, figure 1 (b).
+        Bai, Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks for
+        sequence modeling", 2018, figure 1 (b).
 
     Differs:
         A norm of the feature maps instead of the weights'.

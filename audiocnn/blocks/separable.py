@@ -1,7 +1,7 @@
 """Convolutions that cost less than a full one, by what they leave out.
 
-Grouped convolutions, where each group of channels is convolved by itself, are `conv(..., groups=...)`; here are
-their extreme, the depthwise, and with it the separable ones.
+Grouped convolutions, where each group of channels is convolved by itself, are `conv(..., groups=...)`; here
+are their extreme, the depthwise, and with it the separable ones.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class DepthwiseSeparable(nn.Sequential):
 class SpatiallySeparable(nn.Sequential):
     """A convolution over bins and then one over frames, with `rank` feature maps between them.
 
-    For each position it multiplies rank * k * (in_channels + out_channels) times with a kernel of k x k; a full
-    convolution in_channels * out_channels * k * k times.
+    For each position it multiplies rank * k * (in_channels + out_channels) times with a kernel of k x k; a
+    full convolution in_channels * out_channels * k * k times.
 
     Args:
         in_channels: channels of the input.
@@ -142,8 +142,8 @@ class SpatiallySeparable(nn.Sequential):
         (batch, in_channels, bins, frames) -> (batch, out_channels, bins', frames'), as `conv`.
 
     Source:
-        Jaderberg, Vedaldi, Zisserman, "Speeding up convolutional neural networks with low rank expansions", 2014,
-        scheme 2.
+        Jaderberg, Vedaldi, Zisserman, "Speeding up convolutional neural networks with low rank expansions",
+        2014, scheme 2.
     """
 
     def __init__(
@@ -189,8 +189,8 @@ def factorise(module: nn.Module, rank: int) -> tuple[SpatiallySeparable, float]:
     """Compute the separable convolution nearest to a trained one, and its relative error.
 
     The error is |difference| / |kernel|, where the norm is the root of the sum of squares. It is 0 (but for
-    rounding) from the kernel's rank on: at most the smaller of in_channels * bins and out_channels * frames of a
-    group.
+    rounding) from the kernel's rank on: at most the smaller of in_channels * bins and out_channels * frames
+    of a group.
 
     Args:
         module: the trained convolution.

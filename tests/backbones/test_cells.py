@@ -166,7 +166,7 @@ def random_table(rng: random.Random, n_rows: int = 3) -> list[list[Any]]:
 
 
 def reached(backbone: nn.Module, x: Tensor) -> bool:
-    """Whether every parameter has a gradient; with biases, as norms take the scale of rectified maps away."""
+    """Whether every parameter has a gradient; with biases, as norms take the scale away."""
     for part in backbone.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(part.bias, 0.1, 0.3)

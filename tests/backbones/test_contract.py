@@ -35,7 +35,7 @@ class Sample:
     Attributes:
         arguments: that make it small.
         in_channels: those that it can have, of 1, 3 and 5.
-        bins: of its images; 0 where it takes any.
+        bins: of its spectrograms; 0 where it takes any.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -143,15 +143,15 @@ def test_every_family_has_a_small_member(family: str) -> None:
 
 
 @every
-def test_maps_have_their_channels_and_frames(name: str, dims: int) -> None:
+def test_feature_maps_have_their_channels_and_frames(name: str, dims: int) -> None:
     """On the meta device, for one frame more than its stride."""
     backbone = shapes_of(name, dims)
     n_frames = backbone.time_stride + 1
-    maps = backbone.features(image(name, backbone, n_frames, batch=2, device="meta"))
+    feature_maps = backbone.features(image(name, backbone, n_frames, batch=2, device="meta"))
     assert backbone.dims == dims
-    assert [m.shape[:2] for m in maps] == [(2, channels) for channels in backbone.stage_channels]
-    assert {m.ndim for m in maps} == {2 + dims}
-    assert maps[-1].shape[-1] == math.ceil(n_frames / backbone.time_stride)
+    assert [m.shape[:2] for m in feature_maps] == [(2, channels) for channels in backbone.stage_channels]
+    assert {m.ndim for m in feature_maps} == {2 + dims}
+    assert feature_maps[-1].shape[-1] == math.ceil(n_frames / backbone.time_stride)
     assert backbone.out_channels == backbone.stage_channels[-1]
     assert backbone.time_grid % backbone.time_stride == 0
 
@@ -187,10 +187,10 @@ def test_any_input_from_one_stride_on(name: str, dims: int) -> None:
     for n_frames in (stride, stride + 1, 2 * stride + 3):
         x = image(name, backbone, n_frames)
         with torch.no_grad():
-            maps = backbone.features(x)
-            torch.testing.assert_close(backbone(x), maps[-1])
-        assert maps[-1].shape[-1] == math.ceil(n_frames / stride)
-        assert all(m.isfinite().all() for m in maps)
+            feature_maps = backbone.features(x)
+            torch.testing.assert_close(backbone(x), feature_maps[-1])
+        assert feature_maps[-1].shape[-1] == math.ceil(n_frames / stride)
+        assert all(m.isfinite().all() for m in feature_maps)
 
 
 @computed
@@ -205,7 +205,7 @@ def test_any_channels(name: str, dims: int) -> None:
 
 @computed
 def test_receptive_field(name: str, dims: int) -> None:
-    """Found by gradient from the frames of one cell of the grid, with weights that cut no path."""
+    """Found by gradient from the frames of one step of the grid, with weights that cut no path."""
     backbone = create(name, dims, **({"pool": "average"} if named(name, "pool") else {})).double()
     if math.isinf(backbone.receptive_field):
         return
@@ -220,11 +220,11 @@ def test_receptive_field(name: str, dims: int) -> None:
     n_frames = (first + each) * stride + reach
     faint = 1e-9 * image(name, backbone, n_frames, bins=stride)  # where no activation has its ceiling
     x = faint.double().requires_grad_()
-    maps, reaches = backbone(x), []
+    feature_maps, reaches = backbone(x), []
     for i in range(first, first + each):
-        (gradient,) = torch.autograd.grad(maps[..., i].sum(), x, retain_graph=True)
-        heard = gradient.flatten(0, -2).any(dim=0).nonzero().flatten().tolist()
-        reaches += [i * stride - heard[0], heard[-1] - i * stride]
+        (gradient,) = torch.autograd.grad(feature_maps[..., i].sum(), x, retain_graph=True)
+        reached = gradient.flatten(0, -2).any(dim=0).nonzero().flatten().tolist()
+        reaches += [i * stride - reached[0], reached[-1] - i * stride]
     assert max(reaches) == reach
 
 
@@ -236,8 +236,8 @@ def test_receptive_field_where_gradients_are_off() -> None:
 
 
 @computed
-def test_pieces_have_the_maps_of_the_whole(name: str, dims: int) -> None:
-    """Where they begin on the grid, from the frames on that hear nothing before their beginning."""
+def test_excerpts_have_the_features_of_the_whole(name: str, dims: int) -> None:
+    """Where they begin on the grid, from the frames on that depend on nothing before their beginning."""
     backbone = create(name, dims)
     if math.isinf(backbone.receptive_field):
         return
@@ -245,11 +245,11 @@ def test_pieces_have_the_maps_of_the_whole(name: str, dims: int) -> None:
     start = 2 * grid
     x = image(name, backbone, start + reach + 3 * grid, bins=stride)
     with torch.no_grad():
-        whole, piece = backbone(x)[..., start // stride :], backbone(x[..., start:])
-    unheard = math.ceil(reach / stride)
-    assert piece.shape == whole.shape
-    assert piece[..., unheard:].numel() > 0
-    torch.testing.assert_close(piece[..., unheard:], whole[..., unheard:], rtol=1e-4, atol=1e-5)
+        whole, excerpt = backbone(x)[..., start // stride :], backbone(x[..., start:])
+    transient = math.ceil(reach / stride)
+    assert excerpt.shape == whole.shape
+    assert excerpt[..., transient:].numel() > 0
+    torch.testing.assert_close(excerpt[..., transient:], whole[..., transient:], rtol=1e-4, atol=1e-5)
 
 
 @computed
@@ -296,16 +296,16 @@ def test_channels_last_but_where_it_corrupts_memory(width: int, laid_out: bool) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "dims"), [(name, dims_of(name)[-1]) for name in SMALL])
-def test_onnx_gives_the_same_map(name: str, dims: int) -> None:
+def test_onnx_computes_the_same_feature_map(name: str, dims: int) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     backbone = create(name, dims)
     x = image(name, backbone, 2 * backbone.time_stride + 1)
     with onnx._quiet():
         program = torch.onnx.export(
-            backbone, (x,), dynamo=True, input_names=["picture"], verbose=False, optimize=False
+            backbone, (x,), dynamo=True, input_names=["x"], verbose=False, optimize=False
         )
     session = runtime.InferenceSession(program.model_proto.SerializeToString())
-    (exported,) = session.run(None, {"picture": x.numpy()})
+    (exported,) = session.run(None, {"x": x.numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(exported), backbone(x), rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""DenseNets: what their transitions do to channels and maps."""
+"""DenseNets: the channels and sizes that their transitions leave."""
 
 import pytest
 import torch
@@ -18,8 +18,8 @@ def test_channels_by_the_paper() -> None:
 @pytest.mark.parametrize("n_frames", [16, 17, 31, 33, 50])
 def test_a_last_cell_that_stands_alone_is_kept(dims: int, n_frames: int) -> None:
     backbone = DenseNet(dims=dims, depths=(1, 1, 1), growth=2).eval()
-    maps = backbone.features(torch.rand(1, 1, *(n_frames,) * dims))
-    assert [m.shape[-1] for m in maps] == [-(-n_frames // stride) for stride in (4, 4, 8, 16)]
+    feature_maps = backbone.features(torch.rand(1, 1, *(n_frames,) * dims))
+    assert [m.shape[-1] for m in feature_maps] == [-(-n_frames // stride) for stride in (4, 4, 8, 16)]
 
 
 def test_dropout_within_layers_in_training_alone() -> None:

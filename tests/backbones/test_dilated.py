@@ -14,14 +14,14 @@ def test_receptive_field(dims: int) -> None:
 
 
 def test_receptive_field_by_default() -> None:
-    """The frames that reach a frame of the map, on both sides, by gradient."""
+    """The frames that reach an output frame, on both sides, by gradient."""
     torch.manual_seed(0)
     backbone = create_backbone("dilated", in_channels=229, channels=4).eval()
     reach = backbone.receptive_field // 2
     x = torch.rand(1, 229, 2 * backbone.receptive_field).requires_grad_()
     backbone(x)[..., backbone.receptive_field].sum().backward()
-    heard = x.grad.abs().amax(dim=(0, 1)).nonzero().flatten().tolist()
-    assert (backbone.receptive_field - heard[0], heard[-1] - backbone.receptive_field) == (reach, reach)
+    reached = x.grad.abs().amax(dim=(0, 1)).nonzero().flatten().tolist()
+    assert (backbone.receptive_field - reached[0], reached[-1] - backbone.receptive_field) == (reach, reach)
 
 
 def test_parameters_and_multiplications() -> None:

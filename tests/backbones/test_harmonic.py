@@ -12,7 +12,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.backbones.harmonic import HarmonicNet
 from audiocnn.blocks.cost import count_macs, count_parameters
 
-BINS = 3 * 98  # of the default image
+BINS = 3 * 98  # of the default spectrogram
 
 # Small networks: (name, arguments, receptive field)
 SMALL: list[tuple[str, dict[str, Any], int]] = [
@@ -32,11 +32,11 @@ SMALL: list[tuple[str, dict[str, Any], int]] = [
             "middle": (((7, 1), (12, 2)),),
             "after": (((1, 1), (1, 1)),),
         },
-        # Stem and before, middle with what its pitches do together, the rest of a cell, after.
+        # Stem and before, middle with pooled context, the rest of a position, after.
         1 + 2 * (1 + 1 + 2 + 3 * (1 + 2 + 1) + 2 + 1 + 1),
     ),
 ]
-# By default: (name, parameters, multiplications for the frames of one cell of the grid)
+# By default: (name, parameters, multiplications for the frames of one step of the grid)
 COUNTS = [
     # Stem over ten harmonics of three bins, eight convolutions, nine norms, and the bias a pitch.
     (
@@ -46,7 +46,7 @@ COUNTS = [
     ),
     # Stem, two blocks before and one after, down and up; four blocks of the middle, each with two
     # convolutions of what all pitches do together; all norms; the bias a pitch. Of four frames the middle has
-    # one cell.
+    # one step.
     (
         "harmonic_unet",
         9 * 30 * 32
@@ -77,13 +77,13 @@ def images(bins: int, n_frames: int, batch: int = 1) -> Tensor:
     return torch.rand(batch, 1, bins, n_frames, generator=torch.Generator().manual_seed(1))
 
 
-def heard(backbone: Backbone, bins: int) -> int:
-    """How many frames away, on both sides, the image reaches a frame of the map: by gradient."""
+def reached(backbone: Backbone, bins: int) -> int:
+    """Compute how many frames away, on both sides, the spectrogram reaches an output frame: by gradient."""
     first = backbone.receptive_field
     x = images(bins, 2 * first + backbone.time_grid).requires_grad_()
-    maps, reaches = backbone(x), []
+    feature_maps, reaches = backbone(x), []
     for frame in range(first, first + backbone.time_grid):
-        (gradient,) = torch.autograd.grad(maps[..., frame].sum(), x, retain_graph=True)
+        (gradient,) = torch.autograd.grad(feature_maps[..., frame].sum(), x, retain_graph=True)
         reached = gradient.abs().amax(dim=(0, 1, 2)).nonzero().flatten().tolist()
         reaches.append((frame - reached[0], reached[-1] - frame))
     before, after = (max(sides) for sides in zip(*reaches, strict=True))
@@ -95,7 +95,7 @@ def heard(backbone: Backbone, bins: int) -> int:
 def test_receptive_field(name: str, arguments: dict[str, Any], receptive_field: int) -> None:
     backbone = create(name, **arguments)
     assert backbone.receptive_field == receptive_field
-    assert heard(backbone, 3 * 48) == receptive_field // 2
+    assert reached(backbone, 3 * 48) == receptive_field // 2
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_receptive_field(name: str, arguments: dict[str, Any], receptive_field: 
 )
 def test_receptive_field_by_default(name: str, arguments: dict[str, Any]) -> None:
     backbone = create(name, n_pitches=30, **arguments)
-    assert heard(backbone, 3 * 48) == backbone.receptive_field // 2
+    assert reached(backbone, 3 * 48) == backbone.receptive_field // 2
 
 
 @pytest.mark.parametrize(("name", "arguments", "receptive_field"), SMALL)
 def test_maps(name: str, arguments: dict[str, Any], receptive_field: int) -> None:
-    """A row a pitch, and a column a frame, or in the middle of HarmonicUNet one for several."""
+    """A row a pitch, and a column a frame, or in the middle of HarmonicUNet one for a few frames."""
     backbone = create(name, **arguments)
-    maps = backbone.features(images(3 * 48, 23, batch=2))
+    feature_maps = backbone.features(images(3 * 48, 23, batch=2))
     assert (backbone.dims, backbone.in_channels, backbone.time_stride) == (2, 1, 1)
-    assert [m.shape[:-1] for m in maps] == [(2, channels, 30) for channels in backbone.stage_channels]
-    assert {m.shape[-1] for m in maps} == {23, math.ceil(23 / backbone.time_grid)}
+    assert [m.shape[:-1] for m in feature_maps] == [(2, channels, 30) for channels in backbone.stage_channels]
+    assert {m.shape[-1] for m in feature_maps} == {23, math.ceil(23 / backbone.time_grid)}
 
 
 @pytest.mark.parametrize(("name", "parameters", "multiplications"), COUNTS)
@@ -126,9 +126,9 @@ def test_parameters_and_multiplications(name: str, parameters: int, multiplicati
 
 
 def test_blocks_start_as_the_identity() -> None:
-    maps = create_backbone("harmonic", channels=6).eval().features(torch.rand(1, 1, BINS, 5))
-    for later in maps[1:]:
-        torch.testing.assert_close(later, maps[0])
+    feature_maps = create_backbone("harmonic", channels=6).eval().features(torch.rand(1, 1, BINS, 5))
+    for later in feature_maps[1:]:
+        torch.testing.assert_close(later, feature_maps[0])
 
 
 def test_harmonics_stand_at_their_pitch() -> None:
@@ -139,7 +139,7 @@ def test_harmonics_stand_at_their_pitch() -> None:
     stacked = net.stack(x)[0, :, :, 0]
     assert stacked.shape == (12, 4)
     assert stacked[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 37, 38, 39, 58, 59, 60]
-    # Below the image lies nothing, and for pitch 3 the third harmonic lies above it.
+    # Below the spectrogram lies nothing, and for pitch 3 the third harmonic lies above it.
     assert stacked[:, 3].tolist() == [0, 0, 0, 10, 11, 12, 46, 47, 48, 0, 0, 0]
 
 
@@ -150,7 +150,7 @@ def test_subharmonic_within_the_image() -> None:
 
 
 def test_same_weights_for_every_pitch() -> None:
-    """Music an octave higher gives the same maps an octave higher, away from the edges."""
+    """Music an octave higher has the same features an octave higher, away from the edges."""
     net = HarmonicNet(channels=4, n_pitches=60, harmonics=(1, 2), dilations=(((1, 1), (2, 1)),)).eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -50,7 +50,7 @@ def test_fully_connected() -> None:
 @pytest.mark.parametrize("kernel_size", [2, 3])
 @pytest.mark.parametrize("n_frames", [10, 11])
 def test_halve(kernel_size: int, n_frames: int) -> None:
-    """torch's windows where they reach over the end, and one more for an odd size, of its last cell."""
+    """torch's windows where they reach over the end, and one more for an odd size, of its last position."""
     x = noise(2, 3, 8, n_frames)
     y = EvenSizePool("max", kernel_size, dims=2)(x)
     expected = functional.max_pool2d(x, kernel_size, 2, ceil_mode=True)
@@ -63,24 +63,24 @@ def test_halve(kernel_size: int, n_frames: int) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "frames", "receptive_field"),
     [
-        # 11, 2 pools, 5, 3 kernels of 3 and a pool: 195 frames; cell i is centred 31 after frame 32 i.
+        # 11, 2 pools, 5, 3 kernels of 3 and a pool: 195 frames; position i is centred 31 after frame 32 i.
         ("alexnet", {"widths": (4, 4, 4, 4, 4)}, {32: 1, 63: 1, 94: 1, 95: 2, 224: 6}, 195 + 2 * 31),
-        # Kernels of 5 at strides 1, 2 and 4, pools of 2: 32 frames, from 0 to 31 for cell 0.
+        # Kernels of 5 at strides 1, 2 and 4, pools of 2: 32 frames, from 0 to 31 for position 0.
         ("lenet5", {}, {4: 1, 28: 1, 32: 1, 35: 1, 36: 2}, 1 + 2 * 31),
     ],
 )
 def test_published_padding(
     name: str, arguments: dict[str, Any], frames: dict[int, int], receptive_field: int
 ) -> None:
-    """Fewer cells than the contract has, but never none, and pieces have the maps of the whole."""
+    """Fewer positions than the contract has, but never none, and excerpts have the features of the whole."""
     backbone = create_backbone(name, padding="published", **arguments).eval()
     assert backbone.receptive_field == receptive_field
     with torch.no_grad():
         assert {n: backbone(noise(1, 1, 32, n)).shape[-1] for n in frames} == frames
         x, start = noise(1, 1, 32, 400), 64
-        whole, piece = backbone(x)[..., start // backbone.time_stride :], backbone(x[..., start:])
-    unheard = -(-(receptive_field // 2) // backbone.time_stride)
-    torch.testing.assert_close(piece[..., unheard:], whole[..., unheard:], rtol=1e-4, atol=1e-5)
+        whole, excerpt = backbone(x)[..., start // backbone.time_stride :], backbone(x[..., start:])
+    transient = -(-(receptive_field // 2) // backbone.time_stride)
+    torch.testing.assert_close(excerpt[..., transient:], whole[..., transient:], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "lenet5"])
@@ -90,7 +90,7 @@ def test_unknown_padding(name: str) -> None:
 
 
 def test_response_norm_of_vgg() -> None:
-    """Krizhevsky et al., 2012, section 3.3: over 5 maps, k 2, alpha 1e-4, beta 0.75."""
+    """Krizhevsky et al., 2012, section 3.3: over 5 channels, k 2, alpha 1e-4, beta 0.75."""
     small: dict[str, Any] = {"widths": (8, 8, 8, 8, 8), "dims": 1}
     torch.manual_seed(0)
     plain = create_backbone("vgg11", **small)
@@ -107,24 +107,24 @@ def test_maps_of_vgg19_for_style() -> None:
     """conv1_1 to conv5_1 are those at strides 1, 2, 4, 8 and 16 that come first."""
     with torch.device("meta"):
         backbone = create_backbone("vgg19", in_channels=3)
-        maps = backbone.features(torch.empty(1, 3, 64, 64))
-    assert [maps[i].shape[1:] for i in (0, 2, 4, 8, 12)] == [
+        feature_maps = backbone.features(torch.empty(1, 3, 64, 64))
+    assert [feature_maps[i].shape[1:] for i in (0, 2, 4, 8, 12)] == [
         (64, 64, 64),
         (128, 32, 32),
         (256, 16, 16),
         (512, 8, 8),
         (512, 4, 4),
     ]
-    assert maps[9].shape[1:] == (512, 8, 8)  # conv4_2, of the content
-    assert len(maps) == 17
+    assert feature_maps[9].shape[1:] == (512, 8, 8)  # conv4_2, of the content
+    assert len(feature_maps) == 17
 
 
 def test_modules_of_googlenet() -> None:
-    """Szegedy et al., 2015, table 1: maps of the stem and of 3a to 5b."""
+    """Szegedy et al., 2015, table 1: feature maps of the stem and of 3a to 5b."""
     with torch.device("meta"):
         backbone = create_backbone("googlenet", in_channels=3)
-        maps = backbone.features(torch.empty(1, 3, 224, 224))
-    assert [(m.shape[1], m.shape[2]) for m in maps] == [
+        feature_maps = backbone.features(torch.empty(1, 3, 224, 224))
+    assert [(m.shape[1], m.shape[2]) for m in feature_maps] == [
         (64, 112),
         (192, 56),
         (256, 28),
@@ -140,7 +140,7 @@ def test_modules_of_googlenet() -> None:
 
 
 def test_places_have_weights_of_their_own() -> None:
-    """The same cells at two places of a window give other maps; a whole window further the same."""
+    """The same values at two positions of a window give other features; a whole window further the same."""
     net = create_backbone("locally_connected", dims=1, size=8, widths=(4,), norm="none", act="none")
     x = torch.zeros(1, 1, 24)
     x[..., [2, 5, 10]] = 1
@@ -151,8 +151,8 @@ def test_places_have_weights_of_their_own() -> None:
     torch.testing.assert_close(y[..., 8:16], alone)
 
 
-def test_windows_do_not_hear_each_other() -> None:
-    """A image of several windows has the maps of each, beside each other; the last filled up with zeros."""
+def test_windows_are_independent() -> None:
+    """Three windows have the feature maps of each, beside each other; the last is padded with zeros."""
     net = create_backbone("locally_connected", size=(8, 4)).eval()
     x = noise(2, 1, 16, 10)
     filled = functional.pad(x, (0, 2))

@@ -83,7 +83,7 @@ def test_published_counts(
 
 # (name, parameters, classes, arguments) of networks that torchvision has not.
 OTHERS: list[tuple[str, int, int, dict[str, Any]]] = [
-    # LeCun et al., 1998, figure 2, with all 6 maps of S2 read by C3: 156 + 2,416 + 48,120 + 10,164 + 850.
+    # LeCun et al., 1998, figure 2, with all 6 channels of S2 read by C3: 156 + 2,416 + 48,120 + 10,164 + 850.
     ("lenet5", 61_706, 10, {}),
     # Simonyan and Zisserman, table 2, in millions: A, A-LRN, C 133, 133, 134.
     ("vgg11_lrn", 132_863_336, 1000, {"in_channels": 3}),
@@ -104,13 +104,13 @@ def test_counts_of_the_papers(name: str, parameters: int, n_classes: int, argume
 
 @pytest.mark.parametrize("name", ["lenet5", "vgg11_lrn", "nin_cifar", "locally_connected", "mlp"])
 def test_counts_in_one_dimension_are_below(name: str) -> None:
-    """Kernels, and the cells that a classifier sees, are of one axis instead of two."""
+    """Kernels, and the positions that a classifier reads, are of one axis instead of two."""
     one, two = (count_parameters(classifying(name, 10, dims=dims)) for dims in (1, 2))
     assert one < two
 
 
 def test_lenet_reads_32_cells() -> None:
-    """C1, C3, C5 and F6 with 28x28, 10x10, 1x1 cells and 84 values: multiplications by hand."""
+    """C1, C3, C5 and F6 with 28x28, 10x10, 1x1 positions and 84 values: multiplications by hand."""
     model = classifying("lenet5", 10, padding="published")
     by_hand = 28**2 * 6 * 25 + 10**2 * 16 * 6 * 25 + 120 * 16 * 25 + 120 * 84 + 84 * 10
     assert count_macs(model, (1, 1, 32, 32)) == by_hand

@@ -1,4 +1,4 @@
-"""The temporal network: what it hears and does not hear, in the sizes of its authors."""
+"""The temporal network: its receptive field, in the sizes of its authors."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from audiocnn import create_backbone
 from audiocnn.backbones.tcn import LastFrame, TemporalNet
 
 
-def heard(backbone: nn.Module, x: Tensor, frame: int) -> list[int]:
-    """The frames of the input that reach a frame of the map."""
+def reached(backbone: nn.Module, x: Tensor, frame: int) -> list[int]:
+    """The frames of the input that reach an output frame."""
     x.requires_grad_()
     (gradient,) = torch.autograd.grad(backbone(x)[..., frame].sum(), x)
     return gradient.flatten(0, -2).abs().amax(dim=0).nonzero().flatten().tolist()
@@ -24,16 +24,16 @@ def open_everywhere(**arguments) -> TemporalNet:
 
 
 @pytest.mark.parametrize("dims", [1, 2])
-def test_hears_all_of_its_past_and_nothing_of_the_future(dims: int) -> None:
+def test_depends_on_all_of_its_past_and_nothing_of_the_future(dims: int) -> None:
     """Three blocks of two convolutions over three frames: 2 * 2 * (1 + 2 + 4) frames back."""
     backbone = open_everywhere(dims=dims, channels=(2, 3, 2), kernel_size=3)
-    assert heard(backbone, torch.rand(1, 1, *(5,) * (dims - 1), 60), 40) == list(range(40 - 28, 41))
+    assert reached(backbone, torch.rand(1, 1, *(5,) * (dims - 1), 60), 40) == list(range(40 - 28, 41))
     assert backbone.receptive_field == 1 + 2 * 28
 
 
-def test_hears_both_sides_if_wanted() -> None:
+def test_depends_on_both_sides_if_wanted() -> None:
     backbone = open_everywhere(channels=(2, 2), kernel_size=3, padding="same")
-    assert heard(backbone, torch.rand(1, 1, 40), 20) == list(range(20 - 6, 20 + 7))
+    assert reached(backbone, torch.rand(1, 1, 40), 20) == list(range(20 - 6, 20 + 7))
     assert backbone.receptive_field == 13
 
 

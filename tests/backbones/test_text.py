@@ -44,20 +44,20 @@ def test_one_dimension_alone(kind: type[nn.Module]) -> None:
 
 
 def test_kernels_side_by_side() -> None:
-    """Each kernel's maps have a value for every token; kernels of 3, 4 and 5 begin 1, 1 and 2 before it."""
+    """Each kernel has a value for every token; kernels of 3, 4 and 5 begin 1, 1 and 2 before it."""
     torch.manual_seed(0)
     backbone = TextCNN(in_channels=10, embedding_channels=4, channels=2).eval()
-    embedded, maps = backbone.features(TOKENS)
+    embedded, feature_maps = backbone.features(TOKENS)
     expected = []
     for size, kernel in zip((3, 4, 5), backbone.stages[1], strict=True):
         padded = functional.pad(embedded, ((size - 1) // 2, size // 2))
         expected.append(functional.conv1d(padded, kernel[0].weight, kernel[0].bias).relu())
-    torch.testing.assert_close(maps, torch.cat(expected, dim=1))
+    torch.testing.assert_close(feature_maps, torch.cat(expected, dim=1))
     assert backbone.receptive_field == 5
 
 
 def test_rows_are_convolved_folded_and_pooled_by_hand() -> None:
-    """Two rows, one map: the row-wise full convolutions are added, and the 3 largest stay in their order."""
+    """Two rows, one feature map: full convolutions of rows are added; the 3 largest stay in their order."""
     layer = WideConv(2, 1, 1, 2, fold=True, norm="none", act="none")
     with torch.no_grad():
         layer.conv.weight.copy_(torch.tensor([[[1.0, 2]], [[1, 0]]]))  # written as torch correlates
@@ -69,21 +69,21 @@ def test_rows_are_convolved_folded_and_pooled_by_hand() -> None:
 
 
 def test_maps_of_a_row_stay_in_their_row() -> None:
-    """A change of one row of the vectors reaches the maps of the row it is folded into, no others."""
+    """A change of one row of the vectors reaches the feature maps of the row it is folded into, no others."""
     torch.manual_seed(0)
     layer = WideConv(4, 3, 2, 3, fold=True, norm="none", act="tanh")
     x = torch.randn(1, 12, 6)
     changed = x.clone()
-    changed[:, 3:6] += 1  # the three maps of row 1
+    changed[:, 3:6] += 1  # the three feature maps of row 1
     different = (layer(x, k=8) != layer(changed, k=8)).any(dim=2).flatten().tolist()
     assert different == [True, True, False, False]
 
 
 def test_k_falls_with_the_layers() -> None:
     backbone = DynamicCNN(in_channels=5, embedding_channels=8, maps=(2, 2, 2), kernel_sizes=(3, 3, 3))
-    maps = backbone.features(torch.zeros(1, 18, dtype=torch.long))
-    assert [m.shape[-1] for m in maps] == [18, 12, 6, 6]
-    assert [m.shape[1] for m in maps] == [8, 8, 4, 2]
+    feature_maps = backbone.features(torch.zeros(1, 18, dtype=torch.long))
+    assert [m.shape[-1] for m in feature_maps] == [18, 12, 6, 6]
+    assert [m.shape[1] for m in feature_maps] == [8, 8, 4, 2]
     assert backbone.time_stride == 3
     assert backbone.receptive_field == math.inf
 
@@ -103,10 +103,10 @@ def test_classifier_sees_what_pooling_to_k_top_keeps() -> None:
 
 
 def test_sizes() -> None:
-    """Kim: 300 numbers a token, 100 maps for each of kernels of 3, 4 and 5."""
+    """Kim: 300 numbers a token, 100 feature maps for each of kernels of 3, 4 and 5."""
     backbone = create_backbone("textcnn", in_channels=1000)
     assert count_parameters(backbone) == 300 * 1000 + 300 * 100 * (3 + 4 + 5) + 300
-    # Kalchbrenner: 48 rows, 6 maps over 7; 24 rows of 6 maps, 14 over 5; each row by itself.
+    # Kalchbrenner: 48 rows, 6 feature maps over 7; 24 rows of 6 feature maps, 14 over 5; each row by itself.
     dynamic = create_backbone("dcnn", in_channels=1000)
     assert count_parameters(dynamic) == 48 * 1000 + 48 * 6 * (7 + 1) + 24 * 14 * (6 * 5 + 1)
     assert dynamic.stage_channels == (48, 24 * 6, 12 * 14)

@@ -27,8 +27,8 @@ def test_map_sizes_of_the_paper() -> None:
     """M11 on four seconds at 8 kHz: 32,000 samples, then 2000, 500, 125 and 32 frames."""
     with torch.device("meta"):
         backbone = create_backbone("m11")
-        maps = backbone.features(torch.empty(1, 1, 32_000))
-    assert [m.shape[-1] for m in maps] == [2000, 500, 125, 32, 32]
+        feature_maps = backbone.features(torch.empty(1, 1, 32_000))
+    assert [m.shape[-1] for m in feature_maps] == [2000, 500, 125, 32, 32]
     assert backbone.time_stride == 1024
 
 
@@ -42,9 +42,9 @@ def test_sample_cnn_of_the_paper() -> None:
     """59,049 samples become one frame; eleven convolutions, of which the last is the classifier's."""
     with torch.device("meta"):
         backbone = create_backbone("samplecnn")
-        maps = backbone.features(torch.empty(1, 1, 59_049))
+        feature_maps = backbone.features(torch.empty(1, 1, 59_049))
         classifier = backbone.classifier(50)
-    assert [m.shape[-1] for m in maps] == [3**i for i in range(9, -1, -1)]
+    assert [m.shape[-1] for m in feature_maps] == [3**i for i in range(9, -1, -1)]
     convolutions = 3 * (128 + 2 * 128**2 + 128 * 256 + 5 * 256**2 + 256 * 512)
     assert count_parameters(backbone) == convolutions + 2 * (3 * 128 + 6 * 256 + 512)
     assert count_parameters(classifier) == 512**2 + 2 * 512 + 512 * 50 + 50
@@ -62,9 +62,9 @@ def test_receptive_field_of_sample_cnn() -> None:
         nn.init.uniform_(parameter, 0.1, 1)
     x = torch.rand(1, 1, 27 * 9, requires_grad=True)
     (gradient,) = torch.autograd.grad(averaging(x)[..., 4].sum(), x)
-    heard = gradient.flatten().nonzero().flatten().tolist()
-    assert max(4 * 27 - heard[0], heard[-1] - 4 * 27) == reach
-    assert len(heard) == field.size
+    reached = gradient.flatten().nonzero().flatten().tolist()
+    assert max(4 * 27 - reached[0], reached[-1] - 4 * 27) == reach
+    assert len(reached) == field.size
 
 
 @pytest.mark.parametrize("kind", [MNet, SampleCNN])

@@ -20,9 +20,8 @@ from audiocnn.blocks.conv import (
 )
 
 FUNCTIONAL = {1: functional.conv1d, 2: functional.conv2d}
-PICTURE = torch.tensor(
-    [[3.0, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]]
-)[None, None]
+ROWS = [[3.0, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]]
+IMAGE = torch.tensor([[ROWS]])
 KERNEL = torch.tensor([[0.0, 1, 2], [2, 2, 0], [0, 1, 2]])[None, None]
 CONVOLVED = [[12.0, 12, 17], [10, 17, 19], [9, 6, 14]]
 
@@ -41,8 +40,8 @@ def with_weight(module: nn.Module, weight: Tensor, bias: float = 0.0) -> nn.Modu
 
 def test_worked_image() -> None:
     module = with_weight(conv(1, 1, 3, dims=2, padding="valid"), KERNEL)
-    assert module(PICTURE)[0, 0].tolist() == CONVOLVED
-    assert conv_as_matmul(PICTURE, KERNEL, padding="valid")[0, 0].tolist() == CONVOLVED
+    assert module(IMAGE)[0, 0].tolist() == CONVOLVED
+    assert conv_as_matmul(IMAGE, KERNEL, padding="valid")[0, 0].tolist() == CONVOLVED
 
 
 def test_worked_series() -> None:
@@ -110,15 +109,15 @@ def test_stride_and_kernel_an_axis() -> None:
 
 
 @pytest.mark.parametrize("dims", [1, 2])
-def test_causal_hears_no_future(dims: int) -> None:
+def test_causal_depends_on_no_later_frame(dims: int) -> None:
     """A frame depends on itself and on the 6 frames before that a kernel of 4 dilated by 2 reaches."""
     module = conv(1, 1, (3, 4)[-dims:], dims=dims, padding="causal", dilation=(1, 2)[-dims:])
     x = noise(1, 1, *(5, 20)[-dims:]).requires_grad_()
     y = module(x)
     assert y.shape == x.shape
     y[..., 12].sum().backward()
-    heard = x.grad.reshape(-1, 20).abs().sum(dim=0).nonzero().flatten().tolist()
-    assert heard == [6, 8, 10, 12]
+    reached = x.grad.reshape(-1, 20).abs().sum(dim=0).nonzero().flatten().tolist()
+    assert reached == [6, 8, 10, 12]
 
 
 @pytest.mark.parametrize("dims", [1, 2])
@@ -132,7 +131,7 @@ def test_weights_have_the_same_names_however_padded(dims: int) -> None:
 
 
 def test_dilated_kernel_reaches_its_interval() -> None:
-    """A 3x3 kernel of ones, dilated by 12 bins and 2 frames, spreads one cell to nine."""
+    """A 3x3 kernel of ones, dilated by 12 bins and 2 frames, spreads one position to nine."""
     module = with_weight(conv(1, 1, 3, dims=2, dilation=(12, 2), bias=False), torch.ones(1, 1, 3, 3))
     x = torch.zeros(1, 1, 40, 20)
     x[0, 0, 20, 10] = 1
@@ -209,7 +208,7 @@ def test_wrong_padding_mode() -> None:
         ),
     ],
 )
-def test_maps_too_small(dims: int, sizes, arguments, message: str) -> None:
+def test_feature_maps_too_small(dims: int, sizes, arguments, message: str) -> None:
     module = conv(1, 1, 3, dims=dims, **arguments)
     with pytest.raises(ValueError, match=message):
         module(torch.zeros(1, 1, *sizes))
@@ -331,7 +330,7 @@ def test_shipped_weights_find_their_names(dims: int) -> None:
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_norm_act_conv_leaves_its_input(norm: str) -> None:
-    """It stands behind a map that is read again: the input stays, negative values too."""
+    """It follows a feature map that is read again: the input stays, negative values too."""
     module, x = NormActConv(3, 4, 3, dims=1, norm=norm).eval(), noise(2, 3, 10)
     before = x.clone()
     scaled = x / (1 + 1e-5) ** 0.5 if norm == "batch" else x

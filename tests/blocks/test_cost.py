@@ -43,7 +43,7 @@ def test_layers_by_hand(dims: int) -> None:
         Layer("0", f"Conv{dims}d", (3, 6, *[4] * dims), 2 * 3**dims * 6 + 6, 3 * 6 * 2 * 3**dims * 4**dims),
         Layer("1.act", "Sigmoid", (3, 6), 0, 0),
         Layer("1", "Gate", (3, 6, *[4] * dims), 36, 3 * 36),
-        # Each cell of the input meets each weight once.
+        # Each position of the input meets each weight once.
         Layer(
             "2", f"ConvTranspose{dims}d", (3, 5, *[10] * dims), 6 * 5 * 4**dims, 3 * 6 * 5 * 4**dims * 4**dims
         ),

@@ -9,7 +9,7 @@ from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.dense import DenseBlock, DenseLayer, DenseTransition
 
 
-def maps(dims: int, channels: int = 5) -> Tensor:
+def make_feature_map(dims: int, channels: int = 5) -> Tensor:
     return torch.randn(2, channels, *(4, 6)[-dims:], generator=torch.Generator().manual_seed(0))
 
 
@@ -29,7 +29,7 @@ def randomised(module: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_layer(dims: int) -> None:
-    layer, x = randomised(DenseLayer(5, 3, dims=dims, bottleneck=2, drop=0.5)), maps(dims)
+    layer, x = randomised(DenseLayer(5, 3, dims=dims, bottleneck=2, drop=0.5)), make_feature_map(dims)
     parameters = list(layer.parameters())
     new = norm_relu_conv(norm_relu_conv(x, *parameters[:3]), *parameters[3:])
     assert parameters[2].shape[:2] == (6, 5)
@@ -38,7 +38,7 @@ def test_layer(dims: int) -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_block_reads_all_before_it(dims: int) -> None:
-    block, x = randomised(DenseBlock(5, 3, 3, dims=dims, bottleneck=2)), maps(dims)
+    block, x = randomised(DenseBlock(5, 3, 3, dims=dims, bottleneck=2)), make_feature_map(dims)
     y = block(x)
     assert block.out_channels == y.shape[1] == 14
     read = x
@@ -52,7 +52,7 @@ def test_block_reads_all_before_it(dims: int) -> None:
 @pytest.mark.parametrize("dims", [1, 2])
 def test_transition(dims: int) -> None:
     pool = {1: nn.AvgPool1d, 2: nn.AvgPool2d}[dims](2)
-    transition, x = randomised(DenseTransition(5, 2, pool, dims=dims)), maps(dims)
+    transition, x = randomised(DenseTransition(5, 2, pool, dims=dims)), make_feature_map(dims)
     full = norm_relu_conv(x, *transition.parameters())
     expected = {1: functional.avg_pool1d, 2: functional.avg_pool2d}[dims](full, 2)
     torch.testing.assert_close(transition(x), expected, rtol=1e-4, atol=1e-5)
@@ -60,7 +60,7 @@ def test_transition(dims: int) -> None:
 
 def test_drop_of_new_values_only() -> None:
     torch.manual_seed(0)
-    layer, x = DenseLayer(5, 40, dims=2, drop=0.25), maps(2)
+    layer, x = DenseLayer(5, 40, dims=2, drop=0.25), make_feature_map(2)
     y = layer(x)
     assert torch.equal(y[:, :5], x)
     assert (y[:, 5:] == 0).float().mean().item() == pytest.approx(0.25, abs=0.05)

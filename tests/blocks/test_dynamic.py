@@ -22,7 +22,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def map_of(dims: int, *, batch: int = 3, channels: int = 4) -> Tensor:
+def make_feature_map(dims: int, *, batch: int = 3, channels: int = 4) -> Tensor:
     return random(batch, channels, *(9, 11)[-dims:])
 
 
@@ -35,8 +35,8 @@ def map_of(dims: int, *, batch: int = 3, channels: int = 4) -> Tensor:
         {"padding": 1, "dilation": 2, "groups": 4},
     ],
 )
-def test_conv_each_is_torchs_one_by_one(settings: dict, dims: int) -> None:
-    x = map_of(dims)
+def test_convolve_each_is_torchs_one_by_one(settings: dict, dims: int) -> None:
+    x = make_feature_map(dims)
     weight = random(3, 8, 4 // settings.get("groups", 1), *[3] * dims)
     bias = random(3, 8)
     theirs = {**settings, "padding": 0 if settings["padding"] == "valid" else settings["padding"]}
@@ -46,19 +46,19 @@ def test_conv_each_is_torchs_one_by_one(settings: dict, dims: int) -> None:
     torch.testing.assert_close(unbiased, expected)
 
 
-def test_conv_each_needs_a_kernel_an_example_and_room_for_it() -> None:
+def test_convolve_each_needs_a_kernel_for_each_example_and_space_for_it() -> None:
     with pytest.raises(ValueError, match="kernels are for 2 examples, expected as many as in the batch, 3"):
-        convolve_each(map_of(1), random(2, 8, 4, 3))
+        convolve_each(make_feature_map(1), random(2, 8, 4, 3))
     with pytest.raises(ValueError, match=r"the feature map's size is \(11,\), expected at least \(13,\)"):
-        convolve_each(map_of(1), random(3, 8, 4, 13), padding="valid")
+        convolve_each(make_feature_map(1), random(3, 8, 4, 13), padding="valid")
 
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_dynamic_conv_is_a_mixture(dims: int) -> None:
-    """Kernels are mixed before the convolution, which is the same as mixing what each of them hears."""
+    """Kernels are mixed before the convolution, which is the same as mixing their outputs."""
     torch.manual_seed(0)
     module = DynamicConv(4, 6, 3, dims=dims, n_kernels=3, stride=2, groups=2, temperature=0.5)
-    x = map_of(dims)
+    x = make_feature_map(dims)
     means = x.flatten(2).mean(2)
     _, first, _, second = module.attention
     scores = second(functional.relu(first(means)))
@@ -74,7 +74,7 @@ def test_dynamic_conv_is_a_mixture(dims: int) -> None:
 
 def test_temperature_evens_the_mixture_and_is_stored() -> None:
     torch.manual_seed(0)
-    module, x = DynamicConv(4, 4, 3, dims=1), map_of(1)
+    module, x = DynamicConv(4, 4, 3, dims=1), make_feature_map(1)
     assert module.state_dict()["temperature"].item() == 30
     even = (module.shares(x) - 0.25).abs().max()
     module.temperature.fill_(0.01)
@@ -86,7 +86,7 @@ def test_temperature_evens_the_mixture_and_is_stored() -> None:
 
 def test_temperature_falls_with_training() -> None:
     """Chen et al., 2020: from 30 to 1 linearly, then it stays; here in 10 batches."""
-    module, x = DynamicConv(4, 4, 3, dims=1, anneal_steps=10), map_of(1)
+    module, x = DynamicConv(4, 4, 3, dims=1, anneal_steps=10), make_feature_map(1)
     seen = []
     for _ in range(12):
         module(x).sum().backward()
@@ -110,7 +110,7 @@ def test_cost_of_dynamic_conv(dims: int) -> None:
     assert count_macs(module, (1, 8, *size)) == expected
 
 
-def test_dynamic_conv_hears_the_whole_map() -> None:
+def test_dynamic_conv_depends_on_the_whole_feature_map() -> None:
     module = DynamicConv(2, 2, 3, dims=1)
     assert measure_receptive_field(module, (1, 2, 64)) == ReceptiveField(math.inf, 1, 0)
     assert measure_receptive_field(module, (1, 2, 64), whole_map=False) == ReceptiveField(3, 1, 0)
@@ -118,7 +118,7 @@ def test_dynamic_conv_hears_the_whole_map() -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_bank_by_number(dims: int) -> None:
-    bank, x = ConvBank(5, 4, 6, 3, dims=dims, padding=0, dilation=2), map_of(dims)
+    bank, x = ConvBank(5, 4, 6, 3, dims=dims, padding=0, dilation=2), make_feature_map(dims)
     choice = torch.tensor([4, 0, 4])
     y = bank(x, choice)
     for i, k in enumerate(choice.tolist()):
@@ -131,7 +131,7 @@ def test_bank_by_number(dims: int) -> None:
 
 def test_bank_of_mixed_styles() -> None:
     """StyleBank, section 4.3: a mixture of styles is that of what each of them makes."""
-    bank, x = ConvBank(2, 4, 6, 3, dims=2, bias=False), map_of(2)
+    bank, x = ConvBank(2, 4, 6, 3, dims=2, bias=False), make_feature_map(2)
     first, second = (bank(x, torch.full((3,), k)) for k in (0, 1))
     shares = torch.tensor([[1.0, 0.0], [0.25, 0.75], [0.0, 1.0]])
     expected = torch.stack([first[0], 0.25 * first[1] + 0.75 * second[1], second[2]])
@@ -139,7 +139,7 @@ def test_bank_of_mixed_styles() -> None:
 
 
 def test_bank_is_told_wrongly() -> None:
-    bank, x = ConvBank(2, 4, 4, 3, dims=1), map_of(1)
+    bank, x = ConvBank(2, 4, 4, 3, dims=1), make_feature_map(1)
     with pytest.raises(ValueError, match=r"choice has the shape \(2,\), expected \(3,\)"):
         bank(x, torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"choice has the shape \(3, 5\), expected \(3, 2\)"):
@@ -151,7 +151,7 @@ def test_local_filter_by_hand() -> None:
     x = torch.tensor([[[1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 30.0, 40.0]]])
     filters = torch.tensor([[[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]]])
     assert filter_locally(x, filters, 3).tolist() == [[[1, 1, 4, 7], [10, 10, 40, 70]]]
-    # Of 2 x 2 cells the first hears that to its right, and the last that above it.
+    # Of 2 x 2 positions the first is filtered to its right neighbour, and the last to the one above.
     x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     filters = torch.zeros(1, 9, 2, 2)
     filters[0, 5, 0, 0] = filters[0, 1, 1, 1] = 1
@@ -160,7 +160,7 @@ def test_local_filter_by_hand() -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_local_filters_that_are_all_alike_are_a_convolution(dims: int) -> None:
-    x, kernel = map_of(dims), random(*[3] * dims)
+    x, kernel = make_feature_map(dims), random(*[3] * dims)
     filters = kernel.reshape(1, -1, *[1] * dims).expand(3, -1, *x.shape[2:])
     weight = kernel.expand(4, 1, *kernel.shape)
     expected = CONVOLVE[dims](x, weight, padding=2, dilation=2, groups=4)
@@ -169,7 +169,7 @@ def test_local_filters_that_are_all_alike_are_a_convolution(dims: int) -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_dynamic_local_filter(dims: int) -> None:
-    module, x = DynamicLocalFilter(4, 3, dims=dims), map_of(dims)
+    module, x = DynamicLocalFilter(4, 3, dims=dims), make_feature_map(dims)
     torch.testing.assert_close(module(x), filter_locally(x, module.generator(x), 3))
     nn.init.zeros_(module.generator.weight)
     nn.init.zeros_(module.generator.bias)
@@ -182,7 +182,7 @@ def test_dynamic_local_filter(dims: int) -> None:
 
 def test_filters_are_of_the_maps_size() -> None:
     with pytest.raises(ValueError, match=r"filters have the shape \(3, 3, 10\), expected \(3, 3, 11\)"):
-        filter_locally(map_of(1), torch.zeros(3, 3, 10), 3)
+        filter_locally(make_feature_map(1), torch.zeros(3, 3, 10), 3)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_wrong_arguments(make, message: str) -> None:
 
 
 class Every(nn.Module):
-    """All of them on one map."""
+    """All of them on one feature map."""
 
     def __init__(self, dims: int) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class Every(nn.Module):
 @pytest.mark.parametrize("dims", [1, 2])
 def test_under_autocast(dims: int) -> None:
     torch.manual_seed(0)
-    net, x = Every(dims), map_of(dims)
+    net, x = Every(dims), make_feature_map(dims)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         theirs = net(x)
     for their, our in zip(theirs, net(x), strict=True):
@@ -232,7 +232,7 @@ def test_under_autocast(dims: int) -> None:
 def test_gradient_reaches_every_parameter() -> None:
     torch.manual_seed(0)
     net = Every(2)
-    torch.stack([y.square().sum() for y in net(map_of(2))]).sum().backward()
+    torch.stack([y.square().sum() for y in net(make_feature_map(2))]).sum().backward()
     assert [name for name, p in net.named_parameters() if not p.grad.any()] == []
 
 
@@ -249,7 +249,7 @@ class Both(nn.Module):
 def test_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    net, x, path = Both().eval(), map_of(2), tmp_path / "net.onnx"
+    net, x, path = Both().eval(), make_feature_map(2), tmp_path / "net.onnx"
     torch.onnx.export(net, (x,), path, dynamo=True, input_names=["x"], verbose=False)
     theirs = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
     for their, our in zip(theirs, net(x), strict=True):

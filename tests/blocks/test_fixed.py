@@ -31,7 +31,7 @@ MODES = {"zeros": "constant", "replicate": "nearest", "reflect": "mirror", "circ
 IN_1D_ALONE, IN_2D_ALONE = {"second_difference", "difference"}, {"edges_4", "edges_8", "sobel_x", "sobel_y"}
 
 
-def map_of(dims: int) -> Tensor:
+def make_feature_map(dims: int) -> Tensor:
     return torch.randn(2, 3, *(13, 17)[-dims:], generator=torch.Generator().manual_seed(0))
 
 
@@ -43,7 +43,7 @@ def filtered(x: Tensor, kernels: list[Tensor], mode: str = "zeros") -> np.ndarra
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dims", [1, 2])
 def test_blurs_are_scipys(dims: int, mode: str) -> None:
-    x, theirs = map_of(dims), MODES[mode]
+    x, theirs = make_feature_map(dims), MODES[mode]
     first = x[0, 0].numpy()
     for size in (1, 3, 5):
         expected = ndimage.uniform_filter(first, size, mode=theirs)
@@ -55,13 +55,13 @@ def test_blurs_are_scipys(dims: int, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_edges_are_scipys(mode: str) -> None:
-    x = map_of(2)
+    x = make_feature_map(2)
     first, theirs = x[0, 0].numpy(), MODES[mode]
     made = filtered(x, [edges_4(dims=2), sharpen(dims=2), sobel_x(dims=2), sobel_y(dims=2)], mode)
     laplace = ndimage.laplace(first, mode=theirs)
     expected = [-laplace, first - laplace, *(ndimage.sobel(first, axis, mode=theirs) for axis in (1, 0))]
     np.testing.assert_allclose(made, expected, atol=1e-5)
-    x = map_of(1)
+    x = make_feature_map(1)
     first = x[0, 0].numpy()
     made = filtered(x, [second_difference(dims=1), sharpen(dims=1), difference(dims=1)], mode)
     laplace = ndimage.laplace(first, mode=theirs)
@@ -123,7 +123,7 @@ def test_gabor_answers_to_its_own_wave_most() -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_layer_goes_channel_by_channel(dims: int) -> None:
-    x = map_of(dims)
+    x = make_feature_map(dims)
     both = FixedConv([box(dims=dims), sharpen(dims=dims)])
     y = both(x)
     assert y.shape == (2, 6, *x.shape[2:])
@@ -143,7 +143,7 @@ def test_first_layer_set_by_hand(dims: int) -> None:
     before = convolution.weight.detach().clone(), convolution.bias.detach().clone()
     kernels = [box(5, dims=dims), sharpen(dims=dims)]
     set_kernels(convolution, kernels)
-    x = map_of(dims)
+    x = make_feature_map(dims)
     y, mean = convolution(x), x.mean(dim=1, keepdim=True)
     for i, one in enumerate(kernels):
         torch.testing.assert_close(y[:, i : i + 1], FixedConv([one])(mean))
@@ -224,7 +224,7 @@ class Both(nn.Module):
 def test_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    net, x, path = Both().eval(), map_of(2), tmp_path / "net.onnx"
+    net, x, path = Both().eval(), make_feature_map(2), tmp_path / "net.onnx"
     torch.onnx.export(net, (x,), path, dynamo=True, input_names=["x"], verbose=False)
     theirs = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
     for their, our in zip(theirs, net(x), strict=True):

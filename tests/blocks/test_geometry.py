@@ -84,17 +84,17 @@ def test_wrong_sizes(arguments: dict[str, int], message: str) -> None:
 
 
 def test_field_of_a_chain_by_hand() -> None:
-    # 3 cells; then 3 at steps of 2, which reach 4 further; then 2 at steps of 2, which reach 2 further.
+    # 3 positions; then 3 at steps of 2, which reach 4 further; then 2 at steps of 2, which reach 2 further.
     chain = [Window(3, stride=2), Window(3), Window(2, stride=2)]
     assert compute_receptive_field(chain) == ReceptiveField(size=9, stride=4, offset=4)
     assert compute_receptive_field([]) == ReceptiveField(size=1, stride=1, offset=0)
-    # Cell 0 of a kernel of 3 at dilation 4, padded by 4, sees cells -4, 0 and 4.
+    # Position 0 of a kernel of 3 at dilation 4, padded by 4, depends on positions -4, 0 and 4.
     assert compute_receptive_field([Window(3, padding=4, dilation=4)]) == ReceptiveField(9, 1, 0)
-    # Padded by all it reaches back, a causal kernel's cell 0 sees cells -4 to 0.
+    # Padded by all it reaches back, a causal kernel's position 0 depends on positions -4 to 0.
     assert compute_receptive_field([Window(5, padding=4)]) == ReceptiveField(5, 1, -2)
 
 
 def test_field_of_vgg16() -> None:
-    """212 cells at steps of 32: Araujo, Norris, Sim, 2019, table."""
+    """212 positions at steps of 32: Araujo, Norris, Sim, 2019, table."""
     chain = [layer for n in (2, 2, 3, 3, 3) for layer in [Window(3, padding=1)] * n + [Window(2, stride=2)]]
     assert compute_receptive_field(chain) == ReceptiveField(size=212, stride=32, offset=15.5)

@@ -1,4 +1,4 @@
-"""Pooling of whole maps against torch's own and examples by hand."""
+"""Pooling of whole feature maps against torch's own and examples by hand."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from torch.nn import functional
 from audiocnn.blocks.global_pool import GLOBAL_POOLS, GlobalAttention, SpatialPyramidPool, create_global_pool
 
 
-def map_of(*sizes: int) -> Tensor:
+def make_feature_map(*sizes: int) -> Tensor:
     return torch.randn(2, 3, *sizes, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("sizes", [(13,), (5, 7), (1,), (1, 1)])
 def test_average_and_max(sizes: tuple[int, ...]) -> None:
-    x = map_of(*sizes)
+    x = make_feature_map(*sizes)
     axes = tuple(range(2, x.dim()))
     torch.testing.assert_close(create_global_pool("average", 3)(x), x.mean(axes))
     assert torch.equal(create_global_pool("max", 3)(x), x.amax(axes))
@@ -40,11 +40,11 @@ def test_attention_by_hand(sizes: tuple[int, ...]) -> None:
 
 def test_attention_is_learnt() -> None:
     module = create_global_pool("attention", 3)
-    module(map_of(4, 5)).square().sum().backward()
+    module(make_feature_map(4, 5)).square().sum().backward()
     assert all(p.grad.any() for name, p in module.named_parameters() if name != "score.bias")
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = module(map_of(4, 5))
-    torch.testing.assert_close(y, module(map_of(4, 5)), atol=0.02, rtol=0.02)
+        y = module(make_feature_map(4, 5))
+    torch.testing.assert_close(y, module(make_feature_map(4, 5)), atol=0.02, rtol=0.02)
 
 
 def test_unknown_global_pool() -> None:
@@ -54,7 +54,7 @@ def test_unknown_global_pool() -> None:
 
 @pytest.mark.parametrize("sizes", [(13,), (16,), (3,), (1,), (13, 13), (4, 9), (2, 3)])
 def test_pyramid_is_torchs_adaptive_pooling(sizes: tuple[int, ...]) -> None:
-    x = map_of(*sizes)
+    x = make_feature_map(*sizes)
     adaptive = {1: functional.adaptive_max_pool1d, 2: functional.adaptive_max_pool2d}[len(sizes)]
     expected = torch.cat([adaptive(x, n).flatten(1) for n in (1, 2, 3, 6)], dim=1)
     module = SpatialPyramidPool((1, 2, 3, 6))
@@ -71,7 +71,7 @@ def test_pyramid_of_the_paper() -> None:
 
 def test_pyramid_by_hand() -> None:
     x = torch.tensor([[[1.0, 5.0, 2.0, 3.0, 4.0]]])
-    # Of 5 cells in 2 parts, the third is in both.
+    # Of 5 positions in 2 parts, the third is in both.
     assert SpatialPyramidPool((1, 2))(x).tolist() == [[5, 5, 4]]
     assert SpatialPyramidPool((2,))(torch.arange(9.0).reshape(1, 1, 3, 3)).tolist() == [[4, 5, 7, 8]]
 
@@ -83,7 +83,7 @@ def test_wrong_levels(levels: tuple[int, ...]) -> None:
 
 
 class Every(nn.Module):
-    """All poolings of a map and of its first bin, side by side."""
+    """All poolings of a feature map and of its first bin, side by side."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Every(nn.Module):
 def test_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    net, x, path = Every().eval(), map_of(6, 9), tmp_path / "net.onnx"
+    net, x, path = Every().eval(), make_feature_map(6, 9), tmp_path / "net.onnx"
     torch.onnx.export(net, (x,), path, dynamo=True, input_names=["x"], verbose=False)
     theirs = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
     for their, our in zip(theirs, net(x), strict=True):

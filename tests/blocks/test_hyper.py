@@ -51,7 +51,7 @@ def test_hyper_convs_share_their_generator() -> None:
 
 
 def test_hyper_kernels_begin_as_hes() -> None:
-    """A variance of 2 / (cells * in_channels), within a tenth: the seeds' spread is 4 %."""
+    """A variance of 2 / (values * in_channels), within a tenth: the seeds' spread is 4 %."""
     torch.manual_seed(0)
     generator = KernelGenerator(16, 3, dims=2)
     variance = HyperConv(generator, 64, 64).weight().var().item()

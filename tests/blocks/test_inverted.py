@@ -9,7 +9,7 @@ from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inverted import InvertedBottleneck
 
 
-def maps(dims: int) -> Tensor:
+def make_feature_map(dims: int) -> Tensor:
     return torch.randn(2, 4, *(6, 9)[-dims:], generator=torch.Generator().manual_seed(0))
 
 
@@ -59,13 +59,13 @@ def test_figures(dims, out_channels, stride, expansion, kernel_size, squeeze_cha
     ).eval()
     for p in block.parameters():
         nn.init.uniform_(p, -1, 1)
-    x, adds = maps(dims), (out_channels, stride) == (4, 1)
+    x, adds = make_feature_map(dims), (out_channels, stride) == (4, 1)
     expected = written(block, x, stride, expansion, act[1], squeeze_channels > 0, adds)
     torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_missing_branch_leaves_the_map() -> None:
-    x = maps(2)
+    x = make_feature_map(2)
     assert torch.equal(InvertedBottleneck(4, 4, dims=2, stochastic_depth=1.0)(x), x)
     assert InvertedBottleneck(4, 6, dims=2, stochastic_depth=1.0)(
         x

@@ -46,7 +46,7 @@ def test_worked_series() -> None:
 
 
 def test_worked_image() -> None:
-    """Each position doubles its own cell of the kernel."""
+    """Each position doubles its own value of the kernel."""
     module = LocallyConnected(1, 1, 2, 3, dims=2, padding="valid", bias=False)
     module.weight.data = 2 * torch.eye(4)[:, None]
     x = torch.arange(9.0).reshape(1, 1, 3, 3)
@@ -62,7 +62,7 @@ def test_positions_are_told_apart(dims: int) -> None:
 
 
 def test_parameters() -> None:
-    """28x28 to 24x24 positions, 6 channels: a kernel of 25 cells and a bias for each of 3,456."""
+    """28x28 to 24x24 positions, 6 channels: a kernel of 25 values and a bias for each of 3,456."""
     module = LocallyConnected(1, 6, 5, 28, dims=2, padding="valid")
     assert sum(p.numel() for p in module.parameters()) == 24 * 24 * 6 * (25 + 1)
     assert module.weight.abs().max() <= 0.2

@@ -10,7 +10,7 @@ from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.norm import NORMS, create_norm
 
 
-def maps(dims: int, channels: int = 6) -> Tensor:
+def make_feature_map(dims: int, channels: int = 6) -> Tensor:
     return 3 + 2 * torch.randn(4, channels, *(5, 7)[-dims:], generator=torch.Generator().manual_seed(0))
 
 
@@ -24,7 +24,7 @@ def standardised(x: Tensor, axes: tuple[int, ...], eps: float = 1e-5) -> Tensor:
     ("name", "axes"), [("batch", (0, 2, 3)), ("instance", (2, 3)), ("layer", (1,)), ("none", ())]
 )
 def test_over_its_axes(dims: int, name: str, axes: tuple[int, ...]) -> None:
-    x, module = maps(dims), create_norm(name, 6, dims=dims)
+    x, module = make_feature_map(dims), create_norm(name, 6, dims=dims)
     weight, bias = torch.linspace(0.5, 2, 6), torch.linspace(-1, 1, 6)
     expected = x
     if name != "none":
@@ -38,7 +38,7 @@ def test_over_its_axes(dims: int, name: str, axes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize(("channels", "groups"), [(64, 32), (48, 16), (6, 2), (3, 1)])
 def test_groups_of_channels(dims: int, channels: int, groups: int) -> None:
-    x, module = maps(dims, channels), create_norm("group", channels, dims=dims)
+    x, module = make_feature_map(dims, channels), create_norm("group", channels, dims=dims)
     assert module.num_groups == groups
     by_group = x.unflatten(1, (groups, -1))
     expected = standardised(by_group, tuple(range(2, by_group.ndim))).flatten(1, 2)
@@ -46,14 +46,14 @@ def test_groups_of_channels(dims: int, channels: int, groups: int) -> None:
 
 
 def test_layer_norm_is_torchs_over_the_last_axis() -> None:
-    x = maps(2)
+    x = make_feature_map(2)
     expected = nn.functional.layer_norm(x.permute(0, 2, 3, 1), (6,)).permute(0, 3, 1, 2)
     torch.testing.assert_close(create_norm("layer", 6, dims=2)(x), expected)
 
 
 def test_batch_norm_remembers() -> None:
     module = create_norm("batch", 6, dims=1, momentum=0.25, eps=0.5)
-    x = maps(1)
+    x = make_feature_map(1)
     module(x)
     torch.testing.assert_close(module.running_mean, 0.25 * x.mean(dim=(0, 2)))
     torch.testing.assert_close(module.running_var, 0.75 + 0.25 * x.var(dim=(0, 2)))

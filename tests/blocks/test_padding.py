@@ -40,8 +40,8 @@ def test_pad_is_numpys(mode: str, sides) -> None:
 @pytest.mark.parametrize(
     ("mode", "least"), [("zeros", (3, 1)), ("replicate", (3, 1)), ("reflect", (3, 6)), ("circular", (3, 5))]
 )
-def test_least_sizes(mode: str, least) -> None:
-    """A kernel of 3 needs 3 cells; 5 cells beside a map are mirrored from 6 and wrapped from 5."""
+def test_min_sizes(mode: str, least) -> None:
+    """A kernel of 3 needs 3 positions; 5 positions of padding are mirrored from 6 and wrapped from 5."""
     assert min_sizes(((0, 0), (5, 4)), (3, 3), (1, 2), mode) == least
 
 

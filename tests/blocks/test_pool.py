@@ -19,7 +19,7 @@ from audiocnn.blocks.pool import (
 )
 from audiocnn.blocks.receptive_field import measure_receptive_field
 
-# The lecture's map.
+# The lecture's image.
 LECTURE = torch.tensor(
     [[3, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]], dtype=torch.float32
 )[None, None]
@@ -39,14 +39,14 @@ def random(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
-def map_of(dims: int, *, batch: int = 2, channels: int = 3) -> Tensor:
+def make_feature_map(dims: int, *, batch: int = 2, channels: int = 3) -> Tensor:
     return random(batch, channels, *(11, 13)[-dims:])
 
 
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_max_and_average_are_torchs(settings: dict, dims: int) -> None:
-    x = map_of(dims)
+    x = make_feature_map(dims)
     assert torch.equal(create_pool("max", dims=dims, **settings)(x), MAX_POOLS[dims](x, **settings))
     expected = AVERAGE_POOLS[dims](x, count_include_pad=False, **settings)
     assert torch.equal(create_pool("average", dims=dims, **settings)(x), expected)
@@ -57,7 +57,7 @@ def test_max_and_average_are_torchs(settings: dict, dims: int) -> None:
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("name", POOLS)
 def test_all_have_the_sizes_of_max(name: str, settings: dict, dims: int, training: bool) -> None:
-    x = map_of(dims)
+    x = make_feature_map(dims)
     module = create_pool(name, dims=dims, **settings).train(training)
     assert module(x).shape == MAX_POOLS[dims](x, **settings).shape
     assert module(x.bfloat16()).dtype == torch.bfloat16
@@ -72,7 +72,7 @@ def test_the_lectures_maxima() -> None:
 
 
 def test_sizes_for_each_axis() -> None:
-    x = map_of(2)
+    x = make_feature_map(2)
     for name in POOLS:
         module = create_pool(name, (2, 5), dims=2, stride=(1, 3), padding=(0, 2)).eval()
         assert module(x).shape == (2, 3, 10, 5)
@@ -93,7 +93,7 @@ def test_stochastic_expectation_without_positive_cells() -> None:
     x = torch.tensor([[[0.0, 0.0, -3.0, -1.0, -2.0, 2.0, 1.0, 3.0]]], requires_grad=True)
     for training in (True, False):
         y = StochasticPool(2, dims=1).train(training)(x)
-        assert y[0, 0, :3].tolist() == [0, 0, 2]  # the negative cell is never drawn
+        assert y[0, 0, :3].tolist() == [0, 0, 2]  # the negative value is never drawn
         y.sum().backward()
     assert StochasticPool(2, dims=1).eval()(x)[0, 0, 3].item() == pytest.approx((1 + 9) / 4)
     assert x.grad.isfinite().all()
@@ -102,17 +102,17 @@ def test_stochastic_expectation_without_positive_cells() -> None:
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("dims", [1, 2])
 def test_stochastic_expectation_is_that_of_each_window(settings: dict, dims: int) -> None:
-    x = map_of(dims)
+    x = make_feature_map(dims)
     module = StochasticPool(dims=dims, **settings).eval()
-    cells = module.windows(x).clamp(min=0)  # cells beyond the edge at 0
-    expected = cells.square().sum(-1) / cells.sum(-1).where(cells.any(-1), torch.tensor(1.0))
+    values = module.windows(x).clamp(min=0)  # positions beyond the edge at 0
+    expected = values.square().sum(-1) / values.sum(-1).where(values.any(-1), torch.tensor(1.0))
     torch.testing.assert_close(module(x), expected)
 
 
 @pytest.mark.parametrize("stride", [1, 3])
 @pytest.mark.parametrize("dims", [1, 2])
 def test_stochastic_draws_by_activation(dims: int, stride: int) -> None:
-    """Of 40,000 draws, each cell's share within 0.01: four standard deviations of a share of 0.5."""
+    """Of 40,000 draws, each value's share within 0.01: four standard deviations of a share of 0.5."""
     torch.manual_seed(0)
     values = torch.arange(1.0, 1 + 3**dims)
     x = values.reshape(1, 1, *[3] * dims).repeat(1, 1, *[2] * dims)
@@ -126,7 +126,7 @@ def test_stochastic_draws_by_activation(dims: int, stride: int) -> None:
 @pytest.mark.parametrize("name", ["stochastic", "max_dropout"])
 @pytest.mark.parametrize("dims", [1, 2])
 def test_what_is_drawn_is_what_is_expected_on_average(name: str, dims: int) -> None:
-    """20,000 draws with padding, overlap and negative cells: within 5 standard errors of the largest."""
+    """20,000 draws with padding, overlap and negative values: within 5 standard errors of the largest."""
     torch.manual_seed(0)
     x = random(1, 1, *[9] * dims)
     module = create_pool(name, 3, dims=dims, stride=2, padding=1)
@@ -137,7 +137,7 @@ def test_what_is_drawn_is_what_is_expected_on_average(name: str, dims: int) -> N
 
 @pytest.mark.parametrize("name", ["stochastic", "max_dropout"])
 def test_draws_by_seed(name: str) -> None:
-    module, x = create_pool(name, 2, dims=2), map_of(2, batch=8).abs()
+    module, x = create_pool(name, 2, dims=2), make_feature_map(2, batch=8).abs()
     torch.manual_seed(1)
     first = module(x)
     torch.manual_seed(1)
@@ -177,7 +177,7 @@ def test_max_dropout_draws_the_papers_shares() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_max_dropout_that_retains_all_is_max(training: bool) -> None:
-    x = map_of(2)
+    x = make_feature_map(2)
     module = MaxDropoutPool(3, dims=2, stride=2, padding=1, retain=1.0).train(training)
     assert torch.equal(module(x), functional.max_pool2d(x, 3, 2, 1))
 
@@ -185,7 +185,7 @@ def test_max_dropout_that_retains_all_is_max(training: bool) -> None:
 @pytest.mark.parametrize("name", ["stochastic", "max_dropout"])
 def test_under_autocast(name: str) -> None:
     net = nn.Sequential(nn.Conv1d(3, 4, 3), nn.ReLU(), create_pool(name, 2, dims=1))
-    x = map_of(1)
+    x = make_feature_map(1)
     for training in (True, False):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             y = net.train(training)(x)
@@ -268,7 +268,7 @@ def test_k_out_of_range() -> None:
 
 
 class Every(nn.Module):
-    """All poolings of a map, side by side."""
+    """All poolings of a feature map, side by side."""
 
     def __init__(self, dims: int) -> None:
         super().__init__()
@@ -293,7 +293,7 @@ class Both(nn.Module):
 def test_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    net, x, path = Both().eval(), map_of(2), tmp_path / "net.onnx"
+    net, x, path = Both().eval(), make_feature_map(2), tmp_path / "net.onnx"
     torch.onnx.export(net, (x,), path, dynamo=True, input_names=["x"], verbose=False)
     theirs = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
     for their, our in zip(theirs, net(x), strict=True):

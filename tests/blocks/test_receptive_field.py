@@ -107,10 +107,10 @@ def test_field_along_each_axis() -> None:
 
 @pytest.mark.parametrize(("depths", "size"), [((3, 4, 6, 3), 483), ((3, 4, 23, 3), 1027)])
 def test_field_of_resnets(depths: tuple[int, ...], size: int) -> None:
-    """ResNet-50: 483, ResNet-101: 1027 cells: Araujo, Norris, Sim, 2019, table."""
+    """ResNet-50: 483, ResNet-101: 1027 positions: Araujo, Norris, Sim, 2019, table."""
     field = measure_receptive_field(resnet(depths, 1, dims=1, early=True), (1, 3, 1024))
     assert (field.size, field.stride) == (size, 32)
-    # With the stride in the 3x3, that of the first block of three stages works at the finer pace.
+    # With the stride in the 3x3, that of the first block of three stages works at the finer resolution.
     field = measure_receptive_field(resnet(depths, 1, dims=1), (1, 3, 1024))
     assert (field.size, field.stride) == (size - 2 * (4 + 8 + 16), 32)
 
@@ -130,12 +130,12 @@ class Pyramid(nn.Module):
 
 
 def test_field_after_upsampling_holds_those_of_all_cells() -> None:
-    # Cells 0 to 3 see cells -4 to 7: the first 7 ahead, the last 7 back.
+    # Cells 0 to 3 depend on positions -4 to 7: the first 7 ahead, the last 7 back.
     assert measure_receptive_field(Pyramid(), (1, 1, 16)) == ReceptiveField(size=15, stride=1, offset=0)
-    # Each output cell sees one input cell, its own or half a cell before it.
+    # Each output position depends on one input position, its own or half a position before it.
     twice = nn.Upsample(scale_factor=2)
     assert measure_receptive_field(twice, (1, 1, 16)) == ReceptiveField(size=2, stride=0.5, offset=-0.25)
-    # A kernel of 3 at steps of 2: even cells see one input cell, odd ones two.
+    # A kernel of 3 at steps of 2: even positions depend on one input position, odd ones on two.
     twice = nn.ConvTranspose1d(1, 1, 3, stride=2)
     assert measure_receptive_field(twice, (1, 1, 16)) == ReceptiveField(size=2, stride=0.5, offset=-0.5)
 
@@ -158,7 +158,7 @@ class Squeeze(nn.Module):
         (nn.AdaptiveMaxPool2d(1), 2),
     ],
 )
-def test_a_gate_hears_the_whole_map(pool: nn.Module, dims: int) -> None:
+def test_a_gate_depends_on_the_whole_feature_map(pool: nn.Module, dims: int) -> None:
     net = nn.Sequential(CONVOLUTIONS[dims](2, 2, 3, padding=1), nn.ReLU(), Squeeze(pool, dims))
     shape = (1, 2, *[6] * dims)
     assert measure_receptive_field(net, shape) == ReceptiveField(math.inf, 1, 0)
@@ -173,7 +173,7 @@ def test_norms_see_no_further(norm: nn.Module) -> None:
     assert measure_receptive_field(net, (1, 2, 8)) == ReceptiveField(5, 1, 2)
 
 
-def test_recurrence_hears_all_that_came_before() -> None:
+def test_recurrence_depends_on_all_earlier_positions() -> None:
     class Recurrent(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x.cumsum(dim=-1)

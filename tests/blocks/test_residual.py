@@ -49,7 +49,7 @@ def evaluated(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def maps(dims: int, channels: int = 8) -> Tensor:
+def make_feature_map(dims: int, channels: int = 8) -> Tensor:
     return torch.randn(2, channels, *(6, 9)[-dims:], generator=torch.Generator().manual_seed(0))
 
 
@@ -60,7 +60,7 @@ def maps(dims: int, channels: int = 8) -> Tensor:
 def test_basic_v1(dims: int, out_channels: int, stride: int, dilation: int, squeeze_channels: int) -> None:
     torch.manual_seed(0)
     arguments = {"stride": stride, "dilation": dilation, "squeeze_channels": squeeze_channels}
-    block, x = evaluated(ResidualV1(8, out_channels, dims=dims, **arguments)), maps(dims)
+    block, x = evaluated(ResidualV1(8, out_channels, dims=dims, **arguments)), make_feature_map(dims)
     w = Written(block)
     y = w.norm(w.conv(x, stride, dilation)).relu()
     y = w.norm(w.conv(y, dilation=dilation))
@@ -75,7 +75,7 @@ def test_basic_v1(dims: int, out_channels: int, stride: int, dilation: int, sque
 def test_bottleneck_v1(dims: int, out_channels: int, stride: int) -> None:
     torch.manual_seed(0)
     block = evaluated(ResidualV1(8, out_channels, dims=dims, branch="bottleneck", stride=stride))
-    x, w = maps(dims), Written(block)
+    x, w = make_feature_map(dims), Written(block)
     y = w.norm(w.conv(x)).relu()
     assert y.shape[1] == out_channels // 4
     y = w.norm(w.conv(y, stride)).relu()
@@ -91,7 +91,7 @@ def test_bottleneck_v1(dims: int, out_channels: int, stride: int) -> None:
 def test_v2(dims: int, out_channels: int, stride: int, branch: str) -> None:
     torch.manual_seed(0)
     block = evaluated(ResidualV2(8, out_channels, dims=dims, branch=branch, stride=stride))
-    x, w = maps(dims), Written(block)
+    x, w = make_feature_map(dims), Written(block)
     before = w.norm(x).relu()
     if branch == "basic":
         y = w.conv(w.norm(w.conv(before, stride)).relu())
@@ -106,10 +106,10 @@ def test_v2(dims: int, out_channels: int, stride: int, branch: str) -> None:
 
 def test_v2_adds_to_the_map_as_it_is() -> None:
     """Also without a norm: its activation must not write into the shortcut."""
-    block, x = ResidualV2(8, 8, dims=1, norm="none"), maps(1)
+    block, x = ResidualV2(8, 8, dims=1, norm="none"), make_feature_map(1)
     for p in block.parameters():
         nn.init.zeros_(p)
-    assert torch.equal(block(x), maps(1))
+    assert torch.equal(block(x), make_feature_map(1))
     assert (x < 0).any()
 
 
@@ -118,14 +118,14 @@ def test_v2_adds_to_the_map_as_it_is() -> None:
 def test_stride_an_axis(block, dims: int) -> None:
     stride = (1, 2)[-dims:]
     module = block(8, 8, dims=dims, stride=stride, norm="layer", act="gelu", stochastic_depth=0.5)
-    y = module(maps(dims))
+    y = module(make_feature_map(dims))
     assert y.shape == (2, 8, *(6, 5)[-dims:])
     y.sum().backward()
 
 
 @pytest.mark.parametrize("block", [ResidualV1, ResidualV2])
 def test_a_missing_branch_leaves_the_shortcut(block) -> None:
-    x = maps(1)
+    x = make_feature_map(1)
     y = block(8, 8, dims=1, stochastic_depth=1.0)(x)
     assert torch.equal(y, x.relu() if block is ResidualV1 else x)
 
@@ -135,7 +135,7 @@ def test_a_missing_branch_leaves_the_shortcut(block) -> None:
 def test_dilated(dims: int, out_channels: int) -> None:
     torch.manual_seed(0)
     block = evaluated(DilatedResidual(8, out_channels, dims=dims, dilation=4, padding="same", drop=0.5))
-    x, w = maps(dims), Written(block)
+    x, w = make_feature_map(dims), Written(block)
     y = w.norm(w.conv(x, dilation=4)).relu()
     y = w.norm(w.conv(y, dilation=4)).relu()
     shortcut = x if out_channels == 8 else w.conv(x, bias=True)
@@ -143,22 +143,22 @@ def test_dilated(dims: int, out_channels: int) -> None:
     assert w.done()
 
 
-def test_dilations_that_double_hear_the_past() -> None:
+def test_receptive_field_of_dilations_that_double() -> None:
     """Two convolutions of 3 a block, dilated by 1, 2 and 4: 2 * 2 * 7 frames before, and none after."""
     torch.manual_seed(0)
     net = evaluated(
         nn.Sequential(*(DilatedResidual(2, 2, dims=1, dilation=d, act="gelu") for d in (1, 2, 4)))
     )
-    x = maps(1, channels=2).repeat(1, 1, 7).requires_grad_()
+    x = make_feature_map(1, channels=2).repeat(1, 1, 7).requires_grad_()
     net(x)[..., 40].sum().backward()
-    heard = x.grad.abs().amax(dim=(0, 1)).nonzero().flatten().tolist()
-    assert heard == list(range(12, 41))
+    reached = x.grad.abs().amax(dim=(0, 1)).nonzero().flatten().tolist()
+    assert reached == list(range(12, 41))
 
 
 def test_dropout_of_whole_channels() -> None:
     torch.manual_seed(0)
     block = DilatedResidual(200, 200, dims=1, drop=0.25, act="none")
-    dropped = (block.branch[:2](maps(1, channels=200)) == 0).all(dim=2).float().mean().item()
+    dropped = (block.branch[:2](make_feature_map(1, channels=200)) == 0).all(dim=2).float().mean().item()
     assert dropped == pytest.approx(0.25, abs=0.07)
 
 

@@ -31,7 +31,7 @@ def test_pointwise_mixes_channels(dims: int) -> None:
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_pointwise_in_groups(dims: int) -> None:
-    """The second half of the channels is not heard in the first half of the output."""
+    """The second half of the channels does not reach the first half of the output."""
     module, x = pointwise(4, 6, dims=dims, groups=2, stride=2), noise(2, 4, *(5, 6)[-dims:])
     other = torch.cat([x[:, :2], x[:, 2:] + 1], dim=1)
     assert torch.equal(module(x)[:, :3], module(other)[:, :3])
@@ -46,8 +46,8 @@ def test_depthwise_is_a_convolution_a_channel(dims: int) -> None:
     y = module(x)
     for channel in range(6):
         kernel = module.weight[channel : channel + 1]
-        heard = x[:, channel // 2 : channel // 2 + 1]
-        expected = function(heard, kernel, module.bias[channel : channel + 1], padding=1)
+        reached = x[:, channel // 2 : channel // 2 + 1]
+        expected = function(reached, kernel, module.bias[channel : channel + 1], padding=1)
         torch.testing.assert_close(y[:, channel : channel + 1], expected, rtol=1e-4, atol=1e-5)
 
 
