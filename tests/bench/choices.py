@@ -17,7 +17,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from digits import ROOT, of_config, quiet, read, table
+from digits import CONFIGS, ROOT, create_training, print_table, read_config, silence_lightning
 from rich.console import Console
 from torch import nn
 
@@ -25,8 +25,7 @@ from audiocnn import files
 from audiocnn.blocks.cost import count_macs, count_parameters
 
 WAVEFORM = {"class_path": "audiocnn.frontends.waveform.Waveform", "init_args": {"sample_rate": 16000}}
-# Masks are bands of bins, which samples lack.
-# What is compared -> the network, by its name and arguments; waveform networks have no other front end.
+# What is compared -> the network, by its name and arguments.
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain convolutions (VGG)": ("vgg_small", {}),
     "residual, batch norm, max pooling": ("resnet_small", {}),
@@ -42,11 +41,18 @@ CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
 SCORES = ROOT / "runs" / "choices.json"
 
 
-def config_of(choice: str, seed: int) -> dict[str, Any]:
-    """What `audiocnn fit` would be given."""
-    config = read("instrument_choices.yaml")
+def create_config(choice: str, seed: int) -> dict[str, Any]:
+    """Create the config that `audiocnn fit` would be given.
+
+    Args:
+        choice: one of `CHOICES`.
+        seed: of the weights and of the crops.
+    """
+    config = read_config("instrument_choices.yaml")
     config["seed_everything"] = seed
-    config["data"]["init_args"]["seed"] = seed
+    data = config["data"]["init_args"]
+    data["labels"] = str(CONFIGS / data["labels"])  # relative to the config
+    data["crops"]["seed"] = seed
     name, arguments = CHOICES[choice]
     model = config["model"]["init_args"]
     model["backbone"] = {
@@ -54,20 +60,29 @@ def config_of(choice: str, seed: int) -> dict[str, Any]:
         "init_args": {"name": name},
         "dict_kwargs": deepcopy(arguments),
     }
-    if name == "m5_small":
+    if name == "m5_small":  # the one network whose input is the waveform: no bands of bins to mask
         model.update(front_end=WAVEFORM, spec_augment=None)
     return config
 
 
-def trained(choice: str, seed: int) -> dict[str, float]:
-    """The mean average precision in percent, and what the network costs for a second of sound."""
-    cli = of_config(config_of(choice, seed))
+def train_and_measure(choice: str, seed: int) -> dict[str, float]:
+    """Train a network and measure it.
+
+    Args:
+        choice: one of `CHOICES`.
+        seed: of the weights and of the crops.
+
+    Returns:
+        The mean average precision in percent, the parameters, the MACs for a second of sound, and the seconds
+        of sound processed in a second.
+    """
+    cli = create_training(create_config(choice, seed))
     cli.trainer.fit(cli.model, cli.datamodule)
     model = cli.model.eval()
     network = nn.Sequential(model.backbone, model.head)
     window = torch.zeros(1, model.n_window)
     with torch.inference_mode():
-        shape = tuple(model.image(window).shape)
+        shape = tuple(model.spectrogram(window).shape)
         torch.set_num_threads(1)
         model(window)
         began_s = time.process_time()
@@ -82,26 +97,32 @@ def trained(choice: str, seed: int) -> dict[str, float]:
     }
 
 
-def rows(choices: list[str], n_seeds: int, console: Console) -> Iterator[list[str]]:
-    """A row for each choice; each training is kept as soon as it is done."""
+def measure_choices(choices: list[str], n_seeds: int, console: Console) -> Iterator[list[str]]:
+    """Train what is not measured yet and yield a row for each choice; each training is kept once it is done.
+
+    Args:
+        choices: some of `CHOICES`.
+        n_seeds: trainings of each.
+        console: where to print each training.
+    """
     scores = json.loads(SCORES.read_text()) if SCORES.exists() else {}
     for choice in choices:
         found = scores.setdefault(choice, {})
         for seed in range(n_seeds):
             if str(seed) not in found:
-                found[str(seed)] = trained(choice, seed)
+                found[str(seed)] = train_and_measure(choice, seed)
                 with files.write_atomically(SCORES) as partial:
                     partial.write_text(json.dumps(scores, indent=1))
                 console.print(choice, seed, found[str(seed)])
         runs = [found[str(seed)] for seed in range(n_seeds)]
-        maps = [run["map"] for run in runs]
+        precisions = [run["map"] for run in runs]
         yield [
             choice,
             f"{runs[0]['parameters']:,.0f}",
             f"{runs[0]['macs'] / 1e6:.1f} M",
             f"{max(run['speed'] for run in runs):.0f}",
-            f"{mean(maps):.1f}",
-            f"{stdev(maps):.1f}" if n_seeds > 1 else "",
+            f"{mean(precisions):.1f}",
+            f"{stdev(precisions):.1f}" if n_seeds > 1 else "",
         ]
 
 
@@ -117,18 +138,19 @@ speed is how many seconds of sound one thread processes in a second, front end i
 
 
 def main() -> None:
-    """Prints the table and writes the page."""
+    """Print the table and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--choices", nargs="+", default=list(CHOICES), choices=CHOICES, metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "choices.md")
     arguments = parser.parse_args()
-    quiet()
+    silence_lightning()
     console = Console(width=120)
     head = ["network", "parameters", "MACs", "speed", "mAP", "standard deviation"]
-    shown = table("Instruments", head, rows(arguments.choices, arguments.seeds, console), console)
-    config = read("instrument_choices.yaml")
-    crops = f"{config['trainer']['max_epochs'] * config['data']['init_args']['segments']:,}"
+    rows = measure_choices(arguments.choices, arguments.seeds, console)
+    shown = print_table("Instruments", head, rows, console)
+    config = read_config("instrument_choices.yaml")
+    crops = f"{config['trainer']['max_epochs'] * config['data']['init_args']['crops']['n_crops']:,}"
     with files.write_atomically(arguments.output) as partial:
         partial.write_text(PAGE.format(seeds=arguments.seeds, crops=crops, table=shown))
 
