@@ -12,7 +12,7 @@ RED = np.array([1.0, 0, 0], np.float32)
 ROWS, COLUMNS = 6, 9
 
 
-def cells(mode: str = "RGB") -> Image.Image:
+def sample(mode: str = "RGB") -> Image.Image:
     """Red above, black below."""
     image = Image.new("RGB", (COLUMNS, ROWS), "black")
     image.paste("red", (0, 0, COLUMNS, ROWS // 2))
@@ -20,7 +20,7 @@ def cells(mode: str = "RGB") -> Image.Image:
 
 
 def test_rows_columns_and_values(tmp_path: Path) -> None:
-    cells().save(tmp_path / "a.png")
+    sample().save(tmp_path / "a.png")
     image = images.read_image(tmp_path / "a.png")
     assert image.size == (ROWS, COLUMNS) and image.pixels.dtype == np.float32
     assert (image.pixels[:, 0, 0] == RED).all() and not image.pixels[:, -1].any()
@@ -32,12 +32,12 @@ def test_rows_columns_and_values(tmp_path: Path) -> None:
 )
 def test_modes_with_colour(tmp_path: Path, mode: str, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
-    cells(mode).save(path)
+    sample(mode).save(path)
     np.testing.assert_allclose(images.read_image(path).pixels[:, 0, 0], RED, atol=0.02)
 
 
 def test_grey_is_the_same_in_all_channels(tmp_path: Path) -> None:
-    cells("L").save(tmp_path / "a.png")
+    sample("L").save(tmp_path / "a.png")
     pixels = images.read_image(tmp_path / "a.png").pixels
     assert pixels.shape == (3, ROWS, COLUMNS) and np.ptp(pixels, axis=0).max() == 0
     assert pixels[0, 0, 0] == pytest.approx(76 / 255)
@@ -49,7 +49,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
 
 
 def test_transparency_is_kept(tmp_path: Path) -> None:
-    image = cells("RGBA")
+    image = sample("RGBA")
     image.putalpha(Image.fromarray(np.full((ROWS, COLUMNS), 51, np.uint8)))
     image.save(tmp_path / "a.png")
     image = images.read_image(tmp_path / "a.png")
@@ -65,7 +65,7 @@ def test_transparency_is_kept(tmp_path: Path) -> None:
 def test_a_camera_held_sideways(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the first row is what was on the right
-    cells().save(tmp_path / "a.jpg", exif=exif, quality=95)
+    sample().save(tmp_path / "a.jpg", exif=exif, quality=95)
     image = images.read_image(tmp_path / "a.jpg")
     assert image.size == (COLUMNS, ROWS)
     np.testing.assert_allclose(image.pixels[:, 0, -1], RED, atol=0.1)
@@ -74,14 +74,14 @@ def test_a_camera_held_sideways(tmp_path: Path) -> None:
 
 def test_the_profile_is_kept(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    cells().save(tmp_path / "a.png", icc_profile=profile)
+    sample().save(tmp_path / "a.png", icc_profile=profile)
     images.write_image(images.read_image(tmp_path / "a.png"), tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as written:
         assert written.info["icc_profile"] == profile
 
 
-def test_a_image_that_moves_stands_still(tmp_path: Path) -> None:
-    cells("P").save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("P", (COLUMNS, ROWS))])
+def test_an_image_that_moves_stands_still(tmp_path: Path) -> None:
+    sample("P").save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("P", (COLUMNS, ROWS))])
     np.testing.assert_allclose(images.read_image(tmp_path / "a.gif").pixels[:, 0, 0], RED, atol=0.02)
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_image(tmp_path: Path, content: bytes, reason: str) -> None:
 
 
 def test_cut_short(tmp_path: Path) -> None:
-    cells().resize((300, 300)).save(tmp_path / "a.jpg")
+    sample().resize((300, 300)).save(tmp_path / "a.jpg")
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(files.FileError, match="truncated"):
@@ -120,9 +120,9 @@ def test_cut_short(tmp_path: Path) -> None:
 def test_other_pixels_take_transparency_along(tmp_path: Path) -> None:
     alpha = np.linspace(0, 1, ROWS * COLUMNS, dtype=np.float32).reshape(1, ROWS, COLUMNS)
     image = images.Image(np.zeros((3, ROWS, COLUMNS), np.float32), alpha)
-    made = images.with_pixels(image, np.ones((3, 2 * ROWS, 2 * COLUMNS), np.float32))
-    assert made.alpha is not None and made.alpha.shape == (1, 2 * ROWS, 2 * COLUMNS)
-    assert made.alpha[0, 0, 0] < 0.02 and made.alpha[0, -1, -1] > 0.98
+    resized = images.with_pixels(image, np.ones((3, 2 * ROWS, 2 * COLUMNS), np.float32))
+    assert resized.alpha is not None and resized.alpha.shape == (1, 2 * ROWS, 2 * COLUMNS)
+    assert resized.alpha[0, 0, 0] < 0.02 and resized.alpha[0, -1, -1] > 0.98
 
 
 def test_wrong_suffix(tmp_path: Path) -> None:
@@ -143,6 +143,6 @@ def test_find_images(tmp_path: Path) -> None:
 def test_plot_images() -> None:
     halves = {name: images.Image(np.full((3, 2, 4), level)) for name, level in (("a", 0.0), ("b", 1.0))}
     figure = images.plot_images(halves, columns=3)
-    shown = [axes for axes in figure.axes if axes.images]
-    assert [axes.get_title("left") for axes in shown] == ["a", "b"]
-    assert [np.unique(axes.images[0].get_array()).tolist() for axes in shown] == [[0.0], [1.0]]
+    drawn = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title("left") for axes in drawn] == ["a", "b"]
+    assert [np.unique(axes.images[0].get_array()).tolist() for axes in drawn] == [[0.0], [1.0]]

@@ -159,8 +159,8 @@ def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> 
 
 def _fitting_side(extractor: Extractor, size: Sequence[int], smallest: int) -> int:
     """The longest side, of 2 or 3 times a power of 2, whose tile fits into memory."""
-    least, longest = max(smallest, MIN_CHOSEN), max(extractor.tiled_size(size))
-    sides = [n << k for k in range(16) for n in (2, 3) if least <= n << k < longest] or [least]
+    lower, longest = max(smallest, MIN_CHOSEN), max(extractor.tiled_size(size))
+    sides = [n << k for k in range(16) for n in (2, 3) if lower <= n << k < longest] or [lower]
     fitting = (side for side in sorted(sides, reverse=True) if _memory(extractor, size, side) <= _free())
     return next(fitting, min(sides))
 

@@ -1,4 +1,4 @@
-"""What is left of the style's loss when a network has painted in one pass, beside the optimiser's.
+"""The style loss of images painted in one pass, beside the optimiser's.
 
     .venv/bin/python tests/bench/painters.py paintings/udnie.jpg data/cache/photos udnie style_bank adain
 
@@ -44,7 +44,7 @@ def one_pass(painter: Painter, content: Tensor, style: Tensor, name: str) -> Ten
 
 @torch.no_grad()
 def statistics(extractor: Extractor, layers: tuple[int, ...], image: Tensor) -> list[tuple[Tensor, ...]]:
-    """What the style of a image is compared by, layer by layer."""
+    """The statistics of an image's style, layer by layer."""
     maps = extractor(image)
     return [STATISTIC.of(compute_moments(maps[layer])) for layer in layers]
 
@@ -59,34 +59,36 @@ def main() -> None:
     options = parser.parse_args()
     data = ImageFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
-    shown = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
+    photographs = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
     options = replace(OPTIONS, style_scale=options.style_size / SIDE)
     extractor, options = extractor_of(find_network("vgg"), options, "cpu")
     painters = {name: read_model(weights.path(name), Painter) for name in options.painters}
     found = []
     for path in images.find_images(options.style):
         style = resize_to_side(torch.from_numpy(images.read_image(path).pixels)[None], options.style_size)
-        found.append(left(style, path.stem, shown, painters, extractor, options))
+        found.append(style_losses(style, path.stem, photographs, painters, extractor, options))
         print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
     for name in painters:
         ratios = [losses[name] / losses[f"{STEPS} steps"] for losses in found]
-        print(f"{name}: {mean(ratios):.2f} times what {STEPS} steps leave")
+        print(f"{name}: {mean(ratios):.2f} times the style loss after {STEPS} steps")
 
 
-def left(
+def style_losses(
     style: Tensor,
     name: str,
-    shown: Sequence[Tensor],
+    photographs: Sequence[Tensor],
     painters: Mapping[str, Painter],
     extractor: Extractor,
     options: StyleOptions,
 ) -> dict[str, float]:
-    """A style's loss in photographs as they are, after steps of the optimiser, and by each painter."""
-    aims = statistics(extractor, options.style_layers, style)
+    """The style loss of photographs as they are, after steps of the optimiser, and by each painter."""
+    targets = statistics(extractor, options.style_layers, style)
 
     def loss(paint: Callable[[Tensor], Tensor]) -> float:
-        made = [statistics(extractor, options.style_layers, paint(content)) for content in shown]
-        return mean(STATISTIC.distance(*pair).item() for one in made for pair in zip(one, aims, strict=True))
+        painted = [statistics(extractor, options.style_layers, paint(content)) for content in photographs]
+        return mean(
+            STATISTIC.distance(*pair).item() for one in painted for pair in zip(one, targets, strict=True)
+        )
 
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "photographs": lambda content: content,

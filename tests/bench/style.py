@@ -82,7 +82,7 @@ def plain() -> Callable[[], None]:
         return flat @ flat.T / flat.shape[1]
 
     with torch.no_grad():
-        aim = maps(content)[CONTENT]
+        target = maps(content)[CONTENT]
         grams = [gram(maps(style)[layer]) for layer in LAYERS]
     image = content.clone().requires_grad_()
     optimiser = torch.optim.Adam([image], lr=0.02)
@@ -90,9 +90,9 @@ def plain() -> Callable[[], None]:
     def step() -> None:
         optimiser.zero_grad()
         found = maps(image)
-        loss = 0.05 * (found[CONTENT] - aim).square().mean()
-        for layer, wanted in zip(LAYERS, grams, strict=True):
-            loss = loss + (gram(found[layer]) - wanted).square().mean()
+        loss = 0.05 * (found[CONTENT] - target).square().mean()
+        for layer, gram_target in zip(LAYERS, grams, strict=True):
+            loss = loss + (gram(found[layer]) - gram_target).square().mean()
         smooth = image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
         (loss + 0.5 * smooth).backward()
         optimiser.step()

@@ -1,4 +1,4 @@
-"""stylize: files in, a image out; strengths, colours, masks, backbones, and what cannot be."""
+"""stylize: files in, an image out; strengths, colours, masks, backbones, and wrong arguments."""
 
 from pathlib import Path
 
@@ -31,12 +31,12 @@ def painted(**settings) -> np.ndarray:
     return stylize(blobs(0), blobs(1), **{"size": 80, "options": FAST, **settings}).pixels
 
 
-def test_files_in_and_a_image_out(tmp_path: Path) -> None:
+def test_files_in_and_an_image_out(tmp_path: Path) -> None:
     for name, seed in (("content.png", 0), ("style.png", 1)):
         images.write_image(blobs(seed), tmp_path / name)
-    made = stylize(tmp_path / "content.png", tmp_path / "style.png", size=100, options=FAST)
-    assert made.size == (80, 100) and made.pixels.dtype == np.float32
-    assert made.pixels.min() >= 0 and made.pixels.max() <= 1
+    result = stylize(tmp_path / "content.png", tmp_path / "style.png", size=100, options=FAST)
+    assert result.size == (80, 100) and result.pixels.dtype == np.float32
+    assert result.pixels.min() >= 0 and result.pixels.max() <= 1
 
 
 def test_the_content_comes_back_at_strength_0() -> None:
@@ -56,24 +56,24 @@ def test_luminance_keeps_the_colours_of_the_content() -> None:
 
 def test_histograms_are_those_of_the_content() -> None:
     kept = painted(colours="histogram")
-    for made, content in zip(kept, blobs(0).pixels, strict=True):
-        assert np.abs(np.sort(made.ravel()) - np.sort(content.ravel())).mean() < 0.04
+    for result, content in zip(kept, blobs(0).pixels, strict=True):
+        assert np.abs(np.sort(result.ravel()) - np.sort(content.ravel())).mean() < 0.04
 
 
 def test_masks_of_another_size_and_grey_contents() -> None:
     mask = np.zeros((3, 10, 20), np.float32)
     mask[..., :10] = 1
-    made = painted(masks=[Image(mask)])
-    difference = np.abs(made - blobs(0).pixels)
+    result = painted(masks=[Image(mask)])
+    difference = np.abs(result - blobs(0).pixels)
     assert difference[..., 44:].max() <= 1 / 255 and difference[..., :36].mean() > 0.02
 
 
-def test_a_network_that_listens_paints_too() -> None:
+def test_backbones_of_sound_models() -> None:
     losses: list[float] = []
     options = StyleOptions(iterations=20, coarsest=64, learning_rate=0.03)
-    made = painted(backbone="genre", options=options, progress=lambda step: losses.append(step.loss))
+    result = painted(backbone="genre", options=options, progress=lambda step: losses.append(step.loss))
     assert losses[-1] < 0.8 * losses[0]
-    assert np.abs(made - blobs(0).pixels).mean() > 0.02
+    assert np.abs(result - blobs(0).pixels).mean() > 0.02
 
 
 def test_the_smallest_image() -> None:
@@ -92,12 +92,12 @@ def test_the_smallest_image() -> None:
         ({"colours": "mine"}, "colours is 'mine', expected one of style, luminance, histogram"),
     ],
 )
-def test_what_cannot_be(settings: dict, message: str) -> None:
+def test_wrong_arguments(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         painted(**settings)
 
 
-def test_a_network_of_pitches_does_not() -> None:
+def test_backbones_of_pitches_are_refused() -> None:
     with pytest.raises(ModelError, match="has a row for each pitch"):
         painted(backbone="notes-piano")
 
@@ -116,14 +116,19 @@ def test_no_such_painter() -> None:
 
 @pytest.fixture(scope="module")
 def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of each kind that has learned nothing, and a network of images."""
+    """A painter of each class and an image classifier, without training."""
     folder = tmp_path_factory.mktemp("painters")
     torch.manual_seed(0)
     backbone = VGG(in_channels=3, kernels=((3,), (3,)), widths=(4, 8), hidden=8, size=1)
     bank = StyleBank(["night", "day"], 4, 1)
-    made = {"one": TransferNet(4, 1), "any": AdaIN(backbone, 1), "bank": bank, "vgg": ImageModel(backbone, 2)}
-    made["meta"] = MetaNet(backbone, 1, 8)
-    for name, network in made.items():
+    result = {
+        "one": TransferNet(4, 1),
+        "any": AdaIN(backbone, 1),
+        "bank": bank,
+        "vgg": ImageModel(backbone, 2),
+    }
+    result["meta"] = MetaNet(backbone, 1, 8)
+    for name, network in result.items():
         write_model(network, folder / f"{name}.safetensors")
     return folder
 
@@ -155,13 +160,13 @@ def test_one_pass(painters: Path) -> None:
         ("bank", ["noon"], "style is 'noon', expected one of night, day"),
     ],
 )
-def test_styles_that_a_model_does_not_take(painters: Path, model: str, style: list, message: str) -> None:
+def test_wrong_styles(painters: Path, model: str, style: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         stylize(blobs(0), style, model=str(painters / f"{model}.safetensors"), size=32)
 
 
-def test_models_that_do_not_paint(painters: Path) -> None:
+def test_image_classifiers_are_backbones_not_painters(painters: Path) -> None:
     with pytest.raises(ModelError, match="holds ImageModel, expected Painter"):
         stylize(blobs(0), model=str(painters / "vgg.safetensors"))
-    made = painted(backbone=str(painters / "vgg.safetensors"))
-    assert made.shape == (3, 64, 80) and np.abs(made - blobs(0).pixels).mean() > 0.01
+    result = painted(backbone=str(painters / "vgg.safetensors"))
+    assert result.shape == (3, 64, 80) and np.abs(result - blobs(0).pixels).mean() > 0.01

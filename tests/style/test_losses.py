@@ -48,36 +48,36 @@ def test_total_variation_by_hand() -> None:
 @pytest.mark.parametrize("shape", [(42,), (6, 7)])
 def test_wasserstein_is_scipys(shape: tuple[int, ...]) -> None:
     of, distance = STATISTICS["wasserstein"]
-    made, aim = (random_maps(seed, shape=shape) for seed in (1, 2))
-    flat = [maps[0].flatten(1).numpy() for maps in (made, aim)]
+    values, target = (random_maps(seed, shape=shape) for seed in (1, 2))
+    flat = [maps[0].flatten(1).numpy() for maps in (values, target)]
     (m, c), (n, d) = ((one.mean(1), np.cov(one, bias=True)) for one in flat)
     root = scipy.linalg.sqrtm(d)
     expected = ((m - n) ** 2).sum() + np.trace(c + d - 2 * scipy.linalg.sqrtm(root @ c @ root).real)
-    found = distance(of(compute_moments(made)), of(compute_moments(aim))).item()
+    found = distance(of(compute_moments(values)), of(compute_moments(target))).item()
     assert found == pytest.approx(expected / ((n**2).sum() + np.trace(d)), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_of_a_batch_the_mean(name: str) -> None:
     of, distance = STATISTICS[name]
-    made, aims = ([random_maps(seed) for seed in seeds] for seeds in ((1, 2), (3, 5)))
+    values, targets = ([random_maps(seed) for seed in seeds] for seeds in ((1, 2), (3, 5)))
     alone = [
-        distance(of(compute_moments(one)), of(compute_moments(aim)))
-        for one, aim in zip(made, aims, strict=True)
+        distance(of(compute_moments(one)), of(compute_moments(target)))
+        for one, target in zip(values, targets, strict=True)
     ]
-    together = distance(of(compute_moments(torch.cat(made))), of(compute_moments(torch.cat(aims))))
+    together = distance(of(compute_moments(torch.cat(values))), of(compute_moments(torch.cat(targets))))
     torch.testing.assert_close(together, torch.stack(alone).mean())
-    alone = [content_loss(one, aim) for one, aim in zip(made, aims, strict=True)]
-    torch.testing.assert_close(content_loss(torch.cat(made), torch.cat(aims)), torch.stack(alone).mean())
+    alone = [content_loss(one, target) for one, target in zip(values, targets, strict=True)]
+    torch.testing.assert_close(content_loss(torch.cat(values), torch.cat(targets)), torch.stack(alone).mean())
 
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_nothing_is_nearer_than_the_same(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(compute_moments(random_maps(1)))
+    target = of(compute_moments(random_maps(1)))
     # The Wasserstein distance is the difference of sums that are a million times larger.
-    assert distance(aim, aim).item() == pytest.approx(0, abs=1e-5)
-    assert distance(of(compute_moments(random_maps(2))), aim).item() > 0.1
+    assert distance(target, target).item() == pytest.approx(0, abs=1e-5)
+    assert distance(of(compute_moments(random_maps(2))), target).item() > 0.1
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -102,6 +102,6 @@ def test_sums_of_the_parts_are_those_of_the_whole() -> None:
 @pytest.mark.parametrize("name", STATISTICS)
 def test_gradients_are_those_of_differences(name: str) -> None:
     of, distance = STATISTICS[name]
-    aim = of(compute_moments(random_maps(1, shape=(12,))))
+    target = of(compute_moments(random_maps(1, shape=(12,))))
     maps = random_maps(2, shape=(12,)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: distance(of(compute_moments(x)), aim), maps, atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: distance(of(compute_moments(x)), target), maps, atol=1e-4)

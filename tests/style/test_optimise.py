@@ -1,4 +1,4 @@
-"""The optimiser: it lowers the loss, repeats with its seed, and paints where it is told to."""
+"""The optimiser: it lowers the loss, repeats with its seed, and paints inside its masks."""
 
 from dataclasses import replace
 
@@ -36,25 +36,25 @@ def extractor() -> Extractor:
 
 def painted(extractor: Extractor, styles: list[Style] | None = None, **options) -> tuple[Tensor, list[Step]]:
     steps: list[Step] = []
-    made = optimise(
+    result = optimise(
         image(0), styles or [Style(stripes())], extractor, replace(OPTIONS, **options), steps.append
     )
-    return made, steps
+    return result, steps
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "lbfgs"])
 @pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])
 def test_the_loss_falls(extractor: Extractor, optimiser: str, statistic: str) -> None:
     first = painted(extractor, statistic=statistic)[1][0].loss
-    made, steps = painted(extractor, optimiser=optimiser, statistic=statistic, learning_rate=0.05)
+    result, steps = painted(extractor, optimiser=optimiser, statistic=statistic, learning_rate=0.05)
     assert steps[-1].done == 20 and {step.total for step in steps} == {20}
     assert steps[-1].loss < first / 3
-    assert made.shape == (1, 3, *SIZE) and made.min() >= 0 and made.max() <= 1
+    assert result.shape == (1, 3, *SIZE) and result.min() >= 0 and result.max() <= 1
 
 
 def test_without_style_the_content_stays(extractor: Extractor) -> None:
-    made, _ = painted(extractor, style_weight=0.0, tv_weight=0.0)
-    torch.testing.assert_close(made, image(0), atol=0.01, rtol=0)
+    result, _ = painted(extractor, style_weight=0.0, tv_weight=0.0)
+    torch.testing.assert_close(result, image(0), atol=0.01, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_image(extractor: Extractor) -> None:
@@ -65,9 +65,9 @@ def test_the_same_seed_gives_the_same_image(extractor: Extractor) -> None:
 def test_outside_its_mask_the_content_stays(extractor: Extractor) -> None:
     mask = torch.zeros(1, 1, *SIZE)
     mask[..., :32] = 1
-    made, _ = painted(extractor, [Style(stripes(), 1.0, mask)], learning_rate=0.05)
-    assert (made - image(0))[..., 32:].abs().max() <= 1 / 255
-    assert (made - image(0))[..., :32].abs().mean() > 0.05
+    result, _ = painted(extractor, [Style(stripes(), 1.0, mask)], learning_rate=0.05)
+    assert (result - image(0))[..., 32:].abs().max() <= 1 / 255
+    assert (result - image(0))[..., :32].abs().mean() > 0.05
 
 
 def test_two_styles_share_by_their_weights(extractor: Extractor) -> None:
@@ -97,8 +97,8 @@ def test_any_backbone(name: str) -> None:
     backbone = create_backbone(name, in_channels=1, dims=2)
     content, style = layers_of(backbone)
     options = StyleOptions(content_layers=content, style_layers=style, iterations=3)
-    made = optimise(image(0), [Style(stripes())], Extractor(backbone, [*content, *style]), options)
-    assert made.shape == (1, 3, *SIZE) and made.isfinite().all()
+    result = optimise(image(0), [Style(stripes())], Extractor(backbone, [*content, *style]), options)
+    assert result.shape == (1, 3, *SIZE) and result.isfinite().all()
 
 
 def test_layers_of_vgg_are_those_of_the_paper() -> None:
@@ -109,14 +109,14 @@ def test_one_channel_sees_the_luminance() -> None:
     backbone = VGG(in_channels=1, kernels=((3,),), widths=(4,))
     x = image(0)
     grey = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    made, expected = Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0]
-    torch.testing.assert_close(made[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
+    result, expected = Extractor(backbone, (0,))(x)[0], backbone.eval().features(grey)[0]
+    torch.testing.assert_close(result[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
-def test_a_image_of_one_colour_has_maps_without_edges() -> None:
+def test_an_image_of_one_colour_has_maps_without_edges() -> None:
     backbone = VGG(in_channels=3, kernels=((3,),), widths=(4,))
-    made = Extractor(backbone, (0,))(torch.full((1, 3, 8, 8), 0.7))[0]
-    torch.testing.assert_close(made, made[..., :1, :1].expand_as(made))
+    result = Extractor(backbone, (0,))(torch.full((1, 3, 8, 8), 0.7))[0]
+    torch.testing.assert_close(result, result[..., :1, :1].expand_as(result))
 
 
 def test_layers_that_are_not_there() -> None:
@@ -129,10 +129,10 @@ def test_rows_are_channels_of_one_dimension() -> None:
     torch.manual_seed(0)
     backbone = create_backbone("resnet_small", dims=1, in_channels=20).eval()
     spectrogram = torch.rand(1, 1, 20, 64)
-    made = Extractor(backbone, (1,))(spectrogram)[1]
+    result = Extractor(backbone, (1,))(spectrogram)[1]
     expected = backbone.features(spectrogram[:, 0])[1][:, :, None]
-    assert made.shape == expected.shape
-    torch.testing.assert_close(made[..., 6:-6], expected[..., 6:-6])
+    assert result.shape == expected.shape
+    torch.testing.assert_close(result[..., 6:-6], expected[..., 6:-6])
 
 
 @pytest.mark.parametrize(

@@ -35,20 +35,20 @@ def clicks(duration_s: float = 3.0) -> np.ndarray:
 
 
 def test_the_content_comes_back_at_strength_0() -> None:
-    made, rate = stylize_sound((chords(), RATE), (clicks(), RATE), strength=0.0)
+    result, rate = stylize_sound((chords(), RATE), (clicks(), RATE), strength=0.0)
     assert rate == RATE
-    np.testing.assert_allclose(made, chords(), atol=1e-4)
+    np.testing.assert_allclose(result, chords(), atol=1e-4)
 
 
 def test_the_style_comes_nearer_and_the_harmony_stays() -> None:
     steps = []
-    made, _ = stylize_sound((chords(), RATE), (clicks(), RATE), options=FAST, progress=steps.append)
-    assert made.shape == chords().shape and np.isfinite(made).all()
+    result, _ = stylize_sound((chords(), RATE), (clicks(), RATE), options=FAST, progress=steps.append)
+    assert result.shape == chords().shape and np.isfinite(result).all()
     assert steps[-1].loss < 0.4 * steps[0].loss
     assert [step.done for step in steps] == [*range(1, 61)] and steps[-1].total == 60
     chromas = [
         librosa.feature.chroma_stft(y=sound[0], sr=RATE, n_fft=4096, tuning=0).ravel()
-        for sound in (chords(), made)
+        for sound in (chords(), result)
     ]
     assert np.corrcoef(*chromas)[0, 1] > 0.6
 
@@ -65,9 +65,9 @@ def test_the_default_takes_four_fifths_of_the_style_loss() -> None:
 
     before = style_loss(content)
     painted = []
-    made = stylize_sound(content, style, progress=lambda step: painted.append(step.loss))
+    result = stylize_sound(content, style, progress=lambda step: painted.append(step.loss))
     assert painted[-1] < 0.2 * before  # with the content's
-    assert style_loss(made) < 0.3 * before
+    assert style_loss(result) < 0.3 * before
 
 
 def test_the_same_seed_gives_the_same_sound() -> None:
@@ -86,8 +86,8 @@ def test_blocks_have_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     time_s = np.arange(6 * RATE) / RATE
     held = 0.1 * np.sum([hz * time_s % 1 - 0.5 for hz in (131, 165, 196, 262)], axis=0)
     held += 1e-3 * np.random.default_rng(1).standard_normal(len(held))
-    made, _ = stylize_sound((held, RATE), (clicks(), RATE), options=FAST)
-    levels = 10 * np.log10((made[0].reshape(24, -1) ** 2).mean(1))[2:-2]
+    result, _ = stylize_sound((held, RATE), (clicks(), RATE), options=FAST)
+    levels = 10 * np.log10((result[0].reshape(24, -1) ** 2).mean(1))[2:-2]
     assert np.abs(levels - np.median(levels)).max() < 0.5
 
 
@@ -122,8 +122,8 @@ def test_magnitudes_and_phases_give_the_waveform() -> None:
     spectrogram = spectra.spectrogram(spectrum)
     assert spectrogram.max().item() == pytest.approx(1) and spectrogram.min() >= 0
     magnitudes = spectra.magnitudes(spectrogram)
-    made = spectra.waveform(magnitudes, spectrum, len(waveform), 0)
-    torch.testing.assert_close(made, waveform, atol=1e-4, rtol=0)
+    result = spectra.waveform(magnitudes, spectrum, len(waveform), 0)
+    torch.testing.assert_close(result, waveform, atol=1e-4, rtol=0)
     # From no phases at all Griffin-Lim finds some: what is heard has the magnitudes that were asked for.
     found = spectra.waveform(magnitudes, torch.zeros_like(spectrum), len(waveform), 60)
     apart = spectra.stft(found).abs() - magnitudes
@@ -133,13 +133,13 @@ def test_magnitudes_and_phases_give_the_waveform() -> None:
 def test_files_of_other_rates_and_short_ones(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "content.wav", chords(0.3).T, RATE)
     soundfile.write(tmp_path / "style.flac", clicks(0.2), 22_050)
-    made, rate = stylize_sound(tmp_path / "content.wav", tmp_path / "style.flac", options=FAST)
-    assert made.shape == (2, round(0.3 * RATE)) and rate == RATE
+    result, rate = stylize_sound(tmp_path / "content.wav", tmp_path / "style.flac", options=FAST)
+    assert result.shape == (2, round(0.3 * RATE)) and rate == RATE
     one, _ = stylize_sound((np.zeros(1, np.float32), RATE), tmp_path / "style.flac", options=FAST)
     assert one.shape == (1, 1) and np.isfinite(one).all()
 
 
-def test_what_cannot_be() -> None:
+def test_wrong_arguments() -> None:
     sound = (chords(0.2), RATE)
     with pytest.raises(ValueError, match="2 weights given, expected 1, one for each style"):
         stylize_sound(sound, sound, weights=[1.0, 2.0])

@@ -1,4 +1,4 @@
-"""Tiles: they cover a image once, their maps are those of the whole, and so is what is painted in them."""
+"""Tiles: they cover an image once, their maps are those of the whole, and so are loss and gradient."""
 
 from dataclasses import replace
 
@@ -32,22 +32,22 @@ def extractor() -> Extractor:
 
 
 def test_cores_cover_the_image_once(extractor: Extractor) -> None:
-    made = plan(extractor, SIZE, 64)
-    assert len(made.tiles) > 4 and made.side == 64 and made.size == SIZE
+    planned = plan(extractor, SIZE, 64)
+    assert len(planned.tiles) > 4 and planned.side == 64 and planned.size == SIZE
     covered = torch.zeros(1, *SIZE)
-    for tile in made.tiles:
+    for tile in planned.tiles:
         tile.core_of_whole(covered, 1).add_(1)
         assert max(tile.crop(covered).shape) <= 64
     assert torch.equal(covered, torch.ones_like(covered))
 
 
 def test_maps_of_tiles_are_those_of_the_whole(extractor: Extractor) -> None:
-    shown, made = image(0), plan(extractor, SIZE, 64)
-    whole = extractor(shown)
-    pieces = [extractor(tile.crop(shown)) for tile in made.tiles]
+    content, planned = image(0), plan(extractor, SIZE, 64)
+    whole = extractor(content)
+    pieces = [extractor(tile.crop(content)) for tile in planned.tiles]
     for layer, stride in extractor.strides.items():
-        cores = [tile.core(piece[layer], stride) for tile, piece in zip(made.tiles, pieces, strict=True)]
-        torch.testing.assert_close(assemble(cores, made.tiles), whole[layer], atol=1e-5, rtol=1e-5)
+        cores = [tile.core(piece[layer], stride) for tile, piece in zip(planned.tiles, pieces, strict=True)]
+        torch.testing.assert_close(assemble(cores, planned.tiles), whole[layer], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("statistic", ["gram", "moments", "wasserstein"])

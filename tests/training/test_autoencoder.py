@@ -53,8 +53,8 @@ def bars(n: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def test_the_loss_falls_and_the_encoder_starts_a_classifier(tmp_path) -> None:
     torch.manual_seed(0)
     task = AutoencoderTask(create_backbone("lenet5", widths=(4, 8)), size=16, hidden=0.3, learning_rate=1e-2)
-    shown = bars(64)
-    images = torch.stack([image for image, _ in shown])
+    inputs = bars(64)
+    images = torch.stack([image for image, _ in inputs])
 
     def error() -> float:
         with torch.no_grad():
@@ -62,7 +62,7 @@ def test_the_loss_falls_and_the_encoder_starts_a_classifier(tmp_path) -> None:
 
     before, variance = error(), images.var().item()
     loop = trainer(max_epochs=16, default_root_dir=tmp_path, enable_checkpointing=False)
-    loop.fit(task.train(), DataLoader(shown, batch_size=8), DataLoader(shown, batch_size=64))
+    loop.fit(task.train(), DataLoader(inputs, batch_size=8), DataLoader(inputs, batch_size=64))
     assert {"train/loss", "val/loss"} <= set(loop.callback_metrics)
     assert loop.callback_metrics["val/loss"].item() == pytest.approx(error(), rel=1e-4)
     assert error() < 0.4 * variance < before
@@ -74,16 +74,16 @@ def test_the_loss_falls_and_the_encoder_starts_a_classifier(tmp_path) -> None:
         assert torch.equal(classifier.backbone.state_dict()[name], tensor)
 
 
-def test_cells_are_hidden_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_are_hidden_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     task = AutoencoderTask(create_backbone("lenet5", widths=(4, 8)), size=16, hidden=0.25)
-    shown: list[torch.Tensor] = []
+    inputs: list[torch.Tensor] = []
     monkeypatch.setattr(task, "log", lambda *_, **__: None)  # there is no trainer
-    monkeypatch.setattr(task, "forward", lambda images: shown.append(images) or images)
+    monkeypatch.setattr(task, "forward", lambda images: inputs.append(images) or images)
     images = torch.ones(100, 1, 16, 16)
     loss = task.train().training_step((images, images))
-    assert shown[0].mean().item() == pytest.approx(0.75, abs=0.01)
-    assert loss.item() == pytest.approx(1 - shown[0].mean().item())  # asked for the whole image
+    assert inputs[0].mean().item() == pytest.approx(0.75, abs=0.01)
+    assert loss.item() == pytest.approx(1 - inputs[0].mean().item())  # the target is the whole image
     assert task.eval().validation_step((images, images)).item() == 0
 
 

@@ -35,27 +35,27 @@ def vgg() -> VGG:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A network of images that has learned nothing, a style of stripes and one of squares."""
+    """An image classifier without training, a style of stripes and one of squares."""
     folder = tmp_path_factory.mktemp("style")
     write_model(ImageModel(vgg(), 2), folder / "vgg.safetensors")
     columns = (torch.arange(32) // 4 % 2).float().expand(3, 32, 32)
     colours = torch.tensor([0.9, 0.5, 0.1]).view(3, 1, 1)
-    made = {"stripes": columns * colours, "squares": (columns != columns.transpose(1, 2)) * colours.flip(0)}
-    for name, pixels in made.items():
+    styles = {"stripes": columns * colours, "squares": (columns != columns.transpose(1, 2)) * colours.flip(0)}
+    for name, pixels in styles.items():
         images.write_image(Image(pixels.numpy()), folder / f"{name}.png")
     return {path.stem: str(path) for path in folder.iterdir()}
 
 
-def shown(n: int = 16) -> list[tuple[torch.Tensor, int]]:
+def blobs(n: int = 16) -> list[tuple[torch.Tensor, int]]:
     generator = torch.Generator().manual_seed(1)
     coarse = torch.rand(n, 3, 6, 6, generator=generator)
     return [(one, 0) for one in nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear")]
 
 
 def quiet(folder: Path) -> dict:
-    """Arguments of a loop that tells and keeps nothing."""
-    told = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return told | {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": folder}
+    """Arguments of a trainer that prints and keeps nothing."""
+    silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return silent | {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": folder}
 
 
 # The network, its styles, how much of the style's loss may be left; a MetaNet's colours are right at once.
@@ -74,14 +74,14 @@ def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> No
     paths = [files[style] for style in styles]
     task = StyleTask(network(), paths, files["vgg"], style_size=32, learning_rate=1e-2)
     loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet(tmp_path))
-    loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False)
+    loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False)
     before = loop.callback_metrics["val/style"].item()
-    loop.fit(task, DataLoader(shown(), batch_size=8), DataLoader(shown(), batch_size=8))
+    loop.fit(task, DataLoader(blobs(), batch_size=8), DataLoader(blobs(), batch_size=8))
     assert loop.callback_metrics["val/style"].item() < left * before
 
     write_model(task.network, tmp_path / "painter.safetensors")
     again = read_model(tmp_path / "painter.safetensors", type(task.network))
-    batch = (torch.stack([one for one, _ in shown(2)]), torch.zeros(2))
+    batch = (torch.stack([one for one, _ in blobs(2)]), torch.zeros(2))
     with torch.no_grad():
         painted = task.eval().predict_step(batch)
         task.network = again
@@ -99,7 +99,7 @@ def test_wrong_numbers_of_styles(files: dict[str, str]) -> None:
 def test_styles_of_a_folder(files: dict[str, str], tmp_path: Path) -> None:
     task = StyleTask(AdaIN(vgg(), 1), [str(Path(files["stripes"]).parent)], files["vgg"], style_size=32)
     loop = lightning.Trainer(accelerator="cpu", max_epochs=1, **quiet(tmp_path))
-    loop.fit(task, DataLoader(shown(), batch_size=1), DataLoader(shown(1)))
+    loop.fit(task, DataLoader(blobs(), batch_size=1), DataLoader(blobs(1)))
     assert {"squares", "stripes"} <= {path.stem for path in task.images}
 
 
@@ -107,14 +107,14 @@ def test_each_image_has_a_style_and_validation_the_same_ones(files: dict[str, st
     paths = [files["stripes"], files["squares"]]
     task = StyleTask(AdaIN(vgg(), 1), paths, files["vgg"], style_size=32)
     task.setup("fit")
-    batch, style = torch.stack([one for one, _ in shown(2)]), task._image(Path(paths[0])) / 255
+    batch, style = torch.stack([one for one, _ in blobs(2)]), task._image(Path(paths[0])) / 255
     (styles,), target = task._styles(batch, [1, 0])
     assert styles.shape == (2, 3, 32, 32)
     torch.testing.assert_close(styles[1:], style)
     for of_batch, of_style in zip(target, task.loss.style_target(style), strict=True):
         torch.testing.assert_close([part[1:] for part in of_batch], [*of_style])
     loop = lightning.Trainer(accelerator="cpu", **quiet(tmp_path))
-    losses = [loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False) for _ in range(2)]
+    losses = [loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False) for _ in range(2)]
     assert losses[0] == losses[1]
 
 
@@ -132,13 +132,13 @@ def test_a_style_is_added_to_a_bank(files: dict[str, str], tmp_path: Path) -> No
     torch.manual_seed(0)
     start, path = StyleBank(["stripes"], 4, 1), str(tmp_path / "start.safetensors")
     write_model(start, path)
-    batch = torch.stack([one for one, _ in shown(4)])
+    batch = torch.stack([one for one, _ in blobs(4)])
     both, styles = StyleBank(["stripes", "squares"], 4, 1), [files["stripes"], files["squares"]]
     task = StyleTask(both, styles, files["vgg"], style_size=32, learning_rate=1e-1, start_from=path)
     loop = lightning.Trainer(accelerator="cpu", max_epochs=6, **quiet(tmp_path))
-    loop.validate(task, DataLoader(shown(), batch_size=8), verbose=False)
+    loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False)
     before = loop.callback_metrics["val/style"].item()
-    loop.fit(task, DataLoader(shown(), batch_size=8), DataLoader(shown(), batch_size=8))
+    loop.fit(task, DataLoader(blobs(), batch_size=8), DataLoader(blobs(), batch_size=8))
     assert loop.callback_metrics["val/style"].item() < 0.9 * before
     with torch.no_grad():
         painted = both.eval().paint(batch, ["stripes"])

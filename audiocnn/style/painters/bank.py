@@ -100,7 +100,7 @@ class StyleBank(Painter):
         return mixed
 
     def add_style(self, name: str) -> StyleBank:
-        """Return a network with one more style, which has learned nothing, beside those of this one.
+        """Return a network with one more style, whose kernel is random, beside those of this one.
 
         Args:
             name: of the style.

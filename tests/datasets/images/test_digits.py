@@ -37,7 +37,7 @@ def test_the_split_has_each_image_once_and_each_class_alike(digits: tuple[Tensor
         assert shares.abs().max() < 1
 
 
-def test_the_split_is_the_one_that_scores_are_told_of(digits: tuple[Tensor, Tensor]) -> None:
+def test_the_split_is_that_of_the_published_scores(digits: tuple[Tensor, Tensor]) -> None:
     test = split(digits[1])["test"]
     assert test[:8].tolist() == [21, 24, 28, 34, 35, 37, 39, 42]
     assert hashlib.sha256(test.numpy().tobytes()).hexdigest()[:16] == "ce461253158e62a8"
@@ -71,7 +71,7 @@ def test_batches(digits: tuple[Tensor, Tensor]) -> None:
     images, classes = next(iter(data.val_dataloader()))
     assert images.shape == (50, 1, 32, 32)
     assert (images.min() >= 0, images.max() <= 1) == (True, True)
-    # Four cells became one: their means are near the 8 x 8 cells, whose corners see no neighbours beyond.
+    # Each pixel became four by four: their means are near the 8 x 8 pixels.
     first = split(digits[1])["validation"][:50]
     assert torch.equal(classes, digits[1][first])
     means = torch.nn.functional.avg_pool2d(images, 4)
@@ -99,7 +99,7 @@ def test_only_training_is_shifted() -> None:
     torch.manual_seed(0)
     images, classes = data.on_after_batch_transfer(batch, 0)
     torch.manual_seed(0)
-    offsets = torch.randint(-2, 3, (len(classes), 2))  # a cell of the 8 is two of the 16
+    offsets = torch.randint(-2, 3, (len(classes), 2))  # a pixel of the 8 is two of the 16
     assert torch.equal(images, shift(batch[0], offsets))
     assert not torch.equal(images, batch[0])
 

@@ -24,11 +24,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_middle_square_is_read(tmp_path: Path) -> None:
-    cells = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
-    Image.fromarray(cells).save(tmp_path / "wide.png")
+    pixels = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
     images = read_squares([tmp_path / "wide.png"], 4)
     assert images.dtype == torch.uint8
-    assert torch.equal(images[0], torch.from_numpy(cells[:, 2:6].transpose(2, 0, 1)))
+    assert torch.equal(images[0], torch.from_numpy(pixels[:, 2:6].transpose(2, 0, 1)))
 
 
 def test_other_sizes_are_resized(folder: Path) -> None:
@@ -43,8 +43,8 @@ def test_a_cut_is_a_piece_of_the_image_with_mirrored_edges() -> None:
     moved = augment_crops(ramp, 2)
     assert moved.shape == ramp.shape
     rows = {tuple(row.tolist()) for row in moved[:, 0, 0]}
-    pieces = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
-    assert rows == {*pieces, *(piece[::-1] for piece in pieces)}
+    crops = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
+    assert rows == {*crops, *(crop[::-1] for crop in crops)}
     assert {tuple(row.tolist()) for row in augment_crops(ramp, 0)[:, 0, 0]} == {
         (*range(8),),
         (*range(7, -1, -1),),
@@ -58,10 +58,10 @@ def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
     assert {part: len(one) for part, one in data.sets.items()} == {"train": 12, "validation": 4, "test": 4}
     for loader in (data.val_dataloader(), data.test_dataloader(), data.train_dataloader()):
         for batch in loader:
-            shown, classes = data.on_after_batch_transfer(batch, 0)
-            assert shown.shape == (4, 3, 8, 8) and shown.dtype == torch.float32
-            assert torch.equal(shown[:, 0].mean((1, 2)), classes.float())  # red is the second class
-            assert torch.equal(shown[:, 2].mean((1, 2)), 1 - classes.float())
+            images, classes = data.on_after_batch_transfer(batch, 0)
+            assert images.shape == (4, 3, 8, 8) and images.dtype == torch.float32
+            assert torch.equal(images[:, 0].mean((1, 2)), classes.float())  # red is the second class
+            assert torch.equal(images[:, 2].mean((1, 2)), 1 - classes.float())
 
 
 def test_a_test_folder_is_what_is_tested(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -37,10 +37,10 @@ NETWORKS = {
 @pytest.mark.parametrize("size", [(1, 1), (7, 30), (32, 32), (33, 50)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size(name: str, size: tuple[int, int]) -> None:
-    network, shown = NETWORKS[name](), images(*size)
-    made = network.paint(shown, [images(20, 9)] if network.style_names is None else [])
-    assert made.shape == shown.shape
-    assert made.isfinite().all() and made.min() >= 0 and made.max() <= 1
+    network, content = NETWORKS[name](), images(*size)
+    result = network.paint(content, [images(20, 9)] if network.style_names is None else [])
+    assert result.shape == content.shape
+    assert result.isfinite().all() and result.min() >= 0 and result.max() <= 1
 
 
 def test_adain_by_hand() -> None:
@@ -50,20 +50,20 @@ def test_adain_by_hand() -> None:
 
 
 def test_adain_gives_the_statistics_of_the_style() -> None:
-    made = adain(images(9, 12), images(30, 5, seed=1) ** 2)
-    for found, wanted in zip(
-        instance_statistics(made), instance_statistics(images(30, 5, seed=1) ** 2), strict=True
+    result = adain(images(9, 12), images(30, 5, seed=1) ** 2)
+    for found, expected in zip(
+        instance_statistics(result), instance_statistics(images(30, 5, seed=1) ** 2), strict=True
     ):
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_adain_mixes_styles_by_their_weights() -> None:
-    network, shown = AdaIN(encoder(), 4).eval(), images(16, 16)
+    network, content = AdaIN(encoder(), 4).eval(), images(16, 16)
     one, other = images(16, 16, seed=1), images(16, 16, seed=2)
     with torch.no_grad():
-        alone = network.paint(shown, [one])
-        torch.testing.assert_close(network.paint(shown, [one, other], [2.0, 0.0]), alone)
-        assert not torch.allclose(network.paint(shown, [one, other], [1.0, 1.0]), alone, atol=1e-6)
+        alone = network.paint(content, [one])
+        torch.testing.assert_close(network.paint(content, [one, other], [2.0, 0.0]), alone)
+        assert not torch.allclose(network.paint(content, [one, other], [1.0, 1.0]), alone, atol=1e-6)
 
 
 def test_the_encoder_of_adain_does_not_learn() -> None:
@@ -75,32 +75,34 @@ def test_the_encoder_of_adain_does_not_learn() -> None:
 
 
 def test_a_bank_without_a_style_uses_no_kernel() -> None:
-    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
-    before = network.paint(shown)
+    network, content = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    before = network.paint(content)
     nn.init.zeros_(network.bank.weight)
-    assert torch.equal(network.paint(shown), before)
+    assert torch.equal(network.paint(content), before)
 
 
 def test_masks_put_styles_where_they_belong() -> None:
-    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    network, content = StyleBank(["a", "b"], 4, 1), images(16, 16)
     everywhere = torch.ones(1, 1, 16, 16)
     with torch.no_grad():
-        chosen = network.paint(shown, ["b"])
-        torch.testing.assert_close(network.paint(shown, ["b"], masks=[everywhere]), chosen)
-        torch.testing.assert_close(network.paint(shown, ["b", "a"], [1.0, 0.0]), chosen)
-        torch.testing.assert_close(network.paint(shown, ["b"], masks=[0 * everywhere]), network.paint(shown))
+        chosen = network.paint(content, ["b"])
+        torch.testing.assert_close(network.paint(content, ["b"], masks=[everywhere]), chosen)
+        torch.testing.assert_close(network.paint(content, ["b", "a"], [1.0, 0.0]), chosen)
+        torch.testing.assert_close(
+            network.paint(content, ["b"], masks=[0 * everywhere]), network.paint(content)
+        )
         halves = [everywhere / 2, everywhere / 2]
-        torch.testing.assert_close(network.paint(shown, ["b", "b"], masks=halves), chosen)
+        torch.testing.assert_close(network.paint(content, ["b", "b"], masks=halves), chosen)
 
 
 def test_a_style_is_added_and_the_others_stay() -> None:
-    network, shown = StyleBank(["a", "b"], 4, 1), images(16, 16)
+    network, content = StyleBank(["a", "b"], 4, 1), images(16, 16)
     grown = network.add_style("c")
     assert grown.style_names == ["a", "b", "c"]
     with torch.no_grad():
         for name in ("a", "b"):
-            torch.testing.assert_close(grown.paint(shown, [name]), network.paint(shown, [name]))
-        assert not torch.allclose(grown.paint(shown, ["c"]), network.paint(shown, ["b"]), atol=1e-4)
+            torch.testing.assert_close(grown.paint(content, [name]), network.paint(content, [name]))
+        assert not torch.allclose(grown.paint(content, ["c"]), network.paint(content, ["b"]), atol=1e-4)
     with pytest.raises(
         ValueError, match=r"styles are \['a', 'b', 'a'\], expected at least one, and none twice"
     ):
@@ -125,9 +127,9 @@ def test_each_style_has_a_network_of_its_own() -> None:
     network, styles = MetaNet(encoder(), 4, 8), images(20, 20)
     for layer in (network.to_embeddings, network.to_biases):
         nn.init.normal_(layer.weight)
-    made = network.predict(styles)
-    assert made.kernels.shape == (2, 8 + 4 + 2 + 1, 4, 4, 3, 3)  # of 16 to 8, 8 to 8, 8 to 4, 4 to 4
-    for both, alone in zip(made, network.predict(styles[1:]), strict=True):
+    result = network.predict(styles)
+    assert result.kernels.shape == (2, 8 + 4 + 2 + 1, 4, 4, 3, 3)  # of 16 to 8, 8 to 8, 8 to 4, 4 to 4
+    for both, alone in zip(result, network.predict(styles[1:]), strict=True):
         torch.testing.assert_close(both[1:], alone)
         assert not torch.allclose(both[0], both[1], atol=1e-4)
     with torch.no_grad():
@@ -144,10 +146,10 @@ def test_what_a_meta_network_paints_has_the_colours_of_the_style() -> None:
     style[:, 2] = 0.3 + 0.5 * style[:, 0]  # blue goes with red
     with torch.no_grad():
         painted = MetaNet(encoder(), 4, 8).paint(images(32, 32)[:1], [style])
-    for found, wanted in zip(
+    for found, expected in zip(
         gaussian(compute_moments(painted)), gaussian(compute_moments(style)), strict=True
     ):
-        torch.testing.assert_close(found, wanted, atol=5e-3, rtol=0.05)  # some are clipped
+        torch.testing.assert_close(found, expected, atol=5e-3, rtol=0.05)  # some are clipped
 
 
 @pytest.mark.parametrize("colour", [0.0, 0.8, 1.0])
@@ -160,12 +162,12 @@ def test_a_meta_network_paints_in_one_colour(colour: float) -> None:
 
 
 def test_a_backbone_given_stays_as_it_is() -> None:
-    backbone, shown = encoder().eval(), images(16, 16)
+    backbone, content = encoder().eval(), images(16, 16)
     with torch.no_grad():
-        before = backbone(shown)
+        before = backbone(content)
         AdaIN(backbone, 2)
         MetaNet(backbone, 4, 8)
-        torch.testing.assert_close(backbone(shown), before, rtol=0, atol=0)
+        torch.testing.assert_close(backbone(content), before, rtol=0, atol=0)
 
 
 PACKAGE = """
