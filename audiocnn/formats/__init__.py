@@ -28,6 +28,7 @@ __all__ = [
     "FORMATS",
     "LABEL_FORMATS",
     "NOTE_FORMATS",
+    "create_writer",
     "estimate_tempo",
     "quantise",
     "read_notes",
@@ -75,6 +76,14 @@ FORMATS = {
 }
 NOTE_FORMATS = [name for name, format in FORMATS.items() if format.write_notes]
 LABEL_FORMATS = [name for name, format in FORMATS.items() if format.write_labels]
+METHOD_DOC = """{summary}
+
+Args:
+    path: file to write.
+
+Raises:
+    files.FileError: as by `formats.{write}`.
+"""
 
 
 def read_notes(path: str | os.PathLike) -> list[Note]:
@@ -147,6 +156,28 @@ def write_labels(classification: Any, path: str | os.PathLike, format: str | Non
         files.FileError: no such format, the file cannot be written, or a plot's recording is not known.
     """
     _writer("write_labels", LABEL_FORMATS, path, format)(classification, path)
+
+
+def create_writer(
+    write: Callable[[Any, str | os.PathLike, str], None], format: str, summary: str
+) -> Callable[[Any, str | os.PathLike], None]:
+    """Create the method of a result that writes it in one format, such as `to_csv`.
+
+    Args:
+        write: `write_notes` or `write_labels`.
+        format: one of `FORMATS`.
+        summary: first line of the method's docstring.
+
+    Returns:
+        The method: it takes the file to write.
+    """
+
+    def method(self: Any, path: str | os.PathLike) -> None:
+        write(self, path, format)
+
+    method.__name__ = f"to_{format}"
+    method.__doc__ = METHOD_DOC.format(summary=summary, write=write.__name__)
+    return method
 
 
 def _writer(kind: str, names: list[str], path: str | os.PathLike, format: str | None) -> Callable[..., None]:

@@ -1,7 +1,7 @@
 """Classification: an audio file or an array, and a model -> labels, of the whole recording and over time.
 
-The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of any
-size or whole, they are the same, and so are the predictions.
+The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of
+any size or whole, they are the same, and so are the predictions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiocnn import audio, formats
+from audiocnn import audio
 from audiocnn import labels as labelling
+from audiocnn.formats import create_writer, write_labels
 from audiocnn.labels import Prediction
 from audiocnn.models.clips import ClipModel, find_window_starts
 from audiocnn.models.load import fuse_model, load_clips
@@ -119,29 +120,9 @@ class Classification:
             self.timeline.outputs, probabilities, self.multi_label, self.threshold
         )
 
-    def to_json(self, path: str | Path) -> None:
-        """Write all that is known.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_labels(self, path, "json")
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write the probabilities over time, a window a line.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_labels(self, path, "csv")
-
-    def to_png(self, path: str | Path) -> None:
-        """Plot the probabilities over time under the spectrogram.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_labels(self, path, "png")
+    to_json = create_writer(write_labels, "json", "Write all that is known.")
+    to_csv = create_writer(write_labels, "csv", "Write the probabilities over time, a window a line.")
+    to_png = create_writer(write_labels, "png", "Plot the probabilities over time under the spectrogram.")
 
 
 class StreamingClassifier:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from audiocnn import audio, formats
+from audiocnn.formats import create_writer, write_notes
 from audiocnn.models.load import fuse_model, load_notes
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
@@ -211,53 +212,12 @@ class Transcription:
         notes = formats.quantise(self.notes, tempo) if quantise else self.notes
         formats.write_midi(notes, path, tempo, pitch_bend)
 
-    def to_csv(self, path: str | Path) -> None:
-        """Write a table, a note a line.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "csv")
-
-    def to_json(self, path: str | Path) -> None:
-        """Write all that is known of each note.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "json")
-
-    def to_jams(self, path: str | Path) -> None:
-        """Write a JAMS annotation.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "jams")
-
-    def to_npz(self, path: str | Path) -> None:
-        """Write the raw scores, for which the recording must be transcribed with keep_scores.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "npz")
-
-    def to_png(self, path: str | Path) -> None:
-        """Plot the notes over the spectrogram of the recording.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "png")
-
-    def to_wav(self, path: str | Path) -> None:
-        """Write the recording, left, with the notes played along, right.
-
-        Args:
-            path: file to write.
-        """
-        formats.write_notes(self, path, "wav")
+    to_csv = create_writer(write_notes, "csv", "Write a table, a note a line.")
+    to_json = create_writer(write_notes, "json", "Write all that is known of each note.")
+    to_jams = create_writer(write_notes, "jams", "Write a JAMS annotation.")
+    to_npz = create_writer(write_notes, "npz", "Write the raw scores, if they were kept (`keep_scores`).")
+    to_png = create_writer(write_notes, "png", "Plot the notes over the spectrogram of the recording.")
+    to_wav = create_writer(write_notes, "wav", "Write the recording, left, and its notes as sound, right.")
 
 
 def transcribe(
