@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Required, TypedDict, Unpack
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -156,7 +155,7 @@ def conv(
         padding=0 if is_asymmetric(sides) else tuple(before for before, _ in sides),
         padding_mode="zeros" if is_asymmetric(sides) else padding_mode,
         dilation=dilations,
-        groups=_divisor(groups, in_channels, out_channels),
+        groups=check_groups(groups, in_channels, out_channels),
         bias=bias,
     )
     if isinstance(module, PaddedConv1d | PaddedConv2d):
@@ -218,94 +217,31 @@ def conv_transpose(
         padding=tuple(before for before, _ in sides),
         output_padding=added,
         dilation=dilations,
-        groups=_divisor(groups, in_channels, out_channels),
+        groups=check_groups(groups, in_channels, out_channels),
         bias=bias,
     )
 
 
-def _divisor(groups: int, in_channels: int, out_channels: int) -> int:
+def check_groups(groups: int, in_channels: int, out_channels: int) -> int:
+    """Check that groups divide the channels.
+
+    Args:
+        groups: as `ConvOptions`.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+
+    Returns:
+        The groups.
+
+    Raises:
+        ValueError: they do not.
+    """
     if groups < 1 or in_channels % groups or out_channels % groups:
         raise ValueError(
             f"groups is {groups}, expected a divisor of in_channels ({in_channels}) and out_channels"
             f" ({out_channels})"
         )
     return groups
-
-
-def im2col(
-    x: Float[Tensor, "batch channels *positions"],
-    kernel_size: Size,
-    *,
-    stride: Size = 1,
-    padding: Padding = "same",
-    padding_mode: str = "zeros",
-    dilation: Size = 1,
-) -> Float[Tensor, "batch columns *positions_out"]:
-    """Gather the values under a kernel, a column for each of its positions.
-
-    Args:
-        x: feature map.
-        kernel_size: positions of the kernel.
-        stride: as `WindowOptions`.
-        padding: as `WindowOptions`.
-        padding_mode: as `WindowOptions`.
-        dilation: as `WindowOptions`.
-
-    Returns:
-        The columns.
-
-    Raises:
-        ValueError: as `conv`.
-
-    Shape:
-        (batch, channels, ..., frames) -> (batch, channels * values of the kernel, ..., frames').
-    """
-    dims = x.ndim - 2
-    kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
-    sides = pad_sides(padding, kernel, dilations)
-    check_sizes(tuple(x.shape[2:]), min_sizes(sides, kernel, dilations, padding_mode))
-    patches = pad(x, sides, padding_mode)
-    strides = to_tuple(stride, dims, "stride")
-    for axis, (size, step, hop) in enumerate(zip(kernel, dilations, strides, strict=True), start=2):
-        patches = patches.unfold(axis, step * (size - 1) + 1, hop)[..., ::step]
-    # (batch, channels, *positions, *kernel) -> (batch, channels, *kernel, *positions)
-    kernel_first = patches.movedim(tuple(range(-dims, 0)), tuple(range(2, 2 + dims)))
-    return kernel_first.flatten(1, 1 + dims)
-
-
-def conv_as_matmul(
-    x: Float[Tensor, "batch in_channels *positions"],
-    weight: Float[Tensor, "out_channels group_channels *kernel"],
-    bias: Float[Tensor, " out_channels"] | None = None,
-    *,
-    groups: int = 1,
-    **options: Unpack[WindowOptions],
-) -> Float[Tensor, "batch out_channels *positions_out"]:
-    """Compute a convolution as the product of two matrices, the weights' and im2col's.
-
-    Args:
-        x: feature map.
-        weight: kernels.
-        bias: of each output channel; none when None.
-        groups: as `ConvOptions`.
-        options: as `WindowOptions`.
-
-    Returns:
-        The feature map that `conv` with these weights computes.
-
-    Raises:
-        ValueError: as `conv`.
-
-    Shape:
-        x (batch, in_channels, ..., frames), weight (out_channels, in_channels / groups, *kernel_size) ->
-        (batch, out_channels, ..., frames').
-    """
-    _divisor(groups, x.shape[1], weight.shape[0])
-    columns = im2col(x, tuple(weight.shape[2:]), **options)
-    matrix = columns.flatten(2).unflatten(1, (groups, -1))
-    rows = weight.unflatten(0, (groups, -1)).flatten(2)
-    y = torch.matmul(rows, matrix).flatten(1, 2).unflatten(2, columns.shape[2:])
-    return y if bias is None else y + bias.reshape(-1, *[1] * (x.ndim - 2))
 
 
 class ConvNormAct(nn.Sequential):

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import Size, to_tuple
-from audiocnn.blocks.conv import CONVOLVE, ConvOptions, conv, im2col
+from audiocnn.blocks.conv import CONVOLVE, ConvOptions, conv
 from audiocnn.blocks.global_pool import GlobalAverage
+from audiocnn.blocks.im2col import im2col
 from audiocnn.blocks.padding import Padding, check_sizes, min_sizes, pad, pad_sides
 
 

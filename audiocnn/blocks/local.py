@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import Size, to_tuple
-from audiocnn.blocks.conv import WindowOptions, im2col
+from audiocnn.blocks.conv import WindowOptions
+from audiocnn.blocks.im2col import im2col
 
 
 class LocallyConnected(nn.Module):

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
-from audiocnn.blocks.conv import im2col
+from audiocnn.blocks.im2col import im2col
 
 FindFilters = Callable[[Tensor, int, int], Tensor]  # patches, n_filters, seed -> filters
 # Share of the mean variance that whitening adds to each, or it would amplify directions that hold hardly more than

@@ -14,9 +14,7 @@ from audiocnn.blocks.conv import (
     NormActConv,
     Residual,
     conv,
-    conv_as_matmul,
     conv_transpose,
-    im2col,
 )
 
 FUNCTIONAL = {1: functional.conv1d, 2: functional.conv2d}
@@ -41,7 +39,6 @@ def with_weight(module: nn.Module, weight: Tensor, bias: float = 0.0) -> nn.Modu
 def test_worked_image() -> None:
     module = with_weight(conv(1, 1, 3, dims=2, padding="valid"), KERNEL)
     assert module(IMAGE)[0, 0].tolist() == CONVOLVED
-    assert conv_as_matmul(IMAGE, KERNEL, padding="valid")[0, 0].tolist() == CONVOLVED
 
 
 def test_worked_series() -> None:
@@ -258,40 +255,6 @@ def test_worked_transpose() -> None:
 def test_transpose_has_even_sides() -> None:
     with pytest.raises(ValueError, match="padding is 'causal', expected the same before and after"):
         conv_transpose(1, 1, 3, dims=1, padding="causal")
-
-
-def test_columns_by_hand() -> None:
-    x = torch.tensor([[[1.0, 2, 3, 4], [5, 6, 7, 8]]])
-    assert im2col(x, 2, padding="valid").tolist() == [[[1, 2, 3], [2, 3, 4], [5, 6, 7], [6, 7, 8]]]
-    assert im2col(x, 3, stride=3).tolist() == [[[0, 3], [1, 4], [2, 0], [0, 7], [5, 8], [6, 0]]]
-
-
-@pytest.mark.parametrize(
-    ("stride", "dilation", "padding"), [(1, 1, 0), ((2, 3), (2, 1), (1, 2)), (1, (1, 3), 3)]
-)
-def test_columns_are_torchs(stride, dilation, padding) -> None:
-    x = noise(2, 3, 9, 11)
-    expected = functional.unfold(x, (3, 2), dilation=dilation, padding=padding, stride=stride)
-    columns = im2col(x, (3, 2), stride=stride, padding=padding, dilation=dilation)
-    torch.testing.assert_close(columns.flatten(2), expected, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("dims", [1, 2])
-@pytest.mark.parametrize("groups", [1, 3])
-@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 2)])
-def test_convolution_is_a_matrix_multiplication(dims: int, groups: int, stride: int, dilation: int) -> None:
-    arguments = {"stride": stride, "padding": 1, "dilation": dilation, "groups": groups}
-    x, weight = noise(2, 6, *(13, 10)[-dims:]), noise(9, 6 // groups, *(3, 4)[-dims:], seed=1)
-    bias = noise(9, seed=2)
-    expected = FUNCTIONAL[dims](x, weight, bias, **arguments)
-    torch.testing.assert_close(conv_as_matmul(x, weight, bias, **arguments), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_columns_of_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match=r"feature map's size is \(2,\), expected at least \(3,\)"):
-        im2col(torch.zeros(1, 1, 2), 3, padding="valid")
-    with pytest.raises(ValueError, match="groups is 2, expected a divisor of in_channels"):
-        conv_as_matmul(torch.zeros(1, 3, 5), torch.zeros(4, 1, 3), groups=2)
 
 
 def test_conv_norm_act_in_this_order() -> None:
