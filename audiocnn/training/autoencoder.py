@@ -10,7 +10,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.conv import conv_transpose
 from audiocnn.blocks.norm import create_norm
-from audiocnn.training.base import Task
+from audiocnn.training.base import StepTask
 
 
 class MirrorDecoder(nn.Module):
@@ -47,7 +47,7 @@ class MirrorDecoder(nn.Module):
         return x
 
 
-class AutoencoderTask(Task):
+class AutoencoderTask(StepTask):
     """The training of a backbone as the encoder of a denoising autoencoder, without labels.
 
     A part of each image is hidden, and a decoder restores the whole from the backbone's last feature map. The
@@ -95,15 +95,7 @@ class AutoencoderTask(Task):
         return self.decoder(self.backbone(images))
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """Compute the loss of a batch, and log its mean over the stage's images.
-
-        Args:
-            batch: images, and classes that are not used.
-            stage: train, val or test.
-
-        Returns:
-            The loss, a scalar.
-        """
+        """Compute the loss of images, whose classes are not used."""
         images = batch[0]
         visible = images
         if self.training:
@@ -111,15 +103,6 @@ class AutoencoderTask(Task):
         loss = functional.mse_loss(self(visible), images)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(images))
         return loss
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "train")
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "val")
-
-    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "test")
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Restore images."""

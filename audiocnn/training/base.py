@@ -49,6 +49,31 @@ class Task(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+class StepTask(Task):
+    """A task whose `step` is the same in training, validation and test."""
+
+    def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
+        """Compute the loss of a batch, and log it as a mean over the stage.
+
+        Args:
+            batch: as the data module has it.
+            stage: train, val or test.
+
+        Returns:
+            The loss, a scalar.
+        """
+        raise NotImplementedError
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "train")
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self.step(batch, "test")
+
+
 def get_backbone(task: lightning.LightningModule) -> Backbone:
     """Return the backbone of a task.
 

@@ -9,10 +9,10 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from audiocnn.backbones import Backbone
 from audiocnn.models.image import ImageModel
-from audiocnn.training.base import Task, load_backbone
+from audiocnn.training.base import StepTask, load_backbone
 
 
-class ImageTask(ImageModel, Task):
+class ImageTask(ImageModel, StepTask):
     """The training of an `ImageModel`, by cross-entropy.
 
     Shape:
@@ -49,15 +49,7 @@ class ImageTask(ImageModel, Task):
             load_backbone(backbone, start_from)
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """Compute the loss of a batch; log it and the accuracy as means over the stage's images.
-
-        Args:
-            batch: images, and their classes (batch,).
-            stage: train, val or test.
-
-        Returns:
-            The loss, a scalar.
-        """
+        """Compute the loss of images and their classes (batch,); log the accuracy too."""
         images, classes = batch
         logits = self(images)
         loss = functional.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
@@ -65,15 +57,6 @@ class ImageTask(ImageModel, Task):
         values = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(classes))
         return loss
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "train")
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "val")
-
-    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self.step(batch, "test")
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Compute the probability of each class, (batch, n_classes)."""
