@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
-from audiocnn import files
+from audiocnn import files, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,11 +181,8 @@ def plot_images(titled: Mapping[str, Image], columns: int = 4) -> Figure:
     Returns:
         The figure.
     """
-    from matplotlib.figure import Figure
-
     rows = -(-len(titled) // columns)
-    figure = Figure(figsize=(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows), layout="constrained")
-    grid = [*figure.subplots(rows, columns, squeeze=False).flat]
+    figure, grid = plots.make_figure(SIDE_INCHES * columns, 0.8 * SIDE_INCHES * rows, rows, columns)
     for axes in grid:
         axes.axis("off")
     for axes, (name, image) in zip(grid, titled.items(), strict=False):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,42 +84,15 @@ def _format_score(score: "Score") -> list[str]:
     ]
 
 
-def evaluate_genre(
+def evaluate_labels(
     path: Path,
     *,
-    model: Sequence[str] = ("genre",),
+    model: Sequence[str],
     output: Path | None = None,
     split: str | None = None,
     device: str = "cpu",
 ) -> int:
-    """Evaluate a model on clips whose genre is known.
-
-    Prints accuracy, macro F1, mean average precision and the expected calibration error, in percent, and the
-    figures of each label. Clips that share a group, or a file, are evaluated together too. A clip without a
-    label, or in a folder named unknown, is correct where the prediction is unknown.
-
-    Args:
-        path: a folder for each label, a manifest (.csv or .jsonl) or a data set (see data/README.md).
-        model: models' names (see `audiocnn models`) or files, whose mean is taken.
-        output: folder for a page (report.md) with plots, and for all results (results.json).
-        split: evaluate only the clips of this part, train, validation or test.
-        device: what the network runs on, such as cpu or cuda.
-
-    Returns:
-        The exit status.
-    """
-    return _evaluate_labels(path, model, output, split, device)
-
-
-def evaluate_instrument(
-    path: Path,
-    *,
-    model: Sequence[str] = ("instrument",),
-    output: Path | None = None,
-    split: str | None = None,
-    device: str = "cpu",
-) -> int:
-    """Evaluate a model on clips whose instruments are known.
+    """Evaluate a model on clips whose labels, genres or instruments, are known.
 
     Prints accuracy, macro F1, mean average precision and the expected calibration error, in percent, and the
     figures of each label. Clips that share a group, or a file, are evaluated together too. A clip without a
@@ -134,13 +108,6 @@ def evaluate_instrument(
     Returns:
         The exit status.
     """
-    return _evaluate_labels(path, model, output, split, device)
-
-
-def _evaluate_labels(
-    path: Path, model: Sequence[str], output: Path | None, split: str | None, device: str
-) -> int:
-    """Evaluate models of labels; print their figures and write their page."""
     from rich.console import Console
 
     from audiocnn import evaluate
@@ -158,6 +125,10 @@ def _evaluate_labels(
         evaluate.write_report(report, output)
         print(f"{output / 'report.md'}")
     return _report_failures(report.unreadable.values())
+
+
+evaluate_genre = partial(evaluate_labels, model=("genre",))
+evaluate_instrument = partial(evaluate_labels, model=("instrument",))
 
 
 def _read_clips(path: Path, split: str | None) -> list["Clip"]:

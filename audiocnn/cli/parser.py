@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
@@ -112,11 +113,13 @@ def build_parser(function: Callable[..., Any], prog: str, example: str) -> VerbP
     """Build the parser of a verb.
 
     Args:
-        function: the verb, whose docstring explains its arguments.
+        function: the verb, whose docstring explains its arguments; or a partial of one, with defaults of its
+            own.
         prog: the verb as it is called, "audiocnn transcribe".
         example: a command line, for the help.
     """
-    doc = docstring_parser.parse(inspect.getdoc(function) or "")
+    documented = function.func if isinstance(function, partial) else function
+    doc = docstring_parser.parse(inspect.getdoc(documented) or "")
     parser = VerbParser(
         prog=prog,
         description=_describe(doc, example),
@@ -127,7 +130,7 @@ def build_parser(function: Callable[..., Any], prog: str, example: str) -> VerbP
     parser.add_argument("--config", action=ConfigFile, metavar="FILE")
     for action in parser._actions:
         action.help = HELP.get(action.dest, action.help)
-    types, texts = get_type_hints(function, include_extras=True), _explanations(function)
+    types, texts = get_type_hints(documented, include_extras=True), _explanations(documented)
     parameters = inspect.signature(function).parameters
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
