@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,6 +15,35 @@ from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.losses import STATISTICS, compute_moments, content_loss
 
 Target = list[tuple[Tensor, ...]]  # a statistic of style, layer by layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions:
+    """Options of the loss that painters are trained by.
+
+    Args:
+        network: a model file of an image classifier, or the name of a shipped one, whose feature maps are
+            compared; the encoder of a painter in any style has its shape and takes its weights.
+        statistic: of style: gram, moments or wasserstein.
+        content_weight: of the content loss.
+        style_weight: of the style loss.
+        tv_weight: of the total variation, which smooths.
+
+    Raises:
+        ValueError: there is no such statistic, or a weight is negative.
+    """
+
+    network: str = "vgg"
+    statistic: Literal["gram", "moments", "wasserstein"] = "gram"
+    content_weight: float = 0.2
+    style_weight: float = 1.0
+    tv_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        choose(STATISTICS, self.statistic, "statistic")
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
 
 
 class PerceptualLoss:

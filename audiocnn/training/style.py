@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn import files, images
-from audiocnn.blocks.arguments import choose
 from audiocnn.models.file import read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import find_model
-from audiocnn.style.losses import STATISTICS, total_variation
+from audiocnn.style.losses import total_variation
 from audiocnn.style.optimise import resize_to_side
 from audiocnn.style.painters.base import Painter
-from audiocnn.style.perceptual import PerceptualLoss, Target
+from audiocnn.style.perceptual import LossOptions, PerceptualLoss, Target
 from audiocnn.training.base import Task
 
 
@@ -33,13 +32,8 @@ class StyleTask(Task):
         styles: image files of the styles, in the order of the painter's style names; of a painter in any
             style also folders, each as often as a single image. Those used are kept in memory, 0.3 MB each at
             384 pixels.
-        loss_network: a model file of an image classifier, or the name of a shipped one; the encoder of a
-            painter in any style has its shape and takes its weights.
         style_size: longer side of the styles, in pixels.
-        content_weight: of the content loss.
-        style_weight: of the style loss.
-        tv_weight: of the total variation.
-        statistic: of style: gram, moments or wasserstein.
+        loss: how far a painted image is from content and style.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
         start_from: a model file or shipped name of a painter of the same shape, whose weights training starts
@@ -54,12 +48,8 @@ class StyleTask(Task):
         self,
         network: Painter,
         styles: Sequence[str],
-        loss_network: str = "vgg",
         style_size: int = 256,
-        content_weight: float = 0.2,
-        style_weight: float = 1.0,
-        tv_weight: float = 0.5,
-        statistic: str = "gram",
+        loss: LossOptions = LossOptions(),  # noqa: B008, it is frozen
         learning_rate: float = 3e-3,
         weight_decay: float = 0.0,
         start_from: str | None = None,
@@ -69,17 +59,14 @@ class StyleTask(Task):
         self.network = network
         if start_from:
             _start_from(network, start_from)
-        choose(STATISTICS, statistic, "statistic")
-        self.content_weight, self.style_weight, self.tv_weight = content_weight, style_weight, tv_weight
+        self.styles, self.style_size, self.loss = [*styles], style_size, loss
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.styles, self.style_size = [*styles], style_size
-        self.loss_network, self.statistic = loss_network, statistic
 
     def setup(self, stage: str) -> None:
         """Read the loss network and find the images of the styles."""
-        backbone = read_model(find_model(self.loss_network, "images"), ImageModel).backbone
+        backbone = read_model(find_model(self.loss.network, "images"), ImageModel).backbone
         self.network.load_encoder(backbone)
-        self.loss = PerceptualLoss(backbone, self.statistic)
+        self.perceptual_loss = PerceptualLoss(backbone, self.loss.statistic)
         self.choices = [[*images.find_images(path)] for path in self.styles]
         self.images: dict[Path, Tensor] = {}
         self.targets: dict[Path, Target] = {}
@@ -112,12 +99,12 @@ class StyleTask(Task):
         Returns:
             The loss, a scalar.
         """
-        self.loss.to(content.device)
+        self.perceptual_loss.to(content.device)
         styles, target = self._styles(content, turns)
         painted = self.network.paint(content, styles)
-        content_loss, style_loss = self.loss(painted, content, target)
-        loss = self.content_weight * content_loss + self.style_weight * style_loss
-        loss = loss + self.tv_weight * total_variation(painted)
+        content_loss, style_loss = self.perceptual_loss(painted, content, target)
+        loss = self.loss.content_weight * content_loss + self.loss.style_weight * style_loss
+        loss = loss + self.loss.tv_weight * total_variation(painted)
         values = {f"{stage}/loss": loss, f"{stage}/content": content_loss, f"{stage}/style": style_loss}
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(content))
         return loss
@@ -128,10 +115,10 @@ class StyleTask(Task):
         if self.network.style_names is None:
             chosen = [self._image(path) for _, path in choices]
             squares = _squares(chosen, content.shape[-1], drawn=self.training).to(content) / 255
-            return [squares], self.loss.style_target(squares)
+            return [squares], self.perceptual_loss.style_target(squares)
         number, path = choices[0]
         if path not in self.targets:
-            self.targets[path] = self.loss.style_target(self._image(path).to(content) / 255)
+            self.targets[path] = self.perceptual_loss.style_target(self._image(path).to(content) / 255)
         target = self.targets[path]
         n = len(content)
         expanded = [tuple(part.expand(n, *part.shape[1:]) for part in of_layer) for of_layer in target]

@@ -18,6 +18,7 @@ from audiocnn.style.painters.adain import AdaIN
 from audiocnn.style.painters.bank import StyleBank
 from audiocnn.style.painters.feedforward import TransferNet
 from audiocnn.style.painters.meta import MetaNet
+from audiocnn.style.perceptual import LossOptions
 from audiocnn.training.style import StyleTask
 
 pytestmark = [
@@ -72,7 +73,9 @@ def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> No
     torch.manual_seed(0)
     network, styles, left = NETWORKS[name]
     paths = [files[style] for style in styles]
-    task = StyleTask(network(), paths, files["vgg"], style_size=32, learning_rate=1e-2)
+    task = StyleTask(
+        network(), paths, loss=LossOptions(network=files["vgg"]), style_size=32, learning_rate=1e-2
+    )
     loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet(tmp_path))
     loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False)
     before = loop.callback_metrics["val/style"].item()
@@ -91,13 +94,20 @@ def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> No
 
 def test_wrong_numbers_of_styles(files: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="2 styles given, expected 1, as the TransferNet has"):
-        StyleTask(TransferNet(4, 1), [files["stripes"], files["squares"]], files["vgg"])
+        StyleTask(
+            TransferNet(4, 1), [files["stripes"], files["squares"]], loss=LossOptions(network=files["vgg"])
+        )
     with pytest.raises(ValueError, match="1 styles given, expected 2, as the StyleBank has"):
-        StyleTask(StyleBank(["a", "b"], 4, 1), [files["stripes"]], files["vgg"])
+        StyleTask(StyleBank(["a", "b"], 4, 1), [files["stripes"]], loss=LossOptions(network=files["vgg"]))
 
 
 def test_styles_of_a_folder(files: dict[str, str], tmp_path: Path) -> None:
-    task = StyleTask(AdaIN(vgg(), 1), [str(Path(files["stripes"]).parent)], files["vgg"], style_size=32)
+    task = StyleTask(
+        AdaIN(vgg(), 1),
+        [str(Path(files["stripes"]).parent)],
+        loss=LossOptions(network=files["vgg"]),
+        style_size=32,
+    )
     loop = lightning.Trainer(accelerator="cpu", max_epochs=1, **quiet(tmp_path))
     loop.fit(task, DataLoader(blobs(), batch_size=1), DataLoader(blobs(1)))
     assert {"squares", "stripes"} <= {path.stem for path in task.images}
@@ -105,13 +115,14 @@ def test_styles_of_a_folder(files: dict[str, str], tmp_path: Path) -> None:
 
 def test_each_image_has_a_style_and_validation_the_same_ones(files: dict[str, str], tmp_path: Path) -> None:
     paths = [files["stripes"], files["squares"]]
-    task = StyleTask(AdaIN(vgg(), 1), paths, files["vgg"], style_size=32)
+    task = StyleTask(AdaIN(vgg(), 1), paths, loss=LossOptions(network=files["vgg"]), style_size=32)
     task.setup("fit")
     batch, style = torch.stack([one for one, _ in blobs(2)]), task._image(Path(paths[0])) / 255
+    assert all(name.startswith("network.") for name in task.state_dict())  # not the loss network's
     (styles,), target = task._styles(batch, [1, 0])
     assert styles.shape == (2, 3, 32, 32)
     torch.testing.assert_close(styles[1:], style)
-    for of_batch, of_style in zip(target, task.loss.style_target(style), strict=True):
+    for of_batch, of_style in zip(target, task.perceptual_loss.style_target(style), strict=True):
         torch.testing.assert_close([part[1:] for part in of_batch], [*of_style])
     loop = lightning.Trainer(accelerator="cpu", **quiet(tmp_path))
     losses = [loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False) for _ in range(2)]
@@ -122,10 +133,12 @@ def test_starts_from_another(files: dict[str, str], tmp_path: Path) -> None:
     start, path = AdaIN(vgg(), 1), str(tmp_path / "start.safetensors")
     write_model(start, path)
     torch.nn.init.zeros_((network := AdaIN(vgg(), 1)).decode[0][0].weight)
-    again = StyleTask(network, [files["squares"]], files["vgg"], start_from=path)
+    again = StyleTask(network, [files["squares"]], loss=LossOptions(network=files["vgg"]), start_from=path)
     torch.testing.assert_close(again.network.state_dict(), start.state_dict())
     with pytest.raises(FileError, match="holds another painter than the one that is to be trained"):
-        StyleTask(TransferNet(4, 2), [files["squares"]], files["vgg"], start_from=path)
+        StyleTask(
+            TransferNet(4, 2), [files["squares"]], loss=LossOptions(network=files["vgg"]), start_from=path
+        )
 
 
 def test_a_style_is_added_to_a_bank(files: dict[str, str], tmp_path: Path) -> None:
@@ -134,7 +147,14 @@ def test_a_style_is_added_to_a_bank(files: dict[str, str], tmp_path: Path) -> No
     write_model(start, path)
     batch = torch.stack([one for one, _ in blobs(4)])
     both, styles = StyleBank(["stripes", "squares"], 4, 1), [files["stripes"], files["squares"]]
-    task = StyleTask(both, styles, files["vgg"], style_size=32, learning_rate=1e-1, start_from=path)
+    task = StyleTask(
+        both,
+        styles,
+        loss=LossOptions(network=files["vgg"]),
+        style_size=32,
+        learning_rate=1e-1,
+        start_from=path,
+    )
     loop = lightning.Trainer(accelerator="cpu", max_epochs=6, **quiet(tmp_path))
     loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False)
     before = loop.callback_metrics["val/style"].item()
