@@ -59,54 +59,26 @@ def search(
     Returns:
         The exit status.
     """
-    with usage_errors():
-        found = find_best(
-            output,
-            fit,
-            Space(**space),
-            candidates=candidates,
-            population=population,
-            sample=sample,
-            epochs=epochs,
-            monitor=monitor,
-            seed=seed,
-        )
-    print(f"{found}: the best; train it with `audiocnn fit --config {found}`")
-    return 0
-
-
-def find_best(
-    output: Path,
-    fit: dict[str, Any],
-    space: Space,
-    *,
-    candidates: int,
-    population: int,
-    sample: int,
-    epochs: int,
-    monitor: str,
-    seed: int,
-) -> Path:
-    """Evolve cells, print each candidate and write the best; the arguments are those of `search`.
-
-    Returns:
-        The file of the best config.
-
-    Raises:
-        ValueError: an argument is wrong.
-        FileError: the output cannot be read or written.
-    """
-    settings = {"fit": fit, "space": asdict(space), "epochs": epochs, "monitor": monitor}
-    settings |= {"population": population, "sample": sample, "seed": seed}
-    history = History(output / "history.jsonl", settings)
+    settings = {
+        "epochs": epochs,
+        "monitor": monitor,
+        "population": population,
+        "sample": sample,
+        "seed": seed,
+    }
 
     def evaluate(cells: Cells, number: int) -> Candidate:
         config = with_cells(fit, cells, max_epochs=epochs, **BRIEF)
         score, parameters = train({**config, "seed_everything": seed + number}, monitor)
         return Candidate(score, parameters, cells)
 
-    evolve(history, space, evaluate, candidates, population, sample, seed, _printer(candidates))
-    return _write(history.candidates, fit, output, monitor, epochs)
+    with usage_errors():
+        cell_space = Space(**space)
+        history = History(output / "history.jsonl", {"fit": fit, "space": asdict(cell_space), **settings})
+        evolve(history, cell_space, evaluate, candidates, population, sample, seed, _printer(candidates))
+        best = _write(history.candidates, fit, output, monitor, epochs)
+    print(f"{best}: the best; train it with `audiocnn fit --config {best}`")
+    return 0
 
 
 def _printer(n_candidates: int) -> Callable[[list[Candidate]], None]:
