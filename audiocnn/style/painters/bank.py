@@ -11,7 +11,7 @@ from torch.nn import functional
 from audiocnn.blocks.dynamic import ConvBank
 from audiocnn.blocks.norm import create_norm
 from audiocnn.models.painters import PAINTERS
-from audiocnn.style.painters.base import Painter, crop_to, pad_to_stride
+from audiocnn.style.painters.base import Masks, Painter, Styles, crop_to, pad_to_stride
 from audiocnn.style.painters.feedforward import STRIDE, decoder, encoder
 
 IDENTITY_SHARE = 0.5  # of the training steps: T = 2 in the paper's section 4.1
@@ -57,11 +57,7 @@ class StyleBank(Painter):
         return self.styles
 
     def paint(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor] | Sequence[str] = (),
-        weights: Sequence[float] = (),
-        masks: Sequence[Tensor] = (),
+        self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
         numbers = [self._number(style) for style in styles]
         maps = self.encode(pad_to_stride(content, STRIDE))

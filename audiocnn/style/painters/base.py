@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from torch.nn import functional
 from audiocnn.backbones.vgg import VGG
 from audiocnn.registry import InitArgs
 from audiocnn.style.extract import layers_of
+
+Styles = Sequence[Tensor] | Sequence[str]  # images, or names of a painter's own styles
+Masks = Sequence[Tensor]  # where each style goes, (1, 1, rows, columns) from 0 to 1
 
 
 class Painter(InitArgs, nn.Module):
@@ -48,11 +51,7 @@ class Painter(InitArgs, nn.Module):
         return f"style transfer, {n_styles} style{'s' if n_styles > 1 else ''}"
 
     def paint(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor] | Sequence[str] = (),
-        weights: Sequence[float] = (),
-        masks: Sequence[Tensor] = (),
+        self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
         """Paint images in a mixture of styles, or each style in a region.
 
@@ -70,14 +69,8 @@ class Painter(InitArgs, nn.Module):
         """
         raise NotImplementedError
 
-    def forward(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor] | Sequence[str] = (),
-        weights: Sequence[float] = (),
-        masks: Sequence[Tensor] = (),
-    ) -> Tensor:
-        return self.paint(content, styles, weights, masks)
+    def forward(self, *arguments: Any, **options: Any) -> Tensor:
+        return self.paint(*arguments, **options)
 
     def load_encoder(self, backbone: nn.Module) -> None:
         """Take the weights of the loss network, for an encoder of the same shape.
@@ -141,11 +134,7 @@ class AnyStylePainter(Painter):
         return self.backbone.features(pad_to_stride(images, 2**self.n_halvings))
 
     def paint(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor] | Sequence[str] = (),
-        weights: Sequence[float] = (),
-        masks: Sequence[Tensor] = (),
+        self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
         given = [style for style in styles if isinstance(style, Tensor)]
         if not given or len(given) < len(styles):

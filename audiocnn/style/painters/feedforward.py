@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.residual import ResidualV1
 from audiocnn.models.painters import PAINTERS
-from audiocnn.style.painters.base import Painter, crop_to, pad_to_stride
+from audiocnn.style.painters.base import Masks, Painter, Styles, crop_to, pad_to_stride
 
 STRIDE = 4  # pixels between two positions of the feature maps between encoder and decoder
 
@@ -44,11 +44,7 @@ class TransferNet(Painter):
         return ()
 
     def paint(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor] | Sequence[str] = (),
-        weights: Sequence[float] = (),
-        masks: Sequence[Tensor] = (),
+        self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
         if len(styles) or len(masks):
             raise ValueError(
