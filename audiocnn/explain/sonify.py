@@ -72,7 +72,7 @@ def invert_spectrogram(spectrogram: Tensor, front_end: FrontEnd, seed: int = 0) 
     magnitudes = resample_to_stft(front_end.magnitudes(spectrogram), front_end, n_frames)
     angles = torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * torch.pi
     phases = torch.polar(torch.ones(()), angles)
-    return normalise_level(spectra.waveform(magnitudes, phases, n_samples, PHASE_STEPS))
+    return normalise_level(spectra.reconstruct(magnitudes, phases, n_samples, PHASE_STEPS))
 
 
 def normalise_level(waveform: Tensor) -> Tensor:

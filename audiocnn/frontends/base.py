@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.registry import InitArgs, Registry
@@ -18,10 +19,19 @@ FRONT_ENDS: Registry[FrontEnd] = Registry(
 
 
 class FrontEnd(InitArgs, nn.Module):
-    """What every front end tells: `sample_rate` in Hz, `hop_length` and `reach` in samples, `n_bins`.
+    """A module that turns waveforms into spectrograms.
+
+    A subclass sets the attributes, and is registered by `FRONT_ENDS.register`.
 
     Attributes:
-        bins_hz: the frequency that each bin stands for, (bins,); 0 where one bin holds all.
+        sample_rate: of the waveforms, in Hz.
+        hop_length: from one frame to the next, in samples.
+        reach: samples before and after a frame's centre on which the frame depends.
+        n_bins: of the spectrograms.
+        bins_hz: centre frequency of each bin in Hz, (bins,); 0 where one bin holds all.
+
+    Shape:
+        (batch, samples) -> (batch, 1, n_bins, 1 + samples // hop_length).
     """
 
     sample_rate: int
@@ -30,11 +40,16 @@ class FrontEnd(InitArgs, nn.Module):
     n_bins: int
     bins_hz: Tensor
 
-    def magnitudes(self, spectrograms: Tensor) -> Tensor:
-        """How loud each bin is, from a spectrogram: what `forward` made of magnitudes is undone.
+    def magnitudes(
+        self, spectrograms: Float[Tensor, "*batch bins frames"]
+    ) -> Float[Tensor, "*batch bins frames"]:
+        """Compute the magnitude of each bin from spectrograms, the inverse of the scaling in `forward`.
 
-        Where spectrograms are relative to their loudest cell, so are these.
-        Shape: (..., bins, frames) -> the same.
+        Args:
+            spectrograms: as `forward` returns them.
+
+        Returns:
+            Magnitudes, relative to the greatest where the spectrograms are.
         """
         return spectrograms
 

@@ -5,27 +5,41 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
+HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa.filters.window_bandwidth has it
+
 
 @FRONT_ENDS.register
 class Cqt(FrontEnd):
-    """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop.
+    """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop length.
 
-    Shape: (batch, samples) -> (batch, 1, n_bins, frames). A sine of amplitude a gives m = a / 2 in its bin,
-    or log(1 + m / floor): 0 in silence, so that zeros around a spectrogram are silence too.
+    A sine of amplitude a has m = a / 2 in its bin, or log(1 + m / floor): 0 in silence, so that zeros around a
+    spectrogram are silence too.
 
     Args:
+        sample_rate: in Hz.
+        hop_length: in samples.
         fmin: centre of the lowest bin, in Hz.
-        max_length: the longest window, in samples; bins that ask for a longer one get this, so that low notes
-            are located in time (at the price of their width in frequency). None: constant Q throughout.
-        floor: the magnitude at which the logarithm sets in; None: no logarithm.
-    Raises: ValueError when the highest bin lies above half the sample rate.
-    Source: Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and
-    bandwidths as librosa.filters.wavelet.
+        n_bins: number of bins.
+        bins_per_octave: of which the constant quality factor follows.
+        max_length: longest window, in samples; longer ones are shortened to it, so that low notes are located in
+            time, at the price of their resolution in frequency. None: constant quality throughout.
+        floor: magnitude at which the logarithm sets in; None: no logarithm.
+
+    Raises:
+        ValueError: the highest bin, with its bandwidth, lies above half the sample rate.
+
+    Shape:
+        (batch, samples) -> (batch, 1, n_bins, frames).
+
+    Source:
+        Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and bandwidths
+        as librosa.filters.wavelet.
     """
 
     def __init__(
@@ -44,7 +58,7 @@ class Cqt(FrontEnd):
         step = 2 ** (2 / bins_per_octave)
         quality = (step + 1) / (step - 1)
         self.bins_hz = frequencies.float()
-        if float(frequencies[-1]) * (1 + 0.5 * 1.50018310546875 / quality) > sample_rate / 2:
+        if float(frequencies[-1]) * (1 + 0.5 * HANN_BANDWIDTH / quality) > sample_rate / 2:
             raise ValueError(
                 f"the highest bin is at {float(frequencies[-1]):.1f} Hz, expected it and its bandwidth below "
                 f"{sample_rate / 2} Hz"
@@ -60,12 +74,12 @@ class Cqt(FrontEnd):
             self.register_buffer(f"kernels_{index}", _as_hops(kernels, hop_length), persistent=False)
             self.reach = max(self.reach, reach_hops * hop_length)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 bins frames"]:
         n_frames = 1 + waveforms.shape[-1] // self.hop_length
         padded = functional.pad(
             waveforms, (self.reach, (n_frames - 1) * self.hop_length + self.reach - waveforms.shape[-1])
         )
-        # One row a position within the hop: a convolution over hops, with hop_length channels and stride 1.
+        # A row for each position within the hop: a convolution over hops, with hop_length channels and stride 1.
         hops = padded.unflatten(-1, (-1, self.hop_length)).transpose(1, 2)
         margin = self.reach // self.hop_length
         parts = []
@@ -94,7 +108,7 @@ def _octaves(lengths: Tensor, hop_length: int) -> list[tuple[int, int, int]]:
 
 
 def _wavelets(frequencies: Tensor, lengths: Tensor, sample_rate: int) -> list[Tensor]:
-    """One complex wavelet a bin: a Hann window that sums to 1 times a phasor, phase 0 at its centre."""
+    """A complex wavelet for each bin: a Hann window that sums to 1 times a phasor, phase 0 at its centre."""
     wavelets = []
     for frequency, length in zip(frequencies.tolist(), lengths.tolist(), strict=True):
         positions = torch.arange(-length // 2, length // 2, dtype=torch.float64)
@@ -105,7 +119,7 @@ def _wavelets(frequencies: Tensor, lengths: Tensor, sample_rate: int) -> list[Te
 
 
 def _centred(wavelets: list[Tensor], reach: int) -> Tensor:
-    """Shape: (2 * bins, 2 * reach): real parts, then imaginary parts, the middle of each at index `reach`."""
+    """Kernels (2 * bins, 2 * reach): real parts, then imaginary parts, the middle of each at index `reach`."""
     kernels = torch.zeros(len(wavelets), 2 * reach, dtype=torch.complex128)
     for row, wavelet in zip(kernels, wavelets, strict=True):
         start = reach - len(wavelet) // 2
@@ -114,5 +128,5 @@ def _centred(wavelets: list[Tensor], reach: int) -> Tensor:
 
 
 def _as_hops(kernels: Tensor, hop_length: int) -> Tensor:
-    """Shape: (rows, samples) -> (rows, hop_length, hops)."""
+    """Kernels over hops: (rows, samples) -> (rows, hop_length, hops)."""
     return kernels.unflatten(-1, (-1, hop_length)).transpose(1, 2).contiguous()

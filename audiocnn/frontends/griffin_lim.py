@@ -1,7 +1,7 @@
-"""Sound <-> spectrograms that style transfer paints: magnitudes of a spectrogram, and phases to hear them by.
+"""Sound <-> spectrograms without a model: for style transfer, and to sonify what a model's spectrogram holds.
 
-Conventions: waveforms are (samples,), float32; spectrograms (1, 1, bins, frames) from 0, `RANGE_DB` below what is
-loudest, to 1, in even steps of decibels near the top. Bins reach up to half of the sample rate.
+Conventions: waveforms are (samples,), float32; spectrograms (1, 1, bins, frames) from 0, `RANGE_DB` below the
+greatest magnitude, to 1, in even steps of decibels near the top. Bins reach up to half of the sample rate.
 """
 
 from __future__ import annotations
@@ -9,72 +9,115 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Complex, Float
 from torch import Tensor
+
+from audiocnn.frontends.stft import compute_stft
 
 WINDOW_S = 0.046  # about as long as 2048 samples at 44.1 kHz
 HOPS = 4  # in a window
-RANGE_DB = 60.0
-MOMENTUM = 0.99
+RANGE_DB = 60.0  # dynamic range of spectrograms
+MOMENTUM = 0.99  # as in Perraudin et al., 2013
 
 
-def window_of(sample_rate: int) -> int:
-    """Samples of a window: the power of two that is nearest to `WINDOW_S`."""
+def choose_n_fft(sample_rate: int) -> int:
+    """Choose the samples of a window: the power of two that is nearest to `WINDOW_S`.
+
+    Args:
+        sample_rate: in Hz.
+    """
     return 2 ** round(math.log2(WINDOW_S * sample_rate))
 
 
 class Spectra:
-    """Waveforms of one sample rate as spectrograms, and back.
+    """Waveforms of one sample rate to spectrograms, and back.
 
     Args:
-        loudest: the magnitude that is 1.
+        sample_rate: in Hz.
+        max_magnitude: the magnitude that is 1 in a spectrogram.
+
+    Attributes:
+        n_fft: samples of a window.
+        hop_length: in samples.
+        n_bins: of spectra.
     """
 
-    def __init__(self, sample_rate: int, loudest: float) -> None:
-        self.n_fft = window_of(sample_rate)
+    def __init__(self, sample_rate: int, max_magnitude: float) -> None:
+        self.n_fft = choose_n_fft(sample_rate)
         self.hop_length = self.n_fft // HOPS
         self.n_bins = self.n_fft // 2 + 1
         self.window = torch.hann_window(self.n_fft)
-        self.floor = max(loudest, 1e-6) * 10 ** (-RANGE_DB / 20)
+        self.floor = max(max_magnitude, 1e-6) * 10 ** (-RANGE_DB / 20)
         self.top = math.log1p(10 ** (RANGE_DB / 20))
 
-    def stft(self, waveform: Tensor) -> Tensor:
-        """(samples,) -> complex (bins, frames); frame i is centred on sample i * hop_length."""
-        return torch.stft(
-            waveform,
-            self.n_fft,
-            self.hop_length,
-            window=self.window,
-            pad_mode="constant",
-            return_complex=True,
-        )
+    def stft(self, waveform: Float[Tensor, " samples"]) -> Complex[Tensor, "bins frames"]:
+        """Compute the spectrum of a waveform, see `stft.compute_stft`.
 
-    def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
-        """Complex (bins, frames) -> (samples,)."""
+        Args:
+            waveform: at the sample rate.
+        """
+        return compute_stft(waveform, self.window, self.hop_length)
+
+    def istft(self, spectrum: Complex[Tensor, "bins frames"], n_samples: int) -> Float[Tensor, " samples"]:
+        """Compute the waveform whose spectrum is nearest to a given one.
+
+        Args:
+            spectrum: consistent with a waveform or not.
+            n_samples: of the waveform.
+        """
         return torch.istft(spectrum, self.n_fft, self.hop_length, window=self.window, length=n_samples)
 
-    def spectrogram(self, spectrum: Tensor) -> Tensor:
-        """Complex (bins, frames) -> (1, 1, bins, frames)."""
+    def spectrogram(self, spectrum: Complex[Tensor, "bins frames"]) -> Float[Tensor, "1 1 bins frames"]:
+        """Compute a spectrogram from a spectrum.
+
+        Args:
+            spectrum: as `stft` returns it.
+        """
         return (torch.log1p(spectrum.abs() / self.floor) / self.top)[None, None]
 
-    def magnitudes(self, spectrogram: Tensor) -> Tensor:
-        """(1, 1, bins, frames) -> (bins, frames)."""
+    def magnitudes(self, spectrogram: Float[Tensor, "1 1 bins frames"]) -> Float[Tensor, "bins frames"]:
+        """Compute magnitudes from a spectrogram, the inverse of `spectrogram`.
+
+        Args:
+            spectrogram: as `spectrogram` returns it.
+        """
         return torch.expm1(spectrogram[0, 0] * self.top) * self.floor
 
-    def waveform(self, magnitudes: Tensor, start: Tensor, n_samples: int, steps: int) -> Tensor:
-        """The waveform with magnitudes nearest to these, found from a start for the phases.
+    def reconstruct(
+        self,
+        magnitudes: Float[Tensor, "bins frames"],
+        start: Complex[Tensor, "bins frames"],
+        n_samples: int,
+        n_steps: int,
+    ) -> Float[Tensor, " samples"]:
+        """Find a waveform with magnitudes near given ones, by the fast Griffin-Lim algorithm.
 
-        Shape: (bins, frames) and complex (bins, frames) -> (n_samples,).
-        Source: Perraudin, Balazs, Sondergaard, "A fast Griffin-Lim algorithm", 2013, algorithm 2.
+        Args:
+            magnitudes: wanted.
+            start: whose phases the search starts from, such as those of the sound that is restyled.
+            n_samples: of the waveform.
+            n_steps: of the search; 0 keeps the phases of the start.
+
+        Source:
+            Perraudin, Balazs, Sondergaard, "A fast Griffin-Lim algorithm", 2013, algorithm 2.
+
+        Differs:
+            torchaudio.functional.griffinlim does the same, but starts from random phases or zeros only.
         """
         spectrum = torch.polar(magnitudes, start.angle())
         before = spectrum
-        for _ in range(steps):
+        for _ in range(n_steps):
             consistent = self.stft(self.istft(spectrum, n_samples))
             ahead = consistent + MOMENTUM * (consistent - before)
             spectrum, before = torch.polar(magnitudes, ahead.angle()), consistent
         return self.istft(spectrum, n_samples)
 
 
-def loudest(waveform: Tensor, sample_rate: int) -> float:
-    """The greatest magnitude of a waveform's spectrogram."""
+def find_max_magnitude(waveform: Tensor, sample_rate: int) -> float:
+    """Find the greatest magnitude of a waveform's spectrum.
+
+    Args:
+        waveform: (samples,).
+        sample_rate: in Hz.
+    """
     return Spectra(sample_rate, 1.0).stft(waveform).abs().max().item()

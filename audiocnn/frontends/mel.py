@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
@@ -13,18 +14,24 @@ from audiocnn.frontends.stft import Stft
 
 @FRONT_ENDS.register
 class LogMel(FrontEnd):
-    """Natural logarithms of mel-band powers m, Slaney's scale and area normalisation as librosa's default.
+    """Natural logarithms of mel-band powers m, with Slaney's scale and area normalisation as librosa's default.
 
-    log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the loudest cell: then a spectrogram
-    is the same at any level, and 0 in silence, as zeros around it are. Its pieces have other loudest cells:
-    this is for windows that are heard whole.
-    Shape: (batch, samples) -> (batch, 1, n_mels, frames).
+    They are log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the greatest m: then a
+    spectrogram is the same at any level, and 0 in silence, as zeros around it are. Since segments have other
+    greatest powers than the whole, top_db is for models that predict whole windows.
 
     Args:
+        sample_rate: in Hz.
+        n_fft: samples of the window.
+        hop_length: in samples.
+        n_mels: number of bands.
         fmin: lower edge of the lowest band, in Hz.
         fmax: upper edge of the highest band, in Hz; half the sample rate when None.
-        floor: power added before the logarithm; with top_db the least f.
-        top_db: range of what is told apart below the loudest cell; None: the floor is fixed.
+        floor: power added before the logarithm; with top_db the smallest f.
+        top_db: dynamic range below the greatest power, in dB; None: the floor is fixed.
+
+    Shape:
+        (batch, samples) -> (batch, 1, n_mels, frames).
     """
 
     def __init__(
@@ -42,16 +49,16 @@ class LogMel(FrontEnd):
         self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
         self.n_bins, self.floor, self.top_db = n_mels, floor, top_db
-        self.bins_hz = mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
-        bank = mel_bank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
+        self.bins_hz = find_mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
+        bank = create_mel_filters(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
         self.register_buffer("bank", bank, persistent=False)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 n_mels frames"]:
         powers = self.bank @ self.stft(waveforms)
         if self.top_db is None:
             return torch.log(powers + self.floor)
-        loudest = powers.amax(dim=(-2, -1), keepdim=True)
-        return torch.log1p(powers / (loudest * 10 ** (-self.top_db / 10)).clamp(min=self.floor))
+        greatest = powers.amax(dim=(-2, -1), keepdim=True)
+        return torch.log1p(powers / (greatest * 10 ** (-self.top_db / 10)).clamp(min=self.floor))
 
     def magnitudes(self, spectrograms: Tensor) -> Tensor:
         if self.top_db is None:
@@ -59,16 +66,32 @@ class LogMel(FrontEnd):
         else:
             powers = torch.expm1(spectrograms)
             powers = powers / powers.amax(dim=(-2, -1), keepdim=True).clamp(min=self.floor)
-        return powers.clamp(min=0).sqrt()  # the bands have unit area: powers for each Hz
+        return powers.clamp(min=0).sqrt()  # the bands have unit area: powers per Hz
 
 
-def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Tensor:
-    """Triangular mel filters of unit area.
+def create_mel_filters(
+    sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
+) -> Float[Tensor, "n_mels bins"]:
+    """Create triangular mel filters of unit area.
 
-    Shape: (n_mels, 1 + n_fft // 2).
-    Source: Slaney, "Auditory Toolbox", 1998: linear below 1000 Hz, logarithmic above.
+    Args:
+        sample_rate: in Hz.
+        n_fft: of the spectra that are filtered, with 1 + n_fft // 2 bins.
+        n_mels: number of filters.
+        fmin: lower edge of the lowest filter, in Hz.
+        fmax: upper edge of the highest filter, in Hz.
+
+    Returns:
+        The gain of each filter at each bin.
+
+    Source:
+        Slaney, "Auditory Toolbox", 1998: linear below 1000 Hz, logarithmic above.
+
+    Differs:
+        torchaudio.functional.melscale_fbanks has the same filters to 2e-7, computed in single precision: with them
+        probabilities of the shipped models move by up to 3e-6, and `bins_hz` needs the edges all the same.
     """
-    edges = mel_edges(n_mels, fmin, fmax)
+    edges = find_mel_edges(n_mels, fmin, fmax)
     bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
     lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
@@ -76,10 +99,16 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
     return (triangles * 2 / (upper - lower)).float()
 
 
-def mel_edges(n_mels: int, fmin: float, fmax: float) -> Tensor:
-    """Where the filters' triangles begin and end, in Hz: each has its top where the next begins.
+def find_mel_edges(n_mels: int, fmin: float, fmax: float) -> Float[Tensor, " edges"]:
+    """Find where the filters' triangles begin and end, in Hz: each has its top where the next begins.
 
-    Shape: (n_mels + 2,).
+    Args:
+        n_mels: number of filters.
+        fmin: lower edge of the lowest filter, in Hz.
+        fmax: upper edge of the highest filter, in Hz.
+
+    Returns:
+        n_mels + 2 frequencies, in double precision.
     """
     mels = torch.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2, dtype=torch.float64)
     return _mel_to_hz(mels)

@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 
+def compute_stft(
+    waveforms: Float[Tensor, "*batch samples"], window: Float[Tensor, " n_fft"], hop_length: int
+) -> Complex[Tensor, "*batch bins frames"]:
+    """Compute short-time Fourier transforms whose frame i is centred on sample i * hop_length, with silence around.
+
+    Args:
+        waveforms: at any sample rate.
+        window: of each frame.
+        hop_length: in samples.
+
+    Returns:
+        The spectra: bins = 1 + n_fft // 2, frames = 1 + samples // hop_length.
+    """
+    return torch.stft(
+        waveforms,
+        len(window),
+        hop_length,
+        window=window,
+        center=True,
+        pad_mode="constant",
+        return_complex=True,
+    )
+
+
 @FRONT_ENDS.register
 class Stft(FrontEnd):
-    """Magnitudes (power 1) or powers (power 2) of a Hann-windowed short-time Fourier transform.
+    """Magnitudes or powers of a Hann-windowed short-time Fourier transform.
 
-    Shape: (batch, samples) -> (batch, 1, 1 + n_fft // 2, frames).
+    Args:
+        sample_rate: in Hz.
+        n_fft: samples of the window.
+        hop_length: in samples.
+        power: exponent of the magnitudes: 1 or 2.
+
+    Shape:
+        (batch, samples) -> (batch, 1, 1 + n_fft // 2, frames).
     """
 
     def __init__(
         self, sample_rate: int, n_fft: int = 2048, hop_length: int = 512, power: float = 1.0
     ) -> None:
         super().__init__()
-        self.sample_rate, self.n_fft, self.hop_length, self.power = sample_rate, n_fft, hop_length, power
+        self.sample_rate, self.hop_length, self.power = sample_rate, hop_length, power
         self.reach = n_fft // 2
         self.n_bins = n_fft // 2 + 1
         self.bins_hz = torch.linspace(0, sample_rate / 2, self.n_bins)
@@ -29,14 +61,6 @@ class Stft(FrontEnd):
     def magnitudes(self, spectrograms: Tensor) -> Tensor:
         return spectrograms.clamp(min=0).pow(1 / self.power)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            waveforms,
-            self.n_fft,
-            self.hop_length,
-            window=self.window,
-            center=True,
-            pad_mode="constant",
-            return_complex=True,
-        )
-        return spectrum.abs().pow(self.power).unsqueeze(1)
+    def forward(self, waveforms: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 bins frames"]:
+        spectra = compute_stft(waveforms, self.window, self.hop_length)
+        return spectra.abs().pow(self.power).unsqueeze(1)

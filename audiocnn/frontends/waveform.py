@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -11,9 +12,13 @@ from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 @FRONT_ENDS.register
 class Waveform(FrontEnd):
-    """The samples themselves, for networks that find their own filters; one more, of silence, at the end.
+    """The samples themselves, for networks that learn their own filters; one more, of silence, at the end.
 
-    Shape: (batch, samples) -> (batch, 1, 1, samples + 1): a frame a sample.
+    Args:
+        sample_rate: in Hz.
+
+    Shape:
+        (batch, samples) -> (batch, 1, 1, samples + 1): a frame for each sample.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -21,5 +26,5 @@ class Waveform(FrontEnd):
         self.sample_rate, self.hop_length, self.reach, self.n_bins = sample_rate, 1, 0, 1
         self.bins_hz = torch.zeros(1)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 1 frames"]:
         return functional.pad(waveforms, (0, 1))[:, None, None]

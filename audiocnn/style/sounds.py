@@ -17,7 +17,7 @@ from torch import Tensor
 
 from audiocnn import audio
 from audiocnn.backbones.vgg import VGG
-from audiocnn.frontends.griffin_lim import HOPS, Spectra, loudest
+from audiocnn.frontends.griffin_lim import HOPS, Spectra, find_max_magnitude
 from audiocnn.style.extract import Extractor
 from audiocnn.style.images import Network, check_arguments, extractor_of, find_network
 from audiocnn.style.optimise import Step, Style, optimise
@@ -113,7 +113,7 @@ def _read(sound: Sound) -> tuple[np.ndarray, int]:
 def _style_spectrogram(sound: Sound, sample_rate: int) -> Tensor:
     """(1, 1, bins, frames), relative to its loudest magnitude."""
     waveform = torch.from_numpy(np.concatenate([*audio.stream(sound, sample_rate, audio.N_READ)]))
-    spectra = Spectra(sample_rate, loudest(waveform, sample_rate))
+    spectra = Spectra(sample_rate, find_max_magnitude(waveform, sample_rate))
     return spectra.spectrogram(spectra.stft(waveform))
 
 
@@ -151,7 +151,7 @@ class _Painting:
 
 def _stylize_channel(waveform: Tensor, sample_rate: int, painting: _Painting) -> Tensor:
     """(samples,): first all spectrograms, which fade into each other, then their phases."""
-    spectra = Spectra(sample_rate, loudest(waveform, sample_rate))
+    spectra = Spectra(sample_rate, find_max_magnitude(waveform, sample_rate))
     blocks = _blocks_of(waveform, sample_rate)
     painted = torch.zeros(spectra.n_bins, 1 + len(waveform) // spectra.hop_length)
     for (begin, end), fade in zip(blocks, _fades(blocks), strict=True):
@@ -173,7 +173,7 @@ def _invert(
         first, last = begin * hop, len(waveform) if end == n_frames else (end - 1) * hop
         magnitudes = spectra.magnitudes(painted[None, None, :, begin:end])
         start = _frames(spectra, waveform, begin, end)
-        sound = spectra.waveform(magnitudes, start, last - first, n_steps)
+        sound = spectra.reconstruct(magnitudes, start, last - first, n_steps)
         n_shared = n_done - first if begin else 0
         sound[:n_shared] = crossfade(output[first:n_done][:n_shared], sound[:n_shared])
         output[first:last], n_done = sound, last

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from audiocnn.frontends.griffin_lim import Spectra, loudest
+from audiocnn.frontends.griffin_lim import Spectra, find_max_magnitude
 from audiocnn.style import sounds
 from audiocnn.style.sounds import SOUND, _blocks, _fades, crossfade, stylize_sound
 
@@ -117,15 +117,15 @@ def test_windows_last_as_long_at_any_rate(rate: int) -> None:
 
 def test_magnitudes_and_phases_give_the_waveform() -> None:
     waveform = torch.from_numpy(chords()[0])
-    spectra = Spectra(RATE, loudest(waveform, RATE))
+    spectra = Spectra(RATE, find_max_magnitude(waveform, RATE))
     spectrum = spectra.stft(waveform)
     spectrogram = spectra.spectrogram(spectrum)
     assert spectrogram.max().item() == pytest.approx(1) and spectrogram.min() >= 0
     magnitudes = spectra.magnitudes(spectrogram)
-    result = spectra.waveform(magnitudes, spectrum, len(waveform), 0)
+    result = spectra.reconstruct(magnitudes, spectrum, len(waveform), 0)
     torch.testing.assert_close(result, waveform, atol=1e-4, rtol=0)
     # From no phases at all Griffin-Lim finds some: what is heard has the magnitudes that were asked for.
-    found = spectra.waveform(magnitudes, torch.zeros_like(spectrum), len(waveform), 60)
+    found = spectra.reconstruct(magnitudes, torch.zeros_like(spectrum), len(waveform), 60)
     apart = spectra.stft(found).abs() - magnitudes
     assert apart.square().sum() < 0.05 * magnitudes.square().sum()
 
