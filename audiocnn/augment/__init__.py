@@ -1,22 +1,22 @@
 """Augmentation: of waveforms in the loader's workers, of spectrograms and batches on the model's device.
 
-Conventions: a waveform is float32 (samples,), and what changes it draws from the numpy generator that it is
-given, so that a seed repeats an example exactly; what changes tensors draws from torch's generator.
+Conventions: waveforms are float32 (samples,), and their augmentation draws from a numpy generator that it is
+given, so that a seed repeats an example exactly; that of tensors draws from torch's generator.
 """
 
 from audiocnn.augment.mixing import Mixup, Overlay
-from audiocnn.augment.negative import gliding_voice, negative_example, noise_bursts
+from audiocnn.augment.negative import negative_example, synthesise_bursts, synthesise_voice
 from audiocnn.augment.spectrogram import RandomShift, SpecAugment
 from audiocnn.augment.variants import MASTERED, Augment, average_variants
 from audiocnn.augment.waveform import (
     RandomClip,
     RandomRecording,
     add_noise,
-    coloured_noise,
-    crop,
-    equaliser,
-    one_pole,
-    room,
+    draw_crop,
+    draw_equaliser,
+    draw_impulse_response,
+    draw_noise,
+    filter_low_pass,
     shift_pitch,
     stretch_time,
 )
@@ -32,14 +32,14 @@ __all__ = [
     "SpecAugment",
     "add_noise",
     "average_variants",
-    "coloured_noise",
-    "crop",
-    "equaliser",
-    "gliding_voice",
+    "draw_crop",
+    "draw_equaliser",
+    "draw_impulse_response",
+    "draw_noise",
+    "filter_low_pass",
     "negative_example",
-    "noise_bursts",
-    "one_pole",
-    "room",
     "shift_pitch",
     "stretch_time",
+    "synthesise_bursts",
+    "synthesise_voice",
 ]

@@ -1,24 +1,33 @@
-"""Examples of a batch mixed with each other, on the model's device.
+"""Mixing: examples of a batch with each other, on the model's device.
 
-Each is mixed with its neighbour in the batch, whose order is random already, and so never with itself.
+Each example is mixed with its neighbour in the batch, whose order is random already, and so never with itself.
 Targets are (batch, labels), 0 to 1.
 """
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+Waveforms = Float[Tensor, "batch samples"]
+Targets = Float[Tensor, "batch labels"]
 
 
 class Mixup:
-    """Waveforms and targets as weighted means of two: for one label a clip.
-
-    Shape: (batch, samples) and (batch, labels) -> the same.
-    Source: Zhang et al., "mixup: beyond empirical risk minimization", 2018, equation 1. Differs: each example
-    has a weight of its own.
+    """Mix waveforms and targets to weighted means of two examples: for one label a clip.
 
     Args:
-        alpha: of the weights' distribution, Beta(alpha, alpha): near 0 or 1 when small, even at 1.
+        alpha: of the weights' distribution, Beta(alpha, alpha): near 0 or 1 when small, uniform at 1.
+
+    Raises:
+        ValueError: alpha is not positive.
+
+    Source:
+        Zhang et al., "mixup: beyond empirical risk minimization", 2018, equation 1.
+
+    Differs:
+        Each example has a weight of its own.
     """
 
     def __init__(self, alpha: float = 0.2) -> None:
@@ -26,7 +35,7 @@ class Mixup:
             raise ValueError(f"alpha is {alpha}, expected more than 0")
         self.alpha = alpha
 
-    def __call__(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, waveforms: Waveforms, targets: Targets) -> tuple[Waveforms, Targets]:
         shares = torch.distributions.Beta(self.alpha, self.alpha).sample((len(waveforms), 1))
         shares = shares.to(waveforms.device)
         mixed, united = (torch.lerp(each.roll(1, 0), each, shares) for each in (waveforms, targets))
@@ -34,20 +43,19 @@ class Mixup:
 
 
 class Overlay:
-    """Waveforms that sound together, with the labels of both: for several labels a clip.
+    """Add waveforms, and unite their labels: for multi-label models.
 
-    The sum of two has the power of the first, were they unlike each other.
-    Shape: (batch, samples) and (batch, labels) -> the same.
+    The sum has the power of the first waveform, if the two are uncorrelated.
 
     Args:
-        p: how often an example is mixed.
-        level_db: furthest that the other's power lies above or below.
+        p: probability that an example is mixed.
+        level_db: greatest difference of the two powers.
     """
 
     def __init__(self, p: float = 0.5, level_db: float = 10.0) -> None:
         self.p, self.level_db = p, level_db
 
-    def __call__(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, waveforms: Waveforms, targets: Targets) -> tuple[Waveforms, Targets]:
         mixed = (torch.rand(len(waveforms), 1) < self.p).to(waveforms.device)
         level_db = torch.empty(len(waveforms), 1).uniform_(-self.level_db, self.level_db)
         gain = (10 ** (level_db / 20)).to(waveforms)

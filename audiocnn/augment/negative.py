@@ -1,34 +1,48 @@
-"""Sounds without notes, which no label fits."""
+"""Negative examples: sounds without notes, which no label fits."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from audiocnn.augment.waveform import Rng, one_pole
+from audiocnn.augment.waveform import Rng, filter_low_pass
 
 
 def negative_example(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
-    """Sound without notes: gliding voices as of speech, birds and whales, bursts of noise, or silence.
+    """Synthesise sound without notes: gliding voices as of speech, birds and whales, bursts of noise, or silence.
 
-    Shape: (n_samples,), peak at most 1.
+    Args:
+        n_samples: of the sound.
+        sample_rate: in Hz.
+        rng: decides.
+
+    Returns:
+        The sound, float32 (n_samples,), with a peak of at most 1.
     """
     kind = rng.choice(["voice", "bursts", "both", "silence"], p=[0.5, 0.2, 0.2, 0.1])
     sound = np.zeros(n_samples)
     if kind in ("voice", "both"):
-        sound += gliding_voice(n_samples, sample_rate, rng)
+        sound += synthesise_voice(n_samples, sample_rate, rng)
     if kind in ("bursts", "both"):
-        sound += noise_bursts(n_samples, sample_rate, rng)
+        sound += synthesise_bursts(n_samples, sample_rate, rng)
     return (sound / max(np.abs(sound).max(), 1.0)).astype(np.float32)
 
 
-def gliding_voice(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
-    """Syllables of a harmonic tone whose pitch never rests on a note.
+def synthesise_voice(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
+    """Synthesise syllables of a harmonic tone whose pitch never rests on a note.
 
-    Shape: (n_samples,). Pitch 60 Hz to 4 kHz; syllables of 0.04 to 1 s; 1 to 20 harmonics.
+    Its pitch is 60 Hz to 4 kHz, syllables last 0.04 to 1 s, and it has 1 to 20 harmonics.
+
+    Args:
+        n_samples: of the voice.
+        sample_rate: in Hz.
+        rng: decides.
+
+    Returns:
+        The voice, (n_samples,).
     """
     duration_s = n_samples / sample_rate
-    pace_s = float(np.exp(rng.uniform(np.log(0.04), np.log(1.0))))
-    times_s = np.cumsum(rng.uniform(0.4, 1.6, int(duration_s / pace_s * 2) + 2) * pace_s)
+    syllable_s = float(np.exp(rng.uniform(np.log(0.04), np.log(1.0))))
+    times_s = np.cumsum(rng.uniform(0.4, 1.6, int(duration_s / syllable_s * 2) + 2) * syllable_s)
     spread = rng.uniform(1.5, 7)
     midi = rng.uniform(38, 96) + rng.normal(0, spread, len(times_s))
     loudness = rng.uniform(0.1, 1, len(times_s)) * (rng.random(len(times_s)) > 0.35)
@@ -48,10 +62,16 @@ def gliding_voice(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     return voice * envelope / 3
 
 
-def noise_bursts(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
-    """Claps, clicks and drums without pitch: decaying noise at random times.
+def synthesise_bursts(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
+    """Synthesise claps, clicks and drums without pitch: decaying noise at random times.
 
-    Shape: (n_samples,).
+    Args:
+        n_samples: of the sound.
+        sample_rate: in Hz.
+        rng: decides.
+
+    Returns:
+        The bursts, (n_samples,).
     """
     bursts = np.zeros(n_samples)
     for _ in range(rng.integers(1, 25)):
@@ -60,6 +80,6 @@ def noise_bursts(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         length = min(n_samples - start, int(6 * decay))
         burst = rng.standard_normal(length) * np.exp(-np.arange(length) / decay)
         if rng.random() < 0.5:
-            burst = one_pole(burst, float(rng.uniform(100, 3000)), sample_rate)
+            burst = filter_low_pass(burst, float(rng.uniform(100, 3000)), sample_rate)
         bursts[start : start + length] += rng.uniform(0.1, 1) * burst / (np.abs(burst).max() + 1e-9)
     return bursts

@@ -1,69 +1,83 @@
-"""Changes of spectrograms while training; when evaluating they are left as they are."""
+"""Augmentation of spectrograms on the model's device, while training; in evaluation mode they stay as they are."""
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from audiocnn.augment.torchaudio_import import import_torchaudio
 
 
 class SpecAugment(nn.Module):
-    """Spectrograms with a few bands of bins and stretches of frames silenced; the same spectrograms when evaluating.
-
-    Shape: (batch, ..., bins, frames) -> the same.
-    Source: Park et al., "SpecAugment", 2019. Differs: masked cells get the spectrogram's lowest value.
+    """Mask a band of bins and a stretch of frames of each spectrogram, by torchaudio.
 
     Args:
-        p: how often each of the two kinds of mask is applied to a spectrogram.
-        bins: widest band.
-        frames: longest stretch.
+        p: probability of each of the two masks, for each spectrogram.
+        bins: widest mask along frequency.
+        frames: widest mask along time.
+
+    Shape:
+        (batch, ..., bins, frames) -> the same.
+
+    Source:
+        Park et al., "SpecAugment", 2019.
+
+    Differs:
+        Masked bins get the spectrogram's lowest value.
     """
 
     def __init__(self, p: float = 0.3, bins: int = 18, frames: int = 8) -> None:
         super().__init__()
         self.p, self.bins, self.frames = p, bins, frames
 
-    def forward(self, spectrograms: Tensor) -> Tensor:
+    def forward(
+        self, spectrograms: Float[Tensor, "batch *channels bins frames"]
+    ) -> Float[Tensor, "batch *channels bins frames"]:
         if not self.training:
             return spectrograms
-        masked = spectrograms.clone()
-        for spectrogram in masked:
-            for axis, widest in ((-2, self.bins), (-1, self.frames)):
-                if torch.rand(()) < self.p:
-                    size = spectrogram.shape[axis]
-                    width = int(torch.randint(1, min(widest, size) + 1, ()))
-                    start = int(torch.randint(0, size - width + 1, ()))
-                    spectrogram.narrow(axis, start, width).fill_(float(spectrogram.min()))
-        return masked
+        functional = import_torchaudio("functional")
+        kept = torch.ones_like(spectrograms)
+        for axis, widest in ((kept.ndim - 2, self.bins), (kept.ndim - 1, self.frames)):
+            max_width = min(widest, kept.shape[axis]) + 1  # torchaudio's widths are below this
+            masked = functional.mask_along_axis_iid(kept, max_width, 0.0, axis)
+            chosen = torch.rand(len(kept), *[1] * (kept.ndim - 1), device=kept.device) < self.p
+            kept = torch.where(chosen, masked, kept)
+        return torch.where(kept > 0, spectrograms, spectrograms.amin(dim=(-2, -1), keepdim=True))
 
 
 class RandomShift(nn.Module):
-    """Spectrograms that begin at another frame, a few bins higher or lower; the same spectrograms when evaluating.
+    """Shift spectrograms along time and frequency.
 
-    Frames that leave at one end come in at the other. Bins do not: treble would be bass; there is the
-    spectrogram's lowest value instead.
-    Shape: (batch, ..., bins, frames) -> the same.
+    Frames that leave at one end come in at the other. Bins do not, since treble would become bass: those that come
+    in have the spectrogram's lowest value.
 
     Args:
-        p: how often a spectrogram is rolled in each of the two directions.
-        bins: furthest way up or down.
+        p: probability of each of the two shifts, for each spectrogram.
+        bins: furthest shift up or down.
+
+    Shape:
+        (batch, ..., bins, frames) -> the same.
     """
 
     def __init__(self, p: float = 0.5, bins: int = 2) -> None:
         super().__init__()
         self.p, self.bins = p, bins
 
-    def forward(self, spectrograms: Tensor) -> Tensor:
+    def forward(
+        self, spectrograms: Float[Tensor, "batch *channels bins frames"]
+    ) -> Float[Tensor, "batch *channels bins frames"]:
         if not self.training:
             return spectrograms
-        return torch.stack([self._rolled(spectrogram) for spectrogram in spectrograms])
+        return torch.stack([self._shift(spectrogram) for spectrogram in spectrograms])
 
-    def _rolled(self, spectrogram: Tensor) -> Tensor:
+    def _shift(self, spectrogram: Tensor) -> Tensor:
         n_bins, n_frames = spectrogram.shape[-2:]
         if torch.rand(()) < self.p:
             spectrogram = spectrogram.roll(int(torch.randint(n_frames, ())), -1)
         if torch.rand(()) < self.p:
-            reach = min(self.bins, n_bins - 1)
-            up = int(torch.randint(-reach, reach + 1, ()))
+            furthest = min(self.bins, n_bins - 1)
+            up = int(torch.randint(-furthest, furthest + 1, ()))
             spectrogram = spectrogram.roll(up, -2)
             spectrogram.narrow(-2, 0 if up > 0 else n_bins + up, abs(up)).fill_(float(spectrogram.min()))
         return spectrogram

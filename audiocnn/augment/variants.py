@@ -1,4 +1,4 @@
-"""Test-time augmentation: what a model says of a waveform's variants, averaged."""
+"""Test-time augmentation: a model's predictions for variants of a waveform, averaged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from audiocnn.augment.waveform import RandomClip, RandomRecording, Rng
 Augment = Callable[[np.ndarray, int, int, Rng], np.ndarray]
 
 
-# A clip as it could have been mastered: another level and colour, upside down, and a little off in pitch.
+# Another master of a clip: another level and equaliser, polarity inverted, and the pitch a little shifted.
 MASTERED = RandomClip(
     stretch_p=0.0,
     pitch_p=0.5,
     semitones=(-0.5, 0.5),
-    record=RandomRecording(0.0, equaliser_p=0.5, noise_p=0.0, saturation_p=0.0, gain_db=(-12.0, 0.0)),
+    record=RandomRecording(
+        impulse_response_p=0.0, equaliser_p=0.5, noise_p=0.0, saturation_p=0.0, gain_db=(-12.0, 0.0)
+    ),
 )
 
 
@@ -32,14 +34,19 @@ def average_variants(
     n_samples: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """The mean of a model's probabilities over k variants of each waveform, whatever else is in the batch.
-
-    Shape: (batch, samples) -> (batch, labels).
+    """Average a model's probabilities over k variants of each waveform; the same in any batch.
 
     Args:
-        predict: waveforms (batch, n_samples) -> probabilities (batch, labels).
-        augment: what makes a variant.
-        n_samples: of a variant, from a random place; the whole when None.
+        predict: takes waveforms (batch, n_samples), returns probabilities (batch, labels).
+        waveforms: (batch, samples).
+        sample_rate: in Hz.
+        k: variants of each waveform.
+        augment: makes a variant.
+        n_samples: of a variant, from a random position; those of the waveforms when None.
+        seed: of the variants.
+
+    Returns:
+        Probabilities, (batch, labels).
     """
     n_samples = n_samples or waveforms.shape[1]
 
@@ -47,5 +54,5 @@ def average_variants(
         rng = np.random.default_rng((seed, index))
         return torch.from_numpy(augment(waveform.cpu().numpy(), n_samples, sample_rate, rng))
 
-    said = [predict(torch.stack([variant(w, i) for w in waveforms]).to(waveforms)) for i in range(k)]
-    return torch.stack(said).mean(0)
+    predictions = [predict(torch.stack([variant(w, i) for w in waveforms]).to(waveforms)) for i in range(k)]
+    return torch.stack(predictions).mean(0)

@@ -1,5 +1,6 @@
-"""Spectrograms: masks and rolls are what the docstrings say, only while training, and repeat with the seed."""
+"""Spectrograms: masks and shifts are what the docstrings say, only while training, and repeat with the seed."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,21 +15,24 @@ def test_masks_only_while_training() -> None:
 
 def test_masks_are_bands_of_the_lowest_value() -> None:
     torch.manual_seed(0)
-    spectrograms = torch.rand(20, 1, 60, 50)
+    spectrograms = torch.rand(100, 1, 60, 50)
     kept = spectrograms.clone()
     masked = SpecAugment(p=1, bins=18, frames=8)(spectrograms)
     torch.testing.assert_close(spectrograms, kept)
+    widths = []
     for spectrogram, before in zip(masked[:, 0], spectrograms[:, 0], strict=True):
         covered = spectrogram != before
         covered |= before == before.min()
         rows, columns = covered.all(dim=1).nonzero().flatten(), covered.all(dim=0).nonzero().flatten()
         for lines, widest in ((rows, 18), (columns, 8)):
-            assert 1 <= len(lines) <= widest
-            assert lines[-1] - lines[0] == len(lines) - 1
+            assert len(lines) <= widest
+            assert (lines.diff() == 1).all()
+        widths.append((len(rows), len(columns)))
         covered[rows], covered[:, columns] = False, False
         assert covered.sum() <= 1  # nothing else changed
         assert (spectrogram[rows] == before.min()).all()
         assert (spectrogram[:, columns] == before.min()).all()
+    assert np.max(widths, axis=0).tolist() == [18, 8] and np.min(widths, axis=0).tolist() == [0, 0]
 
 
 def test_masks_repeat_with_torchs_seed() -> None:
@@ -46,14 +50,14 @@ def test_how_often_masks_are_applied() -> None:
     assert changed.float().mean().item() == pytest.approx(1 - 0.7**2, abs=0.08)
 
 
-def test_rolls_only_while_training() -> None:
+def test_shifts_only_while_training() -> None:
     spectrograms = torch.rand(3, 1, 40, 50)
     assert RandomShift(p=1).eval()(spectrograms) is spectrograms
     assert torch.equal(RandomShift(p=0)(spectrograms), spectrograms)
 
 
-def test_rolls() -> None:
-    """Each cell tells where it came from; what comes in above or below is the spectrogram's lowest value."""
+def test_shifts() -> None:
+    """Each value shows where it came from; what comes in above or below is the spectrogram's lowest value."""
     torch.manual_seed(0)
     spectrogram = torch.arange(1.0, 1 + 12 * 30).view(1, 1, 12, 30)
     ups, lates = set(), set()
@@ -69,7 +73,7 @@ def test_rolls() -> None:
     assert lates == set(range(30))
 
 
-def test_rolls_of_each_spectrogram_by_itself() -> None:
+def test_shifts_of_each_spectrogram_by_itself() -> None:
     torch.manual_seed(1)
     spectrograms = torch.rand(1, 1, 40, 50).repeat(400, 1, 1, 1)
     kept = spectrograms.clone()
@@ -80,7 +84,7 @@ def test_rolls_of_each_spectrogram_by_itself() -> None:
     assert changed.float().mean().item() == pytest.approx(expected, abs=0.08)
 
 
-def test_rolls_repeat_with_torchs_seed() -> None:
+def test_shifts_repeat_with_torchs_seed() -> None:
     spectrograms = torch.rand(4, 1, 40, 50)
     torch.manual_seed(5)
     first = RandomShift()(spectrograms)

@@ -8,17 +8,17 @@ from audiocnn.augment import (
     RandomClip,
     RandomRecording,
     add_noise,
-    coloured_noise,
-    crop,
-    equaliser,
-    one_pole,
-    room,
+    draw_crop,
+    draw_equaliser,
+    draw_impulse_response,
+    draw_noise,
+    filter_low_pass,
     shift_pitch,
     stretch_time,
 )
 
 RATE = 16_000
-PLAIN = {"room_p": 0.0, "equaliser_p": 0.0, "noise_p": 0.0, "saturation_p": 0.0}
+PLAIN = {"impulse_response_p": 0.0, "equaliser_p": 0.0, "noise_p": 0.0, "saturation_p": 0.0}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -34,8 +34,8 @@ def decay_s(impulse_response: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_room(seed: int) -> None:
-    response = room(2 * RATE, RATE, rng(seed))
+def test_impulse_response(seed: int) -> None:
+    response = draw_impulse_response(2 * RATE, RATE, rng(seed))
     assert response[0] == 1
     assert not response[1 : int(0.002 * RATE)].any()
     assert response[int(0.025 * RATE) :].all()
@@ -44,16 +44,16 @@ def test_room(seed: int) -> None:
     assert 0.04 < decay_s(response) < 1.7
 
 
-def test_rooms_keep_low_frequencies_longer() -> None:
-    responses = np.array([room(2 * RATE, RATE, rng(seed)) for seed in range(8)])
+def test_impulse_responses_keep_low_frequencies_longer() -> None:
+    responses = np.array([draw_impulse_response(2 * RATE, RATE, rng(seed)) for seed in range(8)])
     low = sosfilt(butter(4, 400, fs=RATE, output="sos"), responses)
     high = sosfilt(butter(4, 5000, "highpass", fs=RATE, output="sos"), responses)
     shorter = [decay_s(above) / decay_s(below) for above, below in zip(high, low, strict=True)]
     assert np.median(shorter) < 0.95
 
 
-def test_one_pole() -> None:
-    response = one_pole(np.eye(1, 4000)[0], cutoff_hz=200, sample_rate=RATE)
+def test_low_pass() -> None:
+    response = filter_low_pass(np.eye(1, 4000)[0], cutoff_hz=200, sample_rate=RATE)
     assert response.sum() == pytest.approx(1)  # steady signals pass
     assert response[:3].tolist() == pytest.approx(
         [1 - np.exp(-np.pi / 40), *((1 - np.exp(-np.pi / 40)) * np.exp(-np.pi / 40 * np.arange(1, 3)))]
@@ -65,7 +65,7 @@ def test_one_pole() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_equaliser(seed: int) -> None:
     """A positive, smooth gain at every frequency, also at 0 Hz."""
-    gain = equaliser(np.fft.rfftfreq(RATE, 1 / RATE), rng(seed))
+    gain = draw_equaliser(np.fft.rfftfreq(RATE, 1 / RATE), rng(seed))
     assert gain.shape == (RATE // 2 + 1,)
     assert np.isfinite(gain).all()
     assert (gain > 0).all()
@@ -77,7 +77,7 @@ def test_equaliser(seed: int) -> None:
 def test_coloured_noise() -> None:
     slopes = []
     for seed in range(8):
-        noise = coloured_noise(RATE, rng(seed))
+        noise = draw_noise(RATE, rng(seed))
         assert np.mean(noise**2) == pytest.approx(1)
         power = np.square(np.abs(np.fft.rfft(noise)))
         low, high = power[100:200].mean(), power[6400:].mean()
@@ -90,7 +90,9 @@ def test_coloured_noise() -> None:
 @pytest.mark.parametrize("n_samples", [RATE, RATE + 500, RATE - 500])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_random_recording(n_samples: int, seed: int) -> None:
-    record = RandomRecording(room_p=1, equaliser_p=1, noise_p=1, saturation_p=1, gain_db=(-12.0, -6.0))
+    record = RandomRecording(
+        impulse_response_p=1, equaliser_p=1, noise_p=1, saturation_p=1, gain_db=(-12.0, -6.0)
+    )
     waveform = rng(9).standard_normal(RATE).astype(np.float32)
     out = record(waveform, n_samples, RATE, rng(seed))
     assert out.shape == (n_samples,)
@@ -107,9 +109,9 @@ def test_without_effects_only_the_level_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    "effect", [{"room_p": 1.0}, {"equaliser_p": 1.0}, {"noise_p": 1.0}, {"saturation_p": 1.0}]
+    "effect", [{"impulse_response_p": 1.0}, {"equaliser_p": 1.0}, {"noise_p": 1.0}, {"saturation_p": 1.0}]
 )
-def test_each_effect_is_heard(effect: dict) -> None:
+def test_each_effect_changes_the_waveform(effect: dict) -> None:
     waveform = rng(1).standard_normal(RATE).astype(np.float32)
     plain = RandomRecording(**PLAIN, gain_db=(0.0, 0.0))(waveform, RATE, RATE, rng(2))
     changed = RandomRecording(**{**PLAIN, **effect}, gain_db=(0.0, 0.0))(waveform, RATE, RATE, rng(2))
@@ -118,7 +120,7 @@ def test_each_effect_is_heard(effect: dict) -> None:
 
 
 def test_silence_stays_finite() -> None:
-    record = RandomRecording(room_p=1, equaliser_p=1, noise_p=1, saturation_p=1)
+    record = RandomRecording(impulse_response_p=1, equaliser_p=1, noise_p=1, saturation_p=1)
     assert np.isfinite(record(np.zeros(RATE, np.float32), RATE, RATE, rng())).all()
 
 
@@ -154,7 +156,7 @@ def test_noise_has_the_ratio_asked_for(snr_db: float, level: float) -> None:
 
 
 @pytest.mark.parametrize("semitones", [-12, -3, 0.5, 7, 12])
-def test_pitch_shifts_and_pace_stays(semitones: float) -> None:
+def test_pitch_shifts_and_tempo_stays(semitones: float) -> None:
     """Of two tones at once, and of one that begins in time."""
     chord = tone(440) + 0.5 * tone(620)
     shifted = shift_pitch(np.concatenate([chord, np.zeros(RATE, np.float32), tone(880)]), semitones, RATE)
@@ -203,10 +205,10 @@ def test_short_sounds_and_silence_are_stretched_too(n_samples: int) -> None:
 
 def test_crop() -> None:
     waveform = np.arange(10.0)
-    crops = {tuple(crop(waveform, 4, rng(seed))) for seed in range(100)}
+    crops = {tuple(draw_crop(waveform, 4, rng(seed))) for seed in range(100)}
     assert crops == {tuple(range(start, start + 4)) for start in range(7)}
-    assert crop(waveform, 12, rng()).tolist() == [0, 0, *range(10)]
-    assert crop(waveform, 10, rng()).tolist() == waveform.tolist()
+    assert draw_crop(waveform, 12, rng()).tolist() == [0, 0, *range(10)]
+    assert draw_crop(waveform, 10, rng()).tolist() == waveform.tolist()
 
 
 # Clips

@@ -1,14 +1,13 @@
 """Front ends against torchaudio and librosa; time kept over ten minutes; the way to ONNX."""
 
-import importlib
 import sys
-import types
 
 import numpy as np
 import pytest
 import torch
 
 from audiocnn import audio
+from audiocnn.augment.torchaudio_import import import_torchaudio
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.frontends.cqt import Cqt
 from audiocnn.frontends.mel import LogMel
@@ -32,15 +31,9 @@ def front_end(request) -> FrontEnd:
 
 @pytest.fixture(scope="module")
 def torchaudio():
-    """torchaudio, also beside a CPU-only torch, for which its extension, built for CUDA, does not load."""
-    try:
-        return importlib.import_module("torchaudio")
-    except OSError:
-        extension = types.ModuleType("torchaudio._extension")
-        extension._IS_TORCHAUDIO_EXT_AVAILABLE = False
-        extension.fail_if_no_align = lambda function: function
-        sys.modules["torchaudio._extension"] = extension
-        return importlib.import_module("torchaudio")
+    """torchaudio, also beside a CPU-only torch."""
+    import_torchaudio("transforms")
+    return sys.modules["torchaudio"]
 
 
 def spectrogram(front_end: FrontEnd, waveform: np.ndarray) -> np.ndarray:

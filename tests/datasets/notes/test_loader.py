@@ -15,7 +15,7 @@ from audiocnn.notes import Note, decode
 from audiocnn.units import hz_to_midi, midi_to_hz
 
 RATE, HOP = cache.SAMPLE_RATE, 512
-AS_IT_IS = RandomRecording(room_p=0, equaliser_p=0, noise_p=0, saturation_p=0)
+AS_IT_IS = RandomRecording(impulse_response_p=0, equaliser_p=0, noise_p=0, saturation_p=0)
 
 
 def song(seed: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
