@@ -1,7 +1,7 @@
-"""Convolutional networks that listen: audio files in, notes, labels and styles out.
+"""Convolutional networks for audio: notes and labels of recordings, styles for images and sound.
 
-This module is the whole public surface. Each name is imported from its home when it is first used, so
-`import audiocnn` costs next to nothing and a program pays only for what it calls.
+This module is the public interface. Each name is imported from its module when it is first used, so that
+`import audiocnn` takes no time, and a program loads only what it calls.
 """
 
 from importlib import import_module
@@ -40,7 +40,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    if name == "explain":  # a package of many pieces
+    if name == "explain":  # a package of many functions
         return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

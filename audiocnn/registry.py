@@ -19,8 +19,8 @@ C = TypeVar("C", bound=type)
 class Registry(Generic[T]):
     """The classes of one kind by name, such as all backbones.
 
-    Another package adds a class with the decorator `register`. So that it is found by its name alone, the package
-    announces the module under the entry point group `audiocnn.KIND`: in its pyproject.toml
+    Another package adds a class with the decorator `register`. So that it is found by its name alone, the
+    package announces the module under the entry point group `audiocnn.KIND`: in its pyproject.toml
     `[project.entry-points."audiocnn.backbones"]` and below it `MyNet = "my_package.my_net"`.
 
     Args:
@@ -64,8 +64,9 @@ class Registry(Generic[T]):
             import_module(module)
         if name not in self._classes:
             raise KeyError(
-                f"{name} is not among the registered {self.kind}, {', '.join(self.names())}; install the package "
-                f"that announces it (entry point group audiocnn.{self.kind}), or import the module that registers it"
+                f"{name} is not among the registered {self.kind}, {', '.join(self.names())}; install the "
+                f"package that announces it (entry point group audiocnn.{self.kind}), or import the module "
+                "that registers it"
             )
         return self._classes[name]
 

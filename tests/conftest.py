@@ -13,12 +13,15 @@ from audiocnn import audio
 ROOT = Path(__file__).parents[1]
 # Their annotations, shapes included, are checked at each call: no module of theirs is imported above.
 CHECKED = [
+    "audiocnn.augment",
     "audiocnn.backbones",
     "audiocnn.blocks",
     "audiocnn.frontends",
     "audiocnn.models.heads",
+    "audiocnn.models.image",
     "audiocnn.notes",
     "audiocnn.style.losses",
+    "audiocnn.training.filters",
 ]
 # The tower: where a float is expected, a whole number will do.
 install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")

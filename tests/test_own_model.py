@@ -1,4 +1,4 @@
-"""A model of one's own in three commands, fit, export and classify; of audiocnn's parts, and of a package's own."""
+"""A model of one's own in three commands, fit, export and classify; also with a package's own parts."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """Mixing: examples of a batch with each other, on the model's device.
 
-Each example is mixed with its neighbour in the batch, whose order is random already, and so never with itself.
-Targets are (batch, labels), 0 to 1.
+Each example is mixed with its neighbour in the batch, whose order is random already, and so never with
+itself. Targets are (batch, labels), 0 to 1.
 """
 
 from __future__ import annotations

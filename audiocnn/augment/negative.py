@@ -8,7 +8,7 @@ from audiocnn.augment.waveform import Rng, filter_low_pass
 
 
 def negative_example(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
-    """Synthesise sound without notes: gliding voices as of speech, birds and whales, bursts of noise, or silence.
+    """Synthesise sound without notes: gliding voices as of speech or birds, bursts of noise, or silence.
 
     Args:
         n_samples: of the sound.

@@ -1,4 +1,4 @@
-"""Augmentation of spectrograms on the model's device, while training; in evaluation mode they stay as they are."""
+"""Augmentation of spectrograms on the model's device; in evaluation mode they stay as they are."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class SpecAugment(nn.Module):
 class RandomShift(nn.Module):
     """Shift spectrograms along time and frequency.
 
-    Frames that leave at one end come in at the other. Bins do not, since treble would become bass: those that come
-    in have the spectrogram's lowest value.
+    Frames that leave at one end come in at the other. Bins do not, since treble would become bass: those that
+    come in have the spectrogram's lowest value.
 
     Args:
         p: probability of each of the two shifts, for each spectrogram.

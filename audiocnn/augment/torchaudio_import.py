@@ -1,8 +1,8 @@
 """torchaudio's functions, importable also beside a CPU-only torch.
 
 The wheel of torchaudio on PyPI holds an extension built for CUDA, and `import torchaudio` loads it: beside a
-CPU-only torch that raises OSError (libc10_cuda.so is missing), although its functional and transforms are plain
-PyTorch. There they are imported with the extension marked as absent, as in a torchaudio built without one.
+CPU-only torch that raises OSError (libc10_cuda.so is missing), although its functional and transforms are
+plain PyTorch. There they are imported with the extension marked as absent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def import_torchaudio(module: str) -> ModuleType:
         module: its name below torchaudio: functional or transforms.
 
     Returns:
-        The module. Beside a CPU-only torch its `functional.lfilter` loops in Python: 1.2 s for a second of sound.
+        The module. Beside a CPU-only torch `functional.lfilter` is slow: a loop in Python.
     """
     try:
         return import_module(f"torchaudio.{module}")

@@ -7,16 +7,16 @@ import scipy.fft
 import soxr
 
 Rng = np.random.Generator
-# Length in seconds of the segments that a time stretch moves as a whole: a period of the lowest notes, and shorter
-# than the distance of two strokes.
+# Length in seconds of the segments that a time stretch moves as a whole: a period of the lowest notes, and
+# shorter than the distance of two strokes.
 SEGMENT_S = 0.05
 
 
 def draw_impulse_response(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     """Draw a room's impulse response: the direct sound, then exponentially decaying noise.
 
-    The reverberation time is 0.15 to 1.6 s, shorter at high frequencies; the direct-to-reverberant ratio -8 to 18
-    dB; the first reflection comes after 2 to 25 ms.
+    The reverberation time is 0.15 to 1.6 s, shorter at high frequencies; the direct-to-reverberant ratio -8
+    to 18 dB; the first reflection comes after 2 to 25 ms.
 
     Args:
         n_samples: of the response.
@@ -133,8 +133,8 @@ def stretch_time(waveform: np.ndarray, factor: float, sample_rate: int) -> np.nd
         Verhelst and Roelands, "An overlap-add technique based on waveform similarity (WSOLA)", 1993.
 
     Differs:
-        torchaudio.functional.phase_vocoder takes as long (0.10 s for 10 s at 16 kHz, this 0.13 s) but smears onsets:
-        the peaks of a piano's onset strength, over their mean, fall from 9.8 to 8.3 with it, to 10.8 with this.
+        torchaudio.functional.phase_vocoder takes as long (0.10 s for 10 s at 16 kHz, this 0.13 s) but smears
+        onsets: a piano's onset strength has peaks of 9.8 times its mean, 8.3 after it, 10.8 after this.
     """
     hop = round(SEGMENT_S / 2 * sample_rate)
     n_segment, n_samples = 2 * hop, round(factor * len(waveform))
@@ -237,7 +237,8 @@ class RandomRecording:
 
         Args:
             waveform: (samples,).
-            n_samples: of the result, of which the caller drops a second at the start: the convolution is circular.
+            n_samples: of the result, of which the caller drops a second at the start: the convolution is
+                circular.
             sample_rate: in Hz.
             rng: decides.
 
@@ -262,7 +263,7 @@ class RandomRecording:
 
 
 class RandomClip:
-    """Draw a crop of a waveform, after polarity inversion, time stretch and pitch shift, and change its recording.
+    """Draw a crop of a waveform, its polarity, tempo and pitch changed, and change its recording.
 
     Args:
         polarity_p: probability of polarity inversion.
@@ -290,8 +291,9 @@ class RandomClip:
 
         Args:
             waveform: (samples,).
-            n_samples: of the result, of which the caller drops a second at the start. Where the waveform has become
-                too short it begins with silence, which this second holds for 4 s and the default factors.
+            n_samples: of the result, of which the caller drops a second at the start. Where the waveform has
+                become too short it begins with silence, which this second holds for 4 s and the default
+                factors.
             sample_rate: in Hz.
             rng: decides.
 

@@ -18,8 +18,8 @@ HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa.filter
 class Cqt(FrontEnd):
     """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop length.
 
-    A sine of amplitude a has m = a / 2 in its bin, or log(1 + m / floor): 0 in silence, so that zeros around a
-    spectrogram are silence too.
+    A sine of amplitude a has m = a / 2 in its bin, or log(1 + m / floor): 0 in silence, so that zeros around
+    a spectrogram are silence too.
 
     Args:
         sample_rate: in Hz.
@@ -27,8 +27,8 @@ class Cqt(FrontEnd):
         fmin: centre of the lowest bin, in Hz.
         n_bins: number of bins.
         bins_per_octave: of which the constant quality factor follows.
-        max_length: longest window, in samples; longer ones are shortened to it, so that low notes are located in
-            time, at the price of their resolution in frequency. None: constant quality throughout.
+        max_length: longest window, in samples; longer ones are shortened to it, so that low notes are located
+            in time, at the price of their resolution in frequency. None: constant quality throughout.
         floor: magnitude at which the logarithm sets in; None: no logarithm.
 
     Raises:
@@ -38,8 +38,8 @@ class Cqt(FrontEnd):
         (batch, samples) -> (batch, 1, n_bins, frames).
 
     Source:
-        Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and bandwidths
-        as librosa.filters.wavelet.
+        Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and
+        bandwidths as librosa.filters.wavelet.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Cqt(FrontEnd):
         padded = functional.pad(
             waveforms, (self.reach, (n_frames - 1) * self.hop_length + self.reach - waveforms.shape[-1])
         )
-        # A row for each position within the hop: a convolution over hops, with hop_length channels and stride 1.
+        # A row for each position within the hop: a convolution over hops, of hop_length channels.
         hops = padded.unflatten(-1, (-1, self.hop_length)).transpose(1, 2)
         margin = self.reach // self.hop_length
         parts = []
@@ -119,7 +119,7 @@ def _wavelets(frequencies: Tensor, lengths: Tensor, sample_rate: int) -> list[Te
 
 
 def _centred(wavelets: list[Tensor], reach: int) -> Tensor:
-    """Kernels (2 * bins, 2 * reach): real parts, then imaginary parts, the middle of each at index `reach`."""
+    """Kernels (2 * bins, 2 * reach): real, then imaginary parts, the middle of each at index `reach`."""
     kernels = torch.zeros(len(wavelets), 2 * reach, dtype=torch.complex128)
     for row, wavelet in zip(kernels, wavelets, strict=True):
         start = reach - len(wavelet) // 2

@@ -14,7 +14,7 @@ from audiocnn.frontends.stft import Stft
 
 @FRONT_ENDS.register
 class LogMel(FrontEnd):
-    """Natural logarithms of mel-band powers m, with Slaney's scale and area normalisation as librosa's default.
+    """Natural logarithms of mel-band powers m, with librosa's default scale and normalisation, Slaney's.
 
     They are log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the greatest m: then a
     spectrogram is the same at any level, and 0 in silence, as zeros around it are. Since segments have other
@@ -88,8 +88,8 @@ def create_mel_filters(
         Slaney, "Auditory Toolbox", 1998: linear below 1000 Hz, logarithmic above.
 
     Differs:
-        torchaudio.functional.melscale_fbanks has the same filters to 2e-7, computed in single precision: with them
-        probabilities of the shipped models move by up to 3e-6, and `bins_hz` needs the edges all the same.
+        torchaudio.functional.melscale_fbanks has the same filters to 2e-7, computed in single precision: with
+        them probabilities of the shipped models move by up to 3e-6, and `bins_hz` needs the edges anyway.
     """
     edges = find_mel_edges(n_mels, fmin, fmax)
     bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)

@@ -12,7 +12,9 @@ from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 def compute_stft(
     waveforms: Float[Tensor, "*batch samples"], window: Float[Tensor, " n_fft"], hop_length: int
 ) -> Complex[Tensor, "*batch bins frames"]:
-    """Compute short-time Fourier transforms whose frame i is centred on sample i * hop_length, with silence around.
+    """Compute short-time Fourier transforms of waveforms with silence around them.
+
+    Frame i is centred on sample i * hop_length.
 
     Args:
         waveforms: at any sample rate.

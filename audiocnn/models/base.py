@@ -34,7 +34,7 @@ class Model(InitArgs, nn.Module):
         name: of the file that it was loaded from, without the suffix.
     """
 
-    head: nn.Module
+    head: Any  # a module; subclasses say which
     name: str = "model"
 
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:

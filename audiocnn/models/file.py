@@ -2,8 +2,8 @@
 
 The header is JSON: {"version": 2, "model": DESCRIPTION}. A description is {"class": ..., "init_args": {...}}:
 the registered name of a front end, backbone, model or set of options, and the arguments of its constructor,
-descriptions themselves where they are objects. Reading one builds registered classes only (`audiocnn.registry`)
-and unpickles nothing.
+descriptions themselves where they are objects. Reading one builds registered classes only, see
+`audiocnn.registry`, and unpickles nothing.
 """
 
 from __future__ import annotations

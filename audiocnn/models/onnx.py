@@ -75,10 +75,10 @@ EXPORTED: dict[type[Model], Callable[[Any], _Exported]] = {NotesModel: _Scores, 
 def export_onnx(model: Model, path: str | Path) -> None:
     """Export a model as ONNX, with what its inputs and outputs are in the file's metadata.
 
-    A NotesModel becomes `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names; frame i lies
-    at sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length` in samples. A ClipModel becomes
-    `waveform` (1, samples), one window -> `probabilities` (1, outputs). Metadata: `sample_rate` in Hz, `window_s`
-    in seconds, and `outputs`, their names as JSON.
+    A NotesModel becomes `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names; frame i
+    lies at sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length` in samples. A ClipModel
+    becomes `waveform` (1, samples), one window -> `probabilities` (1, outputs). Metadata: `sample_rate` in
+    Hz, `window_s` in seconds, and `outputs`, their names as JSON.
 
     Args:
         model: a NotesModel or ClipModel.

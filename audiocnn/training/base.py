@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from audiocnn import files
@@ -34,7 +35,7 @@ class Task(lightning.LightningModule):
     weight_decay: float
     rate_decay: float = 1.0
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer and its schedule, as Lightning takes them."""
         groups = decay_groups(self, self.weight_decay)
         groups = group_by_learning_rate(groups, self.backbone, self.learning_rate, self.rate_decay)

@@ -29,8 +29,8 @@ class ClipTask(ClipModel, Task):
     """The training of a ClipModel; a subclass has the loss and the metrics.
 
     Training batches: waveforms (batch, samples) and targets (batch, labels), 0 to 1; a clip without label is
-    unknown. Validation batches: one whole clip, (1, samples), which is predicted as a recording is. After each
-    validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
+    unknown. Validation batches: one whole clip, (1, samples), which is predicted as a recording is. After
+    each validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
 
     Args:
         front_end: as of `ClipModel`.
@@ -103,7 +103,7 @@ class ClipTask(ClipModel, Task):
         raise NotImplementedError
 
     def to_output_targets(self, targets: Float[Tensor, "batch labels"]) -> Float[Tensor, "batch outputs"]:
-        """Extend targets of the labels by that of UNKNOWN, 1 for a clip without label; if multi-label, by nothing.
+        """Extend targets of the labels by that of UNKNOWN, 1 for a clip without label, unless multi-label.
 
         Args:
             targets: 0 to 1.
@@ -190,9 +190,9 @@ class ClipTask(ClipModel, Task):
 
 
 class GenreTask(ClipTask):
-    """The training of a model of one label a clip, or UNKNOWN: by cross-entropy; metrics are accuracy and macro F1.
+    """The training of a model of one label a clip, or UNKNOWN, by cross-entropy.
 
-    The arguments are those of `ClipTask`.
+    Metrics are accuracy and macro F1. The arguments are those of `ClipTask`.
     """
 
     multi_label = False
@@ -208,9 +208,9 @@ class GenreTask(ClipTask):
 
 
 class InstrumentTask(ClipTask):
-    """The training of a multi-label model: by binary cross-entropy; metrics are mean average precision and macro F1.
+    """The training of a multi-label model by binary cross-entropy.
 
-    The arguments are those of `ClipTask`.
+    Metrics are mean average precision and macro F1. The arguments are those of `ClipTask`.
     """
 
     multi_label = True

@@ -33,8 +33,8 @@ class ContrastiveTask(Model, Task):
         (batch, samples) -> embeddings (batch, channels).
 
     Source:
-        Saeed, Grangier, Zeghidour, "Contrastive learning of general-purpose audio representations", 2021 (COLA),
-        with its bilinear similarity, equation 2.
+        Saeed, Grangier, Zeghidour, "Contrastive learning of general-purpose audio representations", 2021
+        (COLA), with its bilinear similarity, equation 2.
 
     Differs:
         The two segments of a clip are neighbours, not drawn apart.

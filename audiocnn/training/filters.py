@@ -1,6 +1,7 @@
 """Filters learned without labels: patches of a convolution's input -> its weights.
 
-Conventions: patches are (patches, weights), a value for each weight of a filter; filters are (filters, weights).
+Conventions: patches are (patches, weights), a value for each weight of a filter; filters are (filters,
+    weights).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.im2col import im2col
 
 FindFilters = Callable[[Tensor, int, int], Tensor]  # patches, n_filters, seed -> filters
-# Share of the mean variance that whitening adds to each, or it would amplify directions that hold hardly more than
-# rounding. The paper's 0.1 after contrast normalisation, where the variance of a value is about 1.
+# Share of the mean variance that whitening adds to each, or it would amplify directions that hold hardly more
+# than rounding. The paper's 0.1 after contrast normalisation, where the variance of a value is about 1.
 WHITENING_FLOOR = 0.1
-# Share of the mean variance of patches that contrast normalisation adds to each. The paper's 10, for grey levels
-# up to 255 with a deviation of about 30.
+# Share of the mean variance of patches that contrast normalisation adds to each. The paper's 10, for grey
+# levels up to 255 with a deviation of about 30.
 CONTRAST_FLOOR = 0.01
 FLAT_SHARE = 0.1  # of the mean norm: patches with a smaller one have no direction, and are left out
 
@@ -62,8 +63,8 @@ def kmeans(
         Coates and Ng, "Learning feature representations with k-means", 2012.
 
     Differs:
-        scikit-learn's k-means over patches of unit length instead of spherical k-means, and floors relative to the
-        data's variance.
+        scikit-learn's k-means over patches of unit length instead of spherical k-means, and floors relative
+        to the data's variance.
     """
     _check(patches, n_filters)
     varied = normalise_contrast(patches)

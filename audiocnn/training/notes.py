@@ -23,15 +23,16 @@ FORGIVEN_LEVEL = 0.9
 VELOCITY_WEIGHT = (
     10.0  # its squared error is a hundredth of the other losses: without, it would not be learned
 )
-# The last frames of a segment, with little sound after them as when streaming, and the weight of each, where the
-# other frames have 1.
+# The last frames of a segment, with little sound after them as when streaming, and the weight of each, where
+# the other frames have 1.
 N_STREAMING_FRAMES, STREAMING_WEIGHT = 3, 6.0
 
 
 class NotesTask(NotesModel, Task):
     """The training of a NotesModel.
 
-    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity at onsets, without most of
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity at onsets, without most
+        of
     the error that a segment's notes share, and of bend where notes sound.
 
     Args:
@@ -90,7 +91,9 @@ class NotesTask(NotesModel, Task):
         targets: dict[str, Tensor],
         weights: Float[Tensor, " frames"] | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
-        """Compute the loss of each output: summed over pitches, averaged over frames; velocity and bend over notes.
+        """Compute the loss of each output.
+
+        They are summed over pitches and averaged over frames; of velocity and bend, averaged over notes.
 
         Args:
             logits: as `forward` returns them.

@@ -1,4 +1,6 @@
-"""A search over architectures by regularised evolution: the best of a few cells gets a mutated child, the oldest dies.
+"""A search over architectures by regularised evolution.
+
+The best of a few cells drawn from a population gets a mutated child, and the oldest dies.
 
 Place in the flow: cells -> a score, by a training (cli/search.py) -> the next cells. Conventions:
 cells are {"normal": table, "reduction": table} as `CellNet` takes them; row i of a table, (left input,
@@ -32,7 +34,9 @@ INPUTS, OPERATIONS = (0, 2), (1, 3)  # columns of a row
 
 @dataclass(frozen=True)
 class Space:
-    """A search space: all cells of some operations; acyclic, because a row has only states before its own as inputs.
+    """A search space: all cells of some operations.
+
+    They are acyclic, because a row has only states before its own as inputs.
 
     Args:
         operations: names as `audiocnn.backbones.cells` has them.
@@ -60,7 +64,7 @@ class Space:
         return {cell: [self._row(i, rng) for i in range(self.nodes)] for cell in CELLS}
 
     def mutate(self, cells: Cells, rng: random.Random) -> Cells:
-        """Copy cells with one random input or operation, either with the same probability, replaced by another.
+        """Copy cells with a random input or operation, either with the same probability, replaced.
 
         Args:
             cells: stay as they are.

@@ -47,7 +47,7 @@ def freeze_stages(backbone: Backbone, n_stages: int) -> None:
 def group_by_learning_rate(
     groups: list[dict[str, Any]], backbone: Backbone, learning_rate: float, rate_decay: float
 ) -> list[dict[str, Any]]:
-    """Split an optimizer's groups by learning rate: each stage's is that of the stage above it, over rate_decay.
+    """Split an optimizer's groups by learning rate: a stage's is that of the stage above it, over rate_decay.
 
     Args:
         groups: as an optimizer takes them: {"params": [...], ...}.

@@ -1,4 +1,4 @@
-"""Spectrograms: masks and shifts are what the docstrings say, only while training, and repeat with the seed."""
+"""Spectrograms: masks and shifts, only while training, which repeat with the seed."""
 
 import numpy as np
 import pytest

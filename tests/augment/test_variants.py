@@ -37,12 +37,12 @@ def test_variants_are_the_seeds_and_not_the_batchs() -> None:
 
 def test_variants_differ_in_level_and_pitch_a_little() -> None:
     tone = torch.sin(2 * torch.pi * 440 / RATE * torch.arange(RATE))[None]
-    heard = []
-    average_variants(lambda waveforms: heard.append(waveforms[0]) or waveforms, tone, RATE, k=20)
-    levels_db = torch.stack([20 * torch.log10(waveform.abs().max()) for waveform in heard])
+    variants = []
+    average_variants(lambda waveforms: variants.append(waveforms[0]) or waveforms, tone, RATE, k=20)
+    levels_db = torch.stack([20 * torch.log10(waveform.abs().max()) for waveform in variants])
     assert (levels_db.min().item(), levels_db.max().item()) == pytest.approx((-12, 0), abs=2)
     window = torch.hann_window(RATE)
-    found = torch.tensor([torch.fft.rfft(waveform * window).abs().argmax() for waveform in heard])
+    found = torch.tensor([torch.fft.rfft(waveform * window).abs().argmax() for waveform in variants])
     semitones = 12 * torch.log2(found / 440)
     assert 0.2 < semitones.abs().max() <= 0.55
     assert (semitones == 0).sum() > 4

@@ -71,7 +71,7 @@ def test_equaliser(seed: int) -> None:
     assert (gain > 0).all()
     steps_db = np.abs(np.diff(20 * np.log10(gain[20:])))
     assert steps_db.max() < 3
-    assert np.ptp(20 * np.log10(gain[100:4000])) > 1  # dB: one hears it
+    assert np.ptp(20 * np.log10(gain[100:4000])) > 1  # dB: it is audible
 
 
 def test_coloured_noise() -> None:

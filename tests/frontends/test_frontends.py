@@ -89,7 +89,7 @@ def test_logmel_is_librosas() -> None:
     np.testing.assert_allclose(np.exp(ours), theirs + 1e-6, rtol=1e-4)
 
 
-def test_logmel_below_the_loudest_cell_is_librosas_top_db_at_any_level() -> None:
+def test_logmel_below_the_greatest_power_is_librosas_top_db_at_any_level() -> None:
     import librosa
 
     front_end = LogMel(RATE, n_mels=80, floor=1e-12, top_db=60.0)
@@ -217,7 +217,7 @@ def test_frames(front_end: FrontEnd, n_samples: int) -> None:
 
 
 def test_frame_i_is_centred_on_sample_i_times_hop(front_end: FrontEnd) -> None:
-    """A click there is loudest in frame i, and as loud in the frames on both sides of it."""
+    """A click there is strongest in frame i, and as loud in the frames on both sides of it."""
     waveform = np.zeros(30 * front_end.hop_length)
     waveform[17 * front_end.hop_length] = 1
     loudness = spectrogram(front_end, waveform).sum(axis=0)
@@ -230,18 +230,18 @@ def test_pieces_have_the_frames_of_the_whole(front_end: FrontEnd) -> None:
     margin = -(-front_end.reach // hop)
     for first, last in [(0, 7), (11, 29), (40, 41)]:
         start = max(first - margin, 0)
-        piece = spectrogram(front_end, NOISE[start * hop : (last + margin) * hop])[
+        segment = spectrogram(front_end, NOISE[start * hop : (last + margin) * hop])[
             :, first - start : last - start
         ]
-        np.testing.assert_allclose(piece, whole[:, first:last], rtol=5e-5, atol=1e-6)
+        np.testing.assert_allclose(segment, whole[:, first:last], rtol=5e-5, atol=1e-6)
 
 
 def test_reach_is_all_that_a_frame_hears(front_end: FrontEnd) -> None:
     hop, reach = front_end.hop_length, front_end.reach
     waveform = torch.tensor(NOISE, dtype=torch.float32)[None].requires_grad_()
     front_end(waveform)[..., 20].sum().backward()
-    heard = np.flatnonzero(waveform.grad[0])
-    assert 20 * hop - reach <= heard[0] < heard[-1] <= 20 * hop + reach
+    reached = np.flatnonzero(waveform.grad[0])
+    assert 20 * hop - reach <= reached[0] < reached[-1] <= 20 * hop + reach
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_reach_is_all_that_a_frame_hears(front_end: FrontEnd) -> None:
     ids=["stft", "cqt"],
 )
 def test_clicks_over_ten_minutes(front_end: FrontEnd, clicks: tuple) -> None:
-    """Frames of 32 ms, heard in blocks of another rate's file, tell each click to 5 ms, to the end."""
+    """Frames of 32 ms, in blocks of a file of another rate, locate each click to 5 ms, to the end."""
     path, truth_s = clicks
     found_s = _peaks(_loudness(front_end, path)) * front_end.frame_s
     assert len(found_s) == len(truth_s) == 600
@@ -279,14 +279,14 @@ def _loudness(front_end: FrontEnd, path) -> np.ndarray:
     hop, margin = front_end.hop_length, front_end.reach // front_end.hop_length
     assert front_end.reach == margin * hop
     n_samples = (400 + 2 * margin) * hop
-    pieces = []
+    segments = []
     for block in audio.read_blocks(path, RATE, n_samples, overlap=2 * margin * hop):
         energy = np.square(spectrogram(front_end, block)[:100]).mean(
             axis=0
         )  # below 200 Hz no window is short
-        first = margin if pieces else 0
-        pieces.append(energy[first : margin + 400] if len(block) == n_samples else energy[first:])
-    loudness = np.concatenate(pieces)
+        first = margin if segments else 0
+        segments.append(energy[first : margin + 400] if len(block) == n_samples else energy[first:])
+    loudness = np.concatenate(segments)
     assert len(loudness) == 1 + 600 * RATE // hop
     return np.log(loudness + 1e-12)
 

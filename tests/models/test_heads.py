@@ -1,4 +1,4 @@
-"""Maps to logits to scores."""
+"""Feature maps to logits to scores."""
 
 import pytest
 import torch
@@ -12,8 +12,8 @@ NAMES = ["onset", "frame", "offset", "velocity", "bend"]
 @pytest.mark.parametrize("rows", [None, 3, 10])
 def test_shapes(rows: int | None, bend: bool) -> None:
     head = NotesHead(6, rows, n_pitches=10, bend=bend)
-    maps = torch.rand(2, 6, 7) if rows is None else torch.rand(2, 6, rows, 7)
-    logits = head(maps)
+    features = torch.rand(2, 6, 7) if rows is None else torch.rand(2, 6, rows, 7)
+    logits = head(features)
     names = NAMES if bend else NAMES[:4]
     assert logits.shape == (2, len(names), 10, 7)
     scores = head.scores(logits)
@@ -32,9 +32,9 @@ def test_scores() -> None:
 
 @pytest.mark.parametrize("rows", [None, 2, 4])
 def test_starts_with_few_notes_and_no_bend(rows: int | None) -> None:
-    maps = torch.zeros(1, 3, 5) if rows is None else torch.zeros(1, 3, rows, 5)
+    features = torch.zeros(1, 3, 5) if rows is None else torch.zeros(1, 3, rows, 5)
     head = NotesHead(3, rows, n_pitches=4, bend=True)
-    scores = head.scores(head(maps))
+    scores = head.scores(head(features))
     for name in NAMES[:4]:
         torch.testing.assert_close(scores[name], torch.full((1, 4, 5), 0.01798621))
     assert not scores["bend"].any()
@@ -46,8 +46,8 @@ def test_every_pitch_reads_all_rows_of_maps_without_one_for_each() -> None:
     with torch.no_grad():
         head.project.weight.copy_(torch.arange(6.0)[None, :, None].expand(4, 6, 1))
         head.project.bias.zero_()
-    maps = torch.tensor([[1.0, 0, 0], [0, 0, 10]]).reshape(1, 2, 3, 1)
-    assert head(maps)[0, :, 0, 0].tolist() == [0 + 50] * 4
+    features = torch.tensor([[1.0, 0, 0], [0, 0, 10]]).reshape(1, 2, 3, 1)
+    assert head(features)[0, :, 0, 0].tolist() == [0 + 50] * 4
 
 
 def test_outputs_of_maps_without_rows_lie_pitch_by_pitch() -> None:

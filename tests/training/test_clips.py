@@ -183,6 +183,6 @@ def test_waveform_networks_hear_too() -> None:
     assert task.split_windows(torch.zeros(1)).shape == (1, task.min_samples)
 
 
-def test_short_clips_of_several_labels_lie_in_silence() -> None:
+def test_short_multi_label_clips_are_padded_by_silence() -> None:
     shape = tiny(InstrumentTask).split_windows(torch.ones(2)).nonzero().tolist()
     assert shape == [[0, RATE // 2 - 1], [0, RATE // 2]]

@@ -52,8 +52,8 @@ def test_learns_which_halves_belong_together_and_starts_a_classifier(tmp_path) -
     assert loop.callback_metrics["train/loss"].item() < 1.8  # of 16 by chance: 2.8
     assert network.eval().predict_step((clips[0][0][None], clips[0][1])).shape == (1, 16)
 
-    loop.save_checkpoint(tmp_path / "heard.ckpt")
-    start_from = str(tmp_path / "heard.ckpt")
+    loop.save_checkpoint(tmp_path / "contrastive.ckpt")
+    start_from = str(tmp_path / "contrastive.ckpt")
     classifier = GenreTask(front_end(), create_backbone("resnet_small"), ["a", "b"], start_from=start_from)
     for name, tensor in network.backbone.state_dict().items():
         assert torch.equal(classifier.backbone.state_dict()[name], tensor)

@@ -33,7 +33,7 @@ NOTES = [
 
 
 def tiny(**arguments) -> NotesTask:
-    """A net that hears from A0 on, in third parts of a semitone."""
+    """A network for pitches from A0 on, with three bins a semitone."""
     torch.manual_seed(0)
     front_end = Cqt(RATE, HOP, fmin=26.9755, n_bins=252, bins_per_octave=36, max_length=1022, floor=1e-4)
     backbone = HarmonicNet(channels=8, harmonics=(1, 2, 3), dilations=(((12, 1), (1, 1)), ((1, 2), (1, 2))))
@@ -116,7 +116,7 @@ def test_training_ends_where_windows_are_whole(monkeypatch: pytest.MonkeyPatch) 
     waveforms = played(NOTES)
     losses = []
     for truth in (targets(NOTES), targets(NOTES)):
-        truth["frame"][0, 29, -2:] = len(losses)  # what the second run is told of the last frames
+        truth["frame"][0, 29, -2:] = len(losses)  # other targets of the last frames in the second run
         task = tiny()
         monkeypatch.setattr(task, "log_dict", lambda *_, **__: None)  # there is no trainer
         monkeypatch.setattr(task, "log", lambda *_, **__: None)

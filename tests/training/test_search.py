@@ -151,14 +151,14 @@ def test_a_search_goes_on_as_if_nothing_was(tmp_path: Path, share: float) -> Non
 
 
 def test_each_candidate_is_written_when_it_ends(tmp_path: Path) -> None:
-    told = []
+    lengths = []
 
     def progress(past: list[Candidate]) -> None:
-        told.append(len(past))
+        lengths.append(len(past))
         assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1 + len(past)
 
     evolve(History(tmp_path / "a.jsonl", HOW), SPACE, evaluate, candidates=12, **HOW, progress=progress)
-    assert told == list(range(1, 13))
+    assert lengths == list(range(1, 13))
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == HOW
     assert all(likeness(json.loads(line)["cells"]).score == json.loads(line)["score"] for line in lines[1:])

@@ -16,9 +16,9 @@ N_UNSETTLED = 10  # first steps, whose smoothed losses are too low; Lightning do
 class FindLearningRate(LearningRateFinder):
     """Before a training, try learning rates from low to high for a step each; the best becomes its highest.
 
-    The best is where the smoothed loss falls most steeply. A plot of the losses goes to every logger that takes
-    images and, as learning_rate.png, to the log folder. A training that resumes from a checkpoint keeps the rates
-    it had.
+    The best is where the smoothed loss falls most steeply. A plot of the losses goes to every logger that
+    takes images and, as learning_rate.png, to the log folder. A training that resumes from a checkpoint keeps
+    the rates it had.
 
     Args:
         lowest: rate tried first.

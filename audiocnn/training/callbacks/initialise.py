@@ -1,8 +1,8 @@
 """Other initialisations of a training than torch's own: callbacks for any task with a backbone.
 
-In a config they stand among the trainer's callbacks, as audiocnn.training.callbacks.initialise.InitialiseFilters.
-They act after `start_from`, and before a checkpoint is restored: a training that resumes is not initialised anew.
-docs/digits.md compares them.
+In a config they stand among the trainer's callbacks, as
+audiocnn.training.callbacks.initialise.InitialiseFilters. They act after `start_from`, and before a checkpoint
+is restored: a training that resumes is not initialised anew. docs/digits.md compares them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FANS = ("fan_in", "fan_out")
 def init_kaiming_normal(network: nn.Module, mode: str = "fan_in") -> None:
     """Draw the weights of all convolutions and linear layers so that rectified features keep their variance.
 
-    Each weight has the variance 2 / fan: the inputs of an output (fan_in: features keep their variance), or the
-    outputs of an input where the stride is 1 (fan_out: gradients do). Biases are 0.
+    Each weight has the variance 2 / fan: the inputs of an output (fan_in: features keep their variance), or
+    the outputs of an input where the stride is 1 (fan_out: gradients do). Biases are 0.
 
     Args:
         network: is changed.
@@ -39,7 +39,7 @@ def init_kaiming_normal(network: nn.Module, mode: str = "fan_in") -> None:
         He et al., "Delving deep into rectifiers", 2015, equations 10 and 14.
 
     Differs:
-        From torch.nn.init.kaiming_normal_: in a grouped convolution an input has the outputs of its group alone.
+        From torch.nn.init.kaiming_normal_: in a grouped convolution an input counts its own group's outputs.
     """
     _check_mode(mode)
     for layer in network.modules():
@@ -75,7 +75,8 @@ class InitialiseKernels(lightning.Callback):
     """Initialise the backbone's first convolution with hand-crafted kernels, by `blocks.fixed.set_kernels`.
 
     Args:
-        kernels: the arguments of `blocks.fixed.create_kernel` for each: [{name: sobel_x}, {name: gabor, size: 5}].
+        kernels: the arguments of `blocks.fixed.create_kernel` for each, such as
+            [{name: sobel_x}, {name: gabor, size: 5}].
 
     Raises:
         ValueError: there is no kernel, or none of such a name.
@@ -101,7 +102,7 @@ class InitialiseKernels(lightning.Callback):
 
 
 class InitialiseFilters(lightning.Callback):
-    """Initialise the backbone's convolutions with filters learned from its inputs, by `filters.learn_filters`.
+    """Initialise the backbone's convolutions with filters learned from its inputs: `filters.learn_filters`.
 
     Args:
         method: pca or kmeans.

@@ -20,9 +20,9 @@ from audiocnn.training.clips import ClipTask
 class LogClips(lightning.Callback):
     """After each validation, log the confusion matrix, and the hardest clips as sound and as plot.
 
-    The hardest are those with the greatest error of a label: an absent one that is predicted with a probability
-    near 1, or a present one near 0. They go to the log folder as confusion.png, hardest_0.wav and hardest_0.png,
-    whose title holds the prediction; and to every logger that takes images and sound.
+    The hardest are those with the greatest error of a label: an absent one that is predicted with a
+    probability near 1, or a present one near 0. They go to the log folder as confusion.png, hardest_0.wav and
+    hardest_0.png, whose title holds the prediction; and to every logger that takes images and sound.
 
     Args:
         n_hardest: how many clips are kept.

@@ -1,7 +1,7 @@
 """Transfer learning: callbacks for any task with a backbone, above all one that has learned another before.
 
-In a config they stand among the trainer's callbacks, as audiocnn.training.callbacks.transfer.FreezeBackbone. Tens of
-examples suffice for a head, thousands for a backbone whose last stages train first and fastest.
+In a config they stand among the trainer's callbacks, as audiocnn.training.callbacks.transfer.FreezeBackbone.
+Tens of examples suffice for a head, thousands for a backbone whose last stages train first and fastest.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class GradualUnfreezing(lightning.Callback):
 
 
 class DiscriminativeRates(lightning.Callback):
-    """Give each stage of the backbone a lower learning rate than what lies above it, as `training.stages.group_by_learning_rate` says.
+    """Give each stage of the backbone a lower learning rate than what lies above it.
+
+    See `training.stages.group_by_learning_rate`.
 
     Args:
         rate_decay: divisor from each stage to the one below it.

@@ -1,4 +1,4 @@
-"""Checkpoints: what is in best.ckpt and last.ckpt after each epoch, and that a training resumes from the last."""
+"""Checkpoints: what best.ckpt and last.ckpt hold after each epoch; a training resumes from the last."""
 
 from pathlib import Path
 
