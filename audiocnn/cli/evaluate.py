@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import audiocnn
 from audiocnn import files
 from audiocnn.cli import terminal
-from audiocnn.cli.loading import DecodingArguments, load_classifiers, load_notes_model
+from audiocnn.cli.loading import DecodingArguments, load_classifiers, load_model_and_decoding
 from audiocnn.cli.parser import usage_errors
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def evaluate_notes(
 
     from audiocnn import evaluate
 
-    network, decoding = load_notes_model(model, device, options)
+    network, decoding = load_model_and_decoding(model, device, options)
     with Console(stderr=True).status("transcribing") as status:
 
         def transcribe(path: Path) -> "list[Note]":

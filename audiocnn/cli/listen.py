@@ -8,7 +8,7 @@ import numpy as np
 
 from audiocnn import audio, units
 from audiocnn.cli import interrupts
-from audiocnn.cli.loading import DecodingArguments, load_notes_model
+from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.notes import Note
 
@@ -58,7 +58,7 @@ def listen(
     with interrupts.deferred():
         from audiocnn.inference.transcribe import StreamingTranscriber
 
-        network, decoding = load_notes_model(model, device, options)
+        network, decoding = load_model_and_decoding(model, device, options)
         with usage_errors():
             transcriber = StreamingTranscriber(network, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
     block_s = BLOCK_S if look_ahead_s is None else transcriber.frame_s

@@ -33,7 +33,7 @@ def load_model(model: str, device: str) -> Model:
         return audiocnn.load(model, device)
 
 
-def load_notes_model(
+def load_model_and_decoding(
     model: str, device: str, options: dict[str, float]
 ) -> tuple[NotesModel, DecodingOptions]:
     """Load a model of notes, and its decoding options with those given in place of its own.
@@ -42,10 +42,10 @@ def load_notes_model(
         FileError: the model cannot be read, or is not for notes.
         UsageError: there is no such device, or an option is out of its range.
     """
-    from audiocnn.models.load import load_notes
+    from audiocnn.models.load import load_notes_model
 
     with _device_errors(device):
-        loaded = load_notes(model, device)
+        loaded = load_notes_model(model, device)
     with usage_errors():
         return loaded, dataclasses.replace(loaded.decoding, **options)
 
@@ -57,7 +57,7 @@ def load_classifiers(models: Sequence[str], device: str) -> list[ClipModel]:
         FileError: a model cannot be read, or is not for labels.
         UsageError: there is no such device, or the models differ in their labels or windows.
     """
-    return _check_compatible(_load_clips_models(models, device))
+    return _check_compatible(_load_clip_models(models, device))
 
 
 def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, list[ClipModel]]:
@@ -67,16 +67,16 @@ def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, 
         FileError, UsageError: as `load_classifiers`.
     """
     groups: dict[tuple[str, ...], list[ClipModel]] = {}
-    for loaded in _load_clips_models(models, device):
+    for loaded in _load_clip_models(models, device):
         groups.setdefault(tuple(loaded.labels), []).append(loaded)
     return {"+".join(model.name for model in group): _check_compatible(group) for group in groups.values()}
 
 
-def _load_clips_models(models: Sequence[str], device: str) -> list[ClipModel]:
-    from audiocnn.models.load import fuse_model, load_clips
+def _load_clip_models(models: Sequence[str], device: str) -> list[ClipModel]:
+    from audiocnn.models.load import fuse_model, load_clip_model
 
     with _device_errors(device):
-        return [fuse_model(load_clips(model, device)) for model in models]  # once for all files
+        return [fuse_model(load_clip_model(model, device)) for model in models]  # once for all files
 
 
 def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import audiocnn
 from audiocnn.cli import interrupts, jobs
-from audiocnn.cli.loading import DecodingArguments, load_notes_model
+from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def transcribe(
     suffixes = {name: jobs.SOUND_SUFFIX if name == "wav" else f".{name}" for name in formats}
 
     def prepare() -> jobs.Process:
-        network, decoding = load_notes_model(model, device, options)
+        network, decoding = load_model_and_decoding(model, device, options)
         how = {"decoding": decoding, "whole": whole, "batch_size": batch_size, "device": device}
         midi = {"tempo": tempo, "quantise": quantise, "pitch_bend": pitch_bend}
 

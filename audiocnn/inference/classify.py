@@ -20,7 +20,7 @@ from audiocnn import labels as labelling
 from audiocnn.formats import create_writer, write_labels
 from audiocnn.labels import Prediction
 from audiocnn.models.clips import ClipModel, find_window_starts
-from audiocnn.models.load import fuse_model, load_clips
+from audiocnn.models.load import fuse_model, load_clip_model
 
 BATCH_SIZE = 16  # windows in one run of the network
 BLOCK_S = 10.0  # of a recording that is read at once
@@ -217,7 +217,7 @@ def classify(
         ['piano']
     """
     given = [model] if isinstance(model, str | Path | ClipModel) else model
-    models = [one if isinstance(one, ClipModel) else load_clips(one, device) for one in given]
+    models = [one if isinstance(one, ClipModel) else load_clip_model(one, device) for one in given]
     check_compatible(models)
     first = models[0]
     streams = [StreamingClassifier(one.to(device)) for one in models]

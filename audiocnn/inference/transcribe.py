@@ -18,7 +18,7 @@ import torch
 
 from audiocnn import audio, formats
 from audiocnn.formats import create_writer, write_notes
-from audiocnn.models.load import fuse_model, load_notes
+from audiocnn.models.load import fuse_model, load_notes_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
 
@@ -263,7 +263,7 @@ def transcribe(
         0.50 to 1.49 s: MIDI note 62
         >>> result.to_midi("menuet.mid")
     """
-    notes_model = model if isinstance(model, NotesModel) else load_notes(model, device)
+    notes_model = model if isinstance(model, NotesModel) else load_notes_model(model, device)
     stream = StreamingTranscriber(
         notes_model.to(device),
         replace(decoding or notes_model.decoding, **options),

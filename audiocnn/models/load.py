@@ -59,7 +59,7 @@ def load(model: str | Path = "notes-piano", device: str = "cpu") -> Model:
     return read_model(find_model(model, "notes", "labels")).to(device)
 
 
-def load_notes(model: str | Path, device: str = "cpu") -> NotesModel:
+def load_notes_model(model: str | Path, device: str = "cpu") -> NotesModel:
     """Load a model that transcribes notes.
 
     Args:
@@ -77,7 +77,7 @@ def load_notes(model: str | Path, device: str = "cpu") -> NotesModel:
     )
 
 
-def load_clips(model: str | Path, device: str = "cpu") -> ClipModel:
+def load_clip_model(model: str | Path, device: str = "cpu") -> ClipModel:
     """Load a model that classifies clips.
 
     Args:

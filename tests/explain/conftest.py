@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from audiocnn import audio
 from audiocnn.explain.network import strip_front_end
 from audiocnn.models.clips import ClipModel
-from audiocnn.models.load import load_clips
+from audiocnn.models.load import load_clip_model
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -29,7 +29,7 @@ def linear() -> nn.Sequential:
 @pytest.fixture(scope="session")
 def instrument() -> ClipModel:
     """The shipped model."""
-    return load_clips("instrument")
+    return load_clip_model("instrument")
 
 
 @pytest.fixture(scope="session")
