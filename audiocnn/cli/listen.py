@@ -68,7 +68,7 @@ def listen(
     pitches = range(decoding.lowest_pitch, decoding.highest_pitch + 1)
     printed: dict[Key, Note] = {}
     for ended in _transcribe_stream(transcriber, sys.stdin.buffer, sample_rate, channels):
-        sounding = [note for note in transcriber.sounding if note.midi in pitches]
+        sounding = [note for note in transcriber.active_notes if note.midi in pitches]
         for line in format_events(ended, sounding, printed):
             print(line, flush=True)
     return 0

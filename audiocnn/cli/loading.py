@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from audiocnn.models.notes import NotesModel
 
 DecodingArguments = Annotated[
-    float, OptionGroup(DecodingOptions, "decoding of notes (defaults: the model's own)", own_defaults=False)
+    float | None,
+    OptionGroup(DecodingOptions, "decoding of notes (defaults: the model's own)", own_defaults=False),
 ]
 
 
@@ -34,7 +35,7 @@ def load_model(model: str, device: str) -> Model:
 
 
 def load_model_and_decoding(
-    model: str, device: str, options: dict[str, float]
+    model: str, device: str, options: dict[str, float | None]
 ) -> tuple[NotesModel, DecodingOptions]:
     """Load a model of notes, and its decoding options with those given in place of its own.
 

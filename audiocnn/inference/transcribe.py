@@ -95,9 +95,9 @@ class StreamingTranscriber:
         return {name: np.concatenate([block[name] for block in self._scores], axis=1) for name in names}
 
     @property
-    def sounding(self) -> list[Note]:
+    def active_notes(self) -> list[Note]:
         """The notes that have begun and not ended in the frames decoded so far."""
-        return self._decoder.sounding
+        return self._decoder.active_notes
 
     def push(self, samples: np.ndarray) -> list[Note]:
         """Add samples.
@@ -230,7 +230,7 @@ def transcribe(
     device: str = "cpu",
     keep_scores: bool = False,
     progress: Callable[[float], object] | None = None,
-    **options: float,
+    **options: float | None,
 ) -> Transcription:
     """Transcribe a recording: detect the notes in it.
 

@@ -5,18 +5,18 @@ inverse. Conventions: frame i lies at i * frame_s seconds; pitches are MIDI note
 `LOWEST_MIDI`; arrays of scores and targets are (pitches, frames), float32.
 """
 
-from audiocnn.notes.decoding import NEIGHBOURHOOD, ONSETLESS, DecodingOptions, NoteDecoder, decode
+from audiocnn.notes.decoding import MIN_ONSETLESS_FRAMES, NEIGHBOURHOOD, DecodingOptions, NoteDecoder, decode
 from audiocnn.notes.note import BEND_STEP_S, LOWEST_MIDI, MAX_BEND, N_PITCHES, Note, Scores, sort_notes
-from audiocnn.notes.targets import EVENT_WIDTH, encode
+from audiocnn.notes.targets import EVENT_HALF_WIDTH, encode
 
 __all__ = [
     "BEND_STEP_S",
-    "EVENT_WIDTH",
+    "EVENT_HALF_WIDTH",
     "LOWEST_MIDI",
     "MAX_BEND",
+    "MIN_ONSETLESS_FRAMES",
     "NEIGHBOURHOOD",
     "N_PITCHES",
-    "ONSETLESS",
     "DecodingOptions",
     "Note",
     "NoteDecoder",

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audiocnn.notes.note import BEND_STEP_S, LOWEST_MIDI, N_PITCHES, Note, Scores, sort_notes
-from audiocnn.notes.targets import EVENT_WIDTH
+from audiocnn.notes.targets import EVENT_HALF_WIDTH
 
 # In frames; found on validation recordings with frames of 16 to 32 ms.
 NEIGHBOURHOOD = 1  # on each side of a peak that are not higher; decoding looks this far ahead
-REFRACTORY = 3  # from an onset to the next one of the same pitch, at least
-RISE = 2  # from an onset to the end of its note, at least: the frame score may still be rising
-ONSETLESS = 6  # for which the frame score of an onset-less note must be high
+MIN_ONSET_INTERVAL_FRAMES = 3  # from an onset to the next one of the same pitch
+MIN_NOTE_FRAMES = 2  # from an onset to the end of its note: the frame score may still be rising
+MIN_ONSETLESS_FRAMES = 6  # in which the frame score of an onset-less note must be above its threshold
 OUTSIDE = -1.0  # stands for the scores before the first and after the last frame: below any score
 
 
@@ -31,7 +31,8 @@ class DecodingOptions:
         onset_threshold: lowest onset score that begins a note, above 0 to 1.
         frame_threshold: a note ends where its frame score is below this, above 0 to 1.
         offset_threshold: lowest offset score that ends a note whose frame score is still high, above 0 to 1.
-        onsetless_threshold: an onset-less note begins where the frame score stays above this; 1 means never.
+        onsetless_threshold: an onset-less note begins where the frame score stays above this, above 0 to 1;
+            None: there are no onset-less notes.
         minimum_note_ms: shorter notes are dropped, in milliseconds.
         lowest_pitch: lowest MIDI note number kept.
         highest_pitch: highest MIDI note number kept.
@@ -43,15 +44,15 @@ class DecodingOptions:
     onset_threshold: float = 0.4
     frame_threshold: float = 0.4
     offset_threshold: float = 0.5
-    onsetless_threshold: float = 1.0
+    onsetless_threshold: float | None = None
     minimum_note_ms: float = 30.0
     lowest_pitch: int = LOWEST_MIDI
     highest_pitch: int = LOWEST_MIDI + N_PITCHES - 1
 
     def __post_init__(self) -> None:
-        for name in ("onset_threshold", "frame_threshold", "offset_threshold", "onsetless_threshold"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
+        thresholds = ["onset_threshold", "frame_threshold", "offset_threshold"]
+        for name in thresholds + ["onsetless_threshold"] * (self.onsetless_threshold is not None):
+            if not 0 < (value := getattr(self, name)) <= 1:
                 raise ValueError(f"{name} is {value}, expected more than 0 and at most 1")
         if self.minimum_note_ms < 0:
             raise ValueError(f"minimum_note_ms is {self.minimum_note_ms}, expected 0 or more")
@@ -103,11 +104,12 @@ class NoteDecoder:
     def _reset(self) -> None:
         self._n_frames = 0  # decoded so far
         self._tail: Scores | None = None  # the last frames pushed, which the next ones need as neighbours
-        self._high = np.zeros((N_PITCHES, ONSETLESS), bool)  # which frame scores were, in the last frames
+        # In which of the last frames the frame score was above `onsetless_threshold`.
+        self._high = np.zeros((N_PITCHES, MIN_ONSETLESS_FRAMES), bool)
         self._pitches = [_Pitch(row) for row in range(N_PITCHES)]
 
     @property
-    def sounding(self) -> list[Note]:
+    def active_notes(self) -> list[Note]:
         """The notes that have begun and not ended, their offsets at the last frame that was decoded."""
         active = [pitch.active for pitch in self._pitches if pitch.active]
         return sort_notes(note.to_note(self._n_frames, self.frame_s, with_bend=False) for note in active)
@@ -129,12 +131,12 @@ class NoteDecoder:
             return []
         chunk = _Chunk(joined, self._n_frames, self.decoding, self._high)
         notes = self._decode(chunk)
-        self._n_frames, self._high = chunk.stop, chunk.high[:, -ONSETLESS:]
+        self._n_frames, self._high = chunk.stop, chunk.high[:, -MIN_ONSETLESS_FRAMES:]
         self._tail = {name: array[:, n_new:] for name, array in joined.items()}
         return notes
 
     def flush(self) -> list[Note]:
-        """Return the remaining notes, and begin anew."""
+        """Return the remaining notes; afterwards the decoder begins anew, at frame 0."""
         if self._tail is None:
             return []
         notes = self.push(_outside(self._tail))
@@ -161,7 +163,7 @@ class NoteDecoder:
 class _Chunk:
     """The scores of the frames from `first` to `stop` (excluded), and where a note may begin or end in them.
 
-    `scores` reach NEIGHBOURHOOD frames further on both sides, `high` ONSETLESS frames further back.
+    `scores` reach NEIGHBOURHOOD frames further on both sides, `high` MIN_ONSETLESS_FRAMES further back.
     """
 
     def __init__(self, scores: Scores, first: int, decoding: DecodingOptions, high: np.ndarray) -> None:
@@ -170,7 +172,8 @@ class _Chunk:
         self.onsets = _peaks(scores["onset"], decoding.onset_threshold)
         self.offsets = _peaks(scores["offset"], decoding.offset_threshold)
         self.ends = self.offsets | (frame < decoding.frame_threshold)
-        self.high = np.concatenate([high, frame > decoding.onsetless_threshold], axis=1)
+        above = frame > (np.inf if decoding.onsetless_threshold is None else decoding.onsetless_threshold)
+        self.high = np.concatenate([high, above], axis=1)
         self.onsetless = _complete_runs(self.high)
         self.starts: np.ndarray = self.onsets | self.onsetless
 
@@ -188,13 +191,13 @@ class _Chunk:
             row, first - self.first + NEIGHBOURHOOD : stop - self.first + NEIGHBOURHOOD
         ]
 
-    def shift(self, name: str, row: int, frame: int) -> float:
-        """Return how far an event lies from the frame of its peak, in frames between -0.5 and 0.5."""
+    def refine_peak(self, name: str, row: int, frame: int) -> float:
+        """Return how far an event lies from the frame of its peak, in frames from -0.5 to 0.5."""
         column = frame - self.first + NEIGHBOURHOOD
         before, peak, after = self.scores[name][row, column - 1 : column + 2].tolist()
         if OUTSIDE in (before, after):  # a triangle's slope tells the time from the other one
             ratio = max(before, after, 0.0) / peak
-            inwards = max((EVENT_WIDTH * (ratio - 1) + 1) / (ratio + 1), 0.0)
+            inwards = max((EVENT_HALF_WIDTH * (ratio - 1) + 1) / (ratio + 1), 0.0)
             return inwards if before == OUTSIDE else -inwards
         rise = peak - min(before, after)
         return (after - before) / (2 * rise) if rise > 0 else 0.0
@@ -235,19 +238,19 @@ class _Pitch:
 
     row: int
     active: _ActiveNote | None = None
-    last_onset: int = -REFRACTORY
+    last_onset: int = -MIN_ONSET_INTERVAL_FRAMES
     last_end: int = 0
 
     def step(self, frame: int, chunk: _Chunk) -> Iterator[tuple[_ActiveNote, float]]:
         """Go on to a frame in which a note may begin; yield the notes that end, with their offsets."""
         yield from self._end_before(frame, chunk)
-        column = frame - chunk.first
-        if chunk.onsets[self.row, column] and frame - self.last_onset >= REFRACTORY:
-            onset = frame + chunk.shift("onset", self.row, frame)
+        column, run_start = frame - chunk.first, frame - MIN_ONSETLESS_FRAMES + 1
+        if chunk.onsets[self.row, column] and frame - self.last_onset >= MIN_ONSET_INTERVAL_FRAMES:
+            onset = frame + chunk.refine_peak("onset", self.row, frame)
             if self.active:
                 yield self._end(self.active, frame, onset, chunk)
             self.active, self.last_onset = self._begin(frame, onset, chunk), frame
-        elif chunk.onsetless[self.row, column] and not self.active and self.last_end <= frame - ONSETLESS + 1:
+        elif chunk.onsetless[self.row, column] and not self.active and self.last_end <= run_start:
             self.active = self._begin_onsetless(frame, chunk)
 
     def finish(self, chunk: _Chunk) -> Iterator[tuple[_ActiveNote, float]]:
@@ -259,7 +262,7 @@ class _Pitch:
     def _end_before(self, frame: int, chunk: _Chunk) -> Iterator[tuple[_ActiveNote, float]]:
         if self.active and (end := chunk.next_end(self.row, self.active.earliest_end, frame)) is not None:
             is_peak = chunk.offsets[self.row, end - chunk.first]
-            shift = chunk.shift("offset", self.row, end) if is_peak else 0.0
+            shift = chunk.refine_peak("offset", self.row, end) if is_peak else 0.0
             yield self._end(self.active, end, end + shift, chunk)
 
     def _end(self, note: _ActiveNote, frame: int, offset: float, chunk: _Chunk) -> tuple[_ActiveNote, float]:
@@ -275,22 +278,22 @@ class _Pitch:
         return _ActiveNote(
             midi=self.row + LOWEST_MIDI,
             onset=onset,
-            earliest_end=frame + RISE,
+            earliest_end=frame + MIN_NOTE_FRAMES,
             velocity=chunk.velocity(self.row, frame),
             confidence=min(chunk.score("onset", self.row, frame), 1.0),
             bend_stop=frame,
         )
 
     def _begin_onsetless(self, frame: int, chunk: _Chunk) -> _ActiveNote:
-        """Return a note that has sounded for ONSETLESS frames up to this one."""
+        """Return a note that has sounded for MIN_ONSETLESS_FRAMES up to this one."""
         return _ActiveNote(
             midi=self.row + LOWEST_MIDI,
-            onset=frame - ONSETLESS + 1,
+            onset=frame - MIN_ONSETLESS_FRAMES + 1,
             earliest_end=frame + 1,
             velocity=chunk.velocity(self.row, frame),
             confidence=min(chunk.score("frame", self.row, frame), 1.0),
             bend_stop=frame,
-            bend=[chunk.bend(self.row, frame, frame + 1).repeat(ONSETLESS - 1)],
+            bend=[chunk.bend(self.row, frame, frame + 1).repeat(MIN_ONSETLESS_FRAMES - 1)],
         )
 
 
@@ -311,10 +314,10 @@ def _peaks(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _complete_runs(high: np.ndarray) -> np.ndarray:
-    """Return where a run has just become ONSETLESS frames long: the first ONSETLESS columns come before."""
-    n = high.shape[1] - ONSETLESS
+    """Return where a run has just become MIN_ONSETLESS_FRAMES long; as many columns come before the first."""
+    n = high.shape[1] - MIN_ONSETLESS_FRAMES
     complete = ~high[:, :n]
-    for later in range(1, ONSETLESS + 1):
+    for later in range(1, MIN_ONSETLESS_FRAMES + 1):
         complete &= high[:, later : later + n]
     return complete
 

@@ -1,7 +1,7 @@
 """Notes -> the targets that a model is trained on.
 
-Onsets and offsets are encoded as triangles, 1 at the event and 0 at `EVENT_WIDTH` frames from it, so that the
-three frames around a peak give the time of the event to a fraction of a frame.
+Onsets and offsets are encoded as triangles, 1 at the event and 0 at `EVENT_HALF_WIDTH` frames from it, so
+that the three frames around a peak give the time of the event to a fraction of a frame.
 
 Source: Kong, Li, Song, Wan, Wang, "High-resolution piano transcription with pedals by regressing onset and
 offset times", 2021, equations 1 and 8-10.
@@ -16,7 +16,7 @@ from jaxtyping import Float32
 
 from audiocnn.notes.note import BEND_STEP_S, LOWEST_MIDI, N_PITCHES, Note
 
-EVENT_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to its foot
+EVENT_HALF_WIDTH = 2.5  # frames from the top of an onset's or offset's triangle to its foot
 
 
 def encode(
@@ -69,8 +69,8 @@ def _frame_span(onset: float, offset: float) -> tuple[int, int]:
 
 def _add_triangle(row: np.ndarray, position: float) -> slice:
     """Raise `row` to a triangle around a fractional frame, in place; return the frames it covers."""
-    first = max(int(np.ceil(position - EVENT_WIDTH)), 0)
-    covered = slice(first, max(int(np.floor(position + EVENT_WIDTH)) + 1, first))
+    first = max(int(np.ceil(position - EVENT_HALF_WIDTH)), 0)
+    covered = slice(first, max(int(np.floor(position + EVENT_HALF_WIDTH)) + 1, first))
     frames = np.arange(first, min(covered.stop, len(row)))
-    row[covered] = np.maximum(row[covered], 1 - np.abs(frames - position) / EVENT_WIDTH)
+    row[covered] = np.maximum(row[covered], 1 - np.abs(frames - position) / EVENT_HALF_WIDTH)
     return covered

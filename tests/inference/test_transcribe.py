@@ -171,7 +171,7 @@ def test_nothing_gives_nothing(model: NotesModel) -> None:
     assert stream.push(np.zeros(0, np.float32)) == []
     assert stream.flush() == []
     assert stream.scores == {}
-    assert stream.sounding == []
+    assert stream.active_notes == []
 
 
 def test_memory_stays_bounded(model: NotesModel, music: np.ndarray) -> None:
@@ -276,7 +276,7 @@ def test_notes_are_detected_in_time(model: NotesModel, music: np.ndarray, look_a
     """In arrays of 10 ms, each onset is detected after the latency, plus or minus half a frame."""
     stream, detected_s = StreamingTranscriber(model, EAGER, look_ahead_s=look_ahead_s), {}
     for start in range(0, 4 * RATE, 80):
-        for note in stream.push(music[start : start + 80]) + stream.sounding:
+        for note in stream.push(music[start : start + 80]) + stream.active_notes:
             detected_s.setdefault((note.onset_s, note.midi), (start + 80) / RATE)
     assert len(detected_s) > 5
     delays_s = [detected - onset_s for (onset_s, _), detected in detected_s.items()]

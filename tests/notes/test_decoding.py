@@ -6,8 +6,8 @@ import pytest
 from audiocnn.notes import (
     BEND_STEP_S,
     LOWEST_MIDI,
+    MIN_ONSETLESS_FRAMES,
     N_PITCHES,
-    ONSETLESS,
     DecodingOptions,
     Note,
     NoteDecoder,
@@ -246,19 +246,19 @@ def test_notes_come_as_soon_as_their_end_is_known() -> None:
     for frame in range(12):
         notes = decoder.push({name: array[:, frame : frame + 1] for name, array in arrays.items()})
         came |= {note.midi: frame for note in notes}
-        sounding[frame] = [(note.midi, note.onset_s, note.offset_s) for note in decoder.sounding]
-        assert all(type(note.midi) is int for note in notes + decoder.sounding)
+        sounding[frame] = [(note.midi, note.onset_s, note.offset_s) for note in decoder.active_notes]
+        assert all(type(note.midi) is int for note in notes + decoder.active_notes)
     assert came == {60: 7}  # one frame after its end
     assert sounding[2] == []
     assert sounding[3] == [(60, 2.0, 3.0)]
     assert sounding[4] == [(60, 2.0, 4.0), (64, 3.0, 4.0)]
     assert sounding[11] == [(64, 3.0, 11.0)]
     assert [(note.midi, note.offset_s) for note in decoder.flush()] == [(64, 12.0)]
-    assert decoder.sounding == []
+    assert decoder.active_notes == []
 
 
 def test_onsetless_note() -> None:
-    """A pitch that sounds for ONSETLESS frames is a note from the first of them, if they are asked for."""
+    """A pitch that sounds for MIN_ONSETLESS_FRAMES is a note from the first of them, if they are asked for."""
     scores = {
         name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
     }
@@ -269,8 +269,16 @@ def test_onsetless_note() -> None:
     assert (note.midi, note.velocity) == (60, 64)
     assert note.confidence == pytest.approx(0.9)
     assert (note.onset_s, note.offset_s) == pytest.approx((0.10, 0.30))
-    scores["frame"][39, 10 + ONSETLESS - 1 :] = 0
+    scores["frame"][39, 10 + MIN_ONSETLESS_FRAMES - 1 :] = 0
     assert decode(scores, 0.01, DecodingOptions(onsetless_threshold=0.8)) == []
+
+
+def test_without_onsetless_notes_by_none_or_a_threshold_that_no_score_exceeds() -> None:
+    scores = {name: np.ones((N_PITCHES, 40), np.float32) for name in ("frame", "velocity")}
+    scores |= {name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "offset")}
+    assert len(decode(scores, 0.01, DecodingOptions(onsetless_threshold=0.99))) == N_PITCHES
+    assert decode(scores, 0.01, DecodingOptions(onsetless_threshold=1.0)) == []
+    assert decode(scores, 0.01, DecodingOptions(onsetless_threshold=None)) == []
 
 
 def test_what_rings_on_after_an_offset_is_no_new_note() -> None:
