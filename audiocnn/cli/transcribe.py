@@ -1,6 +1,7 @@
 """`audiocnn transcribe`: recordings -> notes, in files beside them or in a folder of the same shape."""
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +25,7 @@ def transcribe(
     tempo: float | None = None,
     quantise: bool = False,
     pitch_bend: bool = False,
-    whole: bool = False,
-    batch_size: int = 1,
+    block_s: float | None = 20.0,
     device: str = "cpu",
     overwrite: bool = False,
     **options: DecodingArguments,
@@ -46,8 +46,8 @@ def transcribe(
         tempo: of the MIDI file, in quarters a minute; by default estimated from the notes.
         quantise: move the notes of the MIDI file to sixteenths of the tempo.
         pitch_bend: write pitch bends to the MIDI file.
-        whole: run the network once over a recording instead of in blocks: the same notes for more memory.
-        batch_size: blocks in one run of the network.
+        block_s: seconds of a recording in one run of the network; None: all of it at once, the same notes for
+            more memory.
         device: what the network runs on, such as cpu or cuda.
         overwrite: write files that exist anew.
         **options: the fields of `DecodingOptions`, in place of the model's own.
@@ -55,12 +55,12 @@ def transcribe(
     Returns:
         The exit status.
     """
-    _check(tempo, batch_size)
+    _check(tempo, block_s)
     suffixes = {name: jobs.SOUND_SUFFIX if name == "wav" else f".{name}" for name in formats}
 
     def prepare() -> jobs.Process:
         network, decoding = load_model_and_decoding(model, device, options)
-        how = {"decoding": decoding, "whole": whole, "batch_size": batch_size, "device": device}
+        how = {"decoding": decoding, "block_s": block_s, "device": device}
         midi = {"tempo": tempo, "quantise": quantise, "pitch_bend": pitch_bend}
 
         def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
@@ -76,11 +76,11 @@ def transcribe(
     return jobs.process_files(paths, output, suffixes, overwrite, prepare)
 
 
-def _check(tempo: float | None, batch_size: int) -> None:
+def _check(tempo: float | None, block_s: float | None) -> None:
     from audiocnn.midi import check_tempo
 
-    if batch_size < 1:
-        raise UsageError(f"batch_size is {batch_size}, expected 1 or more")
+    if block_s is not None and not 0 < block_s < inf:
+        raise UsageError(f"block_s is {block_s}, expected a finite number above 0, or null")
     if tempo is not None:
         with usage_errors():
             check_tempo(tempo)

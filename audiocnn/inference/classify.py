@@ -120,7 +120,7 @@ class Classification:
             self.timeline.outputs, probabilities, self.multi_label, self.threshold
         )
 
-    to_json = create_writer(write_labels, "json", "Write all that is known.")
+    to_json = create_writer(write_labels, "json", "Write every field.")
     to_csv = create_writer(write_labels, "csv", "Write the probabilities over time, a window a line.")
     to_png = create_writer(write_labels, "png", "Plot the probabilities over time under the spectrogram.")
 
@@ -187,7 +187,7 @@ class StreamingClassifier:
 
 
 def classify(
-    audio_file: str | Path | tuple[np.ndarray, int],
+    sound: str | Path | tuple[np.ndarray, int],
     model: str | Path | ClipModel | Sequence[str | Path | ClipModel] = "genre",
     *,
     device: str = "cpu",
@@ -196,7 +196,7 @@ def classify(
     """Classify a recording: its genre, the instruments in it, or the labels of your own model.
 
     Args:
-        audio_file: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
+        sound: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
         model: name or file of a model, or one that `load` returned; of several models the probabilities are
             averaged.
         device: device to run the network on, such as `cpu` or `cuda`.
@@ -221,7 +221,7 @@ def classify(
     check_compatible(models)
     first = models[0]
     streams = [StreamingClassifier(one.to(device)) for one in models]
-    for samples in audio.stream(audio_file, first.sample_rate, round(BLOCK_S * first.sample_rate)):
+    for samples in audio.stream(sound, first.sample_rate, round(BLOCK_S * first.sample_rate)):
         for stream in streams:
             stream.push(samples)
         if progress:
@@ -237,7 +237,7 @@ def classify(
         timeline=timeline,
         duration_s=duration_s,
         models=[one.name for one in models],
-        source=None if isinstance(audio_file, tuple) else Path(audio_file),
+        source=None if isinstance(sound, tuple) else Path(sound),
     )
 
 

@@ -1,8 +1,9 @@
 """Transcription: an audio file, an array or a stream, and a model -> notes; whole, in blocks or live.
 
-A network sees a finite stretch of sound, so a segment of a recording, given with what the network needs on
-both sides, has the scores that it has in the whole. Everything here goes through `StreamingTranscriber`,
-which takes chunks of samples as they come: a whole file is one block, a microphone many.
+A network's receptive field is finite, so an excerpt of a recording, given with the context that the network
+needs on both sides, has the scores that it has in the whole. Everything here goes through
+`StreamingTranscriber`, which takes chunks of samples as they come: a whole file is one block, a microphone
+many.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from audiocnn.models.load import fuse_model, load_notes_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
 
-BLOCK_S = 20.0  # of sound at once: long enough that the overlap costs little, short enough for 100 MB
+BLOCK_S = 20.0  # seconds in one run: long enough that the overlap costs little, short enough for 100 MB
 
 
 class StreamingTranscriber:
@@ -31,14 +32,15 @@ class StreamingTranscriber:
     Args:
         model: samples must have its sample rate.
         decoding: how scores become notes; the model's own options when None.
-        block_s: seconds of new sound for one run of the network; None waits for the end of the stream.
+        block_s: seconds of new sound in one run of the network; None waits for the end of the stream.
         look_ahead_s: seconds of later sound that a frame waits for, at most. A short one costs accuracy
             and computation, for the network runs at every frame and block_s has no effect. None waits for all
             that the network can use.
         keep_scores: keep the scores for the caller.
 
     Raises:
-        ValueError: look_ahead_s is less than the front end's window and the decoder need.
+        ValueError: block_s is out of range, or look_ahead_s is less than the front end's window and the
+            decoder need.
     """
 
     def __init__(
@@ -49,17 +51,20 @@ class StreamingTranscriber:
         look_ahead_s: float | None = None,
         keep_scores: bool = False,
     ) -> None:
+        if block_s is not None and not 0 < block_s < math.inf:
+            raise ValueError(f"block_s is {block_s}, expected a finite number above 0, or None")
         self.model = fuse_model(model)
         self.sample_rate, self.hop_length, self.frame_s = model.sample_rate, model.hop_length, model.frame_s
         self._hop, self._stride = model.front_end.hop_length, model.backbone.time_stride
-        self._margin = math.ceil(model.front_end.reach / self._hop)  # frames that a cut changes
+        self._edge_frames = math.ceil(model.front_end.reach / self._hop)  # frames that a cut changes
         # A network that sees everything takes whole recordings only, when they have ended.
         field = model.backbone.receptive_field
         self._context = sys.maxsize if field == math.inf else math.ceil((field - 1) / 2)
-        self._ahead = self._context
-        self._step = sys.maxsize if block_s is None else max(1, round(block_s / self.frame_s))
+        self._look_ahead_frames = self._context
+        self._block_frames = sys.maxsize if block_s is None else max(1, round(block_s / self.frame_s))
         if look_ahead_s is not None:
-            self._ahead, self._step = min(self._context, self._frames_within(look_ahead_s)), 1
+            self._look_ahead_frames = min(self._context, self._frames_within(look_ahead_s))
+            self._block_frames = 1
         self._decoder = NoteDecoder(self.frame_s, decoding or model.decoding)
         self._samples = np.zeros(0, np.float32)
         self._origin = 0  # frame of the spectrogram at which _samples begins
@@ -74,11 +79,11 @@ class StreamingTranscriber:
             raise ValueError(f"look_ahead_s is {look_ahead_s}, expected at least this model's {min_s:.3f}")
         return math.floor((look_ahead_s - min_s) / self.model.front_end.frame_s + 1e-9)
 
-    def _latency_s(self, n_ahead: int) -> float:
-        if n_ahead == sys.maxsize:
+    def _latency_s(self, look_ahead_frames: int) -> float:
+        if look_ahead_frames == sys.maxsize:
             return math.inf
-        n_samples = self.model.front_end.reach + n_ahead * self._hop + NEIGHBOURHOOD * self.hop_length
-        return n_samples / self.sample_rate
+        n_input, n_scores = look_ahead_frames * self._hop, NEIGHBOURHOOD * self.hop_length
+        return (self.model.front_end.reach + n_input + n_scores) / self.sample_rate
 
     @property
     def latency_s(self) -> float:
@@ -86,7 +91,7 @@ class StreamingTranscriber:
 
         A block adds up to its own length, and the computation its time.
         """
-        return self._latency_s(self._ahead)
+        return self._latency_s(self._look_ahead_frames)
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
@@ -110,18 +115,18 @@ class StreamingTranscriber:
         """
         self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
         self._n_samples += len(samples)
-        last_complete = (self._n_samples - self.model.front_end.reach) // self._hop - self._ahead
+        last_complete = (self._n_samples - self.model.front_end.reach) // self._hop - self._look_ahead_frames
         n_ready = last_complete // self._stride + 1
         notes = []
-        while n_ready - self._n_frames >= self._step:
-            notes += self._transcribe(self._n_frames + self._step)
+        while n_ready - self._n_frames >= self._block_frames:
+            notes += self._transcribe(self._n_frames + self._block_frames)
         return notes
 
     def flush(self) -> list[Note]:
-        """Return the remaining notes: no more samples come."""
+        """Return the remaining notes, and end the stream: no samples may be pushed afterwards."""
         notes = []
         while self._n_samples and self._n_frames < self._n_total:
-            notes += self._transcribe(min(self._n_frames + self._step, self._n_total))
+            notes += self._transcribe(min(self._n_frames + self._block_frames, self._n_total))
         return notes + self._decoder.flush()
 
     @property
@@ -137,7 +142,7 @@ class StreamingTranscriber:
     def _transcribe(self, stop: int) -> list[Note]:
         """Compute the scores of the next frames, up to `stop` (excluded); return the notes that end."""
         first = self._first_needed(self._n_frames)
-        last = (stop - 1) * self._stride + self._ahead
+        last = (stop - 1) * self._stride + self._look_ahead_frames
         spectrogram = self._spectrogram(first, min(last + 1, self._n_spectrogram))
         with torch.inference_mode():
             outputs = self.model.head.scores(self.model.head(self.model.backbone(spectrogram)))
@@ -155,7 +160,7 @@ class StreamingTranscriber:
 
     def _spectrogram(self, first: int, stop: int) -> torch.Tensor:
         """Compute frames `first` to `stop` (excluded) of the whole spectrogram: (1, 1, bins, frames)."""
-        start, end = max(first - self._margin, 0), stop + self._margin
+        start, end = max(first - self._edge_frames, 0), stop + self._edge_frames
         samples = self._samples[(start - self._origin) * self._hop :]
         if end < self._n_spectrogram:
             samples = samples[: (end - 1 - start) * self._hop + 1]
@@ -166,7 +171,7 @@ class StreamingTranscriber:
     def _drop_before(self, frame: int) -> None:
         """Go on to a frame of the scores, and drop the samples that no later one needs."""
         self._n_frames = frame
-        origin = max(self._first_needed(frame) - self._margin, 0)
+        origin = max(self._first_needed(frame) - self._edge_frames, 0)
         self._samples = self._samples[(origin - self._origin) * self._hop :]
         self._origin = origin
 
@@ -213,7 +218,7 @@ class Transcription:
         formats.write_midi(notes, path, tempo, pitch_bend)
 
     to_csv = create_writer(write_notes, "csv", "Write a table, a note a line.")
-    to_json = create_writer(write_notes, "json", "Write all that is known of each note.")
+    to_json = create_writer(write_notes, "json", "Write every field of each note.")
     to_jams = create_writer(write_notes, "jams", "Write a JAMS annotation.")
     to_npz = create_writer(write_notes, "npz", "Write the raw scores, if they were kept (`keep_scores`).")
     to_png = create_writer(write_notes, "png", "Plot the notes over the spectrogram of the recording.")
@@ -221,12 +226,11 @@ class Transcription:
 
 
 def transcribe(
-    audio_file: str | Path | tuple[np.ndarray, int],
+    sound: str | Path | tuple[np.ndarray, int],
     model: str | Path | NotesModel = "notes-piano",
     *,
     decoding: DecodingOptions | None = None,
-    whole: bool = False,
-    batch_size: int = 1,
+    block_s: float | None = BLOCK_S,
     device: str = "cpu",
     keep_scores: bool = False,
     progress: Callable[[float], object] | None = None,
@@ -235,12 +239,11 @@ def transcribe(
     """Transcribe a recording: detect the notes in it.
 
     Args:
-        audio_file: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
+        sound: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
         model: name or file of a model, or one that `load` returned.
         decoding: how scores become notes; the model's own options when None.
-        whole: run the network once over the whole recording, instead of in blocks in bounded memory; the
-            notes are the same.
-        batch_size: blocks of `BLOCK_S` seconds in one run of the network.
+        block_s: seconds of sound in one run of the network, which bound its memory; None: the whole recording
+            at once. The notes are the same.
         device: device to run the network on, such as `cpu` or `cuda`.
         keep_scores: keep the raw scores.
         progress: called now and then with the seconds read so far.
@@ -267,11 +270,11 @@ def transcribe(
     stream = StreamingTranscriber(
         notes_model.to(device),
         replace(decoding or notes_model.decoding, **options),
-        block_s=None if whole else BLOCK_S * batch_size,
+        block_s=block_s,
         keep_scores=keep_scores,
     )
     notes, n_samples = [], 0
-    for samples in audio.stream(audio_file, stream.sample_rate, round(BLOCK_S * stream.sample_rate)):
+    for samples in audio.stream(sound, stream.sample_rate, round(BLOCK_S * stream.sample_rate)):
         notes += stream.push(samples)
         n_samples += len(samples)
         if progress:
@@ -279,7 +282,7 @@ def transcribe(
     notes += stream.flush()
     return Transcription(
         notes=sort_notes(notes),
-        source=None if isinstance(audio_file, tuple) else Path(audio_file),
+        source=None if isinstance(sound, tuple) else Path(sound),
         duration_s=n_samples / stream.sample_rate,
         frame_s=stream.frame_s,
         scores=stream.scores,

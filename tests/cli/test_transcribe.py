@@ -28,9 +28,7 @@ def test_one_name_and_one_default_in_python_and_here(model: Path) -> None:
     here = inspect.signature(transcribe.transcribe).parameters
     for there in (audiocnn.transcribe, Transcription.to_midi):
         shared = set(here) & set(inspect.signature(there).parameters)
-        assert shared >= (
-            {"model", "whole", "batch_size", "device"} if there is audiocnn.transcribe else {"tempo"}
-        )
+        assert shared >= ({"model", "block_s", "device"} if there is audiocnn.transcribe else {"tempo"})
         for name in shared - {"options"}:
             assert here[name].default == inspect.signature(there).parameters[name].default, name
     assert set(get_args(transcribe.Format)) == set(formats.NOTE_FORMATS)
@@ -134,7 +132,7 @@ def test_tempo_and_quantise(run, music: Path, model: Path, assert_is_the_music) 
 
 def test_whole_and_in_blocks(run, music: Path, model: Path) -> None:
     tables = []
-    for how in ([], ["--whole"], ["--batch-size", 2]):
+    for how in ([], ["--block-s", "null"], ["--block-s", 40]):
         run("transcribe", music, "--model", model, "--formats", "csv", "--overwrite", *how)
         tables.append((music / "song.csv").read_bytes())
     assert tables[0] == tables[1] == tables[2]
@@ -146,7 +144,8 @@ def test_whole_and_in_blocks(run, music: Path, model: Path) -> None:
         (["--formats", "mp3"], "--formats is 'mp3', expected one of mid, "),
         (["--tempo", "fast"], "--tempo is 'fast', expected a number"),
         (["--tempo", 0], "--tempo is 0.0, expected 4 to 1000"),
-        (["--batch-size", 0], "--batch-size is 0, expected 1 or more"),
+        (["--block-s", 0], "--block-s is 0.0, expected a finite number above 0, or null"),
+        (["--block-s", ".inf"], "--block-s is inf, expected a finite number above 0, or null"),
         (["--onset-threshold", 2], "--onset-threshold is 2.0, expected more than 0 and at most 1"),
         (["--lowest-pitch", 90, "--highest-pitch", 80], "pitches are 90 to 80"),
         (["--device", "abacus"], "--device is 'abacus': "),

@@ -325,11 +325,19 @@ def test_file_is_its_array(model: NotesModel, song: Path) -> None:
     )
 
 
-def test_whole_and_batches_of_blocks(model: NotesModel, song: Path) -> None:
+def test_notes_do_not_depend_on_the_length_of_blocks(model: NotesModel, song: Path) -> None:
     in_blocks = transcribe(song, model)
     assert in_blocks.scores == {}
-    assert_same_notes(transcribe(song, model, whole=True).notes, in_blocks.notes)
-    assert_same_notes(transcribe(str(song), model, batch_size=2).notes, in_blocks.notes)
+    assert_same_notes(transcribe(song, model, block_s=None).notes, in_blocks.notes)
+    assert_same_notes(transcribe(str(song), model, block_s=1.0).notes, in_blocks.notes)
+
+
+@pytest.mark.parametrize("block_s", [0, -1.0, np.inf, np.nan])
+def test_blocks_need_a_length(model: NotesModel, block_s: float) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^block_s is {block_s}, expected a finite number above 0, or None$"
+    ):
+        StreamingTranscriber(model, block_s=block_s)
 
 
 def test_progress(model: NotesModel, song: Path) -> None:
