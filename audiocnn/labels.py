@@ -1,8 +1,10 @@
 """Labels: from logits to calibrated probabilities, and to predictions that may be "unknown".
 
-Place in the flow: scores -> labels. Conventions: logits, probabilities and targets are arrays whose last
-axis is the outputs; `multi_label` says whether a clip may have several labels (each output by itself, a
-sigmoid) or has one of them (a softmax over the labels and, last, UNKNOWN).
+Place in the flow: scores -> labels. Probabilities are calibrated per window: the temperature is fitted to
+windows (`fit_temperature`), and a recording's probabilities are means over its windows (`average_windows`).
+Conventions: logits, probabilities and targets are arrays whose last axis is the outputs; `multi_label` says
+whether a clip may have several labels (each output by itself, a sigmoid) or has one of them (a softmax over
+the labels and, last, UNKNOWN).
 """
 
 from __future__ import annotations
@@ -27,19 +29,21 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 UNKNOWN = "unknown"
 N_CONFIDENCE_BINS = 15  # of the reliability diagram, as in Guo et al., 2017
 TEMPERATURE_RANGE = (0.05, 20.0)  # searched by `fit_temperature`: a factor of 20 to both sides of 1
-TOP_SHARE = 0.25  # of a recording's windows, in which an instrument must be present to be predicted
+# Fraction of a recording's windows, those with the highest probabilities of a label, whose mean is the
+# recording's probability if multi-label: an instrument may rest most of the time.
+TOP_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A label and its calibrated probability."""
+    """A label and its probability: calibrated of a window, the mean over windows of a recording."""
 
     label: str
     probability: float
 
 
 def output_names(labels: Sequence[str], multi_label: bool) -> list[str]:
-    """Return the names of a model's outputs: the labels and, with one label a clip, UNKNOWN.
+    """Return the names of a model's outputs: the labels and, unless multi-label, UNKNOWN.
 
     Args:
         labels: the model's labels.
@@ -69,8 +73,8 @@ def compute_probabilities(logits: np.ndarray, temperature: float, multi_label: b
 def average_windows(windows: np.ndarray, multi_label: bool) -> np.ndarray:
     """Average the probabilities of a recording's windows.
 
-    With one label, this is the mean. With several, it is the mean of the highest quarter of each output,
-    since an instrument may rest most of the time.
+    Return the mean over all windows or, if multi-label, of each output the mean over `TOP_SHARE` of the windows,
+    those with its highest probabilities. The windows' probabilities are calibrated; this mean need not be.
 
     Args:
         windows: probabilities, (windows, outputs).
@@ -99,17 +103,17 @@ def rank_labels(outputs: list[str], probabilities: np.ndarray) -> list[Predictio
 def predict_labels(
     outputs: list[str], probabilities: np.ndarray, multi_label: bool, threshold: float
 ) -> list[Prediction]:
-    """Predict labels: the most probable one or, with several, all that reach the threshold.
+    """Predict labels: the most probable one or, if multi-label, all that reach the threshold.
 
     Args:
         outputs: names of the outputs.
         probabilities: (outputs,).
         multi_label: whether a clip may have several labels.
-        threshold: least probability of a predicted label, used with several.
+        threshold: if multi-label, minimum probability of a predicted label.
 
     Returns:
-        Predictions, the most probable first. None means unknown: UNKNOWN is the most probable output or, with
-        several labels, none reaches the threshold.
+        Predictions, the most probable first. An empty list means unknown: UNKNOWN is the most probable output
+        or, if multi-label, no label reaches the threshold.
     """
     ranked = rank_labels(outputs, probabilities)
     if multi_label:
@@ -160,7 +164,7 @@ class Reliability:
 
     Attributes:
         confidence: mean probability of the predictions in a bin.
-        accuracy: share of them that is correct.
+        accuracy: fraction of them that is correct.
         count: number of predictions in a bin.
     """
 
@@ -184,7 +188,7 @@ def measure_reliability(
 ) -> Reliability:
     """Measure how well probabilities are calibrated.
 
-    With one label, each example's most probable output is a prediction; with several, every output is one.
+    Each example's most probable output is a prediction; if multi-label, every output is one.
 
     Args:
         probabilities: (examples, outputs).

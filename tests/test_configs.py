@@ -249,7 +249,7 @@ def test_trains_resumes_exports_and_transcribes(
     assert heard == audiocnn.transcribe(recording, task).notes
     n_played = len(np.loadtxt(recording.with_suffix(".tsv"), skiprows=1))
     assert len(heard) == pytest.approx(n_played, rel=0.3)
-    assert json.loads(report.read_text())["mean"]["onset"]["f1"] > 0.8
+    assert json.loads(report.read_text())["mean"]["note"]["f1"] > 0.8
 
 
 def test_validate_and_test(fit, capsys: pytest.CaptureFixture[str]) -> None:

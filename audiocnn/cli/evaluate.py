@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 # Measure -> its heading; three figures stand below each.
 HEADINGS = {
-    "onset": "onset",
-    "onset_offset": "+ offset",
-    "onset_offset_velocity": "+ velocity",
+    "note": "note",
+    "note_offset": "+ offset",
+    "note_offset_velocity": "+ velocity",
     "frame": "frame",
 }
 
@@ -39,7 +39,7 @@ def evaluate_notes(
     """Evaluate a model on recordings that have their notes beside them, as .tsv, .mid or .jams.
 
     Prints precision, recall and F1 in percent, for each recording and their mean, as mir_eval defines them.
-    Onset: the same pitch, and onset within 50 ms. + offset: and offset within 50 ms or 20 % of the note's
+    Note: the same pitch, and onset within 50 ms. + offset: and offset within 50 ms or 20 % of the note's
     length. + velocity: and velocity within 10 %. Frame: the same pitches at the same times.
 
     Args:

@@ -3,13 +3,14 @@
 The metrics are mir_eval's (Raffel et al., "mir_eval: A transparent implementation of common MIR metrics",
 2014):
 
-- onset: same pitch, onset within 50 ms;
-- onset_offset: and offset within 50 ms or 20 % of the reference's length, whichever is more;
-- onset_offset_velocity: and velocity within 0.1 of the reference's range, after a line is fitted through the
+- note: same pitch, onset within 50 ms;
+- note_offset: and offset within 50 ms or 20 % of the reference's length, whichever is more;
+- note_offset_velocity: and velocity within 0.1 of the reference's range, after a line is fitted through the
   velocities of the matched notes (Hawthorne et al., "Onsets and Frames", 2018);
 - frame: same pitches sounding at every multiple of 10 ms, as mir_eval.multipitch counts them.
 
-Each is a share of 1, and 0 where one side has no notes.
+Precision, recall and F1 are fractions between 0 and 1, and 0 where one side has no notes. mir_eval's onset
+and offset metrics, which ignore the pitch, are not among them.
 
 Differs: mir_eval compares every two notes, which takes gigabytes on a long recording. Here it is given one
 pitch after the other, with the same result: notes of two pitches never match.
@@ -28,9 +29,9 @@ from audiocnn import audio, files, formats, units
 from audiocnn.notes import Note
 
 FRAME_S = 0.01  # as in MIREX's multiple fundamental frequency estimation
-VELOCITY_TOLERANCE = 0.1  # share of the range of the reference's velocities, mir_eval's default
-OFFSET_RATIO = 0.2  # share of the reference note's length, mir_eval's default
-MEASURES = ("onset", "onset_offset", "onset_offset_velocity", "frame")
+VELOCITY_TOLERANCE = 0.1  # fraction of the range of the reference's velocities, mir_eval's default
+OFFSET_RATIO = 0.2  # fraction of the reference note's length, mir_eval's default
+MEASURES = ("note", "note_offset", "note_offset_velocity", "frame")
 REFERENCE_SUFFIXES = (".tsv", ".mid", ".midi", ".jams")  # in the order in which they are looked for
 
 Metrics = dict[str, float]  # precision, recall, f1
@@ -51,9 +52,9 @@ def score_notes(reference: Iterable[Note], estimate: Iterable[Note]) -> Score:
     reference, estimate = list(reference), list(estimate)
     matched = match_notes(reference, estimate, offsets=True)
     counts = {
-        "onset": len(match_notes(reference, estimate, offsets=False)),
-        "onset_offset": len(matched),
-        "onset_offset_velocity": int(_match_velocities(reference, estimate, matched).sum()),
+        "note": len(match_notes(reference, estimate, offsets=False)),
+        "note_offset": len(matched),
+        "note_offset_velocity": int(_match_velocities(reference, estimate, matched).sum()),
     }
     scores = {name: _compute_metrics(n, len(reference), len(estimate)) for name, n in counts.items()}
     return {**scores, "frame": _score_frames(reference, estimate)}

@@ -1,12 +1,14 @@
 """Predicted labels against reference labels -> accuracy, F1, average precision, confusion and calibration.
 
-The metrics are scikit-learn's, each a share of 1, and the means are over the labels that some clip has:
+The metrics are scikit-learn's, each a fraction between 0 and 1, and the means are over the labels that some
+clip has:
 
-- accuracy: share of the clips whose prediction is correct. The prediction is the most probable label, or
-  UNKNOWN where that is the most probable and, with several labels, where none reaches the threshold;
-- macro_f1: mean of the labels' F1; with several, every label that reaches the threshold is predicted;
+- accuracy: fraction of the clips whose most probable output, a label or UNKNOWN, is correct. If multi-label, this
+  is top-1 accuracy: the most probable label is one of the clip's; where none reaches the threshold, UNKNOWN
+  counts as the most probable;
+- macro_f1: mean of the labels' F1; if multi-label, every label that reaches the threshold is predicted;
 - mean_average_precision: mean of the labels' average precision;
-- family_accuracy, of instruments alone: share of the clips whose most probable label is of the family of a
+- family_accuracy, of instruments alone: fraction of the clips whose most probable label is of the family of a
   reference label, such as brass;
 - expected_calibration_error: mean distance between confidence and accuracy, see `labels.measure_reliability`.
 
@@ -20,8 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiocnn import labels as labelling
-from audiocnn.labels import FAMILIES, UNKNOWN
+from audiocnn.labels import FAMILIES, UNKNOWN, Reliability, measure_reliability, output_names
 from audiocnn.models.clips import ClipModel
 
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
@@ -35,9 +36,9 @@ class Predictions:
         names: of the clips.
         outputs: the labels and, last, UNKNOWN.
         references: 1 where a clip has a label, (clips, outputs).
-        probabilities: (clips, outputs); with several labels, UNKNOWN has 1 less the highest.
+        probabilities: (clips, outputs); if multi-label, UNKNOWN has 1 less the highest.
         multi_label: whether a clip may have several labels.
-        threshold: least probability of a predicted label, used with several.
+        threshold: if multi-label, minimum probability of a predicted label.
     """
 
     names: list[str]
@@ -48,8 +49,8 @@ class Predictions:
     threshold: float
 
     @property
-    def best(self) -> np.ndarray:
-        """The column of the prediction for each clip, (clips,)."""
+    def predicted_index(self) -> np.ndarray:
+        """The index of each clip's most probable output; of UNKNOWN if no label reaches the threshold."""
         if not self.multi_label:
             return self.probabilities.argmax(axis=1)
         labels = self.probabilities[:, :-1]
@@ -58,21 +59,21 @@ class Predictions:
     @property
     def correct(self) -> np.ndarray:
         """Whether each prediction is correct, booleans (clips,)."""
-        return self.references[np.arange(len(self.best)), self.best] == 1
+        return self.references[np.arange(len(self.names)), self.predicted_index] == 1
 
     @property
-    def estimates(self) -> np.ndarray:
+    def predicted_labels(self) -> np.ndarray:
         """All labels predicted for each clip, 0 or 1, (clips, outputs)."""
-        estimates = np.eye(len(self.outputs), dtype=int)[self.best]
+        predicted = np.eye(len(self.outputs), dtype=int)[self.predicted_index]
         if self.multi_label:
-            estimates[:, :-1] |= self.probabilities[:, :-1] >= self.threshold
-        return estimates
+            predicted[:, :-1] |= self.probabilities[:, :-1] >= self.threshold
+        return predicted
 
     @property
-    def reliability(self) -> labelling.Reliability:
+    def reliability(self) -> Reliability:
         """How well the probabilities are calibrated."""
         judged = slice(None, -1 if self.multi_label else None)
-        return labelling.measure_reliability(
+        return measure_reliability(
             self.probabilities[:, judged], self.references[:, judged], self.multi_label
         )
 
@@ -102,7 +103,7 @@ class Predictions:
     @property
     def label_metrics(self) -> dict[str, dict[str, float]]:
         """`n_reference`, `precision`, `recall`, `f1` and `average_precision` of each label of a clip."""
-        columns = (self.references, self.estimates, self.probabilities)
+        columns = (self.references, self.predicted_labels, self.probabilities)
         return {
             self.outputs[i]: _measure_label(*(column[:, i] for column in columns))
             for i in np.flatnonzero(self.references.any(axis=0))
@@ -118,7 +119,7 @@ class Predictions:
 
         single = self.references.sum(axis=1) == 1
         reference = self.references[single].argmax(axis=1)
-        counts = confusion_matrix(reference, self.best[single], labels=range(len(self.outputs)))
+        counts = confusion_matrix(reference, self.predicted_index[single], labels=range(len(self.outputs)))
         present = np.unique(reference)
         return [self.outputs[i] for i in present], counts[present]
 
@@ -156,7 +157,7 @@ def collect_predictions(
         probabilities: of the model's outputs, (outputs,) for each clip.
         model: model that computed them.
     """
-    outputs, rows = labelling.output_names(model.labels, multi_label=False), np.array(probabilities)
+    outputs, rows = output_names(model.labels, multi_label=False), np.array(probabilities)
     if model.multi_label:
         rows = np.column_stack([rows, 1 - rows.max(axis=1)])
     references = np.array([[int(output in (own or (UNKNOWN,))) for output in outputs] for own in labels])

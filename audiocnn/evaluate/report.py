@@ -71,7 +71,7 @@ def _list_predictions(part: Predictions) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "reference": _list_references(part, i),
-            "prediction": part.outputs[part.best[i]],
+            "prediction": part.outputs[part.predicted_index[i]],
             "probabilities": {
                 part.outputs[column]: round(float(part.probabilities[i, column]), 6)
                 for column in (-part.probabilities[i]).argsort(kind="stable")
@@ -124,12 +124,12 @@ def tabulate_errors(report: ClipReport) -> Table:
         Headings, and rows of text.
     """
     part = report.clips
-    confidence = part.probabilities[range(len(part.names)), part.best]
+    confidence = part.probabilities[range(len(part.names)), part.predicted_index]
     wrong = [i for i in range(len(part.names)) if not part.correct[i]]
     wrong.sort(key=lambda i: -confidence[i])
     rows = []
     for i in wrong[:N_ERRORS]:
-        prediction = Prediction(part.outputs[part.best[i]], confidence[i])
+        prediction = Prediction(part.outputs[part.predicted_index[i]], confidence[i])
         rows.append([part.names[i], ", ".join(_list_references(part, i)), format_predictions([prediction])])
     return ["clip", "reference", "prediction"], rows
 

@@ -24,7 +24,7 @@ from audiocnn.models.load import load_notes_model
 from audiocnn.notes import Note
 
 BUILD = Path(__file__).parents[2] / "build"
-MEASURES = {"onset": "note F1", "onset_offset": "note+offset F1", "frame": "frame F1"}
+MEASURES = {"note": "note F1", "note_offset": "note+offset F1", "frame": "frame F1"}
 NOISE_S = 30  # seconds of silence and of noise
 NOISE_RATE = 44_100  # Hz
 WIDTH = 120  # characters of the tables

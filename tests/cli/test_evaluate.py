@@ -14,10 +14,10 @@ def test_evaluate(run, music: Path, model: Path, played) -> None:
     (music / "song.tsv").write_text(f"onset_s\toffset_s\tmidi\tvelocity\n{rows}\n")
     done = run("evaluate", "notes", music, "--model", model, "--output", music / "report.json")
     assert (done.status, done.err) == (0, [])
-    assert done.out[0].split() == ["onset", "+", "offset", "+", "velocity", "frame"]
+    assert done.out[0].split() == ["note", "+", "offset", "+", "velocity", "frame"]
     assert done.out[2].split()[:7] == ["song.wav", *["100.0"] * 6]
     assert done.out[3].split()[:7] == ["mean", *["100.0"] * 6]
-    assert json.loads((music / "report.json").read_text())["mean"]["onset"]["f1"] == 1.0
+    assert json.loads((music / "report.json").read_text())["mean"]["note"]["f1"] == 1.0
 
 
 def test_evaluate_goes_on_after_a_bad_file(run, music: Path, sound, model: Path) -> None:

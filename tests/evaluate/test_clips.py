@@ -20,7 +20,7 @@ def test_clips_and_recordings(album: Path, clips: list[Clip], one_tone: Path) ->
         *("low.wav", "high.wav", "none.wav", "both.wav 0-1.5 s", "both.wav 1.5-3 s", "both.wav 3- s"),
     ]
     assert report.clips.metrics["accuracy"] == pytest.approx(5 / 6)
-    assert [report.clips.outputs[i] for i in report.clips.best] == [
+    assert [report.clips.outputs[i] for i in report.clips.predicted_index] == [
         *("low", "high", "unknown", "low", "low", "middle"),
     ]
     assert report.recordings is not None

@@ -73,9 +73,9 @@ def score_by_mir_eval(reference: list[Note], estimate: list[Note]) -> dict[str, 
     loud = mir_eval.transcription_velocity.precision_recall_f1_overlap
     notes = (r_times, r_pitches, e_times, e_pitches)
     found = {
-        "onset": plain(*notes, offset_ratio=None)[:3],
-        "onset_offset": plain(*notes)[:3],
-        "onset_offset_velocity": loud(r_times, r_pitches, r_velocities, e_times, e_pitches, e_velocities)[:3],
+        "note": plain(*notes, offset_ratio=None)[:3],
+        "note_offset": plain(*notes)[:3],
+        "note_offset_velocity": loud(r_times, r_pitches, r_velocities, e_times, e_pitches, e_velocities)[:3],
     }
     precision, recall, *_ = mir_eval.multipitch.metrics(
         *frames(reference, n_frames), *frames(estimate, n_frames)
@@ -123,7 +123,7 @@ def test_nothing_in_common(n_reference: int, n_estimate: int) -> None:
 def test_same_pitch_twice_is_one_sound() -> None:
     got = evaluate.score_notes([Note(0.0, 1.0, 60), Note(0.5, 1.0, 60)], [Note(0.0, 1.0, 60)])
     assert got["frame"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
-    assert got["onset"]["recall"] == 0.5
+    assert got["note"]["recall"] == 0.5
 
 
 def test_ten_minutes_in_seconds() -> None:
@@ -154,9 +154,9 @@ def test_folder(folder: Path) -> None:
     output = folder / "report" / "scores.json"
     report = evaluate.evaluate_notes(folder, lambda path: [Note(0.0, 1.0, 60, 64)], output)
     assert list(report.scores) == ["a.wav", "b.flac", "deeper/c.wav"]
-    assert [score["onset"]["recall"] for score in report.scores.values()] == [1.0, 1.0, 0.5]
+    assert [score["note"]["recall"] for score in report.scores.values()] == [1.0, 1.0, 0.5]
     assert report.mean is not None
-    assert report.mean["onset"] == pytest.approx({"precision": 1.0, "recall": 5 / 6, "f1": 8 / 9})
+    assert report.mean["note"] == pytest.approx({"precision": 1.0, "recall": 5 / 6, "f1": 8 / 9})
     assert report.unreadable == {}
     assert json.loads(output.read_text()) == vars(report)
 

@@ -29,7 +29,7 @@ SEVERAL = Predictions(
 
 def test_one_label_by_hand() -> None:
     """b, jazz, is taken for rock."""
-    assert ONE.best.tolist() == [0, 1, 1, 3]
+    assert ONE.predicted_index.tolist() == [0, 1, 1, 3]
     assert ONE.correct.tolist() == [True, False, True, True]
     assert set(ONE.label_metrics) == {"jazz", "rock", "unknown"}  # nothing is pop
     jazz, rock = ONE.label_metrics["jazz"], ONE.label_metrics["rock"]
@@ -52,9 +52,9 @@ def test_one_label_by_hand() -> None:
 
 def test_several_labels_by_hand() -> None:
     """b has a violin that is not there; c is predicted to be unknown."""
-    assert SEVERAL.best.tolist() == [0, 0, 2, 2]
+    assert SEVERAL.predicted_index.tolist() == [0, 0, 2, 2]
     assert SEVERAL.correct.tolist() == [True, True, False, True]
-    assert SEVERAL.estimates.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]]
+    assert SEVERAL.predicted_labels.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]]
     assert SEVERAL.label_metrics["piano"]["f1"] == 1
     violin = SEVERAL.label_metrics["violin"]
     assert (violin["precision"], violin["recall"]) == (1 / 2, 1 / 2)
