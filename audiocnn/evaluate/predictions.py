@@ -59,7 +59,8 @@ class Predictions:
     @property
     def correct(self) -> np.ndarray:
         """Whether each prediction is correct, booleans (clips,)."""
-        return self.references[np.arange(len(self.names)), self.predicted_index] == 1
+        index = self.predicted_index
+        return self.references[np.arange(len(index)), index] == 1
 
     @property
     def predicted_labels(self) -> np.ndarray:

@@ -16,10 +16,15 @@ import torch
 from torch import Tensor
 
 from audiocnn import audio
-from audiocnn import labels as labelling
 from audiocnn.formats import create_writer, write_labels
-from audiocnn.labels import Prediction
-from audiocnn.models.clips import ClipModel, find_window_starts
+from audiocnn.labels import (
+    Prediction,
+    average_windows,
+    compute_probabilities,
+    predict_labels,
+    rank_labels,
+)
+from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import fuse_model, load_clip_model
 
 BATCH_SIZE = 16  # windows in one run of the network
@@ -33,8 +38,8 @@ class Timeline:
     Args:
         starts_s: where each window begins, in seconds, (windows,).
         window_s: length of a window in seconds; the whole recording where that is shorter.
-        outputs: names of the columns: the labels and, with one label a recording, UNKNOWN.
-        probabilities: (windows, outputs).
+        outputs: names of the columns: the labels and, unless multi-label, UNKNOWN.
+        probabilities: of the windows, calibrated, (windows, outputs).
     """
 
     starts_s: np.ndarray
@@ -51,7 +56,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording with the same predicted labels.
+    """An excerpt of a recording with the same predicted labels.
 
     Args:
         start_s: its beginning in seconds.
@@ -70,7 +75,7 @@ class Classification:
 
     Args:
         multi_label: whether a recording may have several labels.
-        threshold: with several labels, least probability of a predicted one.
+        threshold: if multi-label, minimum probability of a predicted label.
         timeline: the probabilities over time.
         duration_s: length of the recording in seconds.
         models: names of the models.
@@ -87,16 +92,16 @@ class Classification:
     @property
     def probabilities(self) -> np.ndarray:
         """The probability of each of the timeline's outputs for the whole recording, (outputs,)."""
-        return labelling.average_windows(self.timeline.probabilities, self.multi_label)
+        return average_windows(self.timeline.probabilities, self.multi_label)
 
     @property
     def ranked_labels(self) -> list[Prediction]:
         """All labels with their probabilities, the most probable first."""
-        return labelling.rank_labels(self.timeline.outputs, self.probabilities)
+        return rank_labels(self.timeline.outputs, self.probabilities)
 
     @property
     def predictions(self) -> list[Prediction]:
-        """The most probable label or, with several, all that reach the threshold; none if unknown."""
+        """The most probable label or, if multi-label, all that reach the threshold; none if unknown."""
         return self._predict(self.probabilities)
 
     @property
@@ -116,9 +121,7 @@ class Classification:
         return segments
 
     def _predict(self, probabilities: np.ndarray) -> list[Prediction]:
-        return labelling.predict_labels(
-            self.timeline.outputs, probabilities, self.multi_label, self.threshold
-        )
+        return predict_labels(self.timeline.outputs, probabilities, self.multi_label, self.threshold)
 
     to_json = create_writer(write_labels, "json", "Write every field.")
     to_csv = create_writer(write_labels, "csv", "Write the probabilities over time, a window a line.")
@@ -156,9 +159,8 @@ class StreamingClassifier:
         """
         self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
         self.n_samples += len(samples)
-        n_window, hop = self.model.n_window, self.model.n_window // 2
-        first = self.starts[-1] + hop if self.starts else 0
-        complete = range(first, self.n_samples - n_window + 1, hop)
+        first = self.starts[-1] + self.model.hop if self.starts else 0
+        complete = range(first, self.n_samples - self.model.n_window + 1, self.model.hop)
         for i in range(0, len(complete) // BATCH_SIZE * BATCH_SIZE, BATCH_SIZE):
             self._run_at([*complete[i : i + BATCH_SIZE]])
         if self.starts:  # the last window of all may begin anywhere after the last one so far
@@ -166,11 +168,14 @@ class StreamingClassifier:
             self._samples = self._samples[-needed:]
 
     def flush(self) -> None:
-        """Run the network on the remaining windows: no more samples come."""
+        """Run the network on the remaining windows, and end the stream.
+
+        No samples may be pushed afterwards; `starts`, `n_samples` and `logits` are those of the whole recording.
+        """
         if self.n_samples < self.model.n_window:
             self._run([0], list(self.model.split_windows(torch.from_numpy(self._samples))))
             return
-        rest = find_window_starts(self.n_samples, self.model.n_window)[len(self.starts) :]
+        rest = self.model.find_window_starts(self.n_samples)[len(self.starts) :]
         for i in range(0, len(rest), BATCH_SIZE):
             self._run_at(rest[i : i + BATCH_SIZE])
 
@@ -244,7 +249,7 @@ def classify(
 def _average(streams: Sequence[StreamingClassifier]) -> np.ndarray:
     """Average the probabilities of several models, (windows, outputs)."""
     probabilities = [
-        labelling.compute_probabilities(one.logits, one.model.temperature.item(), one.model.multi_label)
+        compute_probabilities(one.logits, one.model.temperature.item(), one.model.multi_label)
         for one in streams
     ]
     return np.mean(probabilities, axis=0)

@@ -1,4 +1,4 @@
-"""ClipModel: waveforms to the logits of labels."""
+"""ClipModel: waveforms -> the logits of labels."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from audiocnn import labels as labelling
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
+from audiocnn.labels import output_names
 from audiocnn.models.base import MODELS, Model
 from audiocnn.models.heads import ClipHead
 
 
 @MODELS.register
 class ClipModel(Model):
-    """Which labels a clip has: one of them or UNKNOWN, or, if multi-label, any number.
+    """Predict which labels a clip has: one of them or UNKNOWN or, if multi-label, any number.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
         backbone: spectrograms to feature maps.
         labels: their names, in the order of the outputs.
         multi_label: whether a clip may have several labels.
-        window_s: length of a window in seconds; a longer recording has a window every half of it.
-        threshold: if multi-label, the probability from which a label is predicted.
+        window_s: length of a window in seconds, for which probabilities are calibrated; a longer recording has
+            several windows, see `split_windows`.
+        threshold: if multi-label, minimum probability of a predicted label.
         drop: dropout probability of `ClipHead`.
 
     Attributes:
         outputs: names of the logits: the labels and, unless multi-label, UNKNOWN.
-        temperature: of the probabilities, see `labels.fit_temperature`; saved with the weights.
+        temperature: divides a window's logits so that its probabilities are calibrated, see
+            `labels.fit_temperature`; saved with the weights.
 
     Raises:
         ValueError: there is no label, or one twice.
@@ -56,7 +58,7 @@ class ClipModel(Model):
             raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
         self.labels, self.multi_label, self.window_s = list(labels), multi_label, window_s
         self.threshold = threshold
-        self.outputs = labelling.output_names(self.labels, multi_label)
+        self.outputs = output_names(self.labels, multi_label)
         self.head = ClipHead(backbone.out_channels, len(self.outputs), drop)
         self.register_buffer("temperature", torch.ones(()))
 
@@ -66,12 +68,17 @@ class ClipModel(Model):
         return round(self.window_s * self.sample_rate)
 
     @property
+    def hop(self) -> int:
+        """Samples from the beginning of a window to that of the next: half a window."""
+        return self.n_window // 2
+
+    @property
     def min_samples(self) -> int:
         """Samples that the backbone needs for one frame of its feature maps."""
         return (self.backbone.time_stride - 1) * self.front_end.hop_length
 
     def split_windows(self, waveform: Tensor) -> Tensor:
-        """Split a recording into windows, one every half of its length and one at the end.
+        """Split a recording into windows, one every `hop` samples and one at the end.
 
         A shorter recording is one shorter window; if multi-label, it is padded to a whole one by silence on
         both sides, since instruments pause.
@@ -87,22 +94,18 @@ class ClipModel(Model):
         """
         missing = max((self.n_window if self.multi_label else self.min_samples) - len(waveform), 0)
         waveform = functional.pad(waveform, (missing // 2, missing - missing // 2))
-        starts = find_window_starts(len(waveform), self.n_window)
+        starts = self.find_window_starts(len(waveform))
         return torch.stack([waveform[start : start + self.n_window] for start in starts])
 
+    def find_window_starts(self, n_samples: int) -> list[int]:
+        """Find where the windows of a recording begin.
 
-def find_window_starts(n_samples: int, n_window: int) -> list[int]:
-    """Find where the windows of a recording begin.
+        Args:
+            n_samples: of the recording.
 
-    Args:
-        n_samples: of the recording.
-        n_window: samples of a window.
-
-    Returns:
-        First samples: every half window, and so that the last window ends with the recording.
-    """
-    if n_samples <= n_window:
-        return [0]
-    starts = list(range(0, n_samples - n_window + 1, n_window // 2))
-    end = n_samples - n_window
-    return starts if starts[-1] == end else [*starts, end]
+        Returns:
+            First samples: every `hop` samples, and so that the last window ends with the recording.
+        """
+        last = max(n_samples - self.n_window, 0)
+        starts = list(range(0, last + 1, self.hop))
+        return starts if starts[-1] == last else [*starts, last]
