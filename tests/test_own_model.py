@@ -15,7 +15,8 @@ import torch
 import yaml
 
 from audiocnn.cli import main
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.load import load
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "genre_folder.yaml"
@@ -71,7 +72,7 @@ def test_from_a_folder_to_labels(
     assert main(["export", "again.safetensors", "--fit-config", "moved.yaml", "--ckpt-path", checkpoint]) == 0
     assert Path("again.safetensors").read_bytes() == Path("my.safetensors").read_bytes()
     assert time.process_time() - started_s < 120  # of the processor: under a minute on two cores
-    assert load_clip_model("my.safetensors").labels == sorted(CLASSES)
+    assert load("my.safetensors", kind=ClipModel).labels == sorted(CLASSES)
     assert torch.load(checkpoint, weights_only=True)["labels"] == sorted(CLASSES)
 
     capsys.readouterr()

@@ -43,10 +43,11 @@ def load_model_and_decoding(
         FileError: the model cannot be read, or is not for notes.
         UsageError: there is no such device, or an option is out of its range.
     """
-    from audiocnn.models.load import load_notes_model
+    from audiocnn.models.load import load
+    from audiocnn.models.notes import NotesModel
 
     with _device_errors(device):
-        loaded = load_notes_model(model, device)
+        loaded = load(model, device, NotesModel)
     with usage_errors():
         return loaded, dataclasses.replace(loaded.decoding, **options)
 
@@ -74,10 +75,11 @@ def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, 
 
 
 def _load_clip_models(models: Sequence[str], device: str) -> list[ClipModel]:
-    from audiocnn.models.load import fuse_model, load_clip_model
+    from audiocnn.models.clips import ClipModel
+    from audiocnn.models.load import fuse_model, load
 
     with _device_errors(device):
-        return [fuse_model(load_clip_model(model, device)) for model in models]  # once for all files
+        return [fuse_model(load(model, device, ClipModel)) for model in models]  # once for all files
 
 
 def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:

@@ -25,7 +25,7 @@ from audiocnn.labels import (
     rank_labels,
 )
 from audiocnn.models.clips import ClipModel
-from audiocnn.models.load import fuse_model, load_clip_model
+from audiocnn.models.load import fuse_model, load
 
 BATCH_SIZE = 16  # windows in one run of the network
 BLOCK_S = 10.0  # of a recording that is read at once
@@ -222,7 +222,7 @@ def classify(
         ['piano']
     """
     given = [model] if isinstance(model, str | Path | ClipModel) else model
-    models = [one if isinstance(one, ClipModel) else load_clip_model(one, device) for one in given]
+    models = [one if isinstance(one, ClipModel) else load(one, device, ClipModel) for one in given]
     check_compatible(models)
     first = models[0]
     streams = [StreamingClassifier(one.to(device)) for one in models]

@@ -19,7 +19,7 @@ import torch
 
 from audiocnn import audio, formats
 from audiocnn.formats import create_writer, write_notes
-from audiocnn.models.load import fuse_model, load_notes_model
+from audiocnn.models.load import fuse_model, load
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
 
@@ -266,7 +266,7 @@ def transcribe(
         0.50 to 1.49 s: MIDI note 62
         >>> result.to_midi("menuet.mid")
     """
-    notes_model = model if isinstance(model, NotesModel) else load_notes_model(model, device)
+    notes_model = model if isinstance(model, NotesModel) else load(model, device, NotesModel)
     stream = StreamingTranscriber(
         notes_model.to(device),
         replace(decoding or notes_model.decoding, **options),

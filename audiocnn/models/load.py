@@ -16,6 +16,12 @@ from audiocnn.models.notes import NotesModel
 
 M = TypeVar("M", bound=Model)
 
+# Kind of model -> what is said of one of the other kind.
+OTHER_KIND: dict[type[Model], str] = {
+    NotesModel: "predicts labels, not notes; `audiocnn classify` uses it",
+    ClipModel: "predicts notes, not labels; `audiocnn transcribe` uses it",
+}
+
 
 def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Path:
     """Find the file of a model.
@@ -38,67 +44,30 @@ def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Pa
     return path
 
 
-def load(model: str | Path = "notes-piano", device: str = "cpu") -> Model:
+def load(model: str | Path = "notes-piano", device: str = "cpu", kind: type[M] = Model) -> M:
     """Load a model that transcribes or classifies sound.
 
     Args:
         model: a shipped model's name (`audiocnn models` lists them), or a model file.
         device: where the weights go, as PyTorch names it: "cuda".
+        kind: the class that the model must have, such as NotesModel or ClipModel; any by default.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged.
+        ModelError: there is no such model, the file is damaged, or the model is of another kind.
 
     Example:
         >>> import audiocnn
         >>> audiocnn.load("notes-piano").sample_rate
         16000
     """
-    return read_model(find_model(model, "notes", "labels")).to(device)
-
-
-def load_notes_model(model: str | Path, device: str = "cpu") -> NotesModel:
-    """Load a model that transcribes notes.
-
-    Args:
-        model: as for `load`.
-        device: as for `load`.
-
-    Returns:
-        The model in evaluation mode.
-
-    Raises:
-        ModelError: as by `load`, or the model predicts something else than notes.
-    """
-    return _check_kind(
-        model, load(model, device), NotesModel, "labels, not notes; `audiocnn classify` uses it"
-    )
-
-
-def load_clip_model(model: str | Path, device: str = "cpu") -> ClipModel:
-    """Load a model that classifies clips.
-
-    Args:
-        model: as for `load`.
-        device: as for `load`.
-
-    Returns:
-        The model in evaluation mode.
-
-    Raises:
-        ModelError: as by `load`, or the model predicts something else than labels.
-    """
-    return _check_kind(
-        model, load(model, device), ClipModel, "notes, not labels; `audiocnn transcribe` uses it"
-    )
-
-
-def _check_kind(name: str | Path, model: Model, kind: type[M], otherwise: str) -> M:
-    if not isinstance(model, kind):
-        raise ModelError(name, f"predicts {otherwise}")
-    return model
+    loaded = read_model(find_model(model, "notes", "labels"))
+    if not isinstance(loaded, kind):
+        otherwise = f"holds {type(loaded).__name__}, expected {kind.__name__}"
+        raise ModelError(model, OTHER_KIND.get(kind, otherwise))
+    return loaded.to(device)
 
 
 def fuse_model(model: M) -> M:

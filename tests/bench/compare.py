@@ -20,7 +20,8 @@ from rich.table import Table
 
 import audiocnn
 from audiocnn import audio, evaluate, formats
-from audiocnn.models.load import load_notes_model
+from audiocnn.models.load import load
+from audiocnn.models.notes import NotesModel
 from audiocnn.notes import Note
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -61,7 +62,7 @@ def transcribe_by_model(name: str) -> Transcribe:
     Args:
         name: name or file of the model.
     """
-    model = load_notes_model(name)
+    model = load(name, kind=NotesModel)
     return lambda recording: audiocnn.transcribe(recording, model).notes
 
 

@@ -23,7 +23,7 @@ from audiocnn.augment import average_variants
 from audiocnn.datasets.clips import layouts
 from audiocnn.datasets.clips.sources import Clip
 from audiocnn.models.clips import ClipModel
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.load import load
 
 SAMPLE_RATE = 22_050  # Hz, of the MFCCs
 N_MELS, N_MFCC = 64, 20
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--model", default="genre", help="name or file of the model")
     options = parser.parse_args()
     clips = [clip for clip in layouts.read_clips(options.folder) if clip.path.stat().st_size]
-    model = load_clip_model(options.model)
+    model = load(options.model, kind=ClipModel)
     plain, varied = score_model(clips, model)
     print(f"MFCC statistics, support vector machine: {score_baseline(clips):.1f} %")
     print(f"{model.name}: {plain:.1f} %, mean of {N_VARIANTS} variants {varied:.1f} %")

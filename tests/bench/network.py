@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audiocnn import audio
 from audiocnn.inference.transcribe import StreamingTranscriber
-from audiocnn.models.load import load_notes_model
+from audiocnn.models.load import load
 from audiocnn.models.notes import NotesModel
 
 LOOK_AHEAD_S = 0.1  # seconds, of the low-latency setting
@@ -61,7 +61,7 @@ def measure_streaming(model: NotesModel, recording: str) -> dict[str, float]:
 
 def main() -> None:
     """Print the measurements."""
-    model = load_notes_model(sys.argv[1])
+    model = load(sys.argv[1], kind=NotesModel)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     costs = {**count_macs_per_s(model), **measure_streaming(model, sys.argv[2])}
     print(json.dumps({"parameters": parameters, **costs}))

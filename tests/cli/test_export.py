@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import audiocnn
+from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import read_model, write_model
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.load import load
 
 RATE = 16_000
 
@@ -70,7 +71,7 @@ def test_onnx_gives_the_probabilities_of_torch(
     assert metadata == {"sample_rate": "16000", "window_s": "1.0"}
     for n_samples in (1, 777, RATE):
         waveform = tone("middle", duration_s=1)[None, :n_samples]
-        window = load_clip_model(path).split_windows(torch.from_numpy(waveform[0]))
+        window = load(path, kind=ClipModel).split_windows(torch.from_numpy(waveform[0]))
         (got,) = session.run(["probabilities"], {"waveform": window.numpy()})
         wanted = audiocnn.classify((waveform[0], RATE), path).timeline.probabilities
         assert got.shape == (1, len(names))

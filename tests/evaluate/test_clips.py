@@ -8,12 +8,13 @@ import pytest
 
 from audiocnn import evaluate, files
 from audiocnn.datasets.clips.sources import Clip
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.load import load
 
 
 def test_clips_and_recordings(album: Path, clips: list[Clip], one_tone: Path) -> None:
     read: list[Path] = []
-    model = load_clip_model(one_tone)
+    model = load(one_tone, kind=ClipModel)
     report = evaluate.evaluate_clips(clips, [model], album, progress=read.append)
     assert [path.name for path in read] == ["low.wav", "high.wav", "none.wav", "both.wav"]
     assert report.clips.names == [
@@ -35,14 +36,14 @@ def test_clips_and_recordings(album: Path, clips: list[Clip], one_tone: Path) ->
 
 def test_groups(album: Path, clips: list[Clip], one_tone: Path) -> None:
     grouped = [replace(clip, group="take 1") for clip in clips[:2]]
-    report = evaluate.evaluate_clips(grouped, [load_clip_model(one_tone)], album)
+    report = evaluate.evaluate_clips(grouped, [load(one_tone, kind=ClipModel)], album)
     assert report.recordings is not None
     assert report.recordings.names == ["take 1"]
     np.testing.assert_allclose(report.recordings.probabilities[0], [0.5, 0, 0.5, 0], atol=1e-3)
 
 
 def test_several_labels(album: Path, clips: list[Clip], many_tones: Path) -> None:
-    report = evaluate.evaluate_clips(clips, [load_clip_model(many_tones)], album)
+    report = evaluate.evaluate_clips(clips, [load(many_tones, kind=ClipModel)], album)
     assert report.clips.outputs == ["low", "middle", "high", "unknown"]
     assert report.clips.metrics["accuracy"] == pytest.approx(5 / 6)
     np.testing.assert_allclose(report.clips.probabilities[0], [1, 0, 0, 0], atol=2e-3)
@@ -50,7 +51,7 @@ def test_several_labels(album: Path, clips: list[Clip], many_tones: Path) -> Non
 
 def test_failures(album: Path, clips: list[Clip], tmp_path: Path, one_tone: Path) -> None:
     (tmp_path / "bad.wav").write_text("la la la\n" * 1000)
-    models = [load_clip_model(one_tone)]
+    models = [load(one_tone, kind=ClipModel)]
     broken, late = Clip(tmp_path / "bad.wav", ("low",)), Clip(album / "low.wav", ("low",), 5.0)
     report = evaluate.evaluate_clips([broken, late, *clips[1:]], models, album)
     assert len(report.clips.names) == 5

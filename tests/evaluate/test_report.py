@@ -8,11 +8,12 @@ import pytest
 
 from audiocnn import evaluate
 from audiocnn.datasets.clips.sources import Clip
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.clips import ClipModel
+from audiocnn.models.load import load
 
 
 def test_report(album: Path, clips: list[Clip], one_tone: Path, tmp_path: Path) -> None:
-    report = evaluate.evaluate_clips(clips, [load_clip_model(one_tone)], album)
+    report = evaluate.evaluate_clips(clips, [load(one_tone, kind=ClipModel)], album)
     evaluate.write_report(report, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("calibration.png", "confusion.png", "report.md", "results.json"),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from audiocnn import audio
 from audiocnn.explain.network import strip_front_end
 from audiocnn.models.clips import ClipModel
-from audiocnn.models.load import load_clip_model
+from audiocnn.models.load import load
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -29,7 +29,7 @@ def linear() -> nn.Sequential:
 @pytest.fixture(scope="session")
 def instrument() -> ClipModel:
     """The shipped model."""
-    return load_clip_model("instrument")
+    return load("instrument", kind=ClipModel)
 
 
 @pytest.fixture(scope="session")

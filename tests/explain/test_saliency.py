@@ -10,8 +10,10 @@ from audiocnn.backbones import create_backbone
 from audiocnn.explain import saliency
 from audiocnn.explain.network import randomise_weights, strip_front_end
 from audiocnn.frontends.mel import LogMel
+from audiocnn.models.clips import ClipModel
 from audiocnn.models.heads import ClipHead
-from audiocnn.models.load import load_clip_model, load_notes_model
+from audiocnn.models.load import load
+from audiocnn.models.notes import NotesModel
 
 
 def pooled(kernel: list[list[float]], weights: list[list[float]]) -> nn.Sequential:
@@ -184,7 +186,7 @@ def test_salient_bins_matter_more_than_others(method, name: str, spectrograms: T
     Random is where the map's own fifth would be if it were shifted: holes as large, for scattered holes are
     unlike all that a network has seen.
     """
-    network = strip_front_end(load_clip_model(name))  # both see spectrograms of the same kind
+    network = strip_front_end(load(name, kind=ClipModel))  # both see spectrograms of the same kind
     generator = torch.Generator().manual_seed(0)
     spectrograms = spectrograms[:16, ..., :69]
     with torch.no_grad():
@@ -203,7 +205,7 @@ def test_salient_bins_matter_more_than_others(method, name: str, spectrograms: T
 
 def test_saliency_of_a_note() -> None:
     """Occlusion and guided backpropagation of a note lead to its frequency, at its onset."""
-    model = load_notes_model("notes-piano")
+    model = load("notes-piano", kind=NotesModel)
     network = strip_front_end(model)
     times_s = torch.arange(16_000) / model.sample_rate
     begun = (times_s >= 0.5) * torch.exp(-3 * (times_s - 0.5))

@@ -12,7 +12,8 @@ import audiocnn
 from audiocnn.inference.classify import StreamingClassifier
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import ModelError
-from audiocnn.models.load import fuse_model, load_clip_model, load_notes_model
+from audiocnn.models.load import fuse_model, load
+from audiocnn.models.notes import NotesModel
 
 RATE = 16_000
 N_WINDOW = RATE  # of the models of these tests
@@ -20,7 +21,7 @@ N_WINDOW = RATE  # of the models of these tests
 
 @pytest.fixture(scope="module")
 def model(one_tone: Path) -> ClipModel:
-    return load_clip_model(one_tone)
+    return load(one_tone, kind=ClipModel)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_models_that_differ_are_refused(model: ClipModel, many_tones: Path, tone
 def test_a_model_of_the_wrong_kind(one_tone: Path) -> None:
     message = "one.safetensors: predicts labels, not notes; `audiocnn classify` uses it"
     with pytest.raises(ModelError, match=message):
-        load_notes_model(one_tone)
+        load(one_tone, kind=NotesModel)
     message = "notes-piano: predicts notes, not labels; `audiocnn transcribe` uses it"
     with pytest.raises(ModelError, match=message):
-        load_clip_model("notes-piano")
+        load("notes-piano", kind=ClipModel)

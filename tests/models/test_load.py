@@ -7,7 +7,7 @@ import pytest
 from audiocnn.models import weights
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import ModelError
-from audiocnn.models.load import find_model, load, load_clip_model, load_notes_model
+from audiocnn.models.load import find_model, load
 from audiocnn.models.notes import NotesModel
 
 
@@ -36,8 +36,8 @@ def test_what_there_is_instead(name: str) -> None:
 
 def test_a_model_of_another_kind() -> None:
     with pytest.raises(ModelError, match=r"^genre: predicts labels, not notes; `audiocnn classify` uses it"):
-        load_notes_model("genre")
+        load("genre", kind=NotesModel)
     with pytest.raises(
         ModelError, match=r"^notes: predicts notes, not labels; `audiocnn transcribe` uses it"
     ):
-        load_clip_model("notes")
+        load("notes", kind=ClipModel)
