@@ -56,16 +56,16 @@ def main() -> None:
     parser.add_argument("painters", nargs="+", help="model files or the names of shipped ones")
     parser.add_argument("--number", type=int, default=8, help="of photographs")
     parser.add_argument("--style_size", type=int, default=384, help="its longer side, as trained with")
-    options = parser.parse_args()
-    data = ImageFolderDataModule(options.photographs, size=SIDE, shift=0, validation=0.05)
+    given = parser.parse_args()
+    data = ImageFolderDataModule(given.photographs, size=SIDE, shift=0, validation=0.05)
     data.setup()
-    photographs = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: options.number]]
-    options = replace(OPTIONS, style_scale=options.style_size / SIDE)
+    photographs = [one[None].float() / 255 for one in data.sets["test"].tensors[0][: given.number]]
+    options = replace(OPTIONS, style_scale=given.style_size / SIDE)
     extractor, options = extractor_of(find_network("vgg"), options, "cpu")
-    painters = {name: read_model(weights.path(name), Painter) for name in options.painters}
+    painters = {name: read_model(weights.path(name), Painter) for name in given.painters}
     found = []
-    for path in images.find_images(options.style):
-        style = resize_to_side(torch.from_numpy(images.read_image(path).pixels)[None], options.style_size)
+    for path in images.find_images(given.style):
+        style = resize_to_side(torch.from_numpy(images.read_image(path).pixels)[None], given.style_size)
         found.append(style_losses(style, path.stem, photographs, painters, extractor, options))
         print(path.name, *(f"{name} {loss:.4f}" for name, loss in found[-1].items()), sep="  ", flush=True)
     for name in painters:
