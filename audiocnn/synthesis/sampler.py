@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import librosa
 import numpy as np
 import scipy.signal
 import soxr
@@ -29,7 +30,6 @@ SILENT_DB = -50.0  # below the peak: where a recording has died away
 # Softly played strings are duller: a one-pole low-pass for each quarter of the velocities, in Hz.
 SOFTNESS_HZ = (1000.0, 2000.0, 4500.0, None)
 FADE_S = 0.05  # at the end of a recording, which may have been cut while it sounded
-SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,6 @@ class Region:
 def note_to_midi(name: str) -> int:
     """Return the MIDI number of a note name, C4 = 60: "A4" and "a4" are 69, "Ds4", "D#4" and "Eb4" are 63.
 
-    Differs: librosa.note_to_midi does not know the s of file names for a sharp, and its import takes seconds.
-
     Args:
         name: letter, accidental and octave.
 
@@ -76,11 +74,9 @@ def note_to_midi(name: str) -> int:
     Raises:
         ValueError: not a note name.
     """
-    match = re.fullmatch(r"([A-Ga-g])([s#b]?)(-?\d)", name)
-    if not match:
+    if not re.fullmatch(r"[A-Ga-g][s#b]?-?\d", name):
         raise ValueError(f"not a note name such as A4, Ds4 or Eb4: {name!r}")
-    letter, accidental, octave = match.groups()
-    return SEMITONES[letter.upper()] + {"": 0, "b": -1}.get(accidental, 1) + 12 * (int(octave) + 1)
+    return int(librosa.note_to_midi(name.replace("s", "#")))
 
 
 def read_regions(path: Path) -> list[Region]:

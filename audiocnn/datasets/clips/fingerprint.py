@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import librosa
 import numpy as np
-from scipy.fft import rfft
 from scipy.ndimage import maximum_filter
 
 SAMPLE_RATE = 8_000  # Hz: what survives every encoder
@@ -56,8 +56,9 @@ def compute_landmarks(waveform: np.ndarray) -> np.ndarray:
     """
     if len(waveform) < N_FFT:
         return np.zeros((0, 2), np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(waveform.astype(np.float32), N_FFT)[::HOP]
-    levels = np.abs(np.asarray(rfft(windows * np.hanning(N_FFT).astype(np.float32))))
+    levels = np.abs(
+        librosa.stft(waveform, n_fft=N_FFT, hop_length=HOP, window=np.hanning(N_FFT), center=False)
+    ).T
     peaks = (maximum_filter(levels, NEIGHBOURHOOD) == levels) & (levels > levels.max() * MIN_LEVEL)
     frames, bins = np.nonzero(peaks)  # in the order of time
     pairs = []
