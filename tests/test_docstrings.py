@@ -36,5 +36,7 @@ def test_docstrings(module: str) -> None:
         if not member.__doc__:
             missing.append(name)
         if inspect.isclass(member):
-            missing += [f"{name}.{one}" for one, _ in public_members(member) if not has_docstring(member, one)]
+            missing += [
+                f"{name}.{one}" for one, _ in public_members(member) if not has_docstring(member, one)
+            ]
     assert missing == []
