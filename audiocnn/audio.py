@@ -2,8 +2,8 @@
 
 First in the flow. A waveform is float32 `(samples,)`, the mean of the channels, full scale at ±1. Whole
 files, blocks and streams go through the same streaming resampler, which gives the same samples however its
-input is cut: n samples become ceil(n * out_rate / in_rate), the first one at time 0. soundfile reads what
-libsndfile knows; m4a, aac and the sound of videos need torchcodec (`pip install 'audiocnn[video]'`).
+input is cut: n samples become ceil(n * out_sample_rate / in_sample_rate), the first one at time 0. soundfile
+reads what libsndfile knows; m4a, aac and the sound of videos need torchcodec (`pip install 'audiocnn[video]'`).
 """
 
 import contextlib
@@ -23,7 +23,9 @@ SOUND_SUFFIXES |= {".snd", ".w64", ".wav", ".wave"}
 VIDEO_SUFFIXES = {".aac", ".avi", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".webm", ".wma"}
 
 N_READ = 65536  # samples, over all channels, read at a time; frames written: libvorbis crashes on a minute
-RATES = range(1000, 1_000_001)  # Hz; beyond them a header is damaged and the resampler eats time and memory
+SAMPLE_RATES = range(
+    1000, 1_000_001
+)  # Hz; beyond them a header is damaged and the resampler eats time and memory
 MAX_SAMPLE = 1e12  # beyond the full scale of any integer format: damage, and its square would overflow
 
 _STDERR = threading.Lock()
@@ -39,13 +41,18 @@ class Resampler:
     The output lags its input by up to 40 ms (44.1 or 48 kHz -> 16 kHz); `flush` returns what is left.
 
     Args:
-        in_rate: sample rate of the stream in Hz.
-        out_rate: sample rate of the result in Hz.
+        in_sample_rate: sample rate of the stream in Hz.
+        out_sample_rate: sample rate of the result in Hz.
+
+    Raises:
+        ValueError: a sample rate is not among `SAMPLE_RATES`.
     """
 
-    def __init__(self, in_rate: int, out_rate: int):
-        self.in_rate, self.out_rate = in_rate, out_rate
-        self._stream = soxr.ResampleStream(in_rate, out_rate, num_channels=1)
+    def __init__(self, in_sample_rate: int, out_sample_rate: int):
+        check_sample_rate(in_sample_rate)
+        check_sample_rate(out_sample_rate)
+        self.in_sample_rate, self.out_sample_rate = in_sample_rate, out_sample_rate
+        self._stream = soxr.ResampleStream(in_sample_rate, out_sample_rate, num_channels=1)
         self._n_in = self._n_out = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -64,7 +71,7 @@ class Resampler:
         bad = ~(np.abs(mono) < MAX_SAMPLE)
         if bad.any():
             first = int(bad.argmax())
-            time_s = (self._n_in + first) / self.in_rate
+            time_s = (self._n_in + first) / self.in_sample_rate
             raise ValueError(f"the sample at {time_s:.3f} s is {mono[first]:g}, expected a number within ±1")
         self._n_in += len(mono)
         resampled = self._stream.resample_chunk(mono)
@@ -72,11 +79,25 @@ class Resampler:
         return resampled
 
     def flush(self) -> np.ndarray:
-        """Return the last samples, float32 (samples,), and end the stream."""
-        n_left = -(-self._n_in * self.out_rate // self.in_rate) - self._n_out
+        """Return the last samples, float32 (samples,), and end the stream: none may be pushed afterwards."""
+        n_left = -(-self._n_in * self.out_sample_rate // self.in_sample_rate) - self._n_out
         # soxr rounds the length down as often as up: silence after the end makes up what it drops.
-        silence = np.zeros(-(-self.in_rate // self.out_rate), np.float32)
+        silence = np.zeros(-(-self.in_sample_rate // self.out_sample_rate), np.float32)
         return self._stream.resample_chunk(silence, last=True)[:n_left]
+
+
+def check_sample_rate(sample_rate: float) -> None:
+    """Check the sample rate of a file, an array or a stream.
+
+    Args:
+        sample_rate: in Hz.
+
+    Raises:
+        ValueError: it is not among `SAMPLE_RATES`.
+    """
+    low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+    if not low <= sample_rate <= high:
+        raise ValueError(f"sample rate is {sample_rate} Hz, expected {low} to {high} Hz")
 
 
 def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
@@ -112,19 +133,19 @@ def load_channels(path: str | os.PathLike) -> tuple[np.ndarray, int]:
         raise AudioError(path, "holds no samples")
     samples = np.concatenate([chunk for _, chunk in chunks], axis=1)
     if not (np.abs(samples) < MAX_SAMPLE).all():
-        raise AudioError(path, "holds samples that are no numbers, expected numbers within ±1")
+        raise AudioError(path, "holds NaN or infinite samples, expected numbers within ±1")
     return samples, chunks[0][0]
 
 
 def read_blocks(
-    path: str | os.PathLike, sample_rate: int, n_samples: int, overlap: int = 0
+    path: str | os.PathLike, sample_rate: int, block_length: int, overlap: int = 0
 ) -> Iterator[np.ndarray]:
     """Read the waveform of `load` block by block, in bounded memory.
 
     Args:
         path: audio file.
         sample_rate: in Hz, to which it is resampled.
-        n_samples: length of a block; the last one may be shorter.
+        block_length: samples of a block; the last one may be shorter.
         overlap: how many samples at the end of a block the next one begins with.
 
     Yields:
@@ -134,44 +155,44 @@ def read_blocks(
         AudioError: as `load`, when the reading comes to it.
         ValueError: the overlap is as long as a block, or longer.
     """
-    if not 0 <= overlap < n_samples:
-        raise ValueError(f"overlap is {overlap}, expected 0 to n_samples - 1 = {n_samples - 1}")
+    if not 0 <= overlap < block_length:
+        raise ValueError(f"overlap is {overlap}, expected 0 to block_length - 1 = {block_length - 1}")
     kept, n_kept, n_shared = [], 0, 0
     for chunk in _read_resampled(path, sample_rate):
         kept.append(chunk)
         n_kept += len(chunk)
-        if n_kept < n_samples:
+        if n_kept < block_length:
             continue
         samples = np.concatenate(kept)
-        while len(samples) >= n_samples:
-            yield samples[:n_samples].copy()  # the next block shares its end
-            samples, n_shared = samples[n_samples - overlap :], overlap
+        while len(samples) >= block_length:
+            yield samples[:block_length].copy()  # the next block shares its end
+            samples, n_shared = samples[block_length - overlap :], overlap
         kept, n_kept = [samples], len(samples)
     if n_kept > n_shared:
         yield np.concatenate(kept)
 
 
 def stream(
-    sound: str | os.PathLike | tuple[np.ndarray, int], sample_rate: int, n_samples: int
+    sound: str | os.PathLike | tuple[np.ndarray, int], sample_rate: int, block_length: int
 ) -> Iterable[np.ndarray]:
     """Stream the waveform of a file or an array.
 
     Args:
         sound: audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
         sample_rate: in Hz, to which it is resampled.
-        n_samples: length of the chunks of a file; an array comes in one.
+        block_length: samples of a chunk of a file; an array comes in one.
 
     Returns:
         Chunks of the waveform, float32 (samples,).
 
     Raises:
         AudioError: as `load`, when the reading comes to it.
-        ValueError: as `Resampler.push`.
+        ValueError: as `Resampler` and its `push`, of an array.
     """
     if not isinstance(sound, tuple):
-        return read_blocks(sound, sample_rate, n_samples)
-    samples, rate = sound
-    resampler = Resampler(rate, sample_rate)
+        return read_blocks(sound, sample_rate, block_length)
+    samples, in_sample_rate = sound
+    resampler = Resampler(in_sample_rate, sample_rate)
     return [resampler.push(samples), resampler.flush()]
 
 
@@ -283,12 +304,11 @@ def _mix_channels(samples: np.ndarray) -> np.ndarray:
 def _read_resampled(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
     """Read consecutive chunks of the file's waveform at `sample_rate` Hz, float32 (samples,)."""
     resampler = None
-    for in_rate, samples in _read_chunks(path):
-        resampler = resampler or Resampler(in_rate, sample_rate)
-        try:
-            yield resampler.push(samples)
-        except ValueError as error:
-            raise AudioError(path, error) from error
+    for in_sample_rate, samples in _read_chunks(path):
+        resampler = resampler or Resampler(in_sample_rate, sample_rate)
+        with _audio_errors(path):
+            resampled = resampler.push(samples)
+        yield resampled
     if resampler is None:
         raise AudioError(path, "holds no samples")
     yield resampler.flush()
@@ -329,9 +349,8 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
         raise AudioError(path, f"no audio that libsndfile can read{why}") from error
     except TypeError as error:  # soundfile asks for what a .raw file does not hold
         raise AudioError(path, error) from error
-    if file.samplerate not in RATES:
-        file.close()
-        raise AudioError(path, f"sample rate is {file.samplerate} Hz, expected {RATES[0]} to {RATES[-1]} Hz")
+    with _audio_errors(path):
+        check_sample_rate(file.samplerate)
     return file
 
 
@@ -359,9 +378,12 @@ def _open_video(path: str | os.PathLike):
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec is there but finds no FFmpeg
         raise AudioError(path, "needs FFmpeg and torchcodec: pip install 'audiocnn[video]'") from error
     try:
-        return AudioDecoder(os.fspath(path))
+        decoder = AudioDecoder(os.fspath(path))
     except (RuntimeError, ValueError) as error:
         raise AudioError(path, "no sound in it that FFmpeg can decode") from error
+    with _audio_errors(path):
+        check_sample_rate(decoder.metadata.sample_rate or 0)
+    return decoder
 
 
 def _check_readable(path: str | os.PathLike) -> None:
@@ -372,6 +394,15 @@ def _check_readable(path: str | os.PathLike) -> None:
                 raise AudioError(path, "the file is empty")
     except OSError as error:
         raise AudioError(path, files.describe_error(error)) from error
+
+
+@contextlib.contextmanager
+def _audio_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Make an AudioError of a ValueError: in this block the file's samples or their rate are to blame."""
+    try:
+        yield
+    except ValueError as error:
+        raise AudioError(path, error) from error
 
 
 @contextlib.contextmanager

@@ -163,6 +163,12 @@ def test_stream_lags_by_no_more_than_documented():
         assert n_in / 48_000 - n_out / 16_000 <= 0.040
 
 
+@pytest.mark.parametrize("rate", [0, 999, 1_000_001])
+def test_stream_refuses_an_array_at_such_a_rate(rate):
+    with pytest.raises(ValueError, match=f"^sample rate is {rate} Hz, expected 1000 to 1000000 Hz$"):
+        audio.stream((noise(100)[:, 0], rate), 16_000, 1000)
+
+
 def test_stream_refuses_integers_and_what_is_no_number():
     resampler = audio.Resampler(1000, 1000)
     with pytest.raises(ValueError, match="the samples are int16, expected floats within ±1"):
@@ -203,7 +209,7 @@ def test_blocks_do_not_share_memory(tmp_path):
 @pytest.mark.parametrize("overlap", [-1, 100])
 def test_overlap_out_of_range(tmp_path, overlap):
     path = write(tmp_path / "a.wav", sine())
-    with pytest.raises(ValueError, match=f"overlap is {overlap}, expected 0 to n_samples - 1 = 99"):
+    with pytest.raises(ValueError, match=f"overlap is {overlap}, expected 0 to block_length - 1 = 99"):
         next(audio.read_blocks(path, RATE, 100, overlap))
 
 

@@ -75,8 +75,9 @@ def listen(
 
 
 def _check(sample_rate: int, channels: int) -> None:
-    if sample_rate not in audio.RATES:
-        raise UsageError(f"sample_rate is {sample_rate}, expected {audio.RATES[0]} to {audio.RATES[-1]}")
+    if sample_rate not in audio.SAMPLE_RATES:
+        low, high = audio.SAMPLE_RATES[0], audio.SAMPLE_RATES[-1]
+        raise UsageError(f"sample_rate is {sample_rate}, expected {low} to {high}")
     if channels < 1:
         raise UsageError(f"channels is {channels}, expected 1 or more")
     if sys.stdin.isatty():
