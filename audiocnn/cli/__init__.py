@@ -36,7 +36,7 @@ VERBS = {
     ),
     "classify": Verb(
         "classify:classify",
-        "audio files and folders -> genre and instruments, also along time",
+        "audio files and folders -> genre and instruments, also over time",
         "audiocnn classify song.mp3 --timeline --formats json png",
     ),
     "explain": Verb(

@@ -30,14 +30,14 @@ def classify(
     """Label audio files, and all audio files in folders, with their genre and the instruments in them.
 
     Prints a line for each: its likeliest labels, or unknown. With formats, song.mp3 and the model genre give
-    song.genre.json (the whole result), song.genre.csv (the probabilities along time) and song.genre.png (the
+    song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png (the
     same under the spectrogram). Files that exist stay, and their recordings are skipped. A file that cannot
     be read or written is reported in one line and the others go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
-        model: models' names (see `audiocnn models`) or files; those with the same labels give their mean,
-            others a result each.
+        model: models' names (see `audiocnn models`) or files; models with the same labels are averaged, others
+            reported separately.
         top: labels to print, at most.
         timeline: print also the labels of each segment.
         formats: files to write; json where only an output folder is given.

@@ -100,7 +100,7 @@ def evaluate_labels(
 
     Args:
         path: a folder for each label, a manifest (.csv or .jsonl) or a data set (see data/README.md).
-        model: models' names (see `audiocnn models`) or files, whose mean is taken.
+        model: models' names (see `audiocnn models`) or files, which are averaged.
         output: folder for a page (report.md) with plots, and for all results (results.json).
         split: evaluate only the clips of this part, train, validation or test.
         device: what the network runs on, such as cpu or cuda.

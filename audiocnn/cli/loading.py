@@ -53,7 +53,7 @@ def load_model_and_decoding(
 
 
 def load_classifiers(models: Sequence[str], device: str) -> list[ClipModel]:
-    """Load models of labels whose mean is taken.
+    """Load models of labels that are averaged.
 
     Raises:
         FileError: a model cannot be read, or is not for labels.

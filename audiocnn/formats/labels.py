@@ -25,7 +25,7 @@ MAX_IN_TITLE = 5  # predictions
 
 
 def write_json(classification: Any, path: str | os.PathLike) -> None:
-    """Write all that is known: file, model, predictions, every label by probability, and the timeline.
+    """Write every field: file, model, predictions, every label by probability, and the timeline.
 
     Args:
         classification: as `inference.classify.Classification`.

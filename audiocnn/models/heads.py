@@ -1,4 +1,4 @@
-"""Heads: feature maps in, scores out."""
+"""Heads: feature maps -> raw outputs, and raw outputs -> scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INITIAL_LOGIT = -4.0  # a probability of 1 in 50 instead of 1 in 2: notes are ra
 
 
 class NotesHead(nn.Module):
-    """Logits of onset, frame, offset and velocity, and bend in semitones, for each pitch and frame.
+    """Compute raw outputs for each pitch and frame: logits of onset, frame, offset, velocity; bend in semitones.
 
     Feature maps with a row for each pitch are projected by the same weights in each row; of others, and of
     those without rows, each pitch has weights for all rows.
@@ -23,7 +23,7 @@ class NotesHead(nn.Module):
         bend: whether pitch bend is among the outputs.
 
     Attributes:
-        outputs: their names, in the order of the logits.
+        outputs: names of the raw outputs, in their order.
 
     Shape:
         (batch, in_channels, n_rows, frames) or (batch, in_channels, frames)
@@ -55,24 +55,24 @@ class NotesHead(nn.Module):
         return self.project(channels).unflatten(1, (len(self.outputs), self.n_pitches))
 
     def scores(
-        self, logits: Float[Tensor, "batch outputs pitches frames"]
+        self, raw_outputs: Float[Tensor, "batch outputs pitches frames"]
     ) -> dict[str, Float[Tensor, "batch pitches frames"]]:
-        """Compute the scores of each output from logits.
+        """Compute the scores of each output.
 
         Args:
-            logits: as `forward` returns them.
+            raw_outputs: as `forward` returns them.
 
         Returns:
             By the output's name: probabilities, velocity from 0 to 1, bend in semitones.
         """
         return {
             name: channel if name == "bend" else torch.sigmoid(channel)
-            for name, channel in zip(self.outputs, logits.unbind(1), strict=True)
+            for name, channel in zip(self.outputs, raw_outputs.unbind(1), strict=True)
         }
 
 
 class ClipHead(nn.Module):
-    """Logits of a clip: the mean over rows, then mean plus maximum over time, and one linear layer.
+    """Compute the logits of a clip: the mean over rows, then mean plus maximum over time, and one linear layer.
 
     Args:
         in_channels: of the feature maps.

@@ -1,4 +1,4 @@
-"""ImageModel: images to the logits of classes."""
+"""ImageModel: images -> the logits of classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from audiocnn.registry import InitArgs
 
 @MODELS.register
 class ImageModel(InitArgs, nn.Module):
-    """The class of an image, by a backbone and the head that it was published with.
+    """Predict the class of an image, by a backbone and the head that it was published with.
 
     Args:
         backbone: images to feature maps.

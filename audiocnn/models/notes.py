@@ -1,4 +1,4 @@
-"""NotesModel: waveforms to the scores of notes."""
+"""NotesModel: waveforms -> the scores of notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPTIONS.register(DecodingOptions)
 
 @MODELS.register
 class NotesModel(Model):
-    """Which notes sound when: scores for each pitch and each frame of the backbone's feature maps.
+    """Predict which notes sound when: scores for each pitch and each frame of the backbone's feature maps.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
@@ -24,7 +24,7 @@ class NotesModel(Model):
         bend: whether pitch bend is among the outputs.
 
     Shape:
-        (batch, samples) -> logits (batch, outputs, pitches, frames).
+        (batch, samples) -> raw outputs of `NotesHead` (batch, outputs, pitches, frames).
     """
 
     head: NotesHead

@@ -1,4 +1,4 @@
-"""ONNX files: the whole model, waveform to scores, for runtimes without PyTorch."""
+"""Models -> ONNX files: the whole model, waveform -> scores, for runtimes without PyTorch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Exported(nn.Module):
-    """What the file computes, waveform -> outputs by `names`, of at least `min_samples`."""
+    """Predict as the file does: a waveform of at least `min_samples` -> outputs by `names`."""
 
     n_example, min_samples = N_EXAMPLE, 1
     names: list[str]
