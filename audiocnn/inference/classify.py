@@ -170,7 +170,8 @@ class StreamingClassifier:
     def flush(self) -> None:
         """Run the network on the remaining windows, and end the stream.
 
-        No samples may be pushed afterwards; `starts`, `n_samples` and `logits` are those of the whole recording.
+        No samples may be pushed afterwards; `starts`, `n_samples` and `logits` are those of the whole
+        recording.
         """
         if self.n_samples < self.model.n_window:
             self._run([0], list(self.model.split_windows(torch.from_numpy(self._samples))))
