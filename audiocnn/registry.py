@@ -7,10 +7,10 @@ audiocnn, those of packages that announce them by an entry point, and those that
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -81,17 +81,53 @@ class Registry(Generic[T]):
 class InitArgs:
     """A mixin that keeps the arguments of the constructor.
 
+    A constructor that ends in `**common: Any` passes these on with `super().__init__(**common)`. They count as
+    its own: `inspect.signature` of the class lists them one by one.
+
     Attributes:
         init_args: each argument of the constructor by its name, defaults included, as given.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     init_args: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = inspect.Signature(list_parameters(cls))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # copy and pickle call it without arguments
         self = super().__new__(cls)
-        bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
+        bound = cls.__signature__.bind_partial(*args, **kwargs)
         bound.apply_defaults()
-        arguments = iter(bound.arguments.items())
-        next(arguments)  # self
-        object.__setattr__(self, "init_args", dict(arguments))
+        object.__setattr__(self, "init_args", dict(bound.arguments))
         return self
+
+
+def list_parameters(cls: type) -> list[inspect.Parameter]:
+    """List the parameters of a constructor, with those that `**common` stands for in its place.
+
+    These are the parameters with a default of the next constructor in the method resolution order; the class
+    gives those without one. A class that gives one with a default, too, declares it in its own constructor.
+
+    Args:
+        cls: the class.
+
+    Returns:
+        The parameters but self, the class's own first.
+    """
+    return _follow([vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)])
+
+
+def _follow(constructors: list[Callable[..., None]]) -> list[inspect.Parameter]:
+    """The parameters of the first constructor; behind its `**common` are the second's, and so on."""
+    if not constructors:
+        return []
+    _, *own = inspect.signature(constructors[0]).parameters.values()
+    if not own or own[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+        return own
+    own.pop()
+    names = {one.name for one in own}
+    passed_on = [
+        one for one in _follow(constructors[1:]) if one.default is not one.empty and one.name not in names
+    ]
+    return [*own, *(one.replace(kind=one.KEYWORD_ONLY) for one in passed_on)]

@@ -93,7 +93,9 @@ def _tones(path: Path, multi_label: bool, labels: Sequence[str] = tuple(TONES_HZ
     from audiocnn.models.file import write_model
 
     front_end = LogMel(16_000, n_fft=1024, hop_length=320, n_mels=40)
-    model = ClipModel(front_end, DilatedNet(40, channels=3, dilations=()), labels, multi_label, 1.0)
+    model = ClipModel(
+        front_end, DilatedNet(in_channels=40, channels=3, dilations=()), labels, multi_label, 1.0
+    )
     stem, norm, *_ = model.backbone.stages[0]
     with torch.no_grad():
         stem.weight.zero_()

@@ -40,17 +40,15 @@ class AlexNet(MinSizeBackbone):
     Stages: each convolution with the pooling before it, then the last pooling.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         widths: channels of each convolution's output.
         hidden: values of each of the classifier's two hidden layers.
         size: positions along each axis to which the classifier averages the last feature map.
         padding: "same", or "published": less, so that 224 positions leave 6 instead of 7; inputs below 63 are
             padded with zeros.
         norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability of the hidden layers.
+        common: dims, in_channels and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
@@ -67,41 +65,37 @@ class AlexNet(MinSizeBackbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         widths: tuple[int, ...] = (64, 192, 384, 256, 256),
         hidden: int = 4096,
         size: Size = 6,
         padding: str = "same",
         norm: str = "none",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.5,
+        **common: Any,
     ) -> None:
         first_sides, pool_sides, min_size = choose(PADDINGS, padding, "padding")
-        super().__init__(dims, in_channels, min_size)
-        self.hidden, self.size, self.act, self.drop = hidden, size, act, drop
+        super().__init__(min_size=min_size, norm=norm, **common)
+        self.hidden, self.size, self.drop = hidden, size, drop
         stages: list[nn.Module] = []
-        before = in_channels
+        before = self.in_channels
         for i, (width, kernel_size) in enumerate(zip(widths, KERNELS, strict=True)):
             stage = nn.Sequential()
             if i in POOLED:
-                stage.append(create_pool(pool, 3, dims=dims, stride=2, padding=pool_sides))
+                stage.append(create_pool(pool, 3, dims=self.dims, stride=2, padding=pool_sides))
             stage.append(
                 ConvNormAct(
                     before,
                     width,
                     kernel_size,
-                    dims=dims,
                     stride=1 if i else FIRST_STRIDE,
                     padding="same" if i else first_sides,
-                    norm=norm,
-                    act=act,
+                    **self.layer_options,
                 )
             )
             stages.append(stage)
             before = width
-        stages.append(create_pool(pool, 3, dims=dims, stride=2, padding=pool_sides))
+        stages.append(create_pool(pool, 3, dims=self.dims, stride=2, padding=pool_sides))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*widths, before)
         self.time_stride = FIRST_STRIDE * 2 ** (len(POOLED) + 1)

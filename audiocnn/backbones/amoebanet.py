@@ -44,8 +44,6 @@ class CellNet(Backbone):
     Each reduction halves the positions along each axis and doubles the channels of a state.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         normal: table of the normal cells.
         reduction: table of the reduction cells.
         normal_outputs: as `Cell`'s `outputs`.
@@ -56,10 +54,9 @@ class CellNet(Backbone):
         stem_channels: of the stem's 3x3 convolution.
         stem_stride: of the stem's convolution.
         stem_reductions: reduction cells before the first stack; they have fewer channels.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         drop: drop-path rate of the last cell; those of earlier ones rise to it.
         head_drop: dropout probability of the classifier.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: as `Cell`, and when the first reduction of the stem would have no channels.
@@ -78,8 +75,6 @@ class CellNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         normal: Table = NORMAL,
         reduction: Table = REDUCTION,
         normal_outputs: Sequence[int] | None = None,
@@ -90,19 +85,17 @@ class CellNet(Backbone):
         stem_channels: int = 32,
         stem_stride: int = 2,
         stem_reductions: int = 2,
-        norm: str = "batch",
-        act: str = "relu",
         drop: float = 0.0,
         head_drop: float = 0.5,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(**common)
         self.head_drop = head_drop
         if channels >> stem_reductions < 1:
             raise ValueError(f"channels is {channels}, expected at least {1 << stem_reductions}")
-        layers = Layers(dims, norm, act)
-        stem = ConvNormAct(
-            in_channels, stem_channels, 3, dims=dims, stride=stem_stride, norm=norm, act="none"
-        )
+        layers = Layers(**self.layer_options)
+        stem_options = {**self.layer_options, "act": "none"}
+        stem = ConvNormAct(self.in_channels, stem_channels, 3, stride=stem_stride, **stem_options)
         # Of each stage the channels of a state, and for each cell whether it reduces.
         plan = [(channels >> i, [True]) for i in range(stem_reductions, 0, -1)]
         plan += [(channels << i, [True] * (i > 0) + [False] * repeats) for i in range(stacks)]
@@ -130,7 +123,7 @@ class CellNet(Backbone):
             stages.append(cells)
             stage_channels.append(previous)
         self.stages = nn.ModuleList(stages)
-        self.last_act = create_act(act, inplace=False)  # cells begin with one, and end without
+        self.last_act = create_act(self.act, inplace=False)  # cells begin with one, and end without
         self.stage_channels = tuple(stage_channels)
         self.time_stride = stem_stride << (stem_reductions + stacks - 1)
         to_channels_last(self)

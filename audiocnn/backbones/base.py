@@ -61,9 +61,14 @@ class Backbone(InitArgs, nn.Module):
     A subclass sets `stages`, `stage_channels` and `time_stride`, and is registered with its members by
     `audiocnn.backbones.register`.
 
+    Its arguments are those that families share. A family declares its own, and of these only the ones with
+    another default; the rest it takes as `**common: Any`, and passes on with `super().__init__(**common)`.
+
     Args:
         dims: 1 for (batch, channels, frames), 2 for (batch, channels, bins, frames).
         in_channels: channels of the input; for dims=1 on a spectrogram its bins.
+        norm: of convolutions, as `create_norm`.
+        act: activation of convolutions, as `create_act`.
 
     Attributes:
         members: of the family, each with the arguments that differ from the defaults of the class.
@@ -72,6 +77,8 @@ class Backbone(InitArgs, nn.Module):
             these.
         dims: as given.
         in_channels: as given.
+        norm: as given.
+        act: as given.
         stages: one after the other; the output of each is a feature map of `features`.
         stage_channels: channels of each feature map of `features`.
         time_stride: input frames for each output frame, and the smallest number of frames of an input.
@@ -84,9 +91,16 @@ class Backbone(InitArgs, nn.Module):
     stage_channels: tuple[int, ...]
     time_stride: int
 
-    def __init__(self, dims: int, in_channels: int) -> None:
+    def __init__(
+        self, dims: int = 2, in_channels: int = 1, *, norm: str = "batch", act: str = "relu"
+    ) -> None:
         super().__init__()
-        self.dims, self.in_channels = dims, in_channels
+        self.dims, self.in_channels, self.norm, self.act = dims, in_channels, norm, act
+
+    @property
+    def layer_options(self) -> dict[str, Any]:
+        """dims, norm and act, as layers such as `ConvNormAct` take them."""
+        return {"dims": self.dims, "norm": self.norm, "act": self.act}
 
     @property
     def out_channels(self) -> int:

@@ -47,8 +47,8 @@ class Perceptron(Backbone):
         act: str = "relu",
         drop: float = 0.0,
     ) -> None:
-        super().__init__(dims, in_channels)
-        self.size, self.hidden, self.act, self.drop = size, hidden, act, drop
+        super().__init__(dims, in_channels, act=act)
+        self.size, self.hidden, self.drop = size, hidden, drop
         to_tuple(size, dims, "size")
         self.stages = nn.ModuleList([nn.Identity()])
         self.stage_channels = (in_channels,)

@@ -30,17 +30,14 @@ class DenseNet(Backbone):
     """A strided stem, then dense blocks; transitions between them halve positions and channels.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         depths: layers in each dense block.
         growth: channels that each layer adds.
         stem_channels: twice the growth when None.
         bottleneck: channels between a layer's two convolutions for each of the growth.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: of the stem.
         transition_pool: of the transitions.
         drop: dropout probability of a layer's new values.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 2^(1 +
@@ -56,35 +53,32 @@ class DenseNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         depths: tuple[int, ...] = (6, 12, 24, 16),
         growth: int = 32,
         stem_channels: int | None = None,
         bottleneck: int = 4,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
         transition_pool: str = "average",
         drop: float = 0.0,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
-        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
+        super().__init__(**common)
+        options = self.layer_options
         channels = 2 * growth if stem_channels is None else stem_channels
-        stem = ConvNormAct(in_channels, channels, 7, stride=2, **common)
-        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=dims, stride=2, padding=1))]
+        stem = ConvNormAct(self.in_channels, channels, 7, stride=2, **options)
+        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=self.dims, stride=2, padding=1))]
         stage_channels = [channels]
         for i, depth in enumerate(depths):
             stages.append(nn.Sequential())
             if i:
-                halving = create_pool(transition_pool, 2, dims=dims, ceil_mode=True)
-                stages[-1].append(DenseTransition(channels, channels // 2, halving, **common))
+                halving = create_pool(transition_pool, 2, dims=self.dims, ceil_mode=True)
+                stages[-1].append(DenseTransition(channels, channels // 2, halving, **options))
                 channels //= 2
-            block = DenseBlock(channels, growth, depth, bottleneck=bottleneck, drop=drop, **common)
+            block = DenseBlock(channels, growth, depth, bottleneck=bottleneck, drop=drop, **options)
             stages[-1].append(block)
             channels = block.out_channels
             stage_channels.append(channels)
-        stages[-1].extend(norm_act(channels, **common))  # the layers begin with a norm, and end without
+        stages[-1].extend(norm_act(channels, **options))  # the layers begin with a norm, and end without
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(stage_channels)
         self.time_stride = 2 ** (1 + len(depths))

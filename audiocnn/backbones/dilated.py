@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from torch import nn
 
 from audiocnn.backbones import register
@@ -16,13 +19,11 @@ class DilatedNet(Backbone):
     """A convolution over three positions, then residual ones whose dilations double.
 
     Args:
-        in_channels: channels of the input.
         dims: 1 or 2, the axes after channels.
         channels: of every feature map.
         dilations: of each residual convolution, along every axis.
         groups: of the residual convolutions.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
+        common: in_channels, norm and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, channels, ..., frames).
@@ -36,22 +37,17 @@ class DilatedNet(Backbone):
 
     def __init__(
         self,
-        in_channels: int = 1,
         *,
         dims: int = 1,
         channels: int = 768,
         dilations: tuple[int, ...] = DILATIONS,
         groups: int = 1,
-        norm: str = "batch",
-        act: str = "relu",
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
-        stem = ConvNormAct(in_channels, channels, 3, dims=dims, norm=norm, act=act)
-        self.stages = nn.ModuleList([stem])
+        super().__init__(dims=dims, **common)
+        layer = partial(ConvNormAct, out_channels=channels, kernel_size=3, **self.layer_options)
+        self.stages = nn.ModuleList([layer(self.in_channels)])
         for dilation in dilations:
-            convolution = ConvNormAct(
-                channels, channels, 3, dims=dims, dilation=dilation, groups=groups, norm=norm, act=act
-            )
-            self.stages.append(Residual(convolution))
+            self.stages.append(Residual(layer(channels, dilation=dilation, groups=groups)))
         self.stage_channels = (channels,) * len(self.stages)
         self.time_stride = 1

@@ -33,8 +33,6 @@ class DynamicNet(Backbone):
     """Stages of a plain convolution, a dynamic one and a pooling by 2.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         kernels: of the second convolutions. mixed: a mixture that depends on the whole feature map
             (`DynamicConv`); local: predicted for each position (`DynamicLocalFilter`); hyper: predicted by
             one network from each layer's embeddings (`HyperConv`); bank: the chosen one of a bank
@@ -43,9 +41,8 @@ class DynamicNet(Backbone):
         n_kernels: of mixed and bank.
         choice: of bank, from 0: the kernel that is trained and used. The others stay as they are, so that a
             network learns another class or style beside those that it has.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: there are no kernels of this name, 16 does not divide a width of "hyper", or there is no
@@ -62,26 +59,23 @@ class DynamicNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         kernels: str = "mixed",
         widths: tuple[int, ...] = (16, 32, 64),
         n_kernels: int = 4,
         choice: int = 0,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
-        make = choose(KERNELS, kernels, "kernels")(dims, n_kernels, choice)
+        super().__init__(**common)
+        make = choose(KERNELS, kernels, "kernels")(self.dims, n_kernels, choice)
         stages = []
-        for before, width in zip((in_channels, *widths), widths, strict=False):
+        for before, width in zip((self.in_channels, *widths), widths, strict=False):
             stages.append(
                 nn.Sequential(
-                    ConvNormAct(before, width, 3, dims=dims, norm=norm, act=act),
+                    ConvNormAct(before, width, 3, **self.layer_options),
                     make(width),
-                    *norm_act(width, dims=dims, norm=norm, act=act),
-                    create_pool(pool, 2, dims=dims, ceil_mode=True),
+                    *norm_act(width, **self.layer_options),
+                    create_pool(pool, 2, dims=self.dims, ceil_mode=True),
                 )
             )
         self.stages = nn.ModuleList(stages)

@@ -6,7 +6,7 @@ from typing import Any
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import PretrainedWeights
-from audiocnn.backbones.inverted import InvertedBackbone, Row, configure_norm, scale_channels, scale_rows
+from audiocnn.backbones.inverted import InvertedBackbone, Row, scale_channels, scale_rows
 
 ROWS = (
     Row(1, 16, 1, 1, 3, squeeze=4),
@@ -47,16 +47,13 @@ class EfficientNet(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks with squeeze-and-excitation, a 1x1 convolution.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         width: channels for each of B0's.
         depth: blocks for each of B0's, rounded up.
-        norm: of convolutions, as `create_norm`.
         norm_eps: added to the variance.
         norm_momentum: of batch norm.
         act: activation of convolutions, as `create_act`.
         drop: as `InvertedBackbone`.
-        head_drop: dropout probability of the classifier.
+        common: dims, in_channels, norm and head_drop, as `InvertedBackbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
@@ -69,25 +66,20 @@ class EfficientNet(InvertedBackbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         width: float = 1.0,
         depth: float = 1.0,
-        norm: str = "batch",
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
         act: str = "silu",
         drop: float = 0.2,
-        head_drop: float = 0.2,
+        **common: Any,
     ) -> None:
         super().__init__(
-            dims,
-            in_channels,
-            scale_rows(ROWS, width, depth),
+            rows=scale_rows(ROWS, width, depth),
             stem_channels=scale_channels(32, width),
             last_channels=4 * scale_channels(320, width),
-            norm=configure_norm(norm, norm_eps, norm_momentum),
+            norm_options={"eps": norm_eps, "momentum": norm_momentum},
             act=act,
             drop=drop,
-            head_drop=head_drop,
+            **common,
         )

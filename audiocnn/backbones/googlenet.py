@@ -13,7 +13,7 @@ from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone, PretrainedWeights, create_linear_head
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inception import Inception
-from audiocnn.blocks.norm import Norm, create_norm
+from audiocnn.blocks.norm import create_norm
 from audiocnn.blocks.pool import create_pool
 
 # (1x1, (before 3x3, 3x3), (before 5x5, 5x5), after the pooling): channels within a module, a group at a time
@@ -78,15 +78,12 @@ class GoogLeNet(Backbone):
     Stages: the stem's first convolution, its others, and each module.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         stem: channels of its three convolutions.
         groups: channels within each Inception module, in three groups.
         large_kernel: 5 as in the paper, or 3.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability of the classifier.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, channels of the last module, ..., ceil(frames / 32)).
@@ -102,27 +99,25 @@ class GoogLeNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         stem: tuple[int, int, int] = (64, 64, 192),
         groups: tuple[tuple[Row, ...], ...] = GROUPS,
         large_kernel: int = 3,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.2,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(**common)
         self.drop = drop
-        normalise: Norm = partial(create_norm, "batch", eps=EPSILON) if norm == "batch" else norm
-        common: dict[str, Any] = {"dims": dims, "norm": normalise, "act": act}
+        options = self.layer_options
+        if self.norm == "batch":
+            options["norm"] = partial(create_norm, "batch", eps=EPSILON)
         first, second, before = stem
         stages: list[nn.Module] = [
-            ConvNormAct(in_channels, first, 7, stride=2, **common),
+            ConvNormAct(self.in_channels, first, 7, stride=2, **options),
             nn.Sequential(
-                EvenSizePool(pool, 3, dims=dims),
-                ConvNormAct(first, second, 1, **common),
-                ConvNormAct(second, before, 3, **common),
+                EvenSizePool(pool, 3, dims=self.dims),
+                ConvNormAct(first, second, 1, **options),
+                ConvNormAct(second, before, 3, **options),
             ),
         ]
         channels = [first, before]
@@ -135,10 +130,12 @@ class GoogLeNet(Backbone):
                     large,
                     pooled,
                     large_kernel=large_kernel,
-                    pool=create_pool(pool, 3, dims=dims, stride=1, padding=1),
-                    **common,
+                    pool=create_pool(pool, 3, dims=self.dims, stride=1, padding=1),
+                    **options,
                 )
-                stages.append(module if j else nn.Sequential(EvenSizePool(pool, window, dims=dims), module))
+                stages.append(
+                    module if j else nn.Sequential(EvenSizePool(pool, window, dims=self.dims), module)
+                )
                 before = module.out_channels
                 channels.append(before)
         self.stages = nn.ModuleList(stages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from torch import nn
 from audiocnn.backbones.base import Backbone, create_linear_head, to_channels_last
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inverted import InvertedBottleneck
-from audiocnn.blocks.norm import Norm, create_norm
+from audiocnn.blocks.norm import create_norm
 
 
 class Row(NamedTuple):
@@ -81,16 +81,14 @@ class InvertedBackbone(Backbone):
     """A strided stem, a stage for each row of a table, and a 1x1 convolution.
 
     Args:
-        dims: as `Backbone`.
-        in_channels: as `Backbone`.
         rows: the table.
         stem_channels: channels of the stem's feature map.
         last_channels: channels of the last feature map.
-        norm: as `create_norm`.
-        act: as `create_act`.
+        norm_options: of the norm, as `create_norm`: eps and momentum.
         drop: drop-path rate that a block after the last one would have; that of block i of n is i / n of it,
             as in EfficientNet's code.
         head_drop: dropout probability of the classifier.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: as `InvertedBottleneck`.
@@ -101,22 +99,22 @@ class InvertedBackbone(Backbone):
 
     def __init__(
         self,
-        dims: int,
-        in_channels: int,
-        rows: Sequence[Row],
         *,
+        rows: Sequence[Row],
         stem_channels: int,
         last_channels: int,
-        norm: Norm,
-        act: str,
-        drop: float,
-        head_drop: float,
+        norm_options: Mapping[str, float],
+        drop: float = 0.0,
+        head_drop: float = 0.2,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(**common)
         self.head_drop = head_drop
-        options: Any = {"dims": dims, "norm": norm, "act": act}
+        options = self.layer_options
+        if self.norm != "none":
+            options["norm"] = partial(create_norm, self.norm, **norm_options)
         n_blocks, block = sum(row.depth for row in rows), 0
-        stages: list[nn.Sequential] = [ConvNormAct(in_channels, stem_channels, 3, stride=2, **options)]
+        stages: list[nn.Sequential] = [ConvNormAct(self.in_channels, stem_channels, 3, stride=2, **options)]
         channels = stem_channels
         for row in rows:
             stages.append(nn.Sequential())
@@ -143,17 +141,3 @@ class InvertedBackbone(Backbone):
     def classifier(self, n_classes: int) -> nn.Module:
         """Create the head that this network was published with: mean, dropout, a linear layer."""
         return create_linear_head(self.out_channels, n_classes, self.head_drop)
-
-
-def configure_norm(name: str, eps: float, momentum: float) -> Norm:
-    """Choose a norm with its settings.
-
-    Args:
-        name: as `create_norm`.
-        eps: added to the variance.
-        momentum: of the running mean and variance of batch norm.
-
-    Returns:
-        What makes the norm; the name alone where it is none.
-    """
-    return name if name == "none" else partial(create_norm, name, eps=eps, momentum=momentum)

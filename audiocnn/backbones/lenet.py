@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from audiocnn.backbones import register
@@ -21,8 +23,6 @@ class LeNet(MinSizeBackbone):
     """Three 5x5 convolutions, with a pooling by 2 between them: C1, C3 and C5.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         widths: channels of C1, C3 and C5.
         hidden: values of the classifier's layer F6.
         padding: "same", or "published": none, which leaves one position of 32 in each axis; smaller inputs
@@ -31,6 +31,7 @@ class LeNet(MinSizeBackbone):
         act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability before the last layer.
+        common: dims and in_channels, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 4)).
@@ -46,8 +47,6 @@ class LeNet(MinSizeBackbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         widths: tuple[int, ...] = (6, 16, 120),
         hidden: int = 84,
         padding: str = "same",
@@ -55,16 +54,17 @@ class LeNet(MinSizeBackbone):
         act: str = "tanh",
         pool: str = "average",
         drop: float = 0.0,
+        **common: Any,
     ) -> None:
         sides, over_edge, min_size = choose(PADDINGS, padding, "padding")
-        super().__init__(dims, in_channels, min_size)
-        self.hidden, self.act, self.drop = hidden, act, drop
+        super().__init__(min_size=min_size, norm=norm, act=act, **common)
+        self.hidden, self.drop = hidden, drop
         stages = []
-        for i, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False)):
+        for i, (before, width) in enumerate(zip((self.in_channels, *widths), widths, strict=False)):
             stage = nn.Sequential(
-                create_pool(pool, 2, dims=dims, ceil_mode=over_edge) if i else nn.Identity()
+                create_pool(pool, 2, dims=self.dims, ceil_mode=over_edge) if i else nn.Identity()
             )
-            stage.append(ConvNormAct(before, width, 5, dims=dims, padding=sides, norm=norm, act=act))
+            stage.append(ConvNormAct(before, width, 5, padding=sides, **self.layer_options))
             stages.append(stage)
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(widths)

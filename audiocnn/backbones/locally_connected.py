@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.plain import create_mlp_head
-from audiocnn.blocks.act import create_act
 from audiocnn.blocks.arguments import Size, to_tuple
+from audiocnn.blocks.conv import norm_act
 from audiocnn.blocks.local import LocallyConnected
-from audiocnn.blocks.norm import create_norm
 from audiocnn.blocks.pool import create_pool
 
 
@@ -23,14 +24,11 @@ class LocallyConnectedNet(Backbone):
     which is processed by itself with the same weights; the last is padded with zeros.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         widths: channels of each layer, whose kernels are 3x3.
         size: of a window: a number for all axes, or one for each.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability before the classifier.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: the stride does not divide the size.
@@ -49,27 +47,24 @@ class LocallyConnectedNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         widths: tuple[int, ...] = (8, 16, 32),
         size: Size = 16,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.0,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(**common)
         self.drop = drop
-        self.window = to_tuple(size, dims, "size")
+        self.window = to_tuple(size, self.dims, "size")
         self.time_stride = 2 ** (len(widths) - 1)
         if any(sizes % self.time_stride for sizes in self.window):
             raise ValueError(f"size is {size}, expected a multiple of the stride {self.time_stride}")
         stages = []
-        for i, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False)):
+        for i, (before, width) in enumerate(zip((self.in_channels, *widths), widths, strict=False)):
             sizes = tuple(n >> i for n in self.window)
-            stage = nn.Sequential(create_pool(pool, 2, dims=dims)) if i else nn.Sequential()
-            stage.append(LocallyConnected(before, width, 3, sizes, dims=dims, bias=norm == "none"))
-            stages.append(stage.extend([create_norm(norm, width, dims=dims), create_act(act)]))
+            stage = nn.Sequential(create_pool(pool, 2, dims=self.dims)) if i else nn.Sequential()
+            stage.append(LocallyConnected(before, width, 3, sizes, dims=self.dims, bias=self.norm == "none"))
+            stages.append(stage.extend(norm_act(width, **self.layer_options)))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(widths)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from audiocnn.backbones import register
 from audiocnn.backbones.base import PretrainedWeights
-from audiocnn.backbones.inverted import InvertedBackbone, Row, configure_norm, scale_channels, scale_rows
+from audiocnn.backbones.inverted import InvertedBackbone, Row, scale_channels, scale_rows
 
 ROWS = (
     Row(1, 16, 1, 1),
@@ -31,15 +31,10 @@ class MNasNet(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         width: channels of each feature map but the last for each of the paper's.
         depth: blocks for each of the paper's, rounded up.
-        norm: of convolutions, as `create_norm`.
         norm_momentum: of batch norm: each batch counts little, as in the paper's training of many epochs.
-        act: activation of convolutions, as `create_act`.
-        drop: as `InvertedBackbone`; the paper has none.
-        head_drop: dropout probability of the classifier.
+        common: dims, in_channels, norm, act, drop and head_drop, as `InvertedBackbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, 1280, ..., ceil(frames / 32)).
@@ -52,24 +47,15 @@ class MNasNet(InvertedBackbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         width: float = 1.0,
         depth: float = 1.0,
-        norm: str = "batch",
         norm_momentum: float = 1 - 0.9997,
-        act: str = "relu",
-        drop: float = 0.0,
-        head_drop: float = 0.2,
+        **common: Any,
     ) -> None:
         super().__init__(
-            dims,
-            in_channels,
-            scale_rows(ROWS, width, depth),
+            rows=scale_rows(ROWS, width, depth),
             stem_channels=scale_channels(32, width),
             last_channels=1280,
-            norm=configure_norm(norm, eps=1e-5, momentum=norm_momentum),
-            act=act,
-            drop=drop,
-            head_drop=head_drop,
+            norm_options={"eps": 1e-5, "momentum": norm_momentum},
+            **common,
         )

@@ -30,15 +30,11 @@ class MobileNetV2(InvertedBackbone):
     """A strided stem, seven stages of inverted bottlenecks, a 1x1 convolution.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         width: channels of each feature map for each of the paper's; the last one never has fewer than the
             paper's.
         depth: blocks for each of the paper's, rounded up.
-        norm: of convolutions, as `create_norm`.
         act: activation of convolutions, as `create_act`.
-        drop: as `InvertedBackbone`; the paper has none.
-        head_drop: dropout probability of the classifier.
+        common: dims, in_channels, norm, drop and head_drop, as `InvertedBackbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
@@ -50,23 +46,16 @@ class MobileNetV2(InvertedBackbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         width: float = 1.0,
         depth: float = 1.0,
-        norm: str = "batch",
         act: str = "relu6",
-        drop: float = 0.0,
-        head_drop: float = 0.2,
+        **common: Any,
     ) -> None:
         super().__init__(
-            dims,
-            in_channels,
-            scale_rows(ROWS, width, depth),
+            rows=scale_rows(ROWS, width, depth),
             stem_channels=scale_channels(32, width),
             last_channels=scale_channels(1280, max(1.0, width)),
-            norm=norm,
+            norm_options={},
             act=act,
-            drop=drop,
-            head_drop=head_drop,
+            **common,
         )

@@ -39,13 +39,11 @@ class NiN(Backbone):
     The classifier is the last layer of the last perceptron, and the mean of its feature maps.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         layers: (kernel_size, stride, channels of the convolutions) of each perceptron.
         norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability between perceptrons.
+        common: dims, in_channels and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, last layer's channels, ..., ceil(frames / stride)), where
@@ -62,25 +60,21 @@ class NiN(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         layers: Layers = IMAGENET,
         norm: str = "none",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.5,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(norm=norm, **common)
         stages = []
-        before, self.time_stride = in_channels, 1
+        before, self.time_stride = self.in_channels, 1
         for i, (kernel_size, stride, widths) in enumerate(layers):
             stage = nn.Sequential()
             if i:
-                stage.extend([create_pool(pool, 3, dims=dims, stride=2, padding=1), nn.Dropout(drop)])
+                stage.extend([create_pool(pool, 3, dims=self.dims, stride=2, padding=1), nn.Dropout(drop)])
                 self.time_stride *= 2
-            stage.append(
-                MlpConv(before, tuple(widths), kernel_size, dims=dims, stride=stride, norm=norm, act=act)
-            )
+            stage.append(MlpConv(before, tuple(widths), kernel_size, stride=stride, **self.layer_options))
             stages.append(stage)
             before = widths[-1]
             self.time_stride *= stride

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -38,16 +39,15 @@ class MinSizeBackbone(Backbone):
     """A network whose layers may pad less than the contract asks: small inputs are padded with zeros.
 
     Args:
-        dims: as `Backbone`.
-        in_channels: as `Backbone`.
         min_size: positions along each axis that its layers need.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Attributes:
         min_size: as given.
     """
 
-    def __init__(self, dims: int, in_channels: int, min_size: int) -> None:
-        super().__init__(dims, in_channels)
+    def __init__(self, *, min_size: int, **common: Any) -> None:
+        super().__init__(**common)
         self.min_size = min_size
 
     def features(self, x: Float[Tensor, "batch in_channels *positions"]) -> list[Tensor]:

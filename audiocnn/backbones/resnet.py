@@ -44,17 +44,14 @@ class ResNet(Backbone):
     """A strided stem, then stages of residual blocks; each stage but the first halves the positions.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         depths: blocks in each stage.
         widths: channels of each stage's feature map; those of the paper when None.
         branch: basic or bottleneck.
         version: 1, or 2 with norm and activation before each convolution.
         squeeze: channels for each one of a block's squeeze-and-excitation; 0: without.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: of the stem.
         drop: drop-path rate of the last block; those of earlier ones rise to it.
+        common: dims, in_channels, norm and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
@@ -71,29 +68,26 @@ class ResNet(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         depths: tuple[int, ...] = (2, 2, 2, 2),
         widths: tuple[int, ...] | None = None,
         branch: str = "basic",
         version: int = 1,
         squeeze: int = 0,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.0,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(**common)
+        options = self.layer_options
         channels = tuple(widths or choose(WIDTHS, branch, "branch"))
         block = choose(BLOCKS, version, "version")
-        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
         stem_channels = channels[0] if branch == "basic" else channels[0] // 4
         stem = (
-            ConvNormAct(in_channels, stem_channels, 7, stride=2, **common)
+            ConvNormAct(self.in_channels, stem_channels, 7, stride=2, **options)
             if version == 1  # V2's blocks begin with a norm
-            else conv(in_channels, stem_channels, 7, dims=dims, stride=2, bias=False)
+            else conv(self.in_channels, stem_channels, 7, dims=self.dims, stride=2, bias=False)
         )
-        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=dims, stride=2, padding=1))]
+        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=self.dims, stride=2, padding=1))]
         rates = iter([drop * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
         before = stem_channels
         for i, (depth, width) in enumerate(zip(depths, channels, strict=True)):
@@ -107,12 +101,12 @@ class ResNet(Backbone):
                         stride=2 if i and not j else 1,
                         squeeze_channels=width // squeeze if squeeze else 0,
                         stochastic_depth=next(rates),
-                        **common,
+                        **options,
                     )
                 )
                 before = width
         if version == 2:
-            stages[-1].extend(norm_act(before, **common))
+            stages[-1].extend(norm_act(before, **options))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (stem_channels, *channels)
         self.time_stride = 2 ** (1 + len(depths))

@@ -28,13 +28,11 @@ class TemporalNet(Backbone):
 
     Args:
         dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         channels: of each block.
         kernel_size: of each convolution, in frames; for dims=2 in bins too, and then odd.
         padding: causal, or same for a network with look-ahead.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         drop: dropout probability of a channel.
+        common: in_channels, norm and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, channels[-1], ..., frames).
@@ -51,17 +49,15 @@ class TemporalNet(Backbone):
         self,
         *,
         dims: int = 1,
-        in_channels: int = 1,
         channels: tuple[int, ...] = (150, 150, 150, 150),
         kernel_size: int = 5,
         padding: str = "causal",
-        norm: str = "batch",
-        act: str = "relu",
         drop: float = 0.25,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(dims=dims, **common)
         self.stages = nn.ModuleList()
-        before = in_channels
+        before = self.in_channels
         for i, width in enumerate(channels):
             dilation: Size = 2**i if dims == 1 else (1, 2**i)
             self.stages.append(
@@ -69,12 +65,10 @@ class TemporalNet(Backbone):
                     before,
                     width,
                     kernel_size,
-                    dims=dims,
                     dilation=dilation,
                     padding=padding,
-                    norm=norm,
-                    act=act,
                     drop=drop,
+                    **self.layer_options,
                 )
             )
             before = width

@@ -68,8 +68,8 @@ class TextCNN(Backbone):
         channels: for each kernel size.
         kernel_sizes: of the parallel convolutions.
         norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         drop: dropout probability of the classifier.
+        common: act, as `Backbone`.
 
     Raises:
         ValueError: dims is not 1.
@@ -90,20 +90,18 @@ class TextCNN(Backbone):
         channels: int = 100,
         kernel_sizes: tuple[int, ...] = (3, 4, 5),
         norm: str = "none",
-        act: str = "relu",
         drop: float = 0.5,
+        **common: Any,
     ) -> None:
-        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels, norm=norm, **common)
         self.drop = drop
         kernels = ParallelBranches(
             ConvNormAct(
                 embedding_channels,
                 channels,
                 size,
-                dims=dims,
                 padding=(((size - 1) // 2, size // 2),),
-                norm=norm,
-                act=act,
+                **self.layer_options,
             )
             for size in kernel_sizes
         )
@@ -236,7 +234,7 @@ class DynamicCNN(Backbone):
         act: str = "tanh",
         drop: float = 0.5,
     ) -> None:
-        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
+        super().__init__(only_dims(dims, 1, NO_BINS), in_channels, norm=norm, act=act)
         self.k_top, self.drop = k_top, drop
         if fold and embedding_channels % 2 ** len(maps):
             raise ValueError(

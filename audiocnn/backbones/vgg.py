@@ -61,17 +61,15 @@ class VGG(Backbone):
     8 and 12 are those called conv1_1 to conv5_1 in style transfer.
 
     Args:
-        dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         kernels: of the convolutions of each block; A to E are the paper's.
         widths: channels of each block's feature maps.
         hidden: values of each of the classifier's two hidden layers.
         size: positions along each axis to which the classifier averages the last feature map.
         response_norm: local response normalisation after the first convolution, as in A-LRN.
         norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability of the hidden layers.
+        common: dims, in_channels and act, as `Backbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
@@ -87,33 +85,29 @@ class VGG(Backbone):
     def __init__(
         self,
         *,
-        dims: int = 2,
-        in_channels: int = 1,
         kernels: tuple[tuple[int, ...], ...] = D,
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         hidden: int = 4096,
         size: Size = 7,
         response_norm: bool = False,
         norm: str = "none",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.5,
+        **common: Any,
     ) -> None:
-        super().__init__(dims, in_channels)
+        super().__init__(norm=norm, **common)
         self.kernels, self.widths = kernels, tuple(widths)
-        self.hidden, self.size, self.act, self.drop = hidden, size, act, drop
+        self.hidden, self.size, self.drop = hidden, size, drop
         stages: list[nn.Module] = []
         channels = []
-        before = in_channels
+        before = self.in_channels
         for i, (block, width) in enumerate(zip(kernels, widths, strict=True)):
             for j, kernel_size in enumerate(block):
                 stage = nn.Sequential()
                 if i and not j:
-                    stage.append(create_pool(pool, 2, dims=dims, ceil_mode=True))
+                    stage.append(create_pool(pool, 2, dims=self.dims, ceil_mode=True))
                 # Also with a norm after them VGG's convolutions have biases.
-                stage.append(
-                    ConvNormAct(before, width, kernel_size, dims=dims, bias=True, norm=norm, act=act)
-                )
+                stage.append(ConvNormAct(before, width, kernel_size, bias=True, **self.layer_options))
                 stages.append(stage)
                 channels.append(width)
                 before = width
@@ -121,7 +115,7 @@ class VGG(Backbone):
             # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 channels, torch's for a
             # mean.
             stages[0] = nn.Sequential(stages[0], nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
-        stages.append(create_pool(pool, 2, dims=dims, ceil_mode=True))
+        stages.append(create_pool(pool, 2, dims=self.dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*channels, before)
         self.time_stride = 2 ** len(widths)

@@ -52,15 +52,13 @@ class MNet(Backbone):
 
     Args:
         dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         stem_channels: of the first convolution.
         depths: of each group its convolutions, or residual blocks of two.
         widths: of each group.
         residual: whether groups are of residual blocks.
         pool_last: whether pooling follows the last group too.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
+        common: in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: dims is not 1.
@@ -79,29 +77,27 @@ class MNet(Backbone):
         self,
         *,
         dims: int = 1,
-        in_channels: int = 1,
         stem_channels: int = 128,
         depths: tuple[int, ...] = (1, 1, 1),
         widths: tuple[int, ...] = (128, 256, 512),
         residual: bool = False,
         pool_last: bool = True,
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
+        **common: Any,
     ) -> None:
-        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
-        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
+        super().__init__(dims=only_dims(dims, 1, NO_BINS), **common)
+        options = self.layer_options
         # 39 samples before and 40 after: ceil(samples / 4) positions for a kernel of 80.
-        stem = ConvNormAct(in_channels, stem_channels, 80, stride=4, padding=((39, 40),), **common)
+        stem = ConvNormAct(self.in_channels, stem_channels, 80, stride=4, padding=((39, 40),), **options)
         stages = [nn.Sequential(stem, create_pool(pool, 4, dims=dims, ceil_mode=True))]
         channels = stem_channels
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             stages.append(nn.Sequential())
             for _ in range(depth):
                 layer = (
-                    ResidualV1(channels, width, **common)
+                    ResidualV1(channels, width, **options)
                     if residual
-                    else ConvNormAct(channels, width, 3, **common)
+                    else ConvNormAct(channels, width, 3, **options)
                 )
                 stages[-1].append(layer)
                 channels = width
@@ -124,12 +120,10 @@ class SampleCNN(Backbone):
 
     Args:
         dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
         widths: of each convolution over three; the first is strided.
-        norm: of convolutions, as `create_norm`.
-        act: activation of convolutions, as `create_act`.
         pool: as `create_pool`.
         drop: dropout probability of the classifier.
+        common: in_channels, norm and act, as `Backbone`.
 
     Raises:
         ValueError: dims is not 1.
@@ -147,20 +141,17 @@ class SampleCNN(Backbone):
         self,
         *,
         dims: int = 1,
-        in_channels: int = 1,
         widths: tuple[int, ...] = (128, 128, 128, 256, 256, 256, 256, 256, 256, 512),
-        norm: str = "batch",
-        act: str = "relu",
         pool: str = "max",
         drop: float = 0.5,
+        **common: Any,
     ) -> None:
-        super().__init__(only_dims(dims, 1, NO_BINS), in_channels)
-        self.norm, self.act, self.drop, self.widths = norm, act, drop, tuple(widths)
-        common: dict[str, Any] = {"dims": dims, "norm": norm, "act": act}
-        stages = [nn.Sequential(ConvNormAct(in_channels, widths[0], 3, stride=3, **common))]
+        super().__init__(dims=only_dims(dims, 1, NO_BINS), **common)
+        self.drop, self.widths = drop, tuple(widths)
+        stages = [nn.Sequential(ConvNormAct(self.in_channels, widths[0], 3, stride=3, **self.layer_options))]
         for before, width in pairwise(widths):
             pooling = create_pool(pool, 3, dims=dims, ceil_mode=True)
-            stages.append(nn.Sequential(ConvNormAct(before, width, 3, **common), pooling))
+            stages.append(nn.Sequential(ConvNormAct(before, width, 3, **self.layer_options), pooling))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = tuple(widths)
         self.time_stride = 3 ** len(widths)
@@ -176,7 +167,7 @@ class SampleCNN(Backbone):
         """Create a 1x1 convolution, the mean over time, dropout and a linear layer."""
         channels = self.out_channels
         return nn.Sequential(
-            ConvNormAct(channels, channels, 1, dims=self.dims, norm=self.norm, act=self.act),
+            ConvNormAct(channels, channels, 1, **self.layer_options),
             create_global_pool("average", channels),
             nn.Dropout(self.drop),
             nn.Linear(channels, n_classes),

@@ -29,7 +29,8 @@ T = TypeVar("T", bound=nn.Module)
 
 def dilated() -> NotesTask:
     return NotesTask(
-        LogMel(8000, 512, 256, n_mels=20, fmax=3000.0), DilatedNet(20, channels=8, dilations=(1, 2), groups=2)
+        LogMel(8000, 512, 256, n_mels=20, fmax=3000.0),
+        DilatedNet(in_channels=20, channels=8, dilations=(1, 2), groups=2),
     )
 
 
@@ -79,7 +80,10 @@ def test_comes_back_unchanged(create, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [GenreTask, InstrumentTask])
 def test_a_model_of_labels_comes_back_unchanged(kind: type[ClipTask], tmp_path: Path) -> None:
-    front_end, backbone = LogMel(8000, 512, 256, n_mels=20), DilatedNet(20, channels=8, dilations=(1,))
+    front_end, backbone = (
+        LogMel(8000, 512, 256, n_mels=20),
+        DilatedNet(in_channels=20, channels=8, dilations=(1,)),
+    )
     task = kind(front_end, backbone, ["jazz", "rock"], window_s=2.0, threshold=0.4, drop=0.1)
     path = tmp_path / "mine.safetensors"
     varied(task).temperature.fill_(1.7)

@@ -68,7 +68,9 @@ def test_outputs() -> None:
 
 
 def test_one_dimension() -> None:
-    task = NotesTask(LogMel(RATE, 1024, HOP, n_mels=40), DilatedNet(40, channels=8, dilations=(1, 2)))
+    task = NotesTask(
+        LogMel(RATE, 1024, HOP, n_mels=40), DilatedNet(in_channels=40, channels=8, dilations=(1, 2))
+    )
     assert task(torch.zeros(2, 10 * HOP)).shape == (2, 4, N_PITCHES, 11)
 
 

@@ -121,7 +121,9 @@ def test_filters_of_a_task(own: bool) -> None:
 def test_filters_of_a_task_on_sound() -> None:
     """What its backbone sees comes from its front end."""
     torch.manual_seed(0)
-    task = NotesTask(LogMel(8000, 512, 256, n_mels=20), DilatedNet(20, channels=8, dilations=(1, 2)))
+    task = NotesTask(
+        LogMel(8000, 512, 256, n_mels=20), DilatedNet(in_channels=20, channels=8, dilations=(1, 2))
+    )
 
     class Sounds(Images):
         def setup(self, stage: str | None = None) -> None:
