@@ -1,9 +1,11 @@
 """Registries import a class when it is named, and nothing else; arguments of constructors are captured."""
 
 import copy
+import inspect
 import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,16 @@ class Point(InitArgs):
         self.sum = x + y
 
 
+class Shifted(Point):
+    def __init__(self, by: float, y: float = 5.0, **common: Any) -> None:
+        super().__init__(x=by, y=y, **common)
+
+
+class Wrapped(Shifted):
+    def __init__(self, **common: Any) -> None:
+        super().__init__(by=3.0, **common)
+
+
 class Named(Point):
     def __init__(self, name: str) -> None:
         super().__init__(1.0)
@@ -81,6 +93,14 @@ def test_arguments_are_captured() -> None:
     assert Point(1.0).init_args == {"x": 1.0, "y": 2.0, "names": ()}
     assert Point(x=3.0, names=("a",)).init_args == {"x": 3.0, "y": 2.0, "names": ("a",)}
     assert Named("p").init_args == {"name": "p"}
+
+
+def test_arguments_that_are_passed_on_are_captured() -> None:
+    assert Shifted(1.0).init_args == {"by": 1.0, "y": 5.0, "names": ()}
+    assert Shifted(1.0, 2.0, names=("a",)).init_args == {"by": 1.0, "y": 2.0, "names": ("a",)}
+    assert Wrapped(y=4.0).init_args == {"y": 4.0, "names": ()}
+    assert Wrapped(y=4.0).sum == 7.0
+    assert str(inspect.signature(Shifted)) == "(by: float, y: float = 5.0, *, names: tuple[str, ...] = ())"
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
@@ -93,3 +113,5 @@ def test_copies_keep_the_arguments(duplicate) -> None:
 def test_wrong_arguments_are_the_constructors_to_refuse() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
         Point(1.0, z=3.0)  # pyright: ignore[reportCallIssue], which is the test
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        Wrapped(z=3.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,16 @@ from audiocnn.blocks.conv import CONVOLVE
 from audiocnn.blocks.padding import PADDING_MODES, check_sizes, min_sizes, pad, pad_sides
 
 Kernel = Float[Tensor, "..."]  # (frames,) or (bins, frames)
+
+# The kernels that have no arguments, each in 1-D or in 2-D alone.
+CONSTANTS: dict[str, list] = {
+    "difference": [-1, 0, 1],  # the next position less the one before
+    "second_difference": [-1, 2, -1],  # twice a position less its two neighbours
+    "sobel_x": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],  # the gradient in time, smoothed over three bins
+    "sobel_y": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],  # the gradient over bins, smoothed over three frames
+    "edges_4": [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],  # four times a position less its four neighbours
+    "edges_8": [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],  # eight times one less its eight neighbours
+}
 
 
 def _odd(size: int) -> int:
@@ -93,51 +104,6 @@ def gaussian(sigma: float = 1.0, size: int | None = None, *, dims: int) -> Kerne
     return _along_all_axes(row / row.sum(), dims)
 
 
-def second_difference(*, dims: int) -> Kernel:
-    """Create twice a position less its two neighbours; in 2-D see edges_4 and edges_8.
-
-    Args:
-        dims: 1.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 1.
-    """
-    return _only(dims, 1, "second_difference", [-1, 2, -1])
-
-
-def edges_4(*, dims: int) -> Kernel:
-    """Create four times a position less its four neighbours; in 1-D see second_difference.
-
-    Args:
-        dims: 2.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 2.
-    """
-    return _only(dims, 2, "edges_4", [[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
-
-
-def edges_8(*, dims: int) -> Kernel:
-    """Create eight times a position less its eight neighbours; in 1-D see second_difference.
-
-    Args:
-        dims: 2.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 2.
-    """
-    return _only(dims, 2, "edges_8", [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
-
-
 def sharpen(*, dims: int) -> Kernel:
     """Create the identity plus second_difference or edges_4.
 
@@ -150,54 +116,9 @@ def sharpen(*, dims: int) -> Kernel:
     Raises:
         ValueError: dims is not 1 or 2.
     """
-    kernel = second_difference(dims=1) if dims == 1 else edges_4(dims=dims)
+    kernel = _constant("second_difference" if dims == 1 else "edges_4", dims=dims)
     kernel[(1,) * dims] += 1
     return kernel
-
-
-def difference(*, dims: int) -> Kernel:
-    """Create the next position less the one before; in 2-D see sobel_x and sobel_y.
-
-    Args:
-        dims: 1.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 1.
-    """
-    return _only(dims, 1, "difference", [-1, 0, 1])
-
-
-def sobel_x(*, dims: int) -> Kernel:
-    """Create the gradient in time, smoothed over three bins; in 1-D see difference.
-
-    Args:
-        dims: 2.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 2.
-    """
-    return _only(dims, 2, "sobel_x", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-
-
-def sobel_y(*, dims: int) -> Kernel:
-    """Create the gradient over bins, smoothed over three frames; in 1-D see difference.
-
-    Args:
-        dims: 2.
-
-    Returns:
-        The kernel.
-
-    Raises:
-        ValueError: dims is not 2.
-    """
-    return _only(dims, 2, "sobel_y", [[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
 
 
 def gabor(
@@ -251,26 +172,15 @@ def _offsets(size: int) -> Tensor:
     return torch.arange(_odd(size)) - float(size // 2)
 
 
-def _only(dims: int, expected: int, name: str, rows: list) -> Tensor:
-    only_dims(dims, expected, f"{name} exists in {expected}-D alone")
-    return torch.tensor(rows, dtype=torch.float32)
+def _constant(name: str, *, dims: int) -> Tensor:
+    kernel = torch.tensor(CONSTANTS[name], dtype=torch.float32)
+    only_dims(dims, kernel.ndim, f"{name} exists in {kernel.ndim}-D alone")
+    return kernel
 
 
 KERNELS: dict[str, Callable[..., Tensor]] = {
-    function.__name__: function
-    for function in (
-        box,
-        binomial,
-        gaussian,
-        sharpen,
-        second_difference,
-        edges_4,
-        edges_8,
-        difference,
-        sobel_x,
-        sobel_y,
-        gabor,
-    )
+    **{function.__name__: function for function in (box, binomial, gaussian, sharpen, gabor)},
+    **{name: partial(_constant, name) for name in CONSTANTS},
 }
 
 
@@ -278,9 +188,9 @@ def create_kernel(name: str, *, dims: int, **arguments: float) -> Kernel:
     """Create the kernel of this name.
 
     Args:
-        name: of its function, one of KERNELS.
+        name: of KERNELS: a function of this module, or one of CONSTANTS.
         dims: 1 or 2.
-        arguments: others of its function.
+        arguments: others of the function; none of a constant kernel.
 
     Returns:
         The kernel: (frames,) or (bins, frames).

@@ -1,5 +1,6 @@
 """Backbones by name: imported when named, those of other packages included."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from jsonargparse import ArgumentParser
 
 import audiocnn.backbones
 from audiocnn import create_backbone, list_backbones
@@ -58,6 +61,24 @@ def test_index_is_what_the_family_registers(name: str) -> None:
     assert (family.__module__, family.__name__) == (f"audiocnn.backbones.{module}", name)
     assert tuple(family.members) == members
     assert family.weights.keys() <= family.members.keys()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_arguments_are_the_same_for_configs_and_model_files(name: str) -> None:
+    """Configs follow `**common` through the source code, model files through the signatures."""
+    parser = ArgumentParser()
+    parser.add_class_arguments(BACKBONES[name])
+    of_signature = {key: one.default for key, one in inspect.signature(BACKBONES[name]).parameters.items()}
+    assert vars(parser.get_defaults()) == of_signature
+
+
+@pytest.mark.parametrize("name", list_backbones())
+def test_networks_are_rebuilt_from_their_arguments(name: str) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone(name)
+        again = type(backbone)(**backbone.init_args)
+    assert again.init_args == backbone.init_args
+    assert str(again) == str(backbone)
 
 
 @pytest.mark.parametrize("name", list_backbones(pretrained=True))

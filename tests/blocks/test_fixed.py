@@ -15,16 +15,10 @@ from audiocnn.blocks.fixed import (
     binomial,
     box,
     create_kernel,
-    difference,
-    edges_4,
-    edges_8,
     gabor,
     gaussian,
-    second_difference,
     set_kernels,
     sharpen,
-    sobel_x,
-    sobel_y,
 )
 
 MODES = {"zeros": "constant", "replicate": "nearest", "reflect": "mirror", "circular": "wrap"}
@@ -57,13 +51,15 @@ def test_blurs_are_scipys(dims: int, mode: str) -> None:
 def test_edges_are_scipys(mode: str) -> None:
     x = make_feature_map(2)
     first, theirs = x[0, 0].numpy(), MODES[mode]
-    made = filtered(x, [edges_4(dims=2), sharpen(dims=2), sobel_x(dims=2), sobel_y(dims=2)], mode)
+    names = ("edges_4", "sharpen", "sobel_x", "sobel_y")
+    made = filtered(x, [create_kernel(name, dims=2) for name in names], mode)
     laplace = ndimage.laplace(first, mode=theirs)
     expected = [-laplace, first - laplace, *(ndimage.sobel(first, axis, mode=theirs) for axis in (1, 0))]
     np.testing.assert_allclose(made, expected, atol=1e-5)
     x = make_feature_map(1)
     first = x[0, 0].numpy()
-    made = filtered(x, [second_difference(dims=1), sharpen(dims=1), difference(dims=1)], mode)
+    names = ("second_difference", "sharpen", "difference")
+    made = filtered(x, [create_kernel(name, dims=1) for name in names], mode)
     laplace = ndimage.laplace(first, mode=theirs)
     expected = [-laplace, first - laplace, ndimage.correlate1d(first, [-1, 0, 1], mode=theirs)]
     np.testing.assert_allclose(made, expected, atol=1e-5)
@@ -74,7 +70,7 @@ def test_kernels_by_hand() -> None:
     assert (binomial(5, dims=1) * 16).tolist() == [1, 4, 6, 4, 1]
     assert sharpen(dims=2).tolist() == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
     assert sharpen(dims=1).tolist() == [-1, 3, -1]
-    assert edges_8(dims=2).tolist() == [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
+    assert create_kernel("edges_8", dims=2).tolist() == [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
     assert gaussian(1.0, 3, dims=1).tolist() == pytest.approx([0.27407, 0.45186, 0.27407], abs=1e-5)
     assert gaussian(2.0, dims=2).shape == (17, 17)
 
@@ -154,9 +150,9 @@ def test_first_layer_set_by_hand(dims: int) -> None:
 
 def test_first_layer_without_bias_and_in_groups() -> None:
     convolution = nn.Conv1d(4, 4, 3, groups=4, padding=1, bias=False)
-    set_kernels(convolution, [difference(dims=1)] * 4)
+    set_kernels(convolution, [create_kernel("difference", dims=1)] * 4)
     x = torch.arange(20.0).square().reshape(1, 4, 5)
-    torch.testing.assert_close(convolution(x), FixedConv([difference(dims=1)])(x))
+    torch.testing.assert_close(convolution(x), FixedConv([create_kernel("difference", dims=1)])(x))
 
 
 @pytest.mark.parametrize("name", sorted(IN_1D_ALONE | IN_2D_ALONE))
@@ -214,7 +210,7 @@ class Both(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.one = FixedConv([create_kernel("gaussian", dims=1)], padding_mode="replicate")
-        self.two = FixedConv([sobel_x(dims=2), sobel_y(dims=2)])
+        self.two = FixedConv([create_kernel("sobel_x", dims=2), create_kernel("sobel_y", dims=2)])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.one(x[:, :, 0]), self.two(x)]
