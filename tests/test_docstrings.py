@@ -1,4 +1,4 @@
-"""Every public class, function and method of audiocnn has a docstring, an overriding method that of its base."""
+"""Every public name of audiocnn has a docstring; an overriding method has that of its base."""
 
 import inspect
 import pkgutil
