@@ -24,10 +24,10 @@ def import_torchaudio(module: str) -> ModuleType:
         The module. Beside a CPU-only torch `functional.lfilter` is slow: a loop in Python.
     """
     try:
-        return import_module(f"torchaudio.{module}")
+        import torchaudio  # noqa: F401
     except OSError:
         sys.modules[EXTENSION] = _create_absent_extension()
-        return import_module(f"torchaudio.{module}")
+    return import_module(f"torchaudio.{module}")
 
 
 def _create_absent_extension() -> ModuleType:

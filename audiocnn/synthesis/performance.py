@@ -90,7 +90,7 @@ def humanise(part: Part, rng: np.random.Generator, timing_s: float, level: float
         rng: draws every deviation.
         timing_s: standard deviation of onsets and of offsets.
         level: mean velocity, 1 to 127.
-        depth: standard deviation of velocities, half of it a slow swell, half from note to note; the
+        depth: standard deviation of velocities, half of it a slow wave, half from note to note; the
             differences that the part has already are kept.
 
     Returns:
@@ -101,8 +101,8 @@ def humanise(part: Part, rng: np.random.Generator, timing_s: float, level: float
     notes[:, ONSET] = np.maximum(notes[:, ONSET] + rng.normal(0, timing_s, count), 0)
     notes[:, OFFSET] += rng.normal(0, timing_s, count)
     notes[:, OFFSET] = np.maximum(notes[:, OFFSET], notes[:, ONSET] + MIN_NOTE_S)
-    swell = np.sin(2 * np.pi * (notes[:, ONSET] / rng.uniform(4, 30) + rng.uniform()))
-    drawn = depth * (0.7 * swell + 0.7 * rng.normal(0, 1, count))
+    wave = np.sin(2 * np.pi * (notes[:, ONSET] / rng.uniform(4, 30) + rng.uniform()))
+    drawn = depth * (0.7 * wave + 0.7 * rng.normal(0, 1, count))
     velocity = notes[:, VELOCITY] - notes[:, VELOCITY].mean() + level + drawn
     notes[:, VELOCITY] = np.clip(np.round(velocity), 1, 127)
     return replace(part, notes=sort_rows(notes))
