@@ -8,11 +8,14 @@ import audiocnn
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_classifiers_by_labels
 from audiocnn.cli.parser import UsageError
+from audiocnn.formats import LABEL_FORMATS, write_labels
 
 if TYPE_CHECKING:
     from audiocnn.inference.classify import Classification
 
-Format = Literal["json", "csv", "png"]
+    Format = str
+else:  # the words that the command line takes
+    Format = Literal[tuple(LABEL_FORMATS)]
 MIN_SHOWN = 0.005  # a probability that would be printed as 0 % is not printed
 
 
@@ -64,7 +67,7 @@ def classify(
                 continue
             result = audiocnn.classify(source, models, device=device, progress=progress)
             for kind in kinds:
-                getattr(result, f"to_{kind}")(targets[f"{name}.{kind}"])
+                write_labels(result, targets[f"{name}.{kind}"], kind)
             title = f"{name}: " if len(groups) > 1 else ""
             summaries.append(title + summarise(result, top))
             segments += [f"  {title}{line}" for line in format_segments(result, top)] if timeline else []

@@ -9,11 +9,14 @@ import audiocnn
 from audiocnn.cli import interrupts, jobs
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
+from audiocnn.formats import NOTE_FORMATS, write_notes
 
 if TYPE_CHECKING:
     from audiocnn.inference.transcribe import Transcription
 
-Format = Literal["mid", "csv", "json", "jams", "npz", "png", "wav"]
+    Format = str
+else:  # the words that the command line takes
+    Format = Literal[tuple(NOTE_FORMATS)]
 
 
 def transcribe(
@@ -90,4 +93,4 @@ def _write(result: "Transcription", name: str, target: Path, midi: dict[str, Any
     if name == "mid":
         result.to_midi(target, **midi)
     else:
-        getattr(result, f"to_{name}")(target)
+        write_notes(result, target, name)

@@ -59,6 +59,7 @@ class Format:
     write_labels: Callable[[Any, str | os.PathLike], None] | None = None
 
 
+# A format is a row here: the command line offers what `NOTE_FORMATS` and `LABEL_FORMATS` list.
 FORMATS = {
     "mid": Format(read_midi, lambda made, path, **options: write_midi(made.notes, path, **options)),
     "midi": Format(read_midi),

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pretty_midi
@@ -31,7 +30,6 @@ def test_one_name_and_one_default_in_python_and_here(model: Path) -> None:
         assert shared >= ({"model", "block_s", "device"} if there is audiocnn.transcribe else {"tempo"})
         for name in shared - {"options"}:
             assert here[name].default == inspect.signature(there).parameters[name].default, name
-    assert set(get_args(transcribe.Format)) == set(formats.NOTE_FORMATS)
 
 
 def test_writes_the_notes_and_reports_it(run, music: Path, model: Path, assert_is_the_music) -> None:
