@@ -38,7 +38,7 @@ class PoolOptions(TypedDict, total=False):
 
 
 class _Pool(nn.Module):
-    """The windows of a pooling and their checks; subclasses pool them in their forward pass.
+    """The windows of a pooling and their checks; a subclass says in `_pool` what is made of them.
 
     Args:
         kernel_size: positions of a window.
@@ -68,6 +68,15 @@ class _Pool(nn.Module):
         self.padding = to_tuple(padding, dims, "padding", minimum=0)
         if any(2 * pad > size for pad, size in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(f"padding is {padding}, expected at most half of kernel_size {kernel_size}")
+
+    def forward(
+        self, x: Float[Tensor, "batch channels *positions"]
+    ) -> Float[Tensor, "batch channels *positions_out"]:
+        self.output_sizes(x)
+        return self._pool(x)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def output_sizes(self, x: Tensor) -> tuple[int, ...]:
         """Compute the number of windows along each axis of a feature map."""
@@ -129,10 +138,7 @@ class MaxPool(_Pool):
         (batch, channels, ..., frames) -> (batch, channels, ..., frames').
     """
 
-    def forward(
-        self, x: Float[Tensor, "batch channels *positions"]
-    ) -> Float[Tensor, "batch channels *positions_out"]:
-        self.output_sizes(x)
+    def _pool(self, x: Tensor) -> Tensor:
         return self.maxima(x)
 
 
@@ -143,10 +149,7 @@ class AveragePool(_Pool):
         (batch, channels, ..., frames) -> (batch, channels, ..., frames').
     """
 
-    def forward(
-        self, x: Float[Tensor, "batch channels *positions"]
-    ) -> Float[Tensor, "batch channels *positions_out"]:
-        self.output_sizes(x)
+    def _pool(self, x: Tensor) -> Tensor:
         return self.means(x)
 
 
@@ -167,10 +170,7 @@ class StochasticPool(_Pool):
         Windows that overlap draw from the same random numbers, each with its own probabilities.
     """
 
-    def forward(
-        self, x: Float[Tensor, "batch channels *positions"]
-    ) -> Float[Tensor, "batch channels *positions_out"]:
-        self.output_sizes(x)
+    def _pool(self, x: Tensor) -> Tensor:
         values = functional.relu(_at_least_32_bits(x))
         pooled = self._draw(values) if self.training else self._expect(values)
         return pooled.to(x.dtype)
@@ -221,13 +221,10 @@ class MaxDropoutPool(_Pool):
             raise ValueError(f"retain is {retain}, expected more than 0 and at most 1")
         self.retain = retain
 
-    def forward(
-        self, x: Float[Tensor, "batch channels *positions"]
-    ) -> Float[Tensor, "batch channels *positions_out"]:
+    def _pool(self, x: Tensor) -> Tensor:
         return self._draw(x) if self.training else self._expect(x)
 
     def _draw(self, x: Tensor) -> Tensor:
-        self.output_sizes(x)
         dropped = torch.rand_like(x, dtype=torch.float32) >= self.retain
         largest = self.maxima(x.masked_fill(dropped, -math.inf))
         return largest.masked_fill(largest == -math.inf, 0)
