@@ -3,12 +3,12 @@
 First in the flow. A waveform is float32 `(samples,)`, the mean of the channels, full scale at ±1. Whole
 files, blocks and streams go through the same streaming resampler, which gives the same samples however its
 input is cut: n samples become ceil(n * out_sample_rate / in_sample_rate), the first one at time 0. soundfile
-reads what libsndfile knows; m4a, aac and the sound of videos need torchcodec (`pip install 'audiocnn[video]'`).
+reads what libsndfile knows; m4a, aac and the sound of videos need torchcodec, which
+`pip install 'audiocnn[video]'` brings.
 """
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,12 +23,9 @@ SOUND_SUFFIXES |= {".snd", ".w64", ".wav", ".wave"}
 VIDEO_SUFFIXES = {".aac", ".avi", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".webm", ".wma"}
 
 N_READ = 65536  # samples, over all channels, read at a time; frames written: libvorbis crashes on a minute
-SAMPLE_RATES = range(
-    1000, 1_000_001
-)  # Hz; beyond them a header is damaged and the resampler eats time and memory
+# In Hz; beyond them a header is damaged and the resampler eats time and memory.
+SAMPLE_RATES = range(1000, 1_000_001)
 MAX_SAMPLE = 1e12  # beyond the full scale of any integer format: damage, and its square would overflow
-
-_STDERR = threading.Lock()
 
 
 class AudioError(files.FileError):
@@ -49,8 +46,8 @@ class Resampler:
     """
 
     def __init__(self, in_sample_rate: int, out_sample_rate: int):
-        check_sample_rate(in_sample_rate)
-        check_sample_rate(out_sample_rate)
+        _check_sample_rate(in_sample_rate)
+        _check_sample_rate(out_sample_rate)
         self.in_sample_rate, self.out_sample_rate = in_sample_rate, out_sample_rate
         self._stream = soxr.ResampleStream(in_sample_rate, out_sample_rate, num_channels=1)
         self._n_in = self._n_out = 0
@@ -84,20 +81,6 @@ class Resampler:
         # soxr rounds the length down as often as up: silence after the end makes up what it drops.
         silence = np.zeros(-(-self.in_sample_rate // self.out_sample_rate), np.float32)
         return self._stream.resample_chunk(silence, last=True)[:n_left]
-
-
-def check_sample_rate(sample_rate: float) -> None:
-    """Check the sample rate of a file, an array or a stream.
-
-    Args:
-        sample_rate: in Hz.
-
-    Raises:
-        ValueError: it is not among `SAMPLE_RATES`.
-    """
-    low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
-    if not low <= sample_rate <= high:
-        raise ValueError(f"sample rate is {sample_rate} Hz, expected {low} to {high} Hz")
 
 
 def load(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
@@ -291,6 +274,13 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
             raise AudioError(path, error.error_string) from error
 
 
+def _check_sample_rate(sample_rate: float) -> None:
+    """Check the sample rate of a file, an array or a stream, in Hz."""
+    low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+    if not low <= sample_rate <= high:
+        raise ValueError(f"sample rate is {sample_rate} Hz, expected {low} to {high} Hz")
+
+
 def _mix_channels(samples: np.ndarray) -> np.ndarray:
     """Average the channels: (samples,) or (channels, samples) -> float32 (samples,)."""
     samples = np.asarray(samples)
@@ -326,7 +316,7 @@ def _decode(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
         n_frames = max(1, N_READ // file.channels)
         while True:
             try:
-                with _mute_stderr():
+                with files.mute_stderr():
                     frames = file.read(n_frames, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 time_s = n_read / file.samplerate
@@ -341,7 +331,7 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
     """Open a file by libsndfile, which goes by its content, not its suffix."""
     _check_readable(path)
     try:
-        with _mute_stderr():
+        with files.mute_stderr():
             file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         # libsndfile says of an mp3 without a single good frame that it does not exist.
@@ -350,7 +340,7 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
     except TypeError as error:  # soundfile asks for what a .raw file does not hold
         raise AudioError(path, error) from error
     with _audio_errors(path):
-        check_sample_rate(file.samplerate)
+        _check_sample_rate(file.samplerate)
     return file
 
 
@@ -382,7 +372,7 @@ def _open_video(path: str | os.PathLike):
     except (RuntimeError, ValueError) as error:
         raise AudioError(path, "no sound in it that FFmpeg can decode") from error
     with _audio_errors(path):
-        check_sample_rate(decoder.metadata.sample_rate or 0)
+        _check_sample_rate(decoder.metadata.sample_rate or 0)
     return decoder
 
 
@@ -403,21 +393,3 @@ def _audio_errors(path: str | os.PathLike) -> Iterator[None]:
         yield
     except ValueError as error:
         raise AudioError(path, error) from error
-
-
-@contextlib.contextmanager
-def _mute_stderr() -> Iterator[None]:
-    """Drop what C code writes to the standard error: libmpg123 comments there on every damaged mp3."""
-    with _STDERR:
-        try:
-            stderr = os.dup(2)
-        except OSError:  # the process has no standard error
-            yield
-            return
-        with open(os.devnull, "wb") as devnull:
-            os.dup2(devnull.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+_STDERR = threading.Lock()
 
 
 class FileError(Exception):
@@ -62,3 +65,24 @@ def describe_error(error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return f"{error.filename} is a file, not a folder"
     return error.strerror or str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def mute_stderr() -> Iterator[None]:
+    """Drop what C code writes to the standard error: libmpg123 comments there on every damaged mp3.
+
+    Other threads wait for their turn.
+    """
+    with _STDERR:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # the process has no standard error
+            yield
+            return
+        with open(os.devnull, "wb") as devnull:
+            os.dup2(devnull.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -73,8 +73,9 @@ def compute_probabilities(logits: np.ndarray, temperature: float, multi_label: b
 def average_windows(windows: np.ndarray, multi_label: bool) -> np.ndarray:
     """Average the probabilities of a recording's windows.
 
-    Return the mean over all windows or, if multi-label, of each output the mean over `TOP_SHARE` of the windows,
-    those with its highest probabilities. The windows' probabilities are calibrated; this mean need not be.
+    Return the mean over all windows or, if multi-label, of each output the mean over `TOP_SHARE` of the
+    windows, those with its highest probabilities. The windows' probabilities are calibrated; this mean need
+    not be.
 
     Args:
         windows: probabilities, (windows, outputs).

@@ -39,8 +39,8 @@ def classify(
 
     Args:
         paths: audio files, and folders to search for them.
-        model: models' names (see `audiocnn models`) or files; models with the same labels are averaged, others
-            reported separately.
+        model: models' names (see `audiocnn models`) or files; models with the same labels are averaged,
+            others reported separately.
         top: labels to print, at most.
         timeline: print also the labels of each segment.
         formats: files to write; json where only an output folder is given.

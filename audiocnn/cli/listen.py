@@ -68,8 +68,8 @@ def listen(
     pitches = range(decoding.lowest_pitch, decoding.highest_pitch + 1)
     printed: dict[Key, Note] = {}
     for ended in _transcribe_stream(transcriber, sys.stdin.buffer, sample_rate, channels):
-        sounding = [note for note in transcriber.active_notes if note.midi in pitches]
-        for line in format_events(ended, sounding, printed):
+        active = [note for note in transcriber.active_notes if note.midi in pitches]
+        for line in format_events(ended, active, printed):
             print(line, flush=True)
     return 0
 
@@ -114,17 +114,17 @@ def read_pcm(stream: BinaryIO, channels: int) -> Iterator[np.ndarray]:
         left = left[n_bytes:]
 
 
-def format_events(ended: list[Note], sounding: list[Note], printed: dict[Key, Note]) -> list[str]:
+def format_events(ended: list[Note], active: list[Note], printed: dict[Key, Note]) -> list[str]:
     """Return lines for the notes that began and ended since the last call, in the order of time.
 
     Args:
         ended: notes that ended since.
-        sounding: notes that sound now.
+        active: notes that have begun and not ended.
         printed: the notes whose beginning has been printed and whose end has not; kept up to date here.
     """
-    events = [(note.onset_s, True, note) for note in (*ended, *sounding) if _key(note) not in printed]
+    events = [(note.onset_s, True, note) for note in (*ended, *active) if _key(note) not in printed]
     begun = {**printed, **{_key(note): note for note in ended}}
-    still = {_key(note): note for note in sounding}
+    still = {_key(note): note for note in active}
     # A note that has gone without an end was dropped, as too short: it ends where it last sounded.
     events += [(note.offset_s, False, note) for key, note in begun.items() if key not in still]
     printed.clear()

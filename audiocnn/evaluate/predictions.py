@@ -3,9 +3,9 @@
 The metrics are scikit-learn's, each a fraction between 0 and 1, and the means are over the labels that some
 clip has:
 
-- accuracy: fraction of the clips whose most probable output, a label or UNKNOWN, is correct. If multi-label, this
-  is top-1 accuracy: the most probable label is one of the clip's; where none reaches the threshold, UNKNOWN
-  counts as the most probable;
+- accuracy: fraction of the clips whose most probable output, a label or UNKNOWN, is correct. If multi-label,
+  this is top-1 accuracy: the most probable label is one of the clip's; where none reaches the threshold,
+  UNKNOWN counts as the most probable;
 - macro_f1: mean of the labels' F1; if multi-label, every label that reaches the threshold is predicted;
 - mean_average_precision: mean of the labels' average precision;
 - family_accuracy, of instruments alone: fraction of the clips whose most probable label is of the family of a

@@ -134,8 +134,8 @@ def tabulate_errors(report: ClipReport) -> Table:
     return ["clip", "reference", "prediction"], rows
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"
 
 
 def _to_markdown(report: ClipReport) -> Iterator[str]:

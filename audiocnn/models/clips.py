@@ -24,8 +24,8 @@ class ClipModel(Model):
         backbone: spectrograms to feature maps.
         labels: their names, in the order of the outputs.
         multi_label: whether a clip may have several labels.
-        window_s: length of a window in seconds, for which probabilities are calibrated; a longer recording has
-            several windows, see `split_windows`.
+        window_s: length of a window in seconds, for which probabilities are calibrated; a longer recording
+            has more than one, see `split_windows`.
         threshold: if multi-label, minimum probability of a predicted label.
         drop: dropout probability of `ClipHead`.
 

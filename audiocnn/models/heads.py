@@ -11,7 +11,7 @@ INITIAL_LOGIT = -4.0  # a probability of 1 in 50 instead of 1 in 2: notes are ra
 
 
 class NotesHead(nn.Module):
-    """Compute raw outputs for each pitch and frame: logits of onset, frame, offset, velocity; bend in semitones.
+    """Compute raw outputs for each pitch and frame: logits, and of bend semitones.
 
     Feature maps with a row for each pitch are projected by the same weights in each row; of others, and of
     those without rows, each pitch has weights for all rows.
@@ -72,7 +72,7 @@ class NotesHead(nn.Module):
 
 
 class ClipHead(nn.Module):
-    """Compute the logits of a clip: the mean over rows, then mean plus maximum over time, and one linear layer.
+    """Compute the logits of a clip: mean over rows, mean plus maximum over time, and one linear layer.
 
     Args:
         in_channels: of the feature maps.

@@ -258,7 +258,7 @@ def test_notes_come_as_soon_as_their_end_is_known() -> None:
 
 
 def test_onsetless_note() -> None:
-    """A pitch that sounds for MIN_ONSETLESS_FRAMES is a note from the first of them, if they are asked for."""
+    """A pitch that sounds for MIN_ONSETLESS_FRAMES is a note from the first of them, if asked for."""
     scores = {
         name: np.zeros((N_PITCHES, 40), np.float32) for name in ("onset", "frame", "offset", "velocity")
     }
