@@ -348,7 +348,7 @@ def _decode_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
     """Read chunks by FFmpeg."""
     decoder = _open_video(path)
     # Not the public get_samples_played_in_range: it decodes from the start again for every range.
-    from torchcodec._core import get_next_frame  # pyright: ignore[reportMissingImports]
+    from torchcodec._core import get_next_frame  # pyright: ignore[reportMissingImports], an extra
 
     while True:
         try:
@@ -364,7 +364,7 @@ def _open_video(path: str | os.PathLike):
     """Open the file's sound by torchcodec."""
     _check_readable(path)
     try:
-        from torchcodec.decoders import AudioDecoder  # pyright: ignore[reportMissingImports]
+        from torchcodec.decoders import AudioDecoder  # pyright: ignore[reportMissingImports], an extra
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec is there but finds no FFmpeg
         raise AudioError(path, "needs FFmpeg and torchcodec: pip install 'audiocnn[video]'") from error
     try:

@@ -81,8 +81,8 @@ class Registry(Generic[T]):
 class InitArgs:
     """A mixin that keeps the arguments of the constructor.
 
-    A constructor that ends in `**common: Any` passes these on with `super().__init__(**common)`. They count as
-    its own: `inspect.signature` of the class lists them one by one.
+    A constructor that ends in `**common: Any` passes these on with `super().__init__(**common)`. They count
+    as its own: `inspect.signature` of the class lists them one by one.
 
     Attributes:
         init_args: each argument of the constructor by its name, defaults included, as given.

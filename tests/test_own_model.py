@@ -94,6 +94,8 @@ ENTRY_POINTS = """
 TinyNet = tiny_audiocnn.backbone
 [audiocnn.frontends]
 BandLevels = tiny_audiocnn.front_end
+[audiocnn.layouts]
+tiny = tiny_audiocnn.data:TINY
 """
 TINY = {
     "trainer": {"max_epochs": 30, "accelerator": "cpu", "logger": False, "enable_checkpointing": True},
@@ -113,6 +115,7 @@ TINY = {
         "class_path": "audiocnn.datasets.clips.loader.ClipsDataModule",
         "init_args": {
             "path": "my_music",
+            "layout": "tiny",
             "sample_rate": RATE,
             "crops": {"window_s": 1.0},
             "loader": {"batch_size": 12, "workers": 0},
@@ -141,15 +144,19 @@ def run(*arguments: str, site: Path, imports: str = "audiocnn.cli") -> subproces
 
 @pytest.mark.slow
 def test_a_package_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its backbone and front end train, export, and classify in another process that never imported them."""
+    """Its backbone and front end train on its data set and classify, in processes that never import them."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "my_music", N_CLIPS, seed=0)
+    write(tmp_path / "by_label", N_CLIPS, seed=0)
+    Path("my_music", "tiny").mkdir(parents=True)
+    for path in Path("by_label").glob("*/*.wav"):
+        path.rename(Path("my_music", "tiny", f"{path.parent.name}_{path.name}"))
     write(tmp_path / "new", 2, seed=1)
     Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
     site, unannounced, empty = (tmp_path / name for name in ("site", "unannounced", "empty"))
     install(site, announced=True)
     install(unannounced, announced=False)
 
+    assert "made up" in run("data", "info", "tiny", site=site).stdout
     done = run("fit", "--config", "tiny.yaml", *QUIET, site=site)
     assert done.returncode == 0, done.stderr
     (checkpoint,) = tmp_path.rglob("*.ckpt")

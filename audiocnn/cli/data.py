@@ -23,9 +23,9 @@ PREPARED = {
 
 def list_data() -> int:
     """List the data sets whose layout is known; `audiocnn data info NAME` describes one."""
-    from audiocnn.datasets.clips.layouts import LAYOUTS
+    from audiocnn.datasets.clips.layouts import list_layouts
 
-    rows = [(name, "clips", layout.what, layout.count) for name, layout in LAYOUTS.items()]
+    rows = [(name, "clips", layout.what, layout.count) for name, layout in list_layouts().items()]
     rows += [(name, what_for, _card(name).partition("\n")[0], "") for name, (_, what_for) in PREPARED.items()]
     headings = ("name", "for", "what", "count")
     terminal.create_console().print(terminal.create_table(headings, rows, n_left=len(headings)))
@@ -41,17 +41,18 @@ def info(name: str) -> int:
     Returns:
         The exit status.
     """
-    from audiocnn.datasets.clips.layouts import LAYOUTS
+    from audiocnn.datasets.clips.layouts import list_layouts
 
     if name in PREPARED:
         print(_card(name))
         return 0
-    if name not in LAYOUTS:
-        raise UsageError(f"name is {name!r}, expected one of {', '.join((*LAYOUTS, *PREPARED))}")
-    for field in dataclasses.fields(LAYOUTS[name]):
+    layouts = list_layouts()
+    if name not in layouts:
+        raise UsageError(f"name is {name!r}, expected one of {', '.join((*layouts, *PREPARED))}")
+    for field in dataclasses.fields(layouts[name]):
         if field.name not in ("read", "sign"):  # how its layout is found and read
             unit = " Hz" if field.name == "rate" else ""
-            print(f"{field.name:10}{getattr(LAYOUTS[name], field.name)}{unit}")
+            print(f"{field.name:10}{getattr(layouts[name], field.name)}{unit}")
     return 0
 
 

@@ -170,6 +170,6 @@ def _note_scores(rows: np.ndarray, notes: list[Note]) -> dict[str, float]:
     estimated = (estimate[:, :2], mir_eval.util.midi_to_hz(estimate[:, 2]))
     figures = mir_eval.transcription.precision_recall_f1_overlap
     return {
-        name: figures(*reference, *estimated, offset_ratio=ratio)[2]  # pyright: ignore[reportArgumentType]
+        name: figures(*reference, *estimated, offset_ratio=ratio)[2]  # pyright: ignore[reportArgumentType], None is documented
         for name, ratio in (("note_f1", None), ("note_offset_f1", 0.2))
     }

@@ -136,7 +136,7 @@ def painters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_pass(painters: Path) -> None:
     def painted(model: str, style: object = (), **settings) -> np.ndarray:
         path = str(painters / f"{model}.safetensors")
-        return stylize(blobs(0), style, model=path, size=40, **settings).pixels  # pyright: ignore
+        return stylize(blobs(0), style, model=path, size=40, **settings).pixels  # pyright: ignore, settings are of any type
 
     assert painted("one").shape == painted("any", blobs(1)).shape == (3, 32, 40)
     np.testing.assert_allclose(

@@ -224,7 +224,7 @@ class ShardStream(IterableDataset):
 def _webdataset():
     """Imported where it is used: it is an extra, and its import takes a second."""
     try:
-        import webdataset  # pyright: ignore[reportMissingImports]
+        import webdataset  # pyright: ignore[reportMissingImports], an extra
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("needs webdataset: pip install 'audiocnn[shards]'") from error
     return webdataset

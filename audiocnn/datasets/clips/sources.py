@@ -219,7 +219,7 @@ def read_mirdata(name: str, path: Path) -> list[Clip]:
         ValueError: mirdata has no such data set, or none of its tracks has sound and a label.
     """
     try:
-        import mirdata  # pyright: ignore[reportMissingImports]
+        import mirdata  # pyright: ignore[reportMissingImports], an extra
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("needs mirdata: pip install 'audiocnn[mirdata]'") from error
     name, _, attribute = name.partition(".")

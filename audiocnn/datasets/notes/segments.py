@@ -124,7 +124,7 @@ def fast_length(n_samples: int) -> int:
     Args:
         n_samples: the smallest length.
     """
-    return next_fast_len(n_samples)  # pyright: ignore[reportReturnType]
+    return next_fast_len(n_samples)  # pyright: ignore[reportReturnType], its stub lacks the type
 
 
 def change_speed(

@@ -30,7 +30,7 @@ class Checkpoints(ModelCheckpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
         # Lightning sets the attribute where pyright does not see it.
-        if not trainer.fast_dev_run:  # pyright: ignore[reportAttributeAccessIssue]
+        if not trainer.fast_dev_run:  # pyright: ignore[reportAttributeAccessIssue], set at run time
             trainer.save_checkpoint(
                 Path(str(self.dirpath)) / f"{self.CHECKPOINT_NAME_LAST}{self.FILE_EXTENSION}"
             )

@@ -80,4 +80,4 @@ class DiscriminativeRates(lightning.Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         get_backbone(pl_module)
-        pl_module.rate_decay = self.rate_decay  # pyright: ignore[reportArgumentType]
+        pl_module.rate_decay = self.rate_decay  # pyright: ignore[reportArgumentType], a Task has it
