@@ -1,8 +1,8 @@
-"""Image files -> pixels, and back. Beside `audio`, for style transfer.
+"""Reading and writing image files, for style transfer; `audio` does the same for sound.
 
 Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the file's own profile,
-which is kept; images in CMYK become sRGB by theirs. Of an animation the first frame is read. Pillow reads and
-writes the files.
+which is kept; images in CMYK are converted to sRGB by theirs. Of an animation the first frame is read. Pillow
+reads and writes the files.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ SIDE_INCHES = 3.4  # of an image among others in a figure
 
 @dataclass(frozen=True)
 class Image:
-    """An image.
+    """An image in memory.
 
     Args:
-        pixels: (3, rows, columns) from 0 to 1.
-        alpha: how opaque each pixel is, (1, rows, columns) from 0 to 1; None where all are opaque.
+        pixels: RGB values, (3, rows, columns) from 0 to 1.
+        alpha: opacity of each pixel, (1, rows, columns) from 0 to 1; None where all are opaque.
         profile: the ICC profile of the colours; sRGB when None.
     """
 
@@ -61,10 +61,10 @@ def read_image(path: str | os.PathLike) -> Image:
         path: a file that Pillow can read.
 
     Returns:
-        The image, upright as its EXIF data say.
+        The image, rotated as its EXIF orientation says.
 
     Raises:
-        FileError: there is no file, it is no image or damaged, or has more than `MAX_PIXELS`.
+        FileError: there is no file, it is damaged or no image, or has more than `MAX_PIXELS`.
     """
     path = Path(path)
     try:
@@ -121,8 +121,8 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
     """Write an image, with its profile, and its transparency where the format of the suffix has any.
 
     Args:
-        image: what is written.
-        path: with one of `SUFFIXES`.
+        image: image to write.
+        path: file to write, with one of `SUFFIXES`.
 
     Raises:
         FileError: the suffix is none of `SUFFIXES`, or the file cannot be written.
@@ -142,10 +142,10 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
 
 
 def with_pixels(image: Image, pixels: np.ndarray) -> Image:
-    """Replace the pixels of an image; its transparency is resized to them.
+    """Replace the pixels of an image; its alpha channel is resized to match.
 
     Args:
-        image: whose transparency and profile are kept.
+        image: image whose alpha channel and profile are kept.
         pixels: (3, rows, columns) from 0 to 1.
 
     Returns:
@@ -158,11 +158,11 @@ def with_pixels(image: Image, pixels: np.ndarray) -> Image:
 
 
 def crop_center(pixels: Pixels, side: int) -> Pixels:
-    """Crop the square in the middle.
+    """Crop the central square of an image.
 
     Args:
         pixels: (..., rows, columns).
-        side: of the square, in pixels.
+        side: side of the square, in pixels.
 
     Returns:
         (..., side, side), a view.
@@ -176,7 +176,7 @@ def plot_images(titled: Mapping[str, Image], columns: int = 4) -> Figure:
 
     Args:
         titled: the images by their titles.
-        columns: images of a row.
+        columns: images in a row.
 
     Returns:
         The figure.

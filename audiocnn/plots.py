@@ -1,6 +1,6 @@
-"""Figures: their size and file, axes in seconds, Hz and note names, and colours for every eye.
+"""Figures: their size and file, axes in seconds, Hz and note names, colours safe for colour blindness.
 
-matplotlib is used without pyplot, so that nothing of a caller's own figures is touched, and imported when a
+matplotlib is used without pyplot, so that the caller's own figures are not affected, and imported when a
 figure is made (0.35 s). Every figure of the project begins and ends here:
 
     figure, (above, below) = plots.make_figure(12, 6, n_rows=2, sharex=True)
@@ -9,10 +9,10 @@ figure is made (0.35 s). Every figure of the project begins and ends here:
     plots.plot_grid(below)
     plots.save_figure(figure, "song.png")
 
-Conventions: spectrograms are (bins, frames), the lowest bin at the bottom; frame i stands around its centre,
+Conventions: spectrograms are (bins, frames), the lowest bin at the bottom; frame i is centred on
 `start_s + i * frame_s`. The vertical axis counts bins from 0, or MIDI pitches where the caller says so.
 
-Differs: librosa.display.specshow does as much. Measured on 2 cores, a piano roll of eight systems took 1.2
+Differs: librosa.display.specshow does the same. Measured on 2 cores, a piano roll of eight systems took 1.2
 to 2.1 s longer with it (3.4 to 4.9 s instead of 2.2 to 2.7 s, of which 0.4 s once for its import): it draws
 every bin as a polygon, and here a spectrogram is one image.
 """
@@ -38,7 +38,7 @@ DPI = 100  # pixels per inch
 # design", 2008, without its yellow, which is faint on white, and with its black last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 GREYS = "bone_r"  # spectrograms on which something in colour is drawn
-SEQUENTIAL = "magma"  # images of levels, from low to high
+SEQUENTIAL = "magma"  # images of magnitudes, from low to high
 SHARES = "Blues"  # images of probabilities and shares, from 0 to 1: white stands for none
 DIVERGING = "RdBu_r"  # values on both sides of 0: red above, blue below
 TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
@@ -52,7 +52,7 @@ PITCH_LABEL = "pitch"
 def make_figure(
     width_in: float, height_in: float, n_rows: int = 1, n_columns: int = 1, **layout: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure whose axes are laid out so that nothing is cut and nothing overlaps.
+    """Make a figure whose axes are laid out so that nothing is cut off and nothing overlaps.
 
     Args:
         width_in: width in inches, of `DPI` pixels each.
@@ -107,7 +107,7 @@ def plot_spectrogram(
         start_s: time of the centre of the first frame, in seconds.
         edges: lower edge of the lowest bin and upper edge of the highest on the vertical axis; by default
             -0.5 and bins - 0.5, which counts bins.
-        bins_hz: frequency of each bin, ascending; given, the vertical axis is labelled with it.
+        bins_hz: frequency of each bin in Hz, ascending; if given, the vertical axis is labelled with it.
         as_notes: label note names instead of Hz.
         settings: further arguments of `matplotlib.axes.Axes.imshow`, such as `vmin` and `cmap`.
 
@@ -150,7 +150,7 @@ def plot_waveform(axes: Axes, samples: ArrayLike, sample_rate: float, start_s: f
 
 
 def label_bins(axes: Axes, bins_hz: ArrayLike, as_notes: bool = False) -> None:
-    """Label a vertical axis that counts the bins of a spectrogram with frequencies.
+    """Label a vertical axis that counts the bins of a spectrogram with their frequencies.
 
     Args:
         axes: axes whose vertical axis counts bins from 0.
@@ -193,7 +193,7 @@ def label_pitches(axes: Axes, lowest: float, highest: float) -> None:
 
 
 def plot_grid(axes: Axes) -> None:
-    """Draw a light grid behind lines, points or bars, and no frame at the top and right.
+    """Draw a light grid behind lines, points or bars, and hide the top and right spines.
 
     Args:
         axes: axes to draw into.

@@ -20,7 +20,7 @@ class Verb(NamedTuple):
     Attributes:
         home: its module in this package, and its function there.
         summary: what goes in -> what comes out.
-        example: a command line that one may give.
+        example: an example of its command line.
     """
 
     home: str
@@ -41,7 +41,7 @@ VERBS = {
     ),
     "explain": Verb(
         "explain:explain",
-        "audio files and a model -> a page for each on what the model used",
+        "audio files and a model -> a page for each that explains its predictions",
         "audiocnn explain song.mp3 --model genre --label jazz blues",
     ),
     "stylize": Verb(
@@ -51,7 +51,7 @@ VERBS = {
     ),
     "listen": Verb(
         "listen:listen",
-        "raw samples on the standard input -> notes as they are played",
+        "raw samples on the standard input -> notes, in real time",
         "arecord -q -t raw -f S16_LE -r 44100 -c 1 | audiocnn listen --low-latency",
     ),
     "evaluate notes": Verb(
@@ -105,7 +105,7 @@ VERBS = {
     ),
     "data prepare speech": Verb(
         "prepare:prepare_speech",
-        "voices without notes -> recordings that have none",
+        "speech without notes -> negative examples",
         "audiocnn data prepare speech cache/speech --minutes 30",
     ),
     "fit": Verb(
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: its words; those of the process when None.
+        arguments: words of the command line; those of the process when None.
 
     Returns:
         The exit status.
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except files.FileError as error:
         print(error, file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever reads our output has had enough; the interpreter flushes once more
+    except BrokenPipeError:  # the reader closed the pipe; the interpreter flushes once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`audiocnn classify`: recordings -> their labels, as lines and in files beside them or in a folder."""
+"""`audiocnn classify`: recordings -> their labels, printed and in files beside them or in a folder."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,22 +32,22 @@ def classify(
 ) -> int:
     """Label audio files, and all audio files in folders, with their genre and the instruments in them.
 
-    Prints a line for each: its likeliest labels, or unknown. With formats, song.mp3 and the model genre give
-    song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png (the
-    same under the spectrogram). Files that exist stay, and their recordings are skipped. A file that cannot
-    be read or written is reported in one line and the others go on; the exit status is then 1.
+    Prints a line for each: its most probable labels, or unknown. With formats, song.mp3 and the model genre
+    give song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png
+    (the same under the spectrogram). Existing files are kept, and their recordings skipped. A file that
+    cannot be read or written is reported in one line and the others go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
         model: models' names (see `audiocnn models`) or files; models with the same labels are averaged,
             others reported separately.
         top: labels to print, at most.
-        timeline: print also the labels of each segment.
-        formats: files to write; json where only an output folder is given.
+        timeline: also print the labels of each segment.
+        formats: formats of the files to write; json where only an output folder is given.
         output: folder to write to, with the subfolders of the folders searched; by default the files stand
             beside the recordings.
-        device: what the network runs on, such as cpu or cuda.
-        overwrite: write files that exist anew.
+        device: device that the network runs on, such as cpu or cuda.
+        overwrite: overwrite existing files.
 
     Returns:
         The exit status.
@@ -77,7 +77,7 @@ def classify(
 
 
 def summarise(result: "Classification", top: int) -> str:
-    """Return the likeliest labels of a recording, in words."""
+    """Return the most probable labels of a recording, as text."""
     from audiocnn.labels import format_predictions
 
     labels = [] if result.is_unknown else result.ranked_labels[:top]

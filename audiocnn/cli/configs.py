@@ -13,7 +13,7 @@ from audiocnn import files
 
 _PACKAGE = Path(audiocnn.__file__).parent
 FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
-BASE = FOLDER / "base.yaml"  # of every training; its own config and the command line override it
+BASE = FOLDER / "base.yaml"  # defaults of every training; its config and the command line override them
 
 
 def find_config(name: str) -> Path:
@@ -50,7 +50,7 @@ def list_configs() -> dict[str, str]:
 def show_configs() -> int:
     """List the shipped configs, for `fit`, `validate`, `test` and, where their name says so, others.
 
-    They are files to copy and change, too: the last line says where they are.
+    They can also be copied and changed: the last line is their folder.
 
     Returns:
         The exit status.

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from audiocnn.backbones import Backbone
 
 RUNS = 5  # of which the latency is the median
-WAVEFORM_HZ = 16_000  # of the networks on waveforms, as of the shipped models
+WAVEFORM_HZ = 16_000  # sample rate for networks on waveforms, that of the shipped models
 OTHER_INPUTS = ("waveform", "text")  # families that take no spectrogram: their channels are their own
 
 
 @dataclass(frozen=True)
 class Input:
-    """The same stretch of sound for all networks, as a spectrogram or as a waveform.
+    """The input of all networks: the same duration of sound, as a spectrogram or as a waveform.
 
     Args:
         dims: 1 or 2, instead of each network's own.
         in_channels: channels of the spectrogram.
-        bins: of the spectrogram.
-        frames: of the spectrogram.
-        hop_ms: milliseconds from frame to frame.
+        bins: bins of the spectrogram.
+        frames: frames of the spectrogram.
+        hop_ms: hop length in milliseconds.
 
     Raises:
         ValueError: a number is out of its range.
@@ -54,7 +54,7 @@ class Input:
 
         Args:
             name: of the network.
-            classes: of the classifier that it was published with; none when None.
+            classes: number of classes of its published classifier; no classifier when None.
 
         Returns:
             The backbone, and the same with its classifier.
@@ -114,11 +114,11 @@ class Costs:
         name: of the network.
         dims: 1 or 2.
         shape: of the input, with the batch.
-        parameters: number of them.
-        macs: multiply-accumulates.
-        field: the receptive field, in frames or samples.
-        field_ms: the same in milliseconds.
-        latency_ms: of one run, where it was measured.
+        parameters: number of parameters.
+        macs: number of multiply-accumulates.
+        field: receptive field, in frames or samples.
+        field_ms: receptive field, in milliseconds.
+        latency_ms: latency of one run, where it was measured.
     """
 
     name: str
@@ -137,7 +137,7 @@ def measure_costs(name: str, sound: Input, classes: int | None, latency: bool) -
     Args:
         name: of the network.
         sound: the input.
-        classes: of its classifier; no classifier when None.
+        classes: number of classes of its classifier; no classifier when None.
         latency: whether to measure the latency on this machine.
 
     Raises:
@@ -161,12 +161,12 @@ def measure_costs(name: str, sound: Input, classes: int | None, latency: bool) -
 
 
 def measure_latency_ms(network: "nn.Module", shape: tuple[int, ...], runs: int = RUNS) -> float:
-    """Measure the median time of a few runs on random numbers, after one to warm up.
+    """Measure the median time of a few runs on random input, after one warm-up run.
 
     Args:
-        network: is put into evaluation mode.
-        shape: of its input.
-        runs: number of them.
+        network: network, which is put into evaluation mode.
+        shape: shape of its input.
+        runs: number of measured runs.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""`audiocnn data list | info | check`: the data sets whose layout is known, and what is wrong with one."""
+"""`audiocnn data list | info | check`: the supported data sets, and the faults of one."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -64,17 +64,17 @@ def check(
     seed: int = 0,
     workers: int = 2,
 ) -> int:
-    """Read all files of a data set of clips, and report its counts and what is wrong with it.
+    """Read all files of a data set of clips, and report its counts and faults.
 
-    The exit status is 1 where a file cannot be read, or where training data are validation or test data too:
-    a group, a recording, or a near-duplicate, found by its sound.
+    The exit status is 1 where a file cannot be read, or where training data leak into validation or test
+    data: a group, a recording, or a near-duplicate, found by comparing the audio.
 
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
-        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; by default found out.
+        layout: layout of the folder (see `audiocnn data list`), or mirdata:NAME; by default detected.
         by: how clips without a split are split.
-        seed: of that split.
-        workers: processes that read.
+        seed: seed of that split.
+        workers: number of processes that read files.
 
     Returns:
         The exit status.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from audiocnn.evaluate import NotesReport, Score
     from audiocnn.notes import Note
 
-# Measure -> its heading; three figures stand below each.
+# Measure -> its heading, above precision, recall and F1.
 HEADINGS = {
     "note": "note",
     "note_offset": "+ offset",
@@ -40,13 +40,13 @@ def evaluate_notes(
 
     Prints precision, recall and F1 in percent, for each recording and their mean, as mir_eval defines them.
     Note: the same pitch, and onset within 50 ms. + offset: and offset within 50 ms or 20 % of the note's
-    length. + velocity: and velocity within 10 %. Frame: the same pitches at the same times.
+    length. + velocity: and velocity within 10 %. Frame: the same pitches active in a frame.
 
     Args:
-        folder: where to search for recordings; one recording will do.
+        folder: folder to search for recordings, or one recording.
         model: a model's name (see `audiocnn models`) or file.
-        output: JSON file of all figures.
-        device: what the network runs on, such as cpu or cuda.
+        output: JSON file to write all scores to.
+        device: device that the network runs on, such as cpu or cuda.
         **options: the fields of `DecodingOptions`, in place of the model's own.
 
     Returns:
@@ -69,7 +69,7 @@ def evaluate_notes(
 
 
 def create_scores_table(report: "NotesReport") -> "Table":
-    """Build a table of a report's figures in percent, a recording a row, their mean last."""
+    """Build a table of a report's scores in percent, a row for each recording, their mean last."""
     headings = ("recording", *(f"{heading}\n    P     R    F1" for heading in HEADINGS.values()))
     rows = [(name, *_format_score(score)) for name, score in report.scores.items()]
     if report.mean:
@@ -95,15 +95,15 @@ def evaluate_labels(
     """Evaluate a model on clips whose labels, genres or instruments, are known.
 
     Prints accuracy, macro F1, mean average precision and the expected calibration error, in percent, and the
-    figures of each label. Clips that share a group, or a file, are evaluated together too. A clip without a
+    scores of each label. Clips that share a group, or a file, are also evaluated together. A clip without a
     label, or in a folder named unknown, is correct where no label is predicted.
 
     Args:
         path: a folder for each label, a manifest (.csv or .jsonl) or a data set (see data/README.md).
         model: models' names (see `audiocnn models`) or files, which are averaged.
-        output: folder for a page (report.md) with plots, and for all results (results.json).
-        split: evaluate only the clips of this part, train, validation or test.
-        device: what the network runs on, such as cpu or cuda.
+        output: folder for a report (report.md) with plots, and for all results (results.json).
+        split: evaluate only the clips of this split: train, validation or test.
+        device: device that the network runs on, such as cpu or cuda.
 
     Returns:
         The exit status.
@@ -132,7 +132,7 @@ evaluate_instrument = partial(evaluate_labels, model=("instrument",))
 
 
 def _read_clips(path: Path, split: str | None) -> list["Clip"]:
-    """Read the clips at a path, those of one part. Raises FileError when there are none."""
+    """Read the clips at a path, those of one split. Raises FileError when there are none."""
     from audiocnn.datasets.clips import layouts, sources
 
     with usage_errors():

@@ -1,4 +1,4 @@
-"""`audiocnn explain`: recordings and a model -> for each recording a page on what the model used."""
+"""`audiocnn explain`: recordings and a model -> a page for each that explains the predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,26 +28,26 @@ def explain(
     """Show why a model predicts what it predicts: a page with plots and sounds for each recording.
 
     song.mp3 and the model genre give the folder song.genre.explained with index.html, plots and sounds: for
-    each label where in time and frequency the model looked, the recording filtered by that, and the
-    spectrogram that would excite it most; the channels that spoke for it; its kernels and receptive fields.
-    Of a model of notes one note is explained. Pages that exist stay. A file that cannot be read or written is
+    each label its saliency maps, the recording filtered by them, and the spectrogram that maximises its
+    score; the channels that contribute most to it; the model's kernels and receptive fields. Of a model that
+    transcribes notes one note is explained. Existing pages are kept. A file that cannot be read or written is
     reported in one line and the others go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
         model: a model's name (see `audiocnn models`) or file.
-        label: the labels to explain; by default the likeliest.
-        top: labels to explain, at most.
-        time: explain the prediction at this time, in seconds; by default where each label is likeliest, or at
-            the loudest note.
-        note: the pitch of the note to explain, as a MIDI number.
-        layer: the layer whose feature maps are shown, by its name in the network.
-        among: a folder of recordings, in all of which the patches are sought that most excite a channel; by
-            default in the one that is explained.
-        output: folder to write to, with the subfolders of the folders searched; by default the pages stand
-            beside the recordings.
-        device: what the network runs on, such as cpu or cuda.
-        overwrite: write pages that exist anew.
+        label: labels to explain; by default the most probable.
+        top: number of most probable labels to explain.
+        time: explain the prediction at this time, in seconds; by default where each label is most probable,
+            or at the loudest note.
+        note: pitch of the note to explain, as a MIDI note number.
+        layer: layer at which class activation maps and Grad-CAM are computed, by its name in the network.
+        among: folder of recordings to search for the patches that most activate a channel; by default the
+            recording that is explained.
+        output: folder to write to, with the subfolders of the folders searched; by default the pages are
+            written beside the recordings.
+        device: device that the network runs on, such as cpu or cuda.
+        overwrite: overwrite existing pages.
 
     Returns:
         The exit status.

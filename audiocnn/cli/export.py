@@ -1,4 +1,4 @@
-"""`audiocnn export`: a trained model -> a file to use."""
+"""`audiocnn export`: a checkpoint or a model -> a model file, or ONNX."""
 
 import warnings
 from pathlib import Path
@@ -25,18 +25,18 @@ def export(
     """Write a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
     The model is one that exists (--model), or what `audiocnn fit` trained (--fit-config and --ckpt-path).
-    Checkpoints are read without unpickling code. ONNX of a model of labels takes one window; of a multi-label
-    model, a shorter recording should lie in the middle of silence. Averaged with the model that its training
-    started from (--average), a model keeps more of what that one had learned.
+    Checkpoints are read without unpickling code. An ONNX model of labels takes one window; for a multi-label
+    model, pad a shorter recording with silence on both sides. Averaged with the model that its training
+    started from (--average), a fine-tuned model forgets less.
 
     Args:
         out: the file to write; its suffix, .safetensors or .onnx, is its format.
         model: a model's name (see `audiocnn models`) or file.
-        fit_config: config of the training: a shipped one by its name, or the file that `audiocnn fit` wrote
+        fit_config: config of the training: the name of a shipped one, or the file that `audiocnn fit` wrote
             among its logs.
         ckpt_path: checkpoint of the training.
-        average: a model's name or file, of the same architecture: weights between the two are written.
-        share: share of the weights of `average`, 0 to 1.
+        average: name or file of a model of the same architecture, with which weights are averaged.
+        share: share of `average` in the averaged weights, 0 to 1.
 
     Returns:
         The exit status.
@@ -87,8 +87,8 @@ def load_checkpoint(config: Path, ckpt_path: Path) -> "nn.Module":
     """Build the task that a config describes, with the weights of a checkpoint.
 
     Args:
-        config: of the training.
-        ckpt_path: what the training wrote; read without unpickling code.
+        config: config of the training.
+        ckpt_path: checkpoint of the training; read without unpickling code.
 
     Raises:
         FileError: one of them cannot be read, or they do not fit.
@@ -100,7 +100,7 @@ def load_checkpoint(config: Path, ckpt_path: Path) -> "nn.Module":
             checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise files.FileError(ckpt_path, files.describe_error(error)) from error
-    except Exception as error:  # what a damaged file does to the reader cannot be foreseen
+    except Exception as error:  # a damaged file may raise anything
         raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
     labels = checkpoint.get("labels") if isinstance(checkpoint, dict) else None
     task = _build_task(config, labels)

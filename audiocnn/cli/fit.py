@@ -13,24 +13,24 @@ example:
 configs, by name:
 {configs}
 
-A config is a YAML file with the sections trainer, model and data. What it leaves out is as in
-base.yaml beside the shipped ones; options after it override it, by the names that they have there. The config
+A config is a YAML file with the sections trainer, model and data. Its defaults are those of
+base.yaml beside the shipped ones; options after it override it, under the same names. The config
 of a run is written among its logs.
 
-  --config CONFIG              a config by its name, or a file; of several each overrides those before it
+  --config CONFIG              a config by its name, or a file; later ones override earlier ones
   --data.path my_music/        where the data are
   --trainer.max_epochs 3       any argument of Lightning's Trainer
   --model.learning_rate 1e-3   any argument of the model
   --ckpt_path last             {ckpt_path}
   --print_config               print the config with all its values, and exit
   --help-all                   every option
-  --model.help CLASS           those of a class that a config names, such as audiocnn.training.clips.GenreTask
+  --model.help CLASS           options of a class, such as audiocnn.training.clips.GenreTask
 """
 # Verb -> what it does, and what `--ckpt_path last` does there.
 VERBS = {
     "fit": (
-        "Train a model as a config describes it.",
-        "resume from last.ckpt, or begin where there is none: one command trains and resumes",
+        "Train the model that a config describes.",
+        "resume from last.ckpt, or start from scratch where there is none",
     ),
     "validate": (
         "Score a checkpoint on the validation data of a config.",
@@ -49,7 +49,7 @@ def run(verb: str, words: list[str]) -> int:
 
     Args:
         verb: fit, validate or test.
-        words: of the command line, after the verb.
+        words: words of the command line, after the verb.
 
     Returns:
         The exit status.
@@ -63,7 +63,7 @@ def run(verb: str, words: list[str]) -> int:
 
 
 def print_help(verb: str) -> None:
-    """Print what one needs of a verb's help."""
+    """Print the short help of a verb."""
     from audiocnn.cli import VERBS as ALL_VERBS
     from audiocnn.cli.configs import format_configs, list_configs
 

@@ -1,9 +1,9 @@
-"""Ctrl-C that ends the work between two steps of it.
+"""Ctrl-C that takes effect between two steps of the work.
 
-Python raises KeyboardInterrupt wherever it is. In a callback, as of the weak references that `copy.deepcopy`
-leaves of a network, the exception is printed and dropped, and the work goes on; in C++ that imports, as
-torch's start does, it aborts the process. Long work runs within `deferred` therefore, and calls `check` where
-it may end.
+Python raises KeyboardInterrupt at any instruction. In a callback, such as those of the weak references that
+`copy.deepcopy` of a network leaves, the exception is printed and dropped, and the work goes on; in C++ code
+that imports Python modules, as torch does while it is imported, it aborts the process. Long work therefore
+runs within `deferred`, and calls `check` where it may end.
 """
 
 import signal
@@ -16,7 +16,7 @@ _pressed = threading.Event()
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Make a first Ctrl-C wait for the next `check` or the end; a second one is raised where it comes."""
+    """Make a first Ctrl-C wait for the next `check` or the end; a second one is raised at once."""
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # neither ignored nor deferred
     if not is_default or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""Many recordings, one after the other: which they are, what is written where, what is reported."""
+"""Batch processing of recordings: finding them, naming their output files, progress and failures."""
 
 import itertools
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 from audiocnn import audio, files
 from audiocnn.cli import interrupts, terminal
 
-# Of the sound that transcribe writes: beside song.wav there is no place for another song.wav.
+# Of the sound that `transcribe` writes: song.wav would overwrite the recording.
 SOUND_SUFFIX = ".notes.wav"
 
-Progress = Callable[[float], None]  # is called with the seconds processed so far
+Progress = Callable[[float], None]  # called with the seconds processed so far
 Process = Callable[[Path, dict[str, Path], Progress], str]
 
 
@@ -40,17 +40,17 @@ def process_files(
 ) -> int:
     """Process audio files, and all audio files in folders.
 
-    Output files that exist stay. A recording that fails is reported in one line and the others go on. Ctrl-C
-    waits until a block or a file is done.
+    Existing output files are kept. A recording that fails is reported in one line and the others go on.
+    Ctrl-C waits until a block or a file is done.
 
     Args:
         paths: the files and folders.
         output: folder to write to; beside the recordings when None.
         suffixes: format -> suffix of its files, for the formats to write.
-        overwrite: whether existing files are written anew.
-        prepare: is called once, if there is something to do, and returns what processes a recording: called
-            with the recording, format -> file to write, and a progress callback, that returns the text to
-            print, after whose first line the written files are named.
+        overwrite: whether existing files are overwritten.
+        prepare: called once, if there is something to do; returns the function that processes a recording.
+            Its arguments are the recording, format -> file to write, and a progress callback; it returns the
+            text to print, to whose first line the names of the written files are appended.
 
     Returns:
         The exit status.
@@ -67,7 +67,7 @@ def process_files(
 
 
 def find_jobs(paths: Sequence[Path], output: Path | None) -> tuple[list[Job], int]:
-    """Return a job for each recording, no two with one stem; report the paths without one and count them."""
+    """Return a job for each recording, each with its own stem; report paths without one and count them."""
     found, n_failed = _find_recordings(paths, output)
     n_stems = Counter(folder / source.stem for source, folder in found.items())
     jobs: dict[Path, Job] = {}
@@ -81,7 +81,7 @@ def find_jobs(paths: Sequence[Path], output: Path | None) -> tuple[list[Job], in
 
 
 def _find_recordings(paths: Sequence[Path], output: Path | None) -> tuple[dict[Path, Path], int]:
-    """Return each recording once, with the folder its files go to; and how many paths have none."""
+    """Return each recording once, with its output folder; and the number of paths without any."""
     found: dict[Path, Path] = {}
     seen, n_failed = set(), 0
     for path in paths:
@@ -111,7 +111,7 @@ def _skip_done(
         if missing or not targets:
             todo[job] = missing
         else:
-            print(f"{job.source}: done already, see {_list_files(targets)}")
+            print(f"{job.source}: already done, see {_list_files(targets)}")
     return todo
 
 
@@ -134,14 +134,14 @@ def _list_files(targets: Mapping[str, Path]) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """Say why a recording failed where no file is to blame, as torch does of memory by RuntimeError."""
+    """Describe an error that names no file, such as torch's RuntimeError for a lack of memory."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _check_writable(target: Path) -> None:
-    """Raise FileError where nothing can be written: better before an hour of work than after."""
+    """Raise FileError where a file cannot be written, before the work rather than after."""
     folder = next(parent for parent in target.parents if parent.exists())
     if not folder.is_dir():
         raise files.FileError(target, f"{folder} is a file, not a folder")

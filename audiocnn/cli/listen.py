@@ -1,4 +1,4 @@
-"""`audiocnn listen`: raw samples as they come -> notes, as they begin and end."""
+"""`audiocnn listen`: a stream of raw samples -> notes in real time, as they begin and end."""
 
 import sys
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from audiocnn.notes import Note
 if TYPE_CHECKING:
     from audiocnn.inference.transcribe import StreamingTranscriber
 
-BLOCK_S = 0.25  # of new sound for one run of the network: half of a run's cost is its context
+BLOCK_S = 0.25  # new sound in one run of the network, whose context is half of its cost
 LOW_LATENCY_S = 0.1
-N_READ = 8192  # bytes, at most; what is there is taken, and Ctrl-C waits until it is transcribed
+N_READ = 8192  # bytes, at most; what is available is read, and Ctrl-C waits until it is transcribed
 
 Key = tuple[float, int]  # onset and pitch of a note
 
@@ -32,21 +32,21 @@ def listen(
     device: str = "cpu",
     **options: DecodingArguments,
 ) -> int:
-    """Transcribe raw 16-bit little-endian samples from the standard input, as they come.
+    """Transcribe raw 16-bit little-endian samples from the standard input, in real time.
 
-    The first line names the latency; then each note has a line when it begins and one when it ends: time in
-    seconds, on or off, pitch and velocity. It ends with the input, or with Ctrl-C. Of a file, for example:
+    The first line is the latency; then a line is printed when a note begins and another when it ends: time in
+    seconds, on or off, pitch and velocity. It ends with the input, or with Ctrl-C. For example, from a file:
 
       ffmpeg -loglevel error -i song.mp3 -f s16le -ac 1 -ar 16000 - | audiocnn listen --sample-rate 16000
 
     Args:
         model: a model's name (see `audiocnn models`) or file.
-        sample_rate: of the input, in Hz.
-        channels: of the input, interleaved; their mean is transcribed.
-        look_ahead_s: seconds of sound after an onset that the model may use before the note is printed; by
-            default as many as it can: later, and more accurate.
+        sample_rate: sample rate of the input, in Hz.
+        channels: number of interleaved channels of the input; their mean is transcribed.
+        look_ahead_s: look-ahead, the seconds of sound after an onset that the model may use before the note
+            is printed; by default as many as it can use, which is later and more accurate.
         low_latency: the same as --look-ahead-s 0.1.
-        device: what the network runs on, such as cpu or cuda.
+        device: device that the network runs on, such as cpu or cuda.
         **options: the fields of `DecodingOptions`, in place of the model's own.
 
     Returns:
@@ -100,7 +100,7 @@ def _transcribe_stream(
 
 
 def read_pcm(stream: BinaryIO, channels: int) -> Iterator[np.ndarray]:
-    """Yield the samples of a raw 16-bit stream as they come, float32.
+    """Yield the samples of a raw 16-bit stream as they arrive, float32.
 
     Shape:
         (channels, samples).
@@ -120,12 +120,12 @@ def format_events(ended: list[Note], active: list[Note], printed: dict[Key, Note
     Args:
         ended: notes that ended since.
         active: notes that have begun and not ended.
-        printed: the notes whose beginning has been printed and whose end has not; kept up to date here.
+        printed: the notes whose onset has been printed and whose offset has not; updated in place.
     """
     events = [(note.onset_s, True, note) for note in (*ended, *active) if _key(note) not in printed]
     begun = {**printed, **{_key(note): note for note in ended}}
     still = {_key(note): note for note in active}
-    # A note that has gone without an end was dropped, as too short: it ends where it last sounded.
+    # A note that vanished without an offset was dropped, as too short: it ends where it last sounded.
     events += [(note.offset_s, False, note) for key, note in begun.items() if key not in still]
     printed.clear()
     printed.update(still)

@@ -1,4 +1,4 @@
-"""The models that verbs run, by name or file, on a device; wrong arguments are UsageErrors."""
+"""Loading of models by name or file for the verbs; wrong arguments are reported as UsageErrors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_model(model: str, device: str) -> Model:
 def load_model_and_decoding(
     model: str, device: str, options: dict[str, float | None]
 ) -> tuple[NotesModel, DecodingOptions]:
-    """Load a model of notes, and its decoding options with those given in place of its own.
+    """Load a model of notes, and its decoding options, overridden by those given.
 
     Raises:
         FileError: the model cannot be read, or is not for notes.
@@ -92,7 +92,7 @@ def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:
 
 @contextmanager
 def _device_errors(device: str) -> Iterator[None]:
-    """Make a UsageError of torch's words on a device that is not there."""
+    """Turn torch's error about a missing device into a UsageError."""
     try:
         yield
     except (RuntimeError, AssertionError) as error:

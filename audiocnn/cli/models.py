@@ -34,20 +34,21 @@ def list_models(
 ) -> int:
     """List the shipped models, and the networks to train with their costs on this machine.
 
-    The costs are those of one run on a second of sound: the spectrogram of the shipped models, or its bins as
-    channels for 1-D networks, or its waveform at 16 kHz. MACs are multiply-accumulates of convolutions and
-    matrix products. The receptive field is how much of the input one output position depends on.
+    The costs are those of one forward pass on a second of sound: the spectrogram of the shipped models, or
+    its bins as channels for 1-D networks, or its waveform at 16 kHz. MACs are multiply-accumulates of
+    convolutions and matrix products. The receptive field is how much of the input one output position depends
+    on.
 
     Args:
-        pattern: of names, such as 'resnet*'.
+        pattern: pattern of names, such as 'resnet*'.
         detail: list every layer, with the shape of its output (after the batch of 1) and its own costs.
         dims: 1 or 2, instead of each network's own.
         in_channels: channels of the spectrogram, such as 3 for images in colour.
-        bins: of the spectrogram.
-        frames: of the spectrogram.
-        hop_ms: milliseconds from frame to frame.
-        classes: count also the classifier that a network was published with, for this number of classes.
-        latency: measure the latency too.
+        bins: bins of the spectrogram.
+        frames: frames of the spectrogram.
+        hop_ms: hop length in milliseconds.
+        classes: include the classifier that a network was published with, for this number of classes.
+        latency: also measure the latency.
 
     Returns:
         The exit status.
@@ -83,7 +84,7 @@ def _natural_order(name: str) -> list:
 
 
 def _print_shipped(shipped: dict[str, str]) -> None:
-    """Print each with the card that says what it is good for; not cut to the terminal's width."""
+    """Print a line for each shipped model, with its model card; not cut to the terminal's width."""
     from torch import nn
 
     from audiocnn.models.file import read_model
@@ -98,7 +99,7 @@ def _describe_labels(model: "ClipModel") -> str:
     return f"{len(model.labels)} labels, {model.window_s:g} s windows"
 
 
-# Kind of a shipped model -> what it is.
+# Kind of a shipped model -> its summary.
 DESCRIBE = {
     "notes": lambda model: "notes",
     "labels": _describe_labels,
@@ -158,7 +159,7 @@ def _format_shape(shape: tuple[int, ...]) -> str:
 
 
 def _format_count(number: float) -> str:
-    """Format a number by three digits and a unit: 1.81 G."""
+    """Format a number with three digits and an SI prefix: 1.81 G."""
     for unit in ("", "k", "M", "G"):
         if number < 999.5:
             return f"{number:.3g} {unit}".strip()
@@ -176,7 +177,7 @@ def _print_details(
         model = read_model(weights.path(name))
         shape = (1, round(sound.duration_s * model.sample_rate))
         hop_ms = 1000 * model.front_end.frame_s
-        # Front ends look at values: they do not run on shapes alone.
+        # Front ends depend on values: they do not run on the meta device.
         _print_layers(console, name, model, shape, model.backbone, hop_ms, device="cpu")
         if isinstance(model, ClipModel):
             console.print(f"{DESCRIBE[kind](model)}: {', '.join(model.labels)}\n", highlight=False)

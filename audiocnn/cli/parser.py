@@ -1,4 +1,4 @@
-"""A verb's function -> its command line: jsonargparse reads it, this module spells and explains it.
+"""A verb's function -> its command line: jsonargparse parses it, this module names and documents it.
 
 One name, default and explanation in Python and on the command line: `onset_threshold` is `--onset-threshold`.
 What a function takes before a `*` is positional, what it takes after it an option: sequences take several
@@ -23,7 +23,7 @@ import yaml
 
 from audiocnn.cli.configs import ConfigAction, find_config
 
-# Type -> how its value is called in a help, and in a message that asks for it.
+# Type -> its metavar in the help, and its name in error messages.
 VALUES = {
     int: ("N", "a whole number"),
     float: ("X", "a number"),
@@ -36,7 +36,7 @@ REQUIRED = (inspect.Parameter.empty, dataclasses.MISSING)  # in place of a defau
 HELP = {
     "help": "print this help, and exit",
     "config": "YAML file of arguments, by their names in Python; options after it override it",
-    "print_config": "print such a file of the arguments given, and exit",
+    "print_config": "print the given arguments as such a file, and exit",
 }
 
 
@@ -46,7 +46,7 @@ class OptionGroup(NamedTuple):
     Attributes:
         kind: the dataclass.
         title: heading of the group in the help.
-        own_defaults: whether the dataclass's defaults are what holds when an option is not given.
+        own_defaults: whether the dataclass's defaults apply when an option is not given.
     """
 
     kind: type
@@ -60,7 +60,7 @@ class UsageError(Exception):
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Make a UsageError of a ValueError: in this block an argument is to blame."""
+    """Turn a ValueError into a UsageError, in a block where it means a wrong argument."""
     try:
         yield
     except ValueError as error:
@@ -70,7 +70,7 @@ def usage_errors() -> Iterator[None]:
 class ConfigFile(ConfigAction):
     """The option of a config file, whose lists and flags are checked before jsonargparse reads it.
 
-    It would take the characters of one word for several words, and not say which flag is wrong.
+    jsonargparse would take the characters of one word for several words, and not name a flag that is wrong.
     """
 
     def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
@@ -115,7 +115,7 @@ def build_parser(function: Callable[..., Any], prog: str, example: str) -> VerbP
     Args:
         function: the verb, whose docstring explains its arguments; or a partial of one, with defaults of its
             own.
-        prog: the verb as it is called, "audiocnn transcribe".
+        prog: the verb as it is typed, "audiocnn transcribe".
         example: a command line, for the help.
     """
     documented = function.func if isinstance(function, partial) else function
@@ -221,7 +221,7 @@ def _explanations(thing: object) -> dict[str, str]:
 
 
 def _value(hint: Any) -> dict[str, Any]:
-    """Say in argparse's words what values a type takes: `Sequence[Path]` takes several words."""
+    """Return argparse's settings for the values of a type: `Sequence[Path]` takes several words."""
     metavar, _ = VALUES.get(_element(hint), ("NAME", ""))
     if get_origin(_required(hint)) in (Sequence, tuple):
         return {"type": _element(hint), "nargs": "+", "metavar": metavar}

@@ -1,11 +1,11 @@
-"""`audiocnn data prepare` and `data shard`: what was fetched or composed -> what training reads."""
+"""`audiocnn data prepare` and `data shard`: downloaded or synthesised data -> what training reads."""
 
 import functools
 import sys
 from collections.abc import Callable
 from importlib import import_module
 
-# Verb -> the function that does it, imported when it is called: some of their modules need torch.
+# Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
     "prepare_clips": "datasets.clips.loader:prepare_clips",
     "prepare_instruments": "synthesis.instruments:prepare_instruments",

@@ -16,7 +16,7 @@ from audiocnn import files, plots
 from audiocnn.cli.parser import OptionGroup, usage_errors
 from audiocnn.training.search import Candidate, Cells, History, Space, choose_best, evolve, plot_search
 
-# In a candidate's training: nothing is kept, shown or stopped early.
+# Trainer settings of a candidate: no logs, checkpoints, progress bars or early stopping.
 BRIEF = {
     "logger": False,
     "callbacks": [],
@@ -41,19 +41,19 @@ def search(
 ) -> int:
     """Search for the best network by evolving its cells, each candidate trained for a few epochs.
 
-    Writes to the output folder best.yaml, a config of `audiocnn fit`, history.jsonl, from which a search that
-    was killed goes on, and history.png. More candidates may be asked for later; other settings need another
-    folder. The arguments are best given in a config file, as in the shipped search_digits.
+    Writes to the output folder best.yaml, a config of `audiocnn fit`, history.jsonl, from which an
+    interrupted search resumes, and history.png. More candidates can be added later; other settings need
+    another folder. The arguments are best given in a config file, as in the shipped search_digits.
 
     Args:
-        output: folder for what is found.
-        fit: a config of `audiocnn fit`, whose backbone gets the cells.
-        candidates: networks to train.
-        population: how many of the newest may have children.
-        sample: how many of them compete to have the next.
-        epochs: of each training, in place of those of `fit`.
-        monitor: the logged value that is the score of a network: the higher, the better.
-        seed: of all random numbers.
+        output: folder for the results.
+        fit: config of `audiocnn fit`, whose backbone is built from the cells.
+        candidates: number of networks to train.
+        population: size of the population: the newest candidates, which may be parents.
+        sample: tournament size: candidates drawn from the population, the best of which is the next parent.
+        epochs: epochs of each training, in place of those of `fit`.
+        monitor: logged metric that is the score of a network; higher is better.
+        seed: seed of all random numbers.
         **space: the fields of `Space`.
 
     Returns:
@@ -111,15 +111,15 @@ def _write(past: list[Candidate], fit: dict[str, Any], output: Path, monitor: st
 
 
 def with_cells(fit: dict[str, Any], cells: Cells, **trainer: Any) -> dict[str, Any]:
-    """Return a config whose backbone has these cells, and whose trainer these settings.
+    """Return a config with the cells of its backbone and settings of its trainer replaced.
 
     Args:
         fit: the config.
-        cells: those of the backbone.
+        cells: cells of the backbone.
         trainer: arguments of the trainer.
 
     Raises:
-        ValueError: the config has no place for them.
+        ValueError: the config has no arguments of a backbone.
     """
     changed = deepcopy(fit)
     try:
@@ -134,14 +134,14 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
     """Train a network.
 
     Args:
-        config: of `audiocnn fit`.
-        monitor: the logged value that is its score.
+        config: config of `audiocnn fit`.
+        monitor: logged metric that is its score.
 
     Returns:
-        The score, and how many parameters the network has.
+        The score, and the number of parameters.
 
     Raises:
-        ValueError: the config is none, or logs no such value.
+        ValueError: the config is invalid, or its task logs no such metric.
     """
     from jsonargparse import ArgumentError
 
@@ -162,7 +162,7 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Lightning's messages on each training, and its advice on how to have larger ones."""
+    """Suppress Lightning's messages and warnings about each training."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     try:

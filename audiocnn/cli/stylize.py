@@ -37,29 +37,30 @@ def stylize(
 ) -> int:
     """Transfer the style of images to an image, or to all in a folder; with a sound as style, to sounds.
 
-    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. Files that exist stay. What cannot be
+    cat.jpg and the style starry_night.jpg give cat.starry_night.jpg. Existing files are kept. What cannot be
     read or written is reported in one line and the others go on; the exit status is then 1. Masks, size,
-    colours and every are for images; of sounds the default content weight is 0.2, and the statistic gram.
+    colours and every are for images; for sounds the default content weight is 0.2, and the statistic gram.
 
     Args:
         content: an image or sound, or a folder to search for them.
-        style: images or sounds; of a model that has several styles their names.
-        weights: how much of each style; by default the same of all.
-        masks: an image for each style, white where the style goes; where none goes the content stays.
-        output: file to write, or folder where the content is one; by default the results stand beside the
-            content.
-        model: name or file of a style transfer network, which needs one pass (see `audiocnn models`); by
-            default the image is optimised.
+        style: images or sounds; for a model with built-in styles, their names.
+        weights: share of each style; by default equal.
+        masks: a mask image for each style, white where the style applies; where none applies, the content is
+            kept.
+        output: file to write, or folder where the content is one; by default the results are written beside
+            the content.
+        model: name or file of a feed-forward style transfer network (see `audiocnn models`); by default the
+            image is optimised.
         backbone: vgg, this project's own, for images; vgg19 and others with torchvision's ImageNet weights,
             fetched once; genre and other models (see `audiocnn models`) or a model file; or random, an
             untrained network, for sounds. By default vgg or random.
         size: longer side of the result, in pixels; None keeps the content's own.
-        strength: 0 for the content, 1 for the styled image or sound, between them a mixture.
-        colours: those of the style, or of the content: luminance keeps them in Lab,
-            histogram their histogram.
-        every: write the image so far too, each time after this number of steps.
-        device: what the network runs on, such as cpu or cuda.
-        overwrite: write files that exist anew.
+        strength: 0 for the content, 1 for the stylized image or sound, values between them for a blend.
+        colours: those of the style, or of the content: luminance transfers only the lightness (CIELAB),
+            histogram matches the histogram of each colour channel.
+        every: also write the image so far, each time after this number of steps.
+        device: device that the network runs on, such as cpu or cuda.
+        overwrite: overwrite existing files.
         **options: the fields of `StyleOptions`.
 
     Returns:
@@ -91,7 +92,7 @@ def _run(
 ) -> bool:
     """Write a target unless it exists, and report on it; return whether that went well."""
     if target.exists() and not overwrite:
-        print(f"{source}: done already, see {target}")
+        print(f"{source}: already done, see {target}")
         return True
     try:
         run(source, target, settings)
@@ -157,7 +158,7 @@ def _stylize_sound(style: Sequence[Path], source: Path, target: Path, settings: 
 def _show_progress(
     name: str, then: Callable[["Step"], None] = lambda step: None
 ) -> Iterator[Callable[["Step"], None]]:
-    """Show a bar of steps with the loss; yield what is to be called with each step, which calls `then`."""
+    """Show a bar of steps with the loss; yield the callback of each step, which calls `then`."""
     from rich.progress import TextColumn, TimeRemainingColumn
 
     with terminal.create_bar(TextColumn("loss {task.fields[loss]:.4f}"), TimeRemainingColumn()) as bar:

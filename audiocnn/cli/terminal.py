@@ -1,6 +1,6 @@
 """Tables on the standard output, progress bars on the standard error where that is a terminal.
 
-rich takes 0.1 s to import: it is, where it prints.
+rich takes 0.1 s to import, so it is imported only where it prints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH = 120  # columns of a table where there is no terminal
 
 
 def create_console(width: int = WIDTH) -> Console:
-    """Return the terminal, or where there is none as many columns."""
+    """Return a console on the terminal, or one of this width where there is none."""
     from rich.console import Console
 
     terminal = Console()
@@ -29,9 +29,9 @@ def create_table(headings: Sequence[str], rows: Iterable[Sequence[object]], n_le
     """Build a table without lines, whose first columns hold words and the others numbers.
 
     Args:
-        headings: of the columns.
+        headings: headings of the columns.
         rows: cells of each row.
-        n_left: columns that are aligned to the left and wrap where they are too long.
+        n_left: number of columns that are aligned to the left and wrap where they are too long.
     """
     from rich.table import Table
     from rich.text import Text
@@ -51,7 +51,7 @@ def create_bar(*columns: str | ProgressColumn) -> Progress:
     """Build a progress bar that vanishes at its end, and is off where the standard error is no terminal.
 
     Args:
-        columns: those beside the description and the bar.
+        columns: further columns, after the description and the bar.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn

@@ -20,19 +20,19 @@ from audiocnn.training.base import Task
 def run_lightning(verb: str, words: list[str]) -> int:
     """Run one of Lightning's verbs.
 
-    A config is a file or the name of a shipped one; what it leaves out is as in configs/base.yaml.
+    A config is a file or the name of a shipped one; its defaults are those of configs/base.yaml.
     `--ckpt_path last` resumes from last.ckpt in the trainer's folder, where `Checkpoints` writes it after an
-    epoch, and begins anew where there is none: the same command trains and, after a kill, resumes. The config
-    of a run is written among its logs.
+    epoch, and starts from scratch where there is none: the same command trains and, after a kill, resumes.
+    The config of a run is written among its logs.
 
     Args:
         verb: fit, validate or test.
-        words: of the command line, after the verb.
+        words: words of the command line, after the verb.
 
     Returns:
         The exit status.
     """
-    sys.argv = ["audiocnn", verb, *words]  # where Lightning reads them: it warns of any other way
+    sys.argv = ["audiocnn", verb, *words]  # where Lightning reads them: it warns about any other way
     try:
         CommandLine(parser_class=Parser, save_config_kwargs={"overwrite": True})
     except (FileNotFoundError, MisconfigurationException) as error:
@@ -54,10 +54,10 @@ class Parser(LightningArgumentParser):
 
 
 class CommandLine(LightningCLI):
-    """Lightning's command line over our tasks; a task of labels gets those of its data.
+    """Lightning's command line over our tasks; a task of labels takes the labels of its data.
 
-    Half precision on a processor that has no instructions for it, which would take ten times as long, becomes
-    full precision.
+    bf16-mixed precision on a CPU without instructions for it, which would take ten times as long, is replaced
+    by 32-true.
     """
 
     def __init__(self, run: bool = True, parser_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
@@ -90,7 +90,7 @@ class CommandLine(LightningCLI):
                 self._data = module
 
     def after_instantiate_classes(self) -> None:
-        """Train on the data that have been read already, for their labels."""
+        """Train on the data module that has been read already, for its labels."""
         if self._data is not None:
             self.datamodule = self._data
 
@@ -98,14 +98,12 @@ class CommandLine(LightningCLI):
 def _check_precision(trainer: Namespace) -> None:
     on_processor = trainer.accelerator == "cpu" or not torch.accelerator.is_available()
     if trainer.precision == "bf16-mixed" and on_processor and not has_bf16():
-        print(
-            "precision: 32-true for bf16-mixed, which this processor has no instructions for", file=sys.stderr
-        )
+        print("precision: 32-true for bf16-mixed, for which this CPU has no instructions", file=sys.stderr)
         trainer.precision = "32-true"
 
 
 def _place_in_folder(config: Namespace) -> None:
-    """Where a logger's folder is relative, and the checkpoint `last`, they are in the trainer's folder."""
+    """Place relative folders of loggers, and the checkpoint `last`, in the trainer's folder."""
     folder = Path(config.trainer.default_root_dir or ".")
     loggers = config.trainer.logger or []
     for logger in loggers if isinstance(loggers, list) else [loggers]:
@@ -117,7 +115,7 @@ def _place_in_folder(config: Namespace) -> None:
 
 
 def _check_checkpoint(config: Namespace) -> None:
-    """Let Lightning read local checkpoints of tensors alone: it would unpickle what is at an address, too."""
+    """Let Lightning read local checkpoints of tensors alone: it would also unpickle what is at a URL."""
     path = config.get("ckpt_path")
     if path and not Path(path).is_file():
         raise files.FileError(path, "no such file, expected last or a checkpoint on this machine")
@@ -126,7 +124,7 @@ def _check_checkpoint(config: Namespace) -> None:
 
 
 def has_bf16() -> bool:
-    """Say whether the processor has instructions for bfloat16."""
+    """Say whether the CPU has instructions for bfloat16."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

@@ -1,4 +1,4 @@
-"""`audiocnn transcribe`: recordings -> notes, in files beside them or in a folder of the same shape."""
+"""`audiocnn transcribe`: recordings -> notes, in files beside them or in a folder of the same structure."""
 
 from collections.abc import Sequence
 from math import inf
@@ -37,22 +37,23 @@ def transcribe(
 
     song.mp3 gives song.mid, song.csv and so on; where one folder has song.wav and song.mp3, they give
     song.wav.mid and song.mp3.mid. The format wav gives song.notes.wav, with the recording on the left and its
-    notes on the right; such files are passed over in folders. Files that exist stay. A file that cannot be
+    notes on the right; such files are skipped in folders. Existing files are kept. A file that cannot be
     read or written is reported in one line and the others go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
         model: a model's name (see `audiocnn models`) or file.
-        formats: files to write; npz holds the raw scores, png a piano roll over the spectrogram.
+        formats: formats of the files to write; npz holds the raw scores, png a piano roll over the
+            spectrogram.
         output: folder to write to, with the subfolders of the folders searched; by default the files stand
             beside the recordings.
-        tempo: of the MIDI file, in quarters a minute; by default estimated from the notes.
-        quantise: move the notes of the MIDI file to sixteenths of the tempo.
+        tempo: tempo of the MIDI file in BPM, quarter notes per minute; by default estimated from the notes.
+        quantise: quantise the notes of the MIDI file to sixteenth notes.
         pitch_bend: write pitch bends to the MIDI file.
-        block_s: seconds of a recording in one run of the network; None: all of it at once, the same notes for
-            more memory.
-        device: what the network runs on, such as cpu or cuda.
-        overwrite: write files that exist anew.
+        block_s: seconds of a recording in one forward pass; None for all of it at once, which gives the same
+            notes and takes more memory.
+        device: device that the network runs on, such as cpu or cuda.
+        overwrite: overwrite existing files.
         **options: the fields of `DecodingOptions`, in place of the model's own.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Explaining a model: kernels, receptive fields, saliency maps, activation maximisation, and their sounds.
+"""Explaining a model: kernels, receptive fields, saliency maps, activation maximisation, sonification.
 
 Place in the flow: a model and a spectrogram -> saliency maps, crops, spectrograms, and sounds of them. The
 parts are functions from tensors to tensors; `plots` makes figures of them, and `page.write_page` a page about

@@ -1,4 +1,4 @@
-"""Activation maximisation: a spectrogram that most activates a channel or class, found from noise by ascent.
+"""Activation maximisation: gradient ascent from noise to a spectrogram that most activates a unit.
 
 Conventions: as network.py. Without regularisation such a spectrogram looks like noise, however high its
 score; `MaximisationOptions` holds what makes it readable.
@@ -20,17 +20,17 @@ BLUR_REACH = 3  # standard deviations to each side of a Gaussian kernel's centre
 
 @dataclass(frozen=True, kw_only=True)
 class MaximisationOptions:
-    """Options of the ascent and its regularisation.
+    """Options of the gradient ascent and its regularisation.
 
     Args:
         steps: steps of Adam.
-        learning_rate: of Adam.
-        jitter: bins and frames by which the spectrogram is shifted at most, anew in each step.
-        blur: standard deviation, in bins and frames, of a blur between the spectrogram and the network.
+        learning_rate: learning rate of Adam.
+        jitter: largest random shift of the spectrogram in each step, in bins and frames.
+        blur: standard deviation, in bins and frames, of a Gaussian blur of the network's input.
         decay: penalty of a spectrogram that is loud everywhere, as a share of the score.
-        frequency_penalty: exponent with which details of a spectrogram grow more slowly the finer they are; 0
-            for all alike, 1 for details of half the size half as fast.
-        seed: of the noise and the jitter.
+        frequency_penalty: exponent p of the scale 1 / f ** p of the optimised spectrum at spatial frequency
+            f, by which fine details grow more slowly; 0 for none.
+        seed: seed of the noise and the jitter.
 
     Source:
         Olah, Mordvintsev, Schubert, "Feature visualization", Distill, 2017: jitter, blur, and ascent on a
@@ -58,11 +58,12 @@ def maximise_activation(
 
     Args:
         network: network from spectrograms to scores, or to a feature map, see `truncate`.
-        target: a class, or a channel, in the mean of its positions or at one of them.
-        shape: of the spectrogram without the batch: (channels, bins, frames), or (bins, frames) for dims=1.
+        target: a class; or a channel, averaged over its positions or at one of them.
+        shape: shape of the spectrogram without the batch: (channels, bins, frames), or (bins, frames) for
+            dims=1.
         highest: the value of a spectrogram's loudest bins.
-        lowest: that of silence; of a waveform, -highest.
-        options: options of the ascent and its regularisation.
+        lowest: the value of silence; for a waveform, -highest.
+        options: options of the gradient ascent and its regularisation.
 
     Returns:
         The spectrogram, (1, *shape).
@@ -96,7 +97,7 @@ def maximise_activation(
 
 
 def select_score(scores: Tensor, target: Target) -> Tensor:
-    """Select the score of a target, in the mean over the batch and the axes that the target leaves out.
+    """Select the score of a target, averaged over the batch and the axes that the target leaves out.
 
     Args:
         scores: (batch, outputs) or (batch, channels, ..., frames).
@@ -107,7 +108,7 @@ def select_score(scores: Tensor, target: Target) -> Tensor:
 
 
 def blur(values: Tensor, deviation: float, axes: Sequence[int]) -> Tensor:
-    """Blur along some axes with a Gaussian kernel; values go on beyond the edges.
+    """Blur along some axes with a Gaussian kernel and replicate padding.
 
     Args:
         values: of any shape.
@@ -128,7 +129,7 @@ def blur(values: Tensor, deviation: float, axes: Sequence[int]) -> Tensor:
 
 
 def _scale_frequencies(size: Sequence[int], penalty: float) -> Tensor:
-    """Compute the factor of each wave of a spectrogram: its length to this power, with a mean square of 1."""
+    """Compute the scale of each spatial frequency: its inverse to this power, with a mean square of 1."""
     waves = [torch.fft.fftfreq(n) for n in size[:-1]] + [torch.fft.rfftfreq(size[-1])]
     squares = torch.stack(torch.meshgrid(*[wave.square() for wave in waves], indexing="ij")).sum(0)
     scale = squares.sqrt().clamp(min=1 / max(size)) ** -penalty  # the mean counts as the longest wave

@@ -1,4 +1,4 @@
-"""Embeddings: recordings as points on a plane, near each other where a network represents them alike."""
+"""Embeddings of recordings, and their projection to a plane: near where a network's features are similar."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def embed_recordings(layer: nn.Module, spectrograms: Iterable[Tensor]) -> Tensor
     """Embed recordings as the mean of each channel of a layer's feature map.
 
     Args:
-        layer: network as far as the layer, see `truncate`.
-        spectrograms: of each recording, (windows, channels, ..., frames).
+        layer: network up to the layer, see `truncate`.
+        spectrograms: spectrograms of each recording, (windows, channels, ..., frames).
 
     Returns:
         Embeddings, (recordings, channels of the layer).
@@ -34,12 +34,12 @@ def embed_recordings(layer: nn.Module, spectrograms: Iterable[Tensor]) -> Tensor
 
 
 def project_to_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.ndarray:
-    """Project points of many dimensions to a plane.
+    """Project embeddings to a plane by PCA or t-SNE.
 
     Args:
         points: (points, channels).
-        method: pca, the plane in which they vary most, or tsne, where neighbours stay neighbours.
-        seed: of the method.
+        method: pca, the plane of the largest variance, or tsne, which preserves neighbourhoods.
+        seed: seed of the method.
 
     Returns:
         Points, each axis from 0 to 1, (points, 2).
@@ -81,9 +81,9 @@ def make_clickable_plot(
 
     Args:
         points: as of `project_to_plane`, (points, 2).
-        names: of the points.
-        sounds: of the points, each (samples,).
-        sample_rate: of the sounds, in Hz.
+        names: names of the points.
+        sounds: sounds of the points, each (samples,).
+        sample_rate: sample rate of the sounds, in Hz.
         groups: index of each point's colour; by default all have the same.
     """
     circles = []
@@ -100,12 +100,12 @@ def make_clickable_plot(
 
 
 def encode_data_url(sound: np.ndarray, sample_rate: int, kind: str = "MP3") -> str:
-    """Encode a sound as a data URL, which holds all of it.
+    """Encode a sound as a data URL.
 
     Args:
         sound: (samples,).
         sample_rate: in Hz.
-        kind: format of libsndfile.
+        kind: audio format, as libsndfile names it.
     """
     file = io.BytesIO()
     soundfile.write(file, sound, sample_rate, format=kind)

@@ -33,7 +33,7 @@ class ExplanationOptions:
         time_s: time to explain, in seconds; None for that of each label's highest probability, or of the
             loudest note.
         midi: pitch of the note to explain, as a MIDI note number; None for any.
-        layer: layer whose feature map the class activation and Grad-CAM are of.
+        layer: layer at which class activation maps and Grad-CAM are computed.
     """
 
     labels: Sequence[str] = ()
@@ -63,15 +63,15 @@ class ExplanationOptions:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """An excerpt of a recording as the network is given it, and the score that is explained.
+    """An excerpt of a recording as the network receives it, and the score that is explained.
 
     Attributes:
         target: the score that is explained.
-        name: of the target.
-        title: of the excerpt, with its probability and time.
+        name: name of the target.
+        title: title of the excerpt, with its probability and time.
         waveform: (samples,).
-        spectrogram: with the batch.
-        start_s: where it begins in the recording, in seconds.
+        spectrogram: with a batch axis of 1.
+        start_s: where the excerpt begins in the recording, in seconds.
     """
 
     target: Target
@@ -85,7 +85,7 @@ class Excerpt:
 def select_windows(
     source: Path, model: ClipModel, waveform: Tensor, options: ExplanationOptions
 ) -> tuple[str, list[Excerpt]]:
-    """Select a window for each label: where it is most probable, or the nearest to a time.
+    """Select a window for each label: the one where it is most probable, or the nearest to a time.
 
     Args:
         source: audio file.
@@ -148,7 +148,7 @@ def select_note(
 
 
 def choose_note(notes: Sequence[Note], time_s: float | None, midi: int | None) -> Note | None:
-    """Choose a note of a pitch: the nearest to a time or, without one, the loudest.
+    """Choose a note of a pitch: the one nearest to a time or, without a time, the loudest.
 
     Args:
         notes: notes of a recording.
@@ -165,7 +165,7 @@ def choose_note(notes: Sequence[Note], time_s: float | None, midi: int | None) -
 
 
 def compute_spectrogram(model: Model, waveform: Tensor) -> Tensor:
-    """Compute a model's spectrogram of a waveform, with the batch.
+    """Compute a model's spectrogram of a waveform, with a batch axis of 1.
 
     Args:
         model: model with a front end.

@@ -1,4 +1,4 @@
-"""The weights of the first layer: kernels as spectrograms, and the frequencies that 1-D kernels pass."""
+"""The weights of the first layer: kernels as spectrograms, and the frequency responses of 1-D kernels."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def get_first_kernels(network: nn.Module) -> Tensor:
 
 
 def kernels_to_spectrograms(kernels: Tensor) -> Tensor:
-    """Arrange kernels for a plot: with one channel as they are, with more the channels from the bottom up.
+    """Arrange kernels as (rows, frames) for a plot.
 
-    In 2-D with more than one channel, channels stand for frequencies, as harmonics do, and the weights of a
-    channel are summed over bins.
+    The rows of a 1-D kernel are its channels, those of a 2-D kernel with one channel its bins. A 2-D kernel
+    with more channels, which stand for frequencies as harmonics do, has a row for each, summed over bins.
 
     Args:
         kernels: (filters, channels, ..., frames).
@@ -43,13 +43,13 @@ def kernels_to_spectrograms(kernels: Tensor) -> Tensor:
 def compute_frequency_response(
     kernels: Tensor, sample_rate: float, n_fft: int = 1024
 ) -> tuple[Tensor, Tensor]:
-    """Compute the gain of 1-D kernels at each frequency up to half the sample rate.
+    """Compute the magnitude response of 1-D kernels up to the Nyquist frequency.
 
     Args:
         kernels: (filters, channels, frames).
-        sample_rate: frames per second; for kernels over a spectrogram, the frequencies are those at which a
-            bin changes.
-        n_fft: samples of the Fourier transform, at least those of a kernel.
+        sample_rate: frames per second; for kernels over a spectrogram, the frequencies are modulation
+            frequencies.
+        n_fft: length of the FFT; raised to the length of a kernel where that is longer.
 
     Returns:
         Gains, (filters, channels, 1 + n_fft // 2), and frequencies in Hz, (1 + n_fft // 2,).
@@ -60,7 +60,7 @@ def compute_frequency_response(
 
 
 def sort_by_peak_frequency(gains: Tensor) -> Tensor:
-    """Sort filters by the frequency of their highest gain, the lowest first.
+    """Sort filters by the frequency of their highest gain, in ascending order.
 
     Args:
         gains: (filters, channels, frequencies).
@@ -76,7 +76,7 @@ def get_linear_weights(network: nn.Module, size: tuple[int, ...]) -> Tensor:
 
     Args:
         network: network with one linear layer.
-        size: values along each axis that the classifier brings spectrograms to.
+        size: size that the classifier resizes spectrograms to, along each axis.
 
     Returns:
         Weights, (outputs, channels, *size).

@@ -1,11 +1,11 @@
-"""Networks to be explained: from spectrograms to scores, whole or as far as one of their layers.
+"""Networks to be explained: from spectrograms to scores, whole or up to one of their layers.
 
 Conventions of the whole package: a network takes spectrograms, (batch, channels, bins, frames) for dims=2 or
 (batch, bins, frames) for dims=1, in evaluation mode. A target selects the score that is explained: an index
 for scores (batch, outputs), and one for each further axis where there are more, as (output, pitch, frame) for
 notes or (channel, row, frame) for a feature map. A layer goes by its name in the network: `backbone`, whose
-feature map the head is given, or any below it, such as `backbone.stages.0`; `audiocnn models NAME --detail`
-lists them. A position is the index of one value of a feature map along its axes after the channels.
+feature map is the input of the head, or any submodule, such as `backbone.stages.0`; `audiocnn models NAME
+--detail` lists them. A position is the index of one value of a feature map along its axes after the channels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def strip_front_end(model: nn.Module) -> nn.Sequential:
 
 
 def truncate(network: nn.Module, layer: str) -> TruncatedNetwork:
-    """Return a network as far as a layer, whose feature map becomes the scores.
+    """Return a network up to a layer, whose feature map is the output.
 
     Args:
         network: network from spectrograms to scores.
@@ -46,7 +46,7 @@ def truncate(network: nn.Module, layer: str) -> TruncatedNetwork:
 
 
 class TruncatedNetwork(nn.Module):
-    """A network as far as a layer; what follows is not computed.
+    """A network up to a layer; the layers after it are not computed.
 
     Args:
         network: network from spectrograms to scores.
@@ -116,19 +116,19 @@ def find_first_convolution(network: nn.Module) -> nn.Conv1d | nn.Conv2d:
 
 
 def randomise_weights(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Return a copy of a network that has learned nothing, with each tensor of weights shuffled.
+    """Return a copy of a network with randomised weights: each parameter tensor is shuffled.
 
-    A saliency map that is the same for both does not show what the network learned.
+    A saliency map that is the same for both networks does not depend on what was learned.
 
     Args:
         network: any network.
-        seed: of the shuffling.
+        seed: seed of the shuffling.
 
     Source:
         Adebayo et al., "Sanity checks for saliency maps", 2018, section 3.
 
     Differs:
-        Weights are shuffled within each tensor, not drawn anew, so that the levels of all layers stay
+        Weights are shuffled within each tensor, not drawn anew, so that the scale of activations stays
         plausible.
     """
     copied, generator = copy.deepcopy(network), torch.Generator().manual_seed(seed)

@@ -1,6 +1,6 @@
 """A recording and a model -> an HTML page that explains the model's predictions, with figures and sounds.
 
-A model of labels is explained by the window in which each label is most probable, one of notes by a note. The
+A model of labels is explained at the window where each label is most probable, one of notes at a note. The
 page is written last: where it exists, so does everything that it shows.
 """
 
@@ -44,12 +44,12 @@ def write_page(
         model: model to explain.
         path: HTML file to write; figures and sounds are written to its folder.
         options: what is explained.
-        among: recordings in which the patches are searched that most activate a channel; by default the
-            recording itself.
-        progress: called with the seconds of the recording that are explained so far.
+        among: recordings searched for the patches that most activate a channel; by default the recording
+            itself.
+        progress: called with the seconds of the recording explained so far.
 
     Returns:
-        What is explained, as text.
+        The titles of the excerpts that are explained, as text.
 
     Raises:
         files.FileError: a recording cannot be read, no such note is transcribed, or the page cannot be

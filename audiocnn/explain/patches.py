@@ -1,4 +1,4 @@
-"""The patches of a data set that most activate a channel: where they are, and their crops."""
+"""The spectrogram patches of a data set that most activate a channel."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Patch(NamedTuple):
     """A crop of a spectrogram that activates a channel.
 
     Attributes:
-        activation: of the channel.
+        activation: activation of the channel.
         spectrogram: index of the spectrogram in the data set.
         position: index in the layer's feature map.
-        crop: what that position depends on: `spectrogram[..., *crop]`.
+        crop: receptive field of that position: `spectrogram[..., *crop]`.
     """
 
     activation: float
@@ -33,9 +33,10 @@ def find_top_patches(
     """Find the patches that most activate a layer's channel, at most one in each spectrogram.
 
     Args:
-        layer: network as far as the layer, see `truncate`.
-        spectrograms: of the data set, each (1, channels, bins, frames), or (1, bins, frames) for dims=1, of
-            any length; they are taken one after the other, so the data set may be larger than memory.
+        layer: network up to the layer, see `truncate`.
+        spectrograms: those of the data set, each (1, channels, bins, frames), or (1, bins, frames) for
+            dims=1, of any length; they are taken one after the other, so the data set may be larger than
+            memory.
         channel: index of the channel.
         n: number of patches.
 

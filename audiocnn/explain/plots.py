@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 WIDTH_IN = 9.0  # inches, of every figure
 MAX_PATCH_IN = 2.5  # inches, of a patch's side
-FULL_COLOUR_QUANTILE = 0.997  # of a saliency map: its few highest values would leave the others pale
+FULL_COLOUR_QUANTILE = 0.997  # of a saliency map: scaled to its maximum, most of it would be pale
 MIN_FULL_COLOUR = 1 / 20  # share of the highest value below which that quantile does not count
-OVERLAY = "bwr"  # brighter at its ends than plots.DIVERGING, to be seen over dark greys
+OVERLAY = "bwr"  # brighter at its ends than plots.DIVERGING, to stand out over dark greys
 RESPONSE_RANGE_DB = 40.0  # of frequency responses, below each filter's highest gain
 
 
 def plot_saliency_maps(
     spectrogram: Tensor, saliency_maps: Mapping[str, Tensor], front_end: FrontEnd, start_s: float = 0.0
 ) -> Figure:
-    """Plot a spectrogram, and over it in grey each saliency map: red for the target, blue against it.
+    """Plot a spectrogram, and each saliency map over it: red is evidence for the target, blue against.
 
     Args:
         spectrogram: (bins, frames).
         saliency_maps: by name, each (bins, frames).
-        front_end: front end that the spectrogram is of.
+        front_end: front end that computed the spectrogram.
         start_s: time of the first frame, in seconds.
     """
     shown = {"spectrogram" if len(spectrogram) > 1 else "waveform": None, **saliency_maps}
@@ -66,7 +66,7 @@ def plot_crops(
     Args:
         spectrogram: (bins, frames).
         crops: by name, each of bins and frames or of frames alone.
-        front_end: front end that the spectrogram is of.
+        front_end: front end that computed the spectrogram.
         start_s: time of the first frame, in seconds.
     """
     from matplotlib.patches import Rectangle
@@ -87,14 +87,14 @@ def plot_crops(
 
 
 def plot_kernels(kernels: Tensor, columns: int = 16, names: Sequence[str] = ()) -> Figure:
-    """Plot kernels side by side, red above 0 and blue below, each scaled to its own largest weight.
+    """Plot kernels side by side, red above 0 and blue below, each scaled to its largest absolute weight.
 
     Kernels of one row are plotted as lines.
 
     Args:
         kernels: (filters, rows, frames).
         columns: kernels in a row of the figure, at most.
-        names: of the kernels.
+        names: names of the kernels.
     """
     columns = min(columns, len(kernels))
     rows = -(-len(kernels) // columns)
@@ -121,7 +121,7 @@ def plot_frequency_responses(gains: Tensor, hz: Tensor) -> Figure:
     """Plot the frequency responses of filters, a column for each, in decibels below its highest gain.
 
     Args:
-        gains: (filters, frequencies).
+        gains: magnitudes, (filters, frequencies).
         hz: frequencies in Hz, evenly spaced, (frequencies,).
     """
     figure, (axes,) = plots.make_figure(WIDTH_IN, 3.2)
@@ -140,7 +140,7 @@ def plot_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
 
     Args:
         crops: each (bins, frames).
-        names: of the crops.
+        names: names of the crops.
     """
     n = max(len(crops), 1)
     side_in = min(WIDTH_IN / n, MAX_PATCH_IN)
@@ -160,7 +160,7 @@ def plot_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[i
 
     Args:
         points: as of `project_to_plane`, (points, 2).
-        names: of the points.
+        names: names of the points.
         groups: index of each point's colour; by default all have the same.
     """
     figure, (axes,) = plots.make_figure(WIDTH_IN, 5.0)

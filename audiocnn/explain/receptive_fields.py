@@ -1,4 +1,4 @@
-"""Receptive fields: the crop of the spectrogram on which a position of a feature map depends.
+"""Receptive fields: the crop of the spectrogram that a position of a feature map depends on.
 
 Conventions: as network.py. A crop is a slice for each axis of the spectrogram after the channels:
 `spectrogram[..., *crop]`.
@@ -21,8 +21,8 @@ from audiocnn.explain.network import TruncatedNetwork
 Crop = tuple[slice, ...]
 ReceptiveFields = tuple[ReceptiveField, ...]  # along each axis after the channels
 
-# Network -> layer and shape -> receptive fields: they do not depend on weights, and of a deep network take
-# seconds to measure.
+# Network -> layer and shape -> receptive fields: they do not depend on weights, and take seconds to
+# measure for a deep network.
 _measured: WeakKeyDictionary[nn.Module, dict[tuple[str, tuple[int, ...]], ReceptiveFields]] = (
     WeakKeyDictionary()
 )
@@ -31,7 +31,8 @@ _measured: WeakKeyDictionary[nn.Module, dict[tuple[str, tuple[int, ...]], Recept
 def measure_receptive_fields(network: nn.Module, spectrogram: Tensor) -> ReceptiveFields:
     """Measure the receptive field of a network's feature map along each axis.
 
-    Gates by whole feature maps, as in squeeze-and-excitation, are left out: each depends on everything.
+    Gates computed from whole feature maps, as in squeeze-and-excitation, are ignored: they depend on
+    everything.
 
     Args:
         network: network to a feature map, see `truncate`.
@@ -54,7 +55,7 @@ def measure_receptive_fields(network: nn.Module, spectrogram: Tensor) -> Recepti
 
 
 def locate_crop(fields: Sequence[ReceptiveField], position: Sequence[int], spectrogram: Tensor) -> Crop:
-    """Locate the crop of a spectrogram on which a position of a feature map depends.
+    """Locate the crop of a spectrogram that a position of a feature map depends on.
 
     Args:
         fields: receptive fields of the feature map.
@@ -77,9 +78,9 @@ def _locate(field: ReceptiveField, index: int, size: int) -> slice:
 
 
 def align_crop(crop: Crop, fields: Sequence[ReceptiveField], grid: int = 1) -> Crop:
-    """Begin a crop a little earlier, where the network's strides do.
+    """Extend a crop to begin at a multiple of the network's strides.
 
-    The network has the same activation for the aligned crop alone as for the whole spectrogram.
+    The network has the same activation on the aligned crop alone as on the whole spectrogram.
 
     Args:
         crop: as of `locate_crop`.
@@ -93,8 +94,8 @@ def align_crop(crop: Crop, fields: Sequence[ReceptiveField], grid: int = 1) -> C
 def locate_centres(network: nn.Module, feature_map: Tensor, spectrogram: Tensor) -> list[Tensor]:
     """Locate the centres of the receptive fields of all positions of a feature map.
 
-    The rows of a HarmonicNet are pitches: their receptive fields reach to harmonics far above, and their
-    centres are their own frequencies.
+    The rows of a HarmonicNet are pitches: their receptive fields reach to harmonics far above, so the
+    bins of the fundamental frequencies are taken as their centres.
 
     Args:
         network: network to the feature map, see `truncate`.
@@ -124,7 +125,7 @@ def _locate_centres(field: ReceptiveField, n_positions: int, size: int) -> Tenso
 
 
 def make_interpolation_matrix(known: Tensor, wanted: Tensor) -> Tensor:
-    """Make the matrix that interpolates linearly between values at known coordinates.
+    """Make the matrix of linear interpolation between values at known coordinates.
 
     Args:
         known: coordinates of the values, ascending, (known,).

@@ -1,9 +1,9 @@
-"""Saliency maps: which times and frequencies of a spectrogram count for and against a target.
+"""Saliency maps: which times and frequencies of a spectrogram are evidence for and against a target.
 
 Conventions: as network.py. Saliency maps are (batch, bins, frames), as large as the spectrogram: positive for
 evidence for the target, negative for evidence against it. A target may also be an index for each spectrogram,
-(batch,). The methods are captum's; added here are positions in the spectrogram, and that captum's warnings
-about its own hooks are ignored.
+(batch,). The methods are captum's; here feature maps are aligned with the spectrogram, and captum's warnings
+about its own hooks are suppressed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from audiocnn.explain.network import Target, get_layer, truncate
 from audiocnn.explain.receptive_fields import locate_centres, make_interpolation_matrix
 
 BATCH_SIZE = 32  # occluded spectrograms in one pass through the network
-DELETED_SHARE = 0.2  # share of a spectrogram that the deletion test removes
+DELETED_SHARE = 0.2  # share of a spectrogram that the deletion test silences
 
 
 def class_activation(
     network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str = "backbone"
 ) -> Tensor:
-    """Compute class activation maps: a layer's activations times the score's gradients there.
+    """Compute class activation maps: a layer's activations times the gradients of the score.
 
-    Where global pooling and a linear layer follow, the map sums up to the score without its bias.
+    Where global average pooling and a linear layer follow, the map sums to the score without its bias.
 
     Args:
         network: network from spectrograms to scores.
@@ -70,7 +70,7 @@ def channel_contributions(
 def grad_cam(
     network: nn.Module, spectrograms: Tensor, target: Target | Tensor, layer: str = "backbone"
 ) -> Tensor:
-    """Compute Grad-CAM: a layer's channels weighted by their mean gradients, where the sum is positive.
+    """Compute Grad-CAM: the sum of a layer's channels, weighted by their mean gradients, after a ReLU.
 
     Args:
         network: network from spectrograms to scores.
@@ -112,15 +112,15 @@ def upsample(feature_map: Tensor, layer: nn.Module, spectrograms: Tensor) -> Ten
 
     Args:
         feature_map: one channel, (batch, 1, rows, frames) or (batch, 1, frames).
-        layer: network as far as the feature map, see `truncate`.
+        layer: network up to the feature map, see `truncate`.
         spectrograms: (batch, channels, ..., frames).
 
     Returns:
         Values, (batch, bins, frames).
 
     Differs:
-        Others stretch the feature map from edge to edge, which moves it by up to half a position. Here each
-        position lies in the centre of its receptive field.
+        Other implementations resize the feature map to the spectrogram, which shifts it by up to half a
+        position. Here each position lies at the centre of its receptive field.
     """
     for axis, centres in enumerate(locate_centres(layer, feature_map, spectrograms), start=2):
         matrix = make_interpolation_matrix(centres, torch.arange(spectrograms.shape[axis]))
@@ -137,15 +137,15 @@ def occlusion(
     window: tuple[int, int] | None = None,
     silence: float = 0.0,
 ) -> Tensor:
-    """Compute by how much the score drops when a window of the spectrogram is silenced.
+    """Compute the drop of the score when a window of the spectrogram is silenced.
 
-    Windows are half their size apart; a bin and frame has the mean of the windows over it.
+    Windows overlap by half; the value at a bin and frame is the mean of the windows that cover it.
 
     Args:
         network: network from spectrograms to scores.
         spectrograms: (batch, channels, ..., frames).
         target: score to explain.
-        window: bins and frames; by default an eighth and a twelfth of the spectrogram's.
+        window: bins and frames of the window; by default 1/8 and 1/12 of the spectrogram's.
         silence: the value of silence in a spectrogram, 0 with most front ends.
 
     Returns:
@@ -172,10 +172,10 @@ def occlusion(
 
 
 def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """Compute guided backpropagation: the score's gradient, of which rectifiers pass positive values only.
+    """Compute guided backpropagation: the score's gradient, of which ReLUs pass positive values only.
 
-    A rectifier passes back what is positive, where it was active. Rectifiers are modules `ReLU`; through
-    other activations the plain gradient passes.
+    A ReLU passes positive gradients back where it was active. Only modules `nn.ReLU` are changed; other
+    activations pass their usual gradient.
 
     Args:
         network: network from spectrograms to scores.
@@ -194,9 +194,9 @@ def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | T
 
 
 def deconvolution(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
-    """Compute a deconvnet's map: rectifiers pass back what is positive, max pooling to where its maxima were.
+    """Compute a deconvnet's map: ReLUs pass back positive gradients, max pooling to where its maxima were.
 
-    Rectifiers are modules `ReLU`; through other activations the plain gradient passes.
+    Only modules `nn.ReLU` are changed; other activations pass their usual gradient.
 
     Args:
         network: network from spectrograms to scores.
@@ -227,7 +227,7 @@ def _sum_channels(attribution: Tensor) -> Tensor:
 
 
 def normalise(saliency_map: Tensor) -> Tensor:
-    """Scale the positive part of saliency maps to 1 at most; negative values become 0.
+    """Scale the positive part of saliency maps to a maximum of 1; negative values become 0.
 
     Args:
         saliency_map: (batch, bins, frames).
@@ -242,7 +242,7 @@ def normalise(saliency_map: Tensor) -> Tensor:
 def delete_salient(
     spectrograms: Tensor, saliency_map: Tensor, share: float = DELETED_SHARE, silence: float = 0.0
 ) -> Tensor:
-    """Silence the share of a spectrogram where a saliency map is highest.
+    """Silence the most salient share of a spectrogram.
 
     Args:
         spectrograms: (batch, channels, bins, frames) or (batch, bins, frames).
@@ -271,10 +271,10 @@ def run_deletion_test(
     share: float = DELETED_SHARE,
     silence: float = 0.0,
 ) -> Tensor:
-    """Compute by how much scores drop without the share where a saliency map is highest.
+    """Compute the drop of scores when the most salient share of a spectrogram is deleted.
 
-    A faithful map makes the score drop by more than the same map, shifted. Deleting as many scattered bins is
-    no comparison: a spectrogram without them is unlike all that a network has seen, wherever they are.
+    With a faithful map the score drops by more than with the same map, shifted. Deleting as many random bins
+    is no baseline: it takes a spectrogram out of the training distribution, wherever they are.
 
     Args:
         network: network from spectrograms to scores, (batch, outputs).
@@ -301,7 +301,7 @@ def run_deletion_test(
 
 @contextmanager
 def _ignore_warnings() -> Iterator[None]:
-    """Ignore captum's warnings about what it does by design: hooks, and gradients of inputs."""
+    """Suppress captum's warnings about what it does by design: hooks, and gradients of inputs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Setting (forward, )?backward hooks")
         warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")

@@ -33,9 +33,9 @@ class Element(NamedTuple):
     """A figure or a sound on a page.
 
     Attributes:
-        name: of its file.
+        name: name of its file.
         content: a figure, or the samples of a sound.
-        caption: shown beside it.
+        caption: text beside it.
     """
 
     name: str
@@ -58,11 +58,11 @@ def generate_sections(
         model: model to explain.
         waveform: of the recording, (samples,).
         excerpts: excerpts to explain, at least one.
-        layer: layer whose feature map the class activation and Grad-CAM are of.
-        among: recordings in which the patches are searched that most activate a channel.
+        layer: layer at which class activation maps and Grad-CAM are computed.
+        among: recordings searched for the patches that most activate a channel.
 
     Returns:
-        Titles and elements, each computed when it is asked for.
+        Titles and elements, computed lazily.
     """
     silence = float(compute_spectrogram(model, torch.zeros(model.front_end.reach * 2 + 1)).min())
     for excerpt in excerpts:
@@ -107,7 +107,7 @@ def _maximise_labels(
     }
     figure = plots.plot_patches(list(spectrograms.values()), list(spectrograms))
     caption = (
-        "Spectrograms found from noise that have the highest scores: frequency upwards, time to the right."
+        "Spectrograms that maximise each score, found by gradient ascent from noise (time to the right)."
     )
     yield Element("maximal.png", figure, caption)
     for name, spectrogram in spectrograms.items():
@@ -116,7 +116,7 @@ def _maximise_labels(
 
 
 def _maximise(network: nn.Module, target: Target, like: Tensor, model: Model, silence: float) -> Tensor:
-    """Maximise a target by a spectrogram as large and loud as another one, (bins, frames)."""
+    """Maximise a target by a spectrogram of the size and level of another one, (bins, frames)."""
     highest = float(like.max())
     lowest = -highest if isinstance(model.front_end, Waveform) else silence
     return _plain(maximise_activation(network, target, like.shape[1:], highest, lowest))
@@ -127,7 +127,7 @@ def _explain_channels(
 ) -> Iterator[Element]:
     """Explain the channels that contribute most by their top patches and by activation maximisation.
 
-    They are of the last stage whose receptive field is smaller than a window, so that patches are crops.
+    The channels are those of the last stage whose receptive field is shorter than a window.
     """
     n_frames = excerpt.spectrogram.shape[-1]
     fields = _measure_stages(network, model, excerpt.spectrogram)
@@ -191,7 +191,7 @@ def _measure_stages(network: nn.Module, model: Model, spectrogram: Tensor) -> di
 
 
 def _plot_field_of_note(model: NotesModel, waveform: Tensor, excerpt: Excerpt) -> Figure:
-    """Plot the receptive field of a note's score: the backbone's attribute, as it is long to measure."""
+    """Plot the receptive field of a note's score: the backbone's attribute, as measuring it is slow."""
     spectrogram = _plain(compute_spectrogram(model, waveform))
     n_frames, frame_s = spectrogram.shape[1], model.front_end.frame_s
     _, _, index = cast(tuple[int, int, int], excerpt.target)

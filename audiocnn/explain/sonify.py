@@ -1,7 +1,7 @@
-"""Saliency maps and spectrograms as sound: a recording filtered by a map, and the inverse of a spectrogram.
+"""Sonification: a recording filtered by a saliency map, and the inversion of a spectrogram.
 
 Conventions: waveforms are (samples,) at the front end's sample rate; saliency maps and spectrograms (bins,
-frames), as the front end has them. Sound is analysed and synthesised by `griffin_lim.Spectra`.
+frames), as the front end computes them. Sound is analysed and synthesised by `griffin_lim.Spectra`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from audiocnn.frontends.base import FrontEnd
 from audiocnn.frontends.griffin_lim import Spectra
 from audiocnn.frontends.waveform import Waveform
 
-PHASE_STEPS = 64  # iterations of Griffin and Lim
+PHASE_STEPS = 64  # iterations of Griffin-Lim
 LEVEL = 0.1  # root mean square of a sound, relative to full scale
 
 
 def filter_waveform(waveform: Tensor, gains: Tensor, front_end: FrontEnd) -> Tensor:
-    """Filter a recording by a gain for each time and frequency, such as a normalised saliency map.
+    """Filter a recording by a time-frequency mask, such as a normalised saliency map.
 
     Args:
         waveform: (samples,).
-        gains: 0 to 1, (bins, frames).
+        gains: gains from 0 to 1, (bins, frames).
         front_end: front end whose bins and frames they are.
 
     Returns:
@@ -35,7 +35,7 @@ def filter_waveform(waveform: Tensor, gains: Tensor, front_end: FrontEnd) -> Ten
 
 
 def resample_to_stft(values: Tensor, front_end: FrontEnd, n_frames: int) -> Tensor:
-    """Interpolate values linearly to the frequencies and times of `Spectra`.
+    """Interpolate values linearly to the bins and frames of the STFT, `Spectra`.
 
     Args:
         values: (bins, frames).
@@ -54,15 +54,15 @@ def resample_to_stft(values: Tensor, front_end: FrontEnd, n_frames: int) -> Tens
 
 
 def invert_spectrogram(spectrogram: Tensor, front_end: FrontEnd, seed: int = 0) -> Tensor:
-    """Find a sound with a given spectrogram: magnitudes by the front end, phases by Griffin and Lim.
+    """Invert a spectrogram: magnitudes by the front end, phases by Griffin-Lim.
 
     Args:
         spectrogram: (bins, frames).
-        front_end: front end that it is of.
-        seed: of the phases that the search begins with.
+        front_end: front end that computed it.
+        seed: seed of the initial phases.
 
     Returns:
-        A waveform of the level `LEVEL`, (frames * hop_length,).
+        A waveform with an RMS of `LEVEL`, (frames * hop_length,).
     """
     n_samples = spectrogram.shape[1] * front_end.hop_length
     if isinstance(front_end, Waveform):
@@ -76,7 +76,7 @@ def invert_spectrogram(spectrogram: Tensor, front_end: FrontEnd, seed: int = 0) 
 
 
 def normalise_level(waveform: Tensor) -> Tensor:
-    """Scale a sound to the level `LEVEL`, or less where its peaks would clip; silence stays.
+    """Scale a sound to an RMS of `LEVEL`, or lower where its peaks would clip; silence stays silent.
 
     Args:
         waveform: (samples,).
@@ -86,11 +86,11 @@ def normalise_level(waveform: Tensor) -> Tensor:
 
 
 def crop_waveform(waveform: Tensor, crop: Crop, front_end: FrontEnd) -> Tensor:
-    """Return the sound of a crop of the spectrogram: those seconds, and of them those frequencies.
+    """Return the sound of a crop of the spectrogram, limited to its frames and bins.
 
     Args:
         waveform: (samples,).
-        crop: of bins and frames or, of a network over time alone, of frames.
+        crop: slices of bins and frames or, for dims=1, of frames alone.
         front_end: front end whose bins and frames they are.
 
     Returns:

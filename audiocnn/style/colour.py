@@ -1,4 +1,4 @@
-"""A styled image and its content -> the styled image with colours of the content.
+"""A stylized image and its content image -> the stylized image in the colours of the content.
 
 Conventions: images are (1, 3, rows, columns) from 0 to 1. Colour spaces and histograms are scikit-image's.
 """
@@ -13,11 +13,11 @@ from torch import Tensor
 
 
 def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
-    """Combine the lightness of a styled image with the colours of the content, in CIE Lab.
+    """Combine the lightness of a stylized image with the colours of the content, in CIELAB.
 
     Args:
-        styled: an image.
-        content: an image of the same size.
+        styled: the stylized image.
+        content: the content image, of the same size.
 
     Returns:
         An image of the same size.
@@ -26,7 +26,7 @@ def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
         Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3.
 
     Differs:
-        In Lab, where the paper has YIQ.
+        In CIELAB, where the paper uses YIQ.
     """
     from skimage.color import lab2rgb, rgb2lab
 
@@ -35,14 +35,14 @@ def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
 
 
 def match_histogram(styled: Tensor, content: Tensor) -> Tensor:
-    """Give each colour channel of a styled image the histogram of the content's.
+    """Match the histogram of each colour channel of a stylized image to that of the content.
 
     Args:
-        styled: an image.
-        content: an image.
+        styled: the stylized image.
+        content: the content image, of any size.
 
     Returns:
-        An image of the styled one's size.
+        An image of the stylized one's size.
     """
     from skimage.exposure import match_histograms
 

@@ -14,33 +14,33 @@ from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.fuse import fuse_batch_norms
 
-MAX_STAGES = 5  # that are compared where none are named: as many as Gatys et al. have layers
-LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
+MAX_STAGES = 5  # compared by default: as many as the style layers of Gatys et al.
+LUMA = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue, ITU-R BT.709
 
 
 class Extractor(nn.Module):
-    """Some feature maps of a frozen backbone, by the numbers of its stages.
+    """Extracts the feature maps of some stages of a frozen backbone.
 
-    The first convolution pads an image by its edges: zeros would darken them.
+    The first convolution uses replicate padding: zero padding would darken the edges of an image.
 
     Shape:
-        (batch, 3, rows, columns) from 0 to 1 -> feature maps by number, (batch, channels, rows', columns').
-        Of a backbone with one input channel the input is the luminance; of one with others the image as it
-        is. For one of dims=1 the rows, bins of a spectrogram (batch, 1, bins, frames), are its channels: its
-        feature maps have one row.
+        (batch, 3, rows, columns) from 0 to 1 -> feature maps by stage index, (batch, channels, rows',
+        columns'). A backbone with one input channel is given the luminance, any other the image as it is.
+        With dims=1 the bins of a spectrogram (batch, 1, bins, frames) are the input channels, and the feature
+        maps have one row.
 
     Args:
         backbone: the network; a copy is made, which shares its weights.
-        layers: the numbers of stages; of negative ones those counted from the last.
-        mean: of the images that the backbone was trained on, each of its input channels.
-        std: their standard deviation.
+        layers: indices of stages; negative ones count from the last.
+        mean: mean of the images that the backbone was trained on, one for each input channel.
+        std: standard deviation of those images, likewise.
 
     Attributes:
-        strides: pixels from one position of a feature map to the next, by number.
-        n_outputs: outputs of all layers for each pixel (each column of pixels with dims=1), by which memory
+        strides: pixels from one position of a feature map to the next, by stage index.
+        n_outputs: activations of all layers per pixel (per column of pixels with dims=1), from which memory
             is estimated.
-        grid: multiples of so many pixels are where a tile may begin for its feature maps to be those of the
-            whole.
+        grid: tiles must begin at multiples of this number of pixels for their feature maps to equal those of
+            the whole image.
 
     Raises:
         ValueError: the backbone has no such stages.
@@ -81,11 +81,11 @@ class Extractor(nn.Module):
 
     @property
     def min_size(self) -> int:
-        """Pixels that each axis of an image must have, so that the last feature map has two positions."""
+        """Smallest side of an image, in pixels, for which the last feature map has two positions per axis."""
         return 2 * self.strides[self.layers[-1]]
 
     def tiled_size(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Return the axes along which an image may be cut into tiles: not rows that are channels.
+        """Return the size along the axes that may be cut into tiles; with dims=1 the rows are channels.
 
         Args:
             size: rows and columns.
@@ -100,7 +100,7 @@ class Extractor(nn.Module):
 
         Args:
             size: rows and columns of the image.
-            layer: number of the stage.
+            layer: index of the stage.
 
         Returns:
             Rows and columns.
@@ -110,7 +110,7 @@ class Extractor(nn.Module):
 
     @cached_property
     def receptive_field(self) -> float:
-        """Pixels along an axis on which a position of the last feature map depends; infinite where on all."""
+        """Receptive field of the last feature map along an axis, in pixels; infinite where unbounded."""
         stride = self.backbone.time_stride
         return self.backbone.measure_receptive_field(self.backbone, stride)
 
@@ -126,7 +126,7 @@ class Extractor(nn.Module):
 
 
 def _pad_by_edges(backbone: Backbone) -> None:
-    """Lets the first convolution pad by the edges where it padded by zeros."""
+    """Switch the first convolution from zero padding to replicate padding."""
     convolutions = (part for part in backbone.modules() if isinstance(part, nn.Conv1d | nn.Conv2d))
     first = next(convolutions, None)
     if first is not None and first.padding_mode == "zeros":
@@ -135,7 +135,7 @@ def _pad_by_edges(backbone: Backbone) -> None:
 
 @contextmanager
 def _counting(network: nn.Module) -> Iterator[list[int]]:
-    """Lists how many outputs each layer has while it runs."""
+    """Count the activations of each layer while the network runs."""
     counts: list[int] = []
 
     def count(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -149,13 +149,13 @@ def _counting(network: nn.Module) -> Iterator[list[int]]:
 
 
 def layers_of(backbone: Backbone) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Choose the stages to compare: of VGG the first of each block, else the first few.
+    """Choose the stages to compare: the first of each block of a VGG, the first few of other backbones.
 
     Args:
         backbone: whose feature maps are compared.
 
     Returns:
-        The numbers of those for the content, and of those for the style.
+        Indices of the stages for the content, and of those for the style.
 
     Source:
         Gatys et al., "Image style transfer using convolutional neural networks", 2016, section 3.

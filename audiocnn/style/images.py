@@ -1,4 +1,4 @@
-"""Image files and a backbone or painter by name -> an image in another's style: `audiocnn.stylize`.
+"""Image files and a backbone or painter by name -> an image in the style of another: `audiocnn.stylize`.
 
 Place in the flow: `images` reads, `style` paints, `images` writes.
 """
@@ -66,31 +66,33 @@ def stylize(
 
     Args:
         content: an image file, or an image.
-        style: one style or more: image files or images; of a model with styles of its own their names, none
-            where it has but one.
-        model: name or file of a painter, a network that paints in one pass; when None pixels are optimised.
+        style: one style or more: image files or images; for a model with built-in styles their names, which
+            may be left out where it has only one.
+        model: name or file of a feed-forward style transfer network; when None the pixels are optimised.
         weights: share of each style; equal shares when empty.
-        masks: an image for each style, white where it goes; where none goes the content stays.
+        masks: a mask image for each style, white where the style applies; where none applies, the content is
+            kept.
         backbone: whose feature maps are compared: vgg, this project's own; vgg19 and others with published
             ImageNet weights, fetched once; genre and other models (see `audiocnn models`) or a model file; or
-            random, a VGG-19 of half the width without training.
+            random, an untrained VGG-19 of half the width.
         size: longer side of the result, in pixels; the content's own when None.
-        strength: 0 gives the content, 1 the styled image, between them a mixture.
-        colours: style; or those of the content: luminance keeps them in CIE Lab, histogram as much of each.
+        strength: 0 gives the content, 1 the stylized image, values between them a blend.
+        colours: style, those of the style; or those of the content: luminance transfers only the lightness
+            (CIELAB), histogram matches the histogram of each channel.
         options: of the optimisation.
         device: where the network runs, such as cpu or cuda.
         progress: called with each step of the optimisation.
-        planned: called before the first step with the tiles that the image is painted in, and their memory.
+        planned: called before the first step with the tiles of the image, and their memory.
 
     Returns:
-        The image, with the content's profile and transparency.
+        The image, with the content's colour profile and transparency.
 
     Raises:
         FileError: a file cannot be read.
         ModelError: a model cannot be read, or is of another kind.
-        ConnectionError: ImageNet weights are neither there nor to be had.
-        ValueError: a number is out of its range, weights or masks are not one for each style, or a style is
-            not among the model's.
+        ConnectionError: ImageNet weights are not cached and cannot be downloaded.
+        ValueError: a number is out of its range, there is not one weight or mask for each style, or the model
+            has no such style.
 
     Example:
         >>> import numpy as np
@@ -129,7 +131,7 @@ def stylize(
 
 
 def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[Extractor, StyleOptions]:
-    """Choose the layers that are compared, where the options do not name them.
+    """Create the feature extractor, with the backbone's default layers where the options name none.
 
     Args:
         network: whose feature maps are compared.
@@ -137,7 +139,7 @@ def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[
         device: where the network is to run.
 
     Returns:
-        The extractor of the feature maps, and the options with the numbers of the layers.
+        The extractor of the feature maps, and the options with the indices of the layers.
     """
     content_layers, style_layers = layers_of(network.backbone)
     content_layers, style_layers = (
@@ -157,7 +159,7 @@ def _paint(
     weights: Sequence[float],
     masks: Sequence[Tensor],
 ) -> Tensor:
-    """The content as a painter paints it, in styles that are images in its size, or names."""
+    """Stylize the content by a network in one pass; styles are names, or images resized to its size."""
     if painter.style_names is not None:
         return painter.paint(content, [str(one) for one in styles], weights, masks)
     side = max(content.shape[2:])
@@ -183,7 +185,7 @@ def check_arguments(
         strength: of the style.
 
     Raises:
-        ValueError: weights or masks are not one for each style, or a number is out of its range.
+        ValueError: there is not one weight or mask for each style, or a number is out of its range.
     """
     for name, given in (("weights", weights), ("masks", masks)):
         if given and len(given) != n_styles:
@@ -203,11 +205,11 @@ def find_network(name: str) -> Network:
         name: random; a network with published ImageNet weights; a shipped model, or a model file.
 
     Returns:
-        The backbone, and what its inputs were like.
+        The backbone, and the mean and standard deviation of its inputs.
 
     Raises:
         ModelError: there is no such network, or its inputs cannot be images.
-        ConnectionError: ImageNet weights are neither there nor to be had.
+        ConnectionError: ImageNet weights are not cached and cannot be downloaded.
     """
     if name == "random":
         return Network(VGG(in_channels=3, **RANDOM), (0.5,), (0.25,))
@@ -223,7 +225,7 @@ def find_network(name: str) -> Network:
         raise ModelError(path, f"holds a {type(model).__name__}, expected a model with a backbone")
     if model.backbone.pitch_rows:
         raise ModelError(name, "has a row for each pitch, expected a backbone for any image")
-    return Network(model.backbone, (0.5,), (0.1,))  # its spectrograms have levels from about -5 to 5
+    return Network(model.backbone, (0.5,), (0.1,))  # its spectrograms have values from about -5 to 5
 
 
 def _read(image: PathLike | Image) -> Image:
@@ -235,6 +237,6 @@ def _tensor(image: Image, device: str) -> Tensor:
 
 
 def _mask(image: PathLike | Image, content: Tensor) -> Tensor:
-    """Where white is 1: (1, 1, rows, columns), in the content's size."""
+    """Read a mask, 1 where it is white: (1, 1, rows, columns), in the content's size."""
     levels = _tensor(_read(image), str(content.device)).mean(1, keepdim=True)
     return torch.nn.functional.interpolate(levels, size=content.shape[-2:], mode="bilinear", antialias=True)

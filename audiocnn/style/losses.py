@@ -1,8 +1,8 @@
-"""How far feature maps of two images differ: in content by their values, in style by statistics of them.
+"""Losses of style transfer: content by the values of feature maps, style by statistics of them.
 
 Conventions: feature maps are (batch, channels, ..., columns), of 1-D and 2-D networks alike. Losses are 0
-where nothing differs, and relative to the target's size: so their weights mean the same with every backbone
-and layer. Of a batch they are the mean.
+where nothing differs, and relative to the energy of the target, so that their weights mean the same with
+every backbone and layer. They are averaged over the batch.
 
 Differs: the papers' losses are not relative.
 """
@@ -16,18 +16,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SMALLEST = 1e-8  # of a divisor: feature maps that are 0 everywhere have no size
-EIGENVALUE = 1e-6  # added to eigenvalues whose root is taken, relative to the covariance's trace
+SMALLEST = 1e-8  # of a divisor: feature maps may be 0 everywhere
+EIGENVALUE = 1e-6  # added to eigenvalues before their root is taken, relative to the trace
 
 
 class Moments(NamedTuple):
     """First and second moments of feature maps over their positions, from which statistics are computed.
 
-    Those of an image are the sums of those of its tiles.
+    Moments of an image are the sums of the moments of its tiles, weighted by one over all positions.
 
     Attributes:
         mean: of each channel, (batch, channels).
-        second_moment: the mean product of each two channels, (batch, channels, channels).
+        second_moment: mean product of each pair of channels, (batch, channels, channels).
     """
 
     mean: Float[Tensor, "batch channels"]
@@ -38,8 +38,8 @@ class Statistic(NamedTuple):
     """A statistic of style.
 
     Attributes:
-        of: computes it from moments.
-        distance: how far two are apart; its arguments are the value and the target.
+        of: computes the statistic from moments.
+        distance: distance of two values of the statistic; its arguments are the value and the target.
     """
 
     of: Callable[[Moments], tuple[Tensor, ...]]
@@ -49,14 +49,14 @@ class Statistic(NamedTuple):
 def content_loss(
     maps: Float[Tensor, "batch channels *positions"], target: Float[Tensor, "batch channels *positions"]
 ) -> Float[Tensor, ""]:
-    """Compute the squared difference of feature maps, relative to the target's square.
+    """Compute the squared error of feature maps, relative to the energy of the target.
 
     Args:
-        maps: of an image.
-        target: those that it should have.
+        maps: feature maps of an image.
+        target: feature maps of the content.
 
     Returns:
-        A scalar, the mean of the batch.
+        A scalar, the mean over the batch.
 
     Source:
         Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016, equation 1.
@@ -71,8 +71,8 @@ def compute_moments(
     """Compute the moments of feature maps over their positions.
 
     Args:
-        maps: of images.
-        weights: of the positions, or one for all; when None the weights are equal and their sum is 1.
+        maps: feature maps of images.
+        weights: weight of each position, or one for all; when None they are equal and sum to 1.
 
     Returns:
         The moments.
@@ -87,7 +87,7 @@ def compute_moments(
 
 
 class _Products(torch.autograd.Function):
-    """flat @ flat.T, whose own gradient holds two gradients as large as the feature maps, where one does."""
+    """flat @ flat.T, whose backward pass allocates one gradient as large as flat; autograd's has two."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class _Products(torch.autograd.Function):
 def normalize_weights(
     shares: Float[Tensor, "batch 1 *positions"],
 ) -> Float[Tensor, "batch 1 *positions"]:
-    """Scale the shares of positions so that their sum is 1.
+    """Normalise the weights of positions so that they sum to 1.
 
     Args:
         shares: 0 or more.
@@ -122,13 +122,13 @@ def gram(moments: Moments) -> tuple[Float[Tensor, "batch channels channels"]]:
         moments: of feature maps.
 
     Returns:
-        The mean product of each two channels.
+        The mean product of each pair of channels.
 
     Source:
         Gatys et al. 2016, equation 3.
 
     Differs:
-        A mean, where the paper has a sum.
+        A mean over positions, where the paper has a sum.
     """
     return (moments.second_moment,)
 
@@ -142,7 +142,7 @@ def mean_and_deviation(
         moments: of feature maps.
 
     Returns:
-        The means, and the deviations.
+        The means, and the standard deviations.
 
     Source:
         Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization",
@@ -168,20 +168,20 @@ def gaussian(
 
 
 def relative(difference: Float[Tensor, "*batch"], size: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
-    """Divide squared differences by the squares of the target.
+    """Divide squared errors by the energy of the target.
 
     Args:
         difference: sums of squared differences.
         size: sums of the target's squares.
 
     Returns:
-        A scalar, the mean of the batch.
+        A scalar, the mean over the batch.
     """
     return (difference / size.clamp(min=SMALLEST)).mean()
 
 
 def _square(values: Float[Tensor, "batch ..."]) -> Float[Tensor, " batch"]:
-    """The sum of squares of each of a batch."""
+    """The sum of squares of each example of the batch."""
     return values.flatten(1).square().sum(1)
 
 
@@ -207,14 +207,14 @@ def _wasserstein(value: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tenso
 
 
 def _root(symmetric: Tensor) -> Tensor:
-    """The symmetric root of a covariance matrix, without a gradient."""
+    """The symmetric square root of a covariance matrix, without a gradient."""
     with torch.no_grad():
         values, vectors = torch.linalg.eigh(symmetric.double())
         return (vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.transpose(1, 2)).to(symmetric)
 
 
 def _eigenvalues(symmetric: Tensor, spread: Tensor) -> Tensor:
-    """Eigenvalues, those that are equal made different by up to `spread`, (batch, 1).
+    """Eigenvalues, equal ones made distinct by offsets of up to `spread`, (batch, 1).
 
     Feature maps have channels that are 0 everywhere: with many of them LAPACK fails in single precision.
     """
@@ -231,10 +231,10 @@ STATISTICS = {
 
 
 def total_variation(image: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, ""]:
-    """Compute the mean squared difference of neighbours along each axis, which is small in a smooth image.
+    """Compute the squared total variation: the mean squared difference of neighbours, summed over axes.
 
     Args:
-        image: of one or two axes.
+        image: with one or two spatial axes.
 
     Returns:
         A scalar.
@@ -244,7 +244,7 @@ def total_variation(image: Float[Tensor, "batch channels *positions"]) -> Float[
         with beta 2.
 
     Differs:
-        A mean, whatever the size.
+        A mean, which does not depend on the size of the image.
     """
     axes = range(2, image.ndim)
     return torch.stack([image.diff(dim=axis).square().mean() for axis in axes]).sum()

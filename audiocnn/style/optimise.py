@@ -1,10 +1,10 @@
-"""Content and styles -> an image, found by gradient descent on its pixels, from coarse to fine.
+"""Content and styles -> an image, by gradient descent on its pixels, from coarse to fine.
 
 Source: Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", 2016; from coarse to
 fine: Gatys et al., "Controlling perceptual factors in neural style transfer", 2017, section 6; averaged
 iterates and the Wasserstein loss: github.com/crowsonkb/style-transfer-pytorch.
-Differs: losses are relative (see `losses`); outside all masks the content stays as it is; an image too big
-for memory is painted in tiles, with the gradient of the whole.
+Differs: losses are relative (see `losses`); outside all masks the content is unchanged; an image too large
+for memory is optimised in tiles, with the gradient of the whole.
 
 Conventions: images are (1, 3, rows, columns) from 0 to 1.
 """
@@ -33,18 +33,18 @@ from audiocnn.style.losses import (
 from audiocnn.style.options import StyleOptions
 from audiocnn.style.tiles import Plan, Tile, assemble, plan
 
-AVERAGED = 0.98  # share of an average that the next iterate leaves: the last 50 count
-LBFGS_STEPS = 20  # of one call of L-BFGS
-FINER = math.sqrt(2)  # from one scale's side to the next
+AVERAGED = 0.98  # decay of the moving average of iterates: about the last 50 count
+LBFGS_STEPS = 20  # iterations in one call of L-BFGS
+FINER = math.sqrt(2)  # ratio of the sides of one scale and the one before
 
 
 class Style(NamedTuple):
-    """A style.
+    """A style image, with its weight and mask.
 
     Attributes:
         image: (1, 3, rows, columns).
         weight: its share of the style loss, relative to the other styles' weights.
-        mask: where it goes, (1, 1, rows, columns) from 0 to 1; everywhere when None.
+        mask: where the style applies, (1, 1, rows, columns) from 0 to 1; everywhere when None.
     """
 
     image: Tensor
@@ -57,9 +57,9 @@ class Step(NamedTuple):
 
     Attributes:
         done: steps taken.
-        total: steps in all.
-        loss: before the last step.
-        image: so far.
+        total: steps of all scales.
+        loss: loss before the last step.
+        image: the image so far.
     """
 
     done: int
@@ -76,13 +76,13 @@ def optimise(
     progress: Callable[[Step], object] | None = None,
     planned: Callable[[Plan], object] | None = None,
 ) -> Tensor:
-    """Paint a content in styles.
+    """Optimise an image for the content of one image and the styles of others.
 
     Args:
         content: an image, or a spectrogram (1, 1, bins, frames).
         styles: at least one.
-        extractor: of the feature maps of the layers that the options name.
-        options: which name some layers.
+        extractor: extractor of the feature maps of the layers that the options name.
+        options: options of the optimisation, which name some layers.
         progress: called after each step.
         planned: called before the first step with the tiles of the last scale, and their memory.
 
@@ -110,12 +110,13 @@ def optimise(
 
 
 def scales(size: Sequence[int], coarsest: int | None, min_size: int) -> list[tuple[int, int]]:
-    """Compute the sizes at which an image is painted, one after the other.
+    """Compute the sizes at which an image is optimised, from coarse to fine.
 
     Args:
         size: rows and columns of the image.
-        coarsest: longer side that the first is to have at least; None for the image's own size alone.
-        min_size: that no side falls below.
+        coarsest: minimum of the longer side at the first scale, in pixels; None for the image's own size
+            alone.
+        min_size: minimum of each side, in pixels.
 
     Returns:
         Rows and columns of each, the last the image's own.
@@ -132,14 +133,14 @@ def scales(size: Sequence[int], coarsest: int | None, min_size: int) -> list[tup
 
 
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize an image without aliasing.
+    """Resize an image by bicubic interpolation, without aliasing.
 
     Args:
         image: (batch, channels, rows, columns).
-        size: rows and columns that it is to have.
+        size: rows and columns of the result.
 
     Returns:
-        The image, clipped to 0 to 1; the same where it has this size.
+        The image, clipped to 0 to 1; the same object where it has this size.
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
@@ -153,7 +154,7 @@ def resize_to_side(image: Tensor, side: float, min_size: int = 1) -> Tensor:
     Args:
         image: (batch, channels, rows, columns).
         side: of the longer side, in pixels.
-        min_size: that no side falls below; the longer may then become longer than asked for.
+        min_size: minimum of each side, in pixels; the longer side may then exceed `side`.
 
     Returns:
         The image, clipped to 0 to 1.
@@ -174,15 +175,15 @@ class _StyleTarget:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the feature maps of an image are compared with at one scale, and how.
+    """The targets of the optimisation at one scale, and its loss.
 
     Attributes:
-        start: the image that is painted over.
+        start: the image that the optimisation starts from.
         content: the content's feature maps, by layer.
         styles: the styles' statistics.
-        extractor: of the image's feature maps.
-        tiles: of the image.
-        options: of the losses.
+        extractor: extractor of the image's feature maps.
+        tiles: tiles of the image.
+        options: options of the losses.
     """
 
     start: Tensor
@@ -193,16 +194,17 @@ class Targets:
     options: StyleOptions
 
     def loss_and_gradient(self, image: Tensor) -> tuple[float, Tensor]:
-        """Compute the loss and its gradient by the pixels, tile by tile where there are more than one.
+        """Compute the loss and its gradient with respect to the pixels, tile by tile if there are several.
 
-        The loss is a function of sums over all positions. So a first pass over the tiles adds these up, which
-        gives the loss and its gradient by the sums, and with that a second pass goes back to the pixels.
+        The loss is a function of sums over all positions. A first pass over the tiles accumulates these sums,
+        which give the loss and its gradient with respect to them; a second pass backpropagates that gradient
+        to the pixels of each tile.
 
         Args:
             image: of the start's shape.
 
         Returns:
-            The loss, and a gradient of the image's shape: those of the whole image, whatever the tiles.
+            The loss, and the gradient in the image's shape: those of the whole image, whatever the tiles.
         """
         pixels = image.detach().requires_grad_()
         smoothness = self.options.tv_weight * total_variation(pixels)
@@ -222,7 +224,7 @@ class Targets:
         return loss.item(), gradient
 
     def _sums(self, cropped: Tensor, tile: Tile) -> list[Tensor]:
-        """Sums over a tile's core: squared differences by content layer; by style and layer, its moments."""
+        """Sums over a tile's core: squared errors of each content layer, moments of each style and layer."""
         maps = self.extractor(cropped)
         cores = {layer: tile.core(maps[layer], self.extractor.strides[layer]) for layer in maps}
         sums = []
@@ -238,7 +240,7 @@ class Targets:
         return sums
 
     def _weightings(self) -> list[dict[int, Tensor] | None]:
-        """The different weights of positions: of all styles without a mask once, then of each with one."""
+        """The distinct weights of positions: None for all styles without a mask, then those of each mask."""
         masked = [style.weights for style in self.styles if style.weights is not None]
         return [None, *masked] if len(masked) < len(self.styles) else [*masked]
 
@@ -265,13 +267,13 @@ class Targets:
 def compute_targets(
     content: Tensor, styles: Sequence[Style], extractor: Extractor, options: StyleOptions
 ) -> Targets:
-    """Compute what an image of the content's size is compared with.
+    """Compute the targets of the optimisation at one scale.
 
     Args:
-        content: in the size of the scale.
+        content: the content image in the size of the scale.
         styles: at least one.
-        extractor: of the layers that the options name.
-        options: of the losses.
+        extractor: extractor of the layers that the options name.
+        options: options of the losses.
 
     Returns:
         The targets.
@@ -316,7 +318,7 @@ def _moments(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict
 def _cores(
     image: Tensor, tiles: Sequence[Tile], extractor: Extractor, layers: Sequence[int]
 ) -> dict[int, list[Tensor]]:
-    """The feature maps of an image, each in the cores of its tiles."""
+    """The feature maps of an image by layer, cropped to the core of each tile."""
     cores: dict[int, list[Tensor]] = {layer: [] for layer in layers}
     for tile in tiles:
         maps = extractor(tile.crop(image))
@@ -339,7 +341,7 @@ Iterates = Iterator[tuple[int, float, Tensor]]  # steps since the last, loss, an
 
 
 def _adam(targets: Targets, start: Tensor) -> Iterates:
-    """Step by step; the image is the average of the last ones."""
+    """Optimise by Adam; each image yielded is a moving average of the iterates."""
     image = start.clone()
     optimiser = torch.optim.Adam([image], lr=targets.options.learning_rate, betas=(0.9, 0.99))
     average, weight = torch.zeros_like(start), 0.0
@@ -353,7 +355,7 @@ def _adam(targets: Targets, start: Tensor) -> Iterates:
 
 
 def _lbfgs(targets: Targets, start: Tensor) -> Iterates:
-    """Some steps in each call, as torch's line search does not go on from one call to the next."""
+    """Optimise by L-BFGS, several iterations in each call: torch keeps no line search between calls."""
     image = start.clone()
     for first in range(0, targets.options.iterations, LBFGS_STEPS):
         n_steps = min(LBFGS_STEPS, targets.options.iterations - first)
@@ -363,7 +365,7 @@ def _lbfgs(targets: Targets, start: Tensor) -> Iterates:
         def closure(losses=losses) -> float:
             loss, gradient = targets.loss_and_gradient(image)
             losses.append(loss)
-            image.grad = image.numel() * gradient  # torch's skips curvatures below 1e-10
+            image.grad = image.numel() * gradient  # torch's L-BFGS skips curvatures below 1e-10
             return image.numel() * loss
 
         optimiser.step(closure)
@@ -375,7 +377,7 @@ OPTIMISERS: dict[str, Callable[[Targets, Tensor], Iterates]] = {"adam": _adam, "
 
 
 def _restore_unmasked(image: Tensor, content: Tensor, styles: Sequence[Style]) -> Tensor:
-    """The image where a style goes, and the content elsewhere."""
+    """The image where a style applies, and the content elsewhere."""
     masks = [style.mask for style in styles]
     if any(mask is None for mask in masks):
         return image

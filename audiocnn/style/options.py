@@ -9,24 +9,24 @@ class StyleOptions:
     """Options of style transfer by optimisation.
 
     Args:
-        content_weight: of the content loss.
-        style_weight: of the style losses, in sum.
-        tv_weight: of the total variation, which smooths.
-        content_layers: numbers of the backbone's stages whose feature maps are compared for the content; None
-            for those that suit the backbone.
-        style_layers: the same for the style.
-        statistic: of style: gram, moments or wasserstein.
-        style_scale: longer side of a style image as a share of the result's, by which its strokes grow; None
-            keeps its size.
-        start: what is painted over: content, noise or style.
-        coarsest: longer side of the first scale, in pixels, of which each next is 1.4 times as long; None for
-            the result's own scale alone.
-        iterations: of each scale.
+        content_weight: weight of the content loss.
+        style_weight: weight of the style loss, summed over styles.
+        tv_weight: weight of the total variation, which smooths the image.
+        content_layers: indices of the backbone's stages whose feature maps are compared for the content; None
+            for the backbone's defaults.
+        style_layers: indices of the stages for the style, likewise.
+        statistic: statistic of the style loss: gram, moments or wasserstein.
+        style_scale: longer side of a style image relative to that of the result, which scales its brush
+            strokes; None keeps its size.
+        start: image that the optimisation starts from: content, noise or style.
+        coarsest: minimum of the longer side at the first scale, in pixels; each scale is 1.4 times as large
+            as the one before; None for the result's own scale alone.
+        iterations: iterations at each scale.
         optimiser: adam or lbfgs.
-        learning_rate: of adam.
-        tile: side of the tiles that a large image is painted in, in pixels; None for as large as memory
+        learning_rate: learning rate of adam.
+        tile: side of the tiles that a large image is optimised in, in pixels; None for as large as memory
             allows.
-        seed: of the noise and of random weights.
+        seed: seed of the noise and of random weights.
 
     Raises:
         ValueError: a number is out of its range.

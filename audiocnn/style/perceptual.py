@@ -1,4 +1,4 @@
-"""The loss that networks which paint in one pass are trained by."""
+"""The perceptual loss that feed-forward style transfer networks are trained with."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ Target = list[tuple[Tensor, ...]]  # a statistic of style, layer by layer
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
-    """Options of the loss that painters are trained by.
+    """Options of the perceptual loss that style transfer networks are trained with.
 
     Args:
         network: a model file of an image classifier, or the name of a shipped one, whose feature maps are
-            compared; the encoder of a painter in any style has its shape and takes its weights.
-        statistic: of style: gram, moments or wasserstein.
-        content_weight: of the content loss.
-        style_weight: of the style loss.
-        tv_weight: of the total variation, which smooths.
+            compared; the encoder of a network for arbitrary styles has its architecture and takes its
+            weights.
+        statistic: statistic of the style loss: gram, moments or wasserstein.
+        content_weight: weight of the content loss.
+        style_weight: weight of the style loss.
+        tv_weight: weight of the total variation, which smooths the image.
 
     Raises:
         ValueError: there is no such statistic, or a weight is negative.
@@ -47,13 +48,13 @@ class LossOptions:
 
 
 class PerceptualLoss:
-    """How far images are from others in content and in style, by the feature maps of a frozen backbone.
+    """Content loss and style loss of images, by the feature maps of a frozen backbone.
 
-    It is no `nn.Module`: as a part of one its weights would be in the checkpoints of what it trains.
+    It is no `nn.Module`: as a submodule, its weights would be in the checkpoints of the network it trains.
 
     Args:
-        backbone: of the loss network.
-        statistic: of style, a name of `losses.STATISTICS`.
+        backbone: backbone of the loss network.
+        statistic: statistic of the style loss, a key of `losses.STATISTICS`.
 
     Raises:
         ValueError: there is no such statistic.
@@ -82,10 +83,10 @@ class PerceptualLoss:
 
     @torch.no_grad()
     def style_target(self, images: Float[Tensor, "batch 3 rows columns"]) -> Target:
-        """Compute the statistics that images in this style have.
+        """Compute the style statistics of images.
 
         Args:
-            images: of the style.
+            images: images in the style.
 
         Returns:
             The statistic of each style layer, one for each image.
@@ -104,12 +105,12 @@ class PerceptualLoss:
         """Compute the content loss and the style loss, each the mean over its layers.
 
         Args:
-            painted: images.
-            content: the images that they are painted of.
-            target: of `style_target`, for each image of the batch.
+            painted: the stylized images.
+            content: the content images.
+            target: statistics from `style_target`, for each image of the batch.
 
         Returns:
-            The means of the batch.
+            The content loss and the style loss, scalars averaged over the batch.
         """
         with torch.no_grad():
             content_maps = self.extractor(content)

@@ -1,7 +1,7 @@
-"""Sound files and a backbone by name -> a sound in another's style: `audiocnn.stylize_sound`.
+"""Sound files and a backbone by name -> a sound in the style of another: `audiocnn.stylize_sound`.
 
-Place in the flow: `audio` reads, `style` paints spectrograms, `audio` writes. A long sound is painted in
-blocks.
+Place in the flow: `audio` reads, `style` optimises spectrograms, `audio` writes. A long sound is optimised
+in blocks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from audiocnn.style.images import Network, check_arguments, extractor_of, find_n
 from audiocnn.style.optimise import Step, Style, optimise
 from audiocnn.style.options import StyleOptions
 
-# Sounds have one scale, which neither content nor style may lose; nothing is to be smoothed.
+# Time and frequency cannot be rescaled as an image can, so there is one scale; nothing is to be smoothed.
 SOUND = StyleOptions(content_weight=0.2, tv_weight=0.0, statistic="gram", style_scale=None, coarsest=None)
 RANDOM = {"kernels": ((11,),), "widths": (512,), "pool": "average"}  # over 1/8 s of all bins at once
-BLOCK_S = 30.0  # painted at once, with statistics of its own
-OVERLAP_S = 2.0  # of two blocks, in which one fades into the other
+BLOCK_S = 30.0  # optimised at once, with its own statistics
+OVERLAP_S = 2.0  # of two blocks, over which they are crossfaded
 PHASE_STEPS = 48  # iterations of Griffin-Lim
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]  # a file, or samples with their rate
@@ -46,15 +46,16 @@ def stylize_sound(
 ) -> tuple[np.ndarray, int]:
     """Give a sound the style of another, or a mixture of styles.
 
-    The magnitudes of its spectrogram are optimised, each channel by itself; phases are found by Griffin-Lim.
+    The magnitudes of its spectrogram are optimised, each channel on its own; phases are estimated by
+    Griffin-Lim.
 
     Args:
         content: an audio file, or samples (samples,) or (channels, samples) with their sample rate.
         style: one style or more, likewise.
         weights: share of each style; equal shares when empty.
-        backbone: whose feature maps are compared: random, a convolution over time without training; or
-            another of `stylize`, whose input is the spectrogram as an image.
-        strength: 0 gives the content, 1 the styled sound, between them a mixture of spectrograms.
+        backbone: whose feature maps are compared: random, an untrained convolution over time; or another of
+            `stylize`, whose input is the spectrogram as an image.
+        strength: 0 gives the content, 1 the stylized sound, values between them a blend of spectrograms.
         options: of the optimisation.
         device: where the network runs, such as cpu or cuda.
         progress: called with each step of the optimisation.
@@ -65,8 +66,8 @@ def stylize_sound(
     Raises:
         FileError: a file cannot be read.
         ModelError: a model cannot be read, or is of another kind.
-        ConnectionError: ImageNet weights are neither there nor to be had.
-        ValueError: a number is out of its range, or weights are not one for each style.
+        ConnectionError: ImageNet weights are not cached and cannot be downloaded.
+        ValueError: a number is out of its range, or there is not one weight for each style.
 
     Source:
         Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random
@@ -125,7 +126,7 @@ def _find_network(name: str, n_bins: int) -> Network:
 
 @dataclass
 class _Painting:
-    """The optimisations of all blocks, whose steps are reported as those of one."""
+    """The optimisation of all blocks, whose steps are reported as those of one."""
 
     styles: Sequence[Style]
     extractor: Extractor
@@ -136,7 +137,7 @@ class _Painting:
     n_painted: int = 0
 
     def paint(self, spectrogram: Tensor) -> Tensor:
-        """The spectrogram (1, 1, bins, frames) in the styles."""
+        """Stylize a spectrogram (1, 1, bins, frames)."""
         if not self.strength:
             return spectrogram
         painted = optimise(spectrogram, self.styles, self.extractor, self.options, self._report)
@@ -150,7 +151,7 @@ class _Painting:
 
 
 def _stylize_channel(waveform: Tensor, sample_rate: int, painting: _Painting) -> Tensor:
-    """(samples,): first all spectrograms, which fade into each other, then their phases."""
+    """Stylize (samples,): first the spectrograms of all blocks, crossfaded, then their phases."""
     spectra = Spectra(sample_rate, find_max_magnitude(waveform, sample_rate))
     blocks = _blocks_of(waveform, sample_rate)
     painted = torch.zeros(spectra.n_bins, 1 + len(waveform) // spectra.hop_length)
@@ -165,7 +166,7 @@ def _stylize_channel(waveform: Tensor, sample_rate: int, painting: _Painting) ->
 def _invert(
     painted: Tensor, spectra: Spectra, waveform: Tensor, blocks: Sequence[tuple[int, int]], n_steps: int
 ) -> Tensor:
-    """The waveform of a spectrogram (bins, frames), block by block, from the phases of another waveform."""
+    """The waveform of a spectrogram (bins, frames), block by block; the initial phases are `waveform`'s."""
     hop, n_frames = spectra.hop_length, painted.shape[1]
     output = torch.zeros_like(waveform)
     n_done = 0  # samples
@@ -183,15 +184,16 @@ def _invert(
 def crossfade(before: Tensor, after: Tensor) -> Tensor:
     """Join two sounds by a crossfade of constant power.
 
-    A crossfade in linear shares has constant power where the sounds are alike, and is softer in the middle
-    the less they are alike; it is divided by what their correlation says.
+    A linear crossfade has constant power only for identical sounds; the less they are correlated, the more
+    the power drops in the middle. The linear crossfade is divided by the amplitude expected from the
+    correlation.
 
     Args:
         before: (samples,).
         after: of the same length.
 
     Returns:
-        (samples,): the first, which becomes the second.
+        (samples,): the crossfade from the first to the second.
     """
     share = torch.linspace(0, 1, len(after))
     correlation = (before @ after / (before.norm() * after.norm()).clamp(min=1e-9)).clamp(0, 1)
@@ -214,7 +216,7 @@ def _blocks(n_frames: int, n_block: int, n_overlap: int) -> list[tuple[int, int]
 
 
 def _fades(blocks: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """The share of each block in the whole at each of its frames: 1 except where two blocks overlap."""
+    """The crossfade weights of each block at its frames: 1 except where two blocks overlap."""
     for i, (begin, end) in enumerate(blocks):
         fade = torch.ones(end - begin)
         if i:

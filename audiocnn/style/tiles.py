@@ -1,8 +1,8 @@
-"""An image too big for memory -> tiles whose feature maps, cropped, are those of the whole image.
+"""An image too large for memory -> tiles whose feature maps, cropped, are those of the whole image.
 
-Conventions: a tile is a core with a margin around it, as wide as the receptive field of the deepest feature
-map; at the image's own edge there is no margin. Positions are in pixels; a feature map of stride s has one
-every s.
+Conventions: a tile is a core with a margin around it, as wide as half the receptive field of the deepest
+feature map; at the image's own edge there is no margin. Positions are in pixels; a feature map of stride s
+has one every s.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audiocnn.style.extract import Extractor
 USED = 0.5  # share of the free memory that a tile may take
 MIN_CHOSEN = 256  # pixels of a tile's side: smaller ones, mostly margin, are taken only where asked for
 NUMBER_BYTES = 4
-KEPT = 1.1  # times the outputs of all layers is what a forward and a backward hold, measured on VGGs
+KEPT = 1.1  # times all activations is what forward and backward passes hold, measured on VGGs
 
 
 class Span(NamedTuple):
@@ -107,13 +107,13 @@ WHOLE = Tile(EDGE_TO_EDGE, EDGE_TO_EDGE)
 
 
 class Plan(NamedTuple):
-    """How an image is painted.
+    """The tiles that an image is optimised in.
 
     Attributes:
         size: rows and columns of the image.
-        tiles: row by row.
-        side: of the tiles, in pixels.
-        memory: an estimate, in bytes.
+        tiles: the tiles, row by row.
+        side: side of a tile with its margin, in pixels.
+        memory: estimated memory, in bytes.
     """
 
     size: tuple[int, ...]
@@ -128,8 +128,8 @@ def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> 
     Args:
         extractor: computes the feature maps.
         size: rows and columns of the image.
-        side: of a tile with its margin, in pixels; when None as much as fits into memory, one tile if all
-            does.
+        side: side of a tile with its margin, in pixels; when None as large as memory allows, one tile where
+            the whole image fits.
 
     Returns:
         The tiles, and an estimate of their memory.
@@ -181,7 +181,7 @@ def _spans(n: int, side: int, grid: int, margin: int) -> list[Span]:
 
 
 def _memory(extractor: Extractor, size: Sequence[int], side: int) -> int:
-    """About how many bytes a step holds: outputs of all layers for a tile, and copies of the image."""
+    """Estimated memory of a step in bytes: activations of all layers for a tile, and copies of the image."""
     outputs = extractor.n_outputs * math.prod(min(n, side) for n in extractor.tiled_size(size))
     images = 10 * 3 * size[0] * size[1]  # content, start, gradient, Adam's moments, averages
     return round(NUMBER_BYTES * (KEPT * outputs + images))
@@ -192,11 +192,11 @@ def _free() -> float:
 
 
 def assemble(cores: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
-    """Assemble the feature map of a whole image.
+    """Assemble the feature map of a whole image from the cores of its tiles.
 
     Args:
-        cores: of the tiles' feature maps, row by row.
-        tiles: of the image.
+        cores: cores of the tiles' feature maps, row by row.
+        tiles: tiles of the image.
 
     Returns:
         (..., rows, columns).

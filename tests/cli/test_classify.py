@@ -99,7 +99,7 @@ def test_files_that_exist_stay_without_overwrite(run, album: Path, one_tone: Pat
     command = ("classify", album / "both.wav", "--model", one_tone, "--formats", "json", "csv")
     assert run(*command).out == [f"{album}/both.wav: low 54 %, high 38 % -> {album}/both.one.csv"]
     listed = f"{album}/both.one.json {album}/both.one.csv"
-    assert run(*command).out == [f"{album}/both.wav: done already, see {listed}"]
+    assert run(*command).out == [f"{album}/both.wav: already done, see {listed}"]
     assert (album / "both.one.json").read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
     assert json.loads((album / "both.one.json").read_text())["predictions"] == ["low"]

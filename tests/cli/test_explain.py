@@ -40,7 +40,7 @@ def test_pages_that_exist_stay_without_overwrite(run, music: Path, model: Path) 
     written = music / "song.tones.explained" / "index.html"
     written.parent.mkdir()
     written.write_text("precious")
-    assert run(*command).out == [f"{music}/song.wav: done already, see {written}"]
+    assert run(*command).out == [f"{music}/song.wav: already done, see {written}"]
     assert written.read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
     assert written.read_text().startswith("<!doctype html>")

@@ -28,7 +28,7 @@ def test_beside_the_image(run, album: Path) -> None:
     assert (done.status, done.out) == (0, [plan, f"{album}/album/cat.png -> {target}"])
     assert images.read_image(target).size == (64, 64)
     again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
-    assert again.out == [f"{album}/album/cat.png: done already, see {target}"]
+    assert again.out == [f"{album}/album/cat.png: already done, see {target}"]
 
 
 def test_a_folder_and_a_bad_image(run, album: Path) -> None:

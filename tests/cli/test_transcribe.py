@@ -54,7 +54,7 @@ def test_every_format(run, music: Path, model: Path, assert_is_the_music) -> Non
         assert scores["onset"].shape == (88, 126)
     # What this wrote is no recording to transcribe next time.
     assert run("transcribe", music, "--model", model).out == [
-        f"{music}/song.wav: done already, see {music}/song.mid"
+        f"{music}/song.wav: already done, see {music}/song.mid"
     ]
 
 
@@ -62,7 +62,7 @@ def test_files_that_exist_stay_without_overwrite(run, music: Path, model: Path, 
     (music / "song.mid").write_text("precious")
     command = ("transcribe", music, "--model", model, "--formats", "mid", "csv")
     assert run(*command).out == [f"{music}/song.wav: 5 notes -> {music}/song.csv"]
-    assert run(*command).out == [f"{music}/song.wav: done already, see {music}/song.mid {music}/song.csv"]
+    assert run(*command).out == [f"{music}/song.wav: already done, see {music}/song.mid {music}/song.csv"]
     assert (music / "song.mid").read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
     assert_is_the_music(formats.read_notes(music / "song.mid"))
