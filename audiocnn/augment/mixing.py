@@ -15,10 +15,11 @@ Targets = Float[Tensor, "batch labels"]
 
 
 class Mixup:
-    """Mix waveforms and targets to weighted means of two examples: for one label a clip.
+    """Mix waveforms and targets to weighted means of two examples: for single-label models.
 
     Args:
-        alpha: of the weights' distribution, Beta(alpha, alpha): near 0 or 1 when small, uniform at 1.
+        alpha: parameter of the weights' distribution, Beta(alpha, alpha): small: weights near
+            0 or 1; 1: uniform.
 
     Raises:
         ValueError: alpha is not positive.
@@ -49,7 +50,7 @@ class Overlay:
 
     Args:
         p: probability that an example is mixed.
-        level_db: greatest difference of the two powers.
+        level_db: greatest level difference between the two waveforms.
     """
 
     def __init__(self, p: float = 0.5, level_db: float = 10.0) -> None:

@@ -11,9 +11,9 @@ def negative_example(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     """Synthesise sound without notes: gliding voices as of speech or birds, bursts of noise, or silence.
 
     Args:
-        n_samples: of the sound.
+        n_samples: length of the sound.
         sample_rate: in Hz.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         The sound, float32 (n_samples,), with a peak of at most 1.
@@ -33,9 +33,9 @@ def synthesise_voice(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     Its pitch is 60 Hz to 4 kHz, syllables last 0.04 to 1 s, and it has 1 to 20 harmonics.
 
     Args:
-        n_samples: of the voice.
+        n_samples: length of the voice.
         sample_rate: in Hz.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         The voice, (n_samples,).
@@ -66,9 +66,9 @@ def synthesise_bursts(n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
     """Synthesise claps, clicks and drums without pitch: decaying noise at random times.
 
     Args:
-        n_samples: of the sound.
+        n_samples: length of the sound.
         sample_rate: in Hz.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         The bursts, (n_samples,).

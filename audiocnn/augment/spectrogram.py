@@ -49,8 +49,8 @@ class SpecAugment(nn.Module):
 class RandomShift(nn.Module):
     """Shift spectrograms along time and frequency.
 
-    Frames that leave at one end come in at the other. Bins do not, since treble would become bass: those that
-    come in have the spectrogram's lowest value.
+    Time shifts are circular. Shifts in frequency are not, since treble would become bass: bins that come in
+    have the spectrogram's lowest value.
 
     Args:
         p: probability of each of the two shifts, for each spectrogram.

@@ -43,7 +43,7 @@ def average_variants(
         k: variants of each waveform.
         augment: makes a variant.
         n_samples: of a variant, from a random position; those of the waveforms when None.
-        seed: of the variants.
+        seed: random seed of the variants.
 
     Returns:
         Probabilities, (batch, labels).

@@ -8,7 +8,7 @@ import soxr
 
 Rng = np.random.Generator
 # Length in seconds of the segments that a time stretch moves as a whole: a period of the lowest notes, and
-# shorter than the distance of two strokes.
+# shorter than the interval between two onsets.
 SEGMENT_S = 0.05
 
 
@@ -19,9 +19,9 @@ def draw_impulse_response(n_samples: int, sample_rate: int, rng: Rng) -> np.ndar
     to 18 dB; the first reflection comes after 2 to 25 ms.
 
     Args:
-        n_samples: of the response.
+        n_samples: length of the response.
         sample_rate: in Hz.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         The response, (n_samples,).
@@ -68,7 +68,7 @@ def draw_equaliser(frequencies_hz: np.ndarray, rng: Rng) -> np.ndarray:
 
     Args:
         frequencies_hz: at which the gain is wanted.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         Amplitude factors, one for each frequency.
@@ -90,8 +90,8 @@ def draw_noise(n_samples: int, rng: Rng) -> np.ndarray:
     """Draw noise of unit power with a random spectral slope from white to brown.
 
     Args:
-        n_samples: of the noise.
-        rng: decides.
+        n_samples: length of the noise.
+        rng: random number generator.
 
     Returns:
         The noise, (n_samples,).
@@ -108,7 +108,7 @@ def add_noise(waveform: np.ndarray, snr_db: float, rng: Rng) -> np.ndarray:
     Args:
         waveform: (samples,).
         snr_db: ratio of the waveform's power to the noise's.
-        rng: decides.
+        rng: random number generator.
 
     Returns:
         The sum, (samples,).
@@ -123,7 +123,7 @@ def stretch_time(waveform: np.ndarray, factor: float, sample_rate: int) -> np.nd
 
     Args:
         waveform: (samples,).
-        factor: of its length.
+        factor: ratio of the new length to the old one.
         sample_rate: in Hz.
 
     Returns:
@@ -195,8 +195,8 @@ def draw_crop(waveform: np.ndarray, n_samples: int, rng: Rng) -> np.ndarray:
 
     Args:
         waveform: (samples,).
-        n_samples: of the crop.
-        rng: decides.
+        n_samples: length of the crop.
+        rng: random number generator.
 
     Returns:
         The crop, (n_samples,).
@@ -208,7 +208,7 @@ def draw_crop(waveform: np.ndarray, n_samples: int, rng: Rng) -> np.ndarray:
 
 
 class RandomRecording:
-    """Change a waveform as another room, microphone and tape would have.
+    """Simulate another recording chain: room, microphone and tape.
 
     One pass through the frequency domain applies varispeed, equaliser and impulse response; then come noise,
     saturation, and gain.
@@ -237,10 +237,10 @@ class RandomRecording:
 
         Args:
             waveform: (samples,).
-            n_samples: of the result, of which the caller drops a second at the start: the convolution is
-                circular.
+            n_samples: length of the result, of which the caller drops a second at the start: the
+                convolution is circular.
             sample_rate: in Hz.
-            rng: decides.
+            rng: random number generator.
 
         Returns:
             The changed waveform, float32 (n_samples,).
@@ -291,11 +291,11 @@ class RandomClip:
 
         Args:
             waveform: (samples,).
-            n_samples: of the result, of which the caller drops a second at the start. Where the waveform has
-                become too short it begins with silence, which this second holds for 4 s and the default
-                factors.
+            n_samples: length of the result, of which the caller drops a second at the start. Where the
+                waveform has become too short it begins with silence, which this second holds for 4 s and the
+                default factors.
             sample_rate: in Hz.
-            rng: decides.
+            rng: random number generator.
 
         Returns:
             The changed crop, float32 (n_samples,).

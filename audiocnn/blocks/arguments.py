@@ -14,8 +14,8 @@ def choose(table: Mapping[Any, Entry], key: Any, name: str) -> Entry:
     """Return an entry of a table.
 
     Args:
-        table: the entries by what a caller may ask for.
-        key: what the caller asks for.
+        table: the entries by key.
+        key: key that the caller asks for.
         name: of the argument that chooses, for the message.
 
     Returns:
@@ -33,7 +33,7 @@ def only_dims(dims: int, expected: int, reason: str) -> int:
     """Check the dims of what exists in 1-D or 2-D alone.
 
     Args:
-        dims: what the caller asks for.
+        dims: number of axes that the caller asks for.
         expected: the only dims that there are.
         reason: why, for the message.
 

@@ -12,7 +12,7 @@ from audiocnn.blocks.conv import conv
 class SqueezeExcitation(nn.Module):
     """Feature map with each channel scaled by a factor from 0 to 1, predicted from the means of all channels.
 
-    The receptive field is the whole feature map: an excerpt of a recording has other features than the whole.
+    The receptive field is the whole feature map: features of an excerpt differ from those of the recording.
 
     Args:
         channels: of the feature map.

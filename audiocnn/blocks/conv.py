@@ -34,7 +34,7 @@ class WindowOptions(TypedDict, total=False):
     Attributes:
         stride: positions from one window to the next.
         padding: "same", "valid", "full", "causal", or the positions added to each axis.
-        padding_mode: what the padding holds: zeros, replicate (the edge), reflect (without the edge) or
+        padding_mode: values of the padding: zeros, replicate (the edge), reflect (without the edge) or
             circular.
         dilation: positions from one value of the kernel to the next.
     """
@@ -136,7 +136,7 @@ def conv(
 
     Raises:
         ValueError: groups do not divide the channels, a kernel of even size has padding "same", or a name or
-            size is none.
+            size is invalid.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, out_channels, ..., (before + frames + after - 1 -
@@ -351,7 +351,7 @@ class Residual(nn.Module):
         branch: keeps the shape of its input.
 
     Shape:
-        (batch, ...) -> the same, or what the branch's output broadcasts to.
+        (batch, ...) -> the same, or as the branch's output broadcasts.
     """
 
     def __init__(self, branch: nn.Module) -> None:

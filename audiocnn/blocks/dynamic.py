@@ -151,7 +151,7 @@ class _KernelBank(nn.Module):
 class DynamicConv(_KernelBank):
     """A convolution with a kernel for each example, a mixture whose shares a small network predicts.
 
-    That network reads the whole feature map: an excerpt of a recording has other features than the whole.
+    That network reads the whole feature map: features of an excerpt differ from those of the recording.
 
     Args:
         in_channels: channels of the input.

@@ -1,4 +1,4 @@
-"""Kernels known and not learnt: blurs, edges, waves; as tensors, as layers, and as a first layer's weights.
+"""Fixed kernels: blurs, edge detectors, Gabor filters; as tensors, as layers, and as a first layer's weights.
 
 A kernel is (frames,) or (bins, frames), of odd sizes, and is laid over the feature map as it is, as torch's
 convolutions do (a correlation). `create_kernel` knows them all by name. In 1-D and 2-D there are box,
@@ -52,7 +52,7 @@ def _along_all_axes(row: Tensor, dims: int) -> Tensor:
 
 
 def box(size: int = 3, *, dims: int) -> Kernel:
-    """Create the mean of all positions.
+    """Create a box kernel, the mean of all positions.
 
     Args:
         size: positions along each axis, an odd number.
@@ -68,7 +68,7 @@ def box(size: int = 3, *, dims: int) -> Kernel:
 
 
 def binomial(size: int = 3, *, dims: int) -> Kernel:
-    """Create a blur whose weights fall with the distance: of 3 by 3, 1 2 1 / 2 4 2 / 1 2 1 sixteenths.
+    """Create a binomial blur, which approximates a Gaussian: of 3 by 3, 1 2 1 / 2 4 2 / 1 2 1 sixteenths.
 
     Args:
         size: positions along each axis, an odd number.
@@ -85,7 +85,7 @@ def binomial(size: int = 3, *, dims: int) -> Kernel:
 
 
 def gaussian(sigma: float = 1.0, size: int | None = None, *, dims: int) -> Kernel:
-    """Create the blur by a normal distribution; its values add up to 1.
+    """Create a Gaussian blur; its values add up to 1.
 
     Args:
         sigma: standard deviation, in positions.
@@ -131,7 +131,7 @@ def gabor(
     angle: float = 0.0,
     aspect: float = 1.0,
 ) -> Kernel:
-    """Create a wave under a Gaussian: it responds to waves of its length, and in 2-D of its direction.
+    """Create a Gabor kernel, a sinusoid under a Gaussian: it responds to its wavelength and (2-D) direction.
 
     Args:
         size: positions along each axis, an odd number.

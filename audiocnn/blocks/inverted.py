@@ -1,4 +1,4 @@
-"""The inverted bottleneck of networks for small machines."""
+"""The inverted bottleneck of networks for mobile devices."""
 
 from __future__ import annotations
 

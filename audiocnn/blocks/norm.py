@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
 
-# A name of NORMS, or what makes a norm of (channels, dims=dims): partial(create_norm, "batch", eps=1e-3).
+# A name of NORMS, or a callable that makes a norm of (channels, dims=dims), such as
+# partial(create_norm, "batch", eps=1e-3).
 Norm = str | Callable[..., nn.Module]
 BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d}
@@ -21,7 +22,7 @@ MAX_GROUPS = 32  # as in Wu and He
 
 
 class LayerNorm(nn.LayerNorm):
-    """Channels at mean 0 and variance 1, at each position by itself.
+    """Layer normalisation over the channels of each position: mean 0 and variance 1.
 
     Shape:
         (batch, channels, ..., frames) -> the same.

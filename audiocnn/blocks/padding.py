@@ -1,8 +1,8 @@
 """Padding by name, and the smallest input that it needs.
 
-Padding is a name or what is added to each axis: a number for both sides, or a pair (before, after). "valid"
-adds nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps ceil(size /
-stride) positions; "causal" is "same" in bins, and in time as long but without look-ahead.
+Padding is a name or the positions added to each axis: a number for both sides, or a pair (before, after).
+"valid" adds nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps
+ceil(size / stride) positions; "causal" is "same" in bins, and in time as long but without look-ahead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PADDINGS = {
     "same": lambda reach: (reach // 2, reach // 2),
     "causal": lambda reach: (reach, 0),
 }
-# What the padding holds, as torch's convolutions and as its `pad` call it.
+# Padding modes, as torch's convolutions and as its `pad` call it.
 PADDING_MODES = {"zeros": "constant", "replicate": "replicate", "reflect": "reflect", "circular": "circular"}
 # How much longer than its padding an axis has to be; the other modes pad any.
 LONGER_THAN_PADDING = {"reflect": 1, "circular": 0}

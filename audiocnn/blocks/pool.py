@@ -38,7 +38,7 @@ class PoolOptions(TypedDict, total=False):
 
 
 class _Pool(nn.Module):
-    """The windows of a pooling and their checks; a subclass says in `_pool` what is made of them.
+    """The windows of a pooling and their checks; a subclass reduces them in `_pool`.
 
     Args:
         kernel_size: positions of a window.

@@ -62,7 +62,7 @@ def _convolutions(
 def _ending(
     channels: int, dims: int, act: str, squeeze_channels: int, stochastic_depth: float
 ) -> list[nn.Module]:
-    """Create what stands after a branch's convolutions, if anything."""
+    """Create the layers after a branch's convolutions, if any."""
     parts: list[nn.Module] = []
     if squeeze_channels:
         parts.append(SqueezeExcitation(channels, squeeze_channels, dims=dims, act=act))

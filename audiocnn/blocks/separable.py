@@ -1,4 +1,4 @@
-"""Convolutions that cost less than a full one, by what they leave out.
+"""Factorised convolutions, which cost less than a full one.
 
 Grouped convolutions, where each group of channels is convolved by itself, are `conv(..., groups=...)`; here
 are their extreme, the depthwise, and with it the separable ones.

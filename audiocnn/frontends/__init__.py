@@ -2,7 +2,7 @@
 
 Place in the flow: waveform -> spectrogram; (batch, samples) -> (batch, 1, bins, frames). Conventions: frame i
 is centred on sample i * hop_length, and a waveform counts as silent before its first and after its last
-sample; so there are 1 + samples // hop_length frames, and a segment of a long waveform has the same frames as
+sample; so there are 1 + samples // hop_length frames, and a chunk of a long waveform has the same frames as
 the whole wherever it holds all `reach` samples on both sides of a frame's centre.
 """
 

@@ -24,11 +24,11 @@ class FrontEnd(InitArgs, nn.Module):
     A subclass sets the attributes, and is registered by `FRONT_ENDS.register`.
 
     Attributes:
-        sample_rate: of the waveforms, in Hz.
-        hop_length: from one frame to the next, in samples.
+        sample_rate: sample rate of the waveforms, in Hz.
+        hop_length: samples from one frame to the next.
         reach: samples before and after a frame's centre on which the frame depends.
-        n_bins: of the spectrograms.
-        bins_hz: centre frequency of each bin in Hz, (bins,); 0 where one bin holds all.
+        n_bins: number of frequency bins.
+        bins_hz: centre frequency of each bin in Hz, (bins,); 0 where a single bin holds all frequencies.
 
     Shape:
         (batch, samples) -> (batch, 1, n_bins, 1 + samples // hop_length).
@@ -43,13 +43,13 @@ class FrontEnd(InitArgs, nn.Module):
     def magnitudes(
         self, spectrograms: Float[Tensor, "*batch bins frames"]
     ) -> Float[Tensor, "*batch bins frames"]:
-        """Compute the magnitude of each bin from spectrograms, the inverse of the scaling in `forward`.
+        """Compute the magnitude of each time-frequency bin, the inverse of the scaling in `forward`.
 
         Args:
             spectrograms: as `forward` returns them.
 
         Returns:
-            Magnitudes, relative to the greatest where the spectrograms are.
+            Magnitudes, relative to the greatest where the scaling of the spectrograms is (`top_db`).
         """
         return spectrograms
 

@@ -18,18 +18,18 @@ HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa.filter
 class Cqt(FrontEnd):
     """Magnitudes of a constant-Q transform, computed directly: no resampling, no sparsity, any hop length.
 
-    A sine of amplitude a has m = a / 2 in its bin, or log(1 + m / floor): 0 in silence, so that zeros around
-    a spectrogram are silence too.
+    A sine of amplitude a has m = a / 2 in its bin, or log(1 + m / floor): 0 in silence, so that zero padding
+    of a spectrogram is silence too.
 
     Args:
-        sample_rate: in Hz.
-        hop_length: in samples.
-        fmin: centre of the lowest bin, in Hz.
-        n_bins: number of bins.
-        bins_per_octave: of which the constant quality factor follows.
-        max_length: longest window, in samples; longer ones are shortened to it, so that low notes are located
-            in time, at the price of their resolution in frequency. None: constant quality throughout.
-        floor: magnitude at which the logarithm sets in; None: no logarithm.
+        sample_rate: sample rate of the waveforms, in Hz.
+        hop_length: samples from one frame to the next.
+        fmin: centre frequency of the lowest bin, in Hz.
+        n_bins: number of frequency bins.
+        bins_per_octave: number of bins per octave, which sets the quality factor.
+        max_length: maximum window length, in samples: low bins gain time resolution and lose frequency
+            resolution. None: a constant quality factor throughout.
+        floor: the logarithm's floor in log(1 + m / floor), a magnitude; None: magnitudes without logarithm.
 
     Raises:
         ValueError: the highest bin, with its bandwidth, lies above half the sample rate.

@@ -21,25 +21,30 @@ MOMENTUM = 0.99  # as in Perraudin et al., 2013
 
 
 def choose_n_fft(sample_rate: int) -> int:
-    """Choose the samples of a window: the power of two that is nearest to `WINDOW_S`.
+    """Choose the FFT size: the power of two that is nearest to `WINDOW_S`.
 
     Args:
         sample_rate: in Hz.
+
+    Returns:
+        The window length and FFT size, in samples.
     """
     return 2 ** round(math.log2(WINDOW_S * sample_rate))
 
 
 class Spectra:
-    """Waveforms of one sample rate to spectrograms, and back.
+    """Conversion between waveforms of one sample rate and spectrograms.
+
+    Windows are Hann windows that overlap by 3/4.
 
     Args:
-        sample_rate: in Hz.
+        sample_rate: sample rate of the waveforms, in Hz.
         max_magnitude: the magnitude that is 1 in a spectrogram.
 
     Attributes:
-        n_fft: samples of a window.
-        hop_length: in samples.
-        n_bins: of spectra.
+        n_fft: window length and FFT size, in samples.
+        hop_length: samples from one frame to the next.
+        n_bins: number of frequency bins.
     """
 
     def __init__(self, sample_rate: int, max_magnitude: float) -> None:
@@ -55,15 +60,21 @@ class Spectra:
 
         Args:
             waveform: at the sample rate.
+
+        Returns:
+            The complex spectrum.
         """
         return compute_stft(waveform, self.window, self.hop_length)
 
     def istft(self, spectrum: Complex[Tensor, "bins frames"], n_samples: int) -> Float[Tensor, " samples"]:
-        """Compute the waveform whose spectrum is nearest to a given one.
+        """Compute the waveform whose spectrum is nearest to a given one, by the inverse STFT.
 
         Args:
-            spectrum: consistent with a waveform or not.
-            n_samples: of the waveform.
+            spectrum: complex; need not be the STFT of a waveform.
+            n_samples: length of the waveform.
+
+        Returns:
+            The waveform.
         """
         return torch.istft(spectrum, self.n_fft, self.hop_length, window=self.window, length=n_samples)
 
@@ -72,6 +83,9 @@ class Spectra:
 
         Args:
             spectrum: as `stft` returns it.
+
+        Returns:
+            The spectrogram, from 0 to 1.
         """
         return (torch.log1p(spectrum.abs() / self.floor) / self.top)[None, None]
 
@@ -80,6 +94,9 @@ class Spectra:
 
         Args:
             spectrogram: as `spectrogram` returns it.
+
+        Returns:
+            Linear magnitudes.
         """
         return torch.expm1(spectrogram[0, 0] * self.top) * self.floor
 
@@ -90,13 +107,16 @@ class Spectra:
         n_samples: int,
         n_steps: int,
     ) -> Float[Tensor, " samples"]:
-        """Find a waveform with magnitudes near given ones, by the fast Griffin-Lim algorithm.
+        """Reconstruct a waveform from magnitudes, by the fast Griffin-Lim algorithm.
 
         Args:
-            magnitudes: wanted.
-            start: whose phases the search starts from, such as those of the sound that is restyled.
-            n_samples: of the waveform.
-            n_steps: of the search; 0 keeps the phases of the start.
+            magnitudes: target magnitudes.
+            start: spectrum with the initial phases, such as that of the content sound.
+            n_samples: length of the waveform.
+            n_steps: number of iterations; with 0 the initial phases are kept.
+
+        Returns:
+            The waveform.
 
         Source:
             Perraudin, Balazs, Sondergaard, "A fast Griffin-Lim algorithm", 2013, algorithm 2.
@@ -119,5 +139,8 @@ def find_max_magnitude(waveform: Tensor, sample_rate: int) -> float:
     Args:
         waveform: (samples,).
         sample_rate: in Hz.
+
+    Returns:
+        The magnitude.
     """
     return Spectra(sample_rate, 1.0).stft(waveform).abs().max().item()

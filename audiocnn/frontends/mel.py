@@ -14,21 +14,21 @@ from audiocnn.frontends.stft import Stft
 
 @FRONT_ENDS.register
 class LogMel(FrontEnd):
-    """Natural logarithms of mel-band powers m, with librosa's default scale and normalisation, Slaney's.
+    """Natural logarithms of mel-band powers m, with librosa's default (Slaney) mel scale and normalisation.
 
     They are log(m + floor), or with top_db log(1 + m / f), where f lies top_db below the greatest m: then a
-    spectrogram is the same at any level, and 0 in silence, as zeros around it are. Since segments have other
-    greatest powers than the whole, top_db is for models that predict whole windows.
+    spectrogram is the same at any level, and 0 in silence, as zero padding is. Since a chunk's greatest power
+    is not that of the whole recording, top_db is for models that predict whole windows.
 
     Args:
-        sample_rate: in Hz.
-        n_fft: samples of the window.
-        hop_length: in samples.
-        n_mels: number of bands.
+        sample_rate: sample rate of the waveforms, in Hz.
+        n_fft: window length and FFT size, in samples.
+        hop_length: samples from one frame to the next.
+        n_mels: number of mel bands.
         fmin: lower edge of the lowest band, in Hz.
         fmax: upper edge of the highest band, in Hz; half the sample rate when None.
-        floor: power added before the logarithm; with top_db the smallest f.
-        top_db: dynamic range below the greatest power, in dB; None: the floor is fixed.
+        floor: power added before the logarithm; with top_db the minimum of f.
+        top_db: dynamic range below the greatest power, in dB; None: a fixed floor.
 
     Shape:
         (batch, samples) -> (batch, 1, n_mels, frames).
@@ -75,8 +75,8 @@ def create_mel_filters(
     """Create triangular mel filters of unit area.
 
     Args:
-        sample_rate: in Hz.
-        n_fft: of the spectra that are filtered, with 1 + n_fft // 2 bins.
+        sample_rate: sample rate of the waveforms, in Hz.
+        n_fft: FFT size of the spectra that are filtered, with 1 + n_fft // 2 bins.
         n_mels: number of filters.
         fmin: lower edge of the lowest filter, in Hz.
         fmax: upper edge of the highest filter, in Hz.
@@ -100,7 +100,7 @@ def create_mel_filters(
 
 
 def find_mel_edges(n_mels: int, fmin: float, fmax: float) -> Float[Tensor, " edges"]:
-    """Find where the filters' triangles begin and end, in Hz: each has its top where the next begins.
+    """Compute the edges of triangular mel filters, in Hz: each filter peaks where the next one begins.
 
     Args:
         n_mels: number of filters.

@@ -12,17 +12,17 @@ from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 def compute_stft(
     waveforms: Float[Tensor, "*batch samples"], window: Float[Tensor, " n_fft"], hop_length: int
 ) -> Complex[Tensor, "*batch bins frames"]:
-    """Compute short-time Fourier transforms of waveforms with silence around them.
+    """Compute short-time Fourier transforms of waveforms, padded with zeros.
 
     Frame i is centred on sample i * hop_length.
 
     Args:
         waveforms: at any sample rate.
-        window: of each frame.
-        hop_length: in samples.
+        window: window function, (n_fft,).
+        hop_length: samples from one frame to the next.
 
     Returns:
-        The spectra: bins = 1 + n_fft // 2, frames = 1 + samples // hop_length.
+        Complex spectra: bins = 1 + n_fft // 2, frames = 1 + samples // hop_length.
     """
     return torch.stft(
         waveforms,
@@ -40,10 +40,10 @@ class Stft(FrontEnd):
     """Magnitudes or powers of a Hann-windowed short-time Fourier transform.
 
     Args:
-        sample_rate: in Hz.
-        n_fft: samples of the window.
-        hop_length: in samples.
-        power: exponent of the magnitudes: 1 or 2.
+        sample_rate: sample rate of the waveforms, in Hz.
+        n_fft: window length and FFT size, in samples.
+        hop_length: samples from one frame to the next.
+        power: exponent of the magnitudes: 1 for magnitudes, 2 for powers.
 
     Shape:
         (batch, samples) -> (batch, 1, 1 + n_fft // 2, frames).

@@ -12,10 +12,12 @@ from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
 
 @FRONT_ENDS.register
 class Waveform(FrontEnd):
-    """The samples themselves, for networks that learn their own filters; one more, of silence, at the end.
+    """The samples themselves as one bin, for networks that learn their own filters.
+
+    One zero is appended: with a hop of one sample there are samples + 1 frames, as in every front end.
 
     Args:
-        sample_rate: in Hz.
+        sample_rate: sample rate of the waveforms, in Hz.
 
     Shape:
         (batch, samples) -> (batch, 1, 1, samples + 1): a frame for each sample.

@@ -1,6 +1,6 @@
 """Parts -> sound, by the program `fluidsynth` and a General MIDI soundfont.
 
-Place in the flow: used by `render`, beside `samples`. Programs are General MIDI's, counted from 0. Sound is
+Place in the flow: used by `render`, beside `sampler`. Programs are General MIDI's, counted from 0. Sound is
 16 kHz mono; a note rises 2 to 5 ms after its label, as in MAPS (5 to 8 ms).
 """
 
@@ -22,7 +22,7 @@ SAMPLE_RATE = 16_000
 SYNTHESIS_RATE = 44_100
 AUDIBLE_DB = -45.0  # of a note's loudest moment; at -30 plucked strings ended while they were audible
 PROBE_STEP = 3  # semitones between the keys that are tried
-PROBE_S = 3.0  # a key is held so long, then PROBE_REST_S go by
+PROBE_S = 3.0  # a key is held this long, followed by a rest of PROBE_REST_S
 PROBE_REST_S = 1.0
 WINDOW_S = 0.05  # of the envelope
 
@@ -86,7 +86,7 @@ def _settings(reverb: Reverb | None) -> dict[str, float]:
 def measure_audible_s(soundfont: Path, program: int) -> np.ndarray:
     """Measure how long each key of a program sounds while it is held.
 
-    Plucked and struck sounds die away in their time; what still sounds after `PROBE_S` has no limit (inf).
+    Plucked and struck sounds decay; the time of one that still sounds after `PROBE_S` is inf.
 
     Args:
         soundfont: a General MIDI soundfont.

@@ -1,6 +1,6 @@
 """Patch files of the Gravis Ultrasound (.pat, as of Freepats) -> recordings of single notes at 16 kHz.
 
-Place in the flow: read by `samples`. A wave that loops is repeated for as long as a note may last.
+Place in the flow: read by `sampler`. A wave that loops is repeated for as long as a note may last.
 Source: the layout of the file is that of Gravis' Ultrasound Software Development Kit, 2.10 (1993), chapter 5.
 """
 
@@ -16,7 +16,7 @@ HELD_S = 6.0  # of a wave that loops
 HEADERS = 129 + 63 + 47  # of the file, the instrument and the layer, in bytes
 N_WAVES = 129 + 63 + 6  # where the number of waves stands: one byte
 WAVE = struct.Struct("<7sBIIIHIIIhB18sBhH36s")
-WIDE, UNSIGNED, LOOPS, TURNS = 1, 2, 4, 8  # bits of a wave's modes; one that turns is played to and fro
+WIDE, UNSIGNED, LOOPS, TURNS = 1, 2, 4, 8  # bits of a wave's modes; a bidirectional loop is played to and fro
 
 
 @dataclass(frozen=True)

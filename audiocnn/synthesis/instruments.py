@@ -66,7 +66,7 @@ PERCUSSION = {39: 0.08, 54: 0.2, 56: 0.1, 60: 0.2, 61: 0.2, 62: 0.2, 63: 0.2, 64
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One recording to be rendered: where to, of which song, and by what.
+    """One recording to be rendered: its path, song and sound sources.
 
     Without a song it is of a bank's recordings as they are.
     """
@@ -79,7 +79,7 @@ class Excerpt:
 
     @property
     def labels(self) -> Path:
-        """The labels of each segment, a line each: written last, so that where they are, all is."""
+        """The labels of each segment, a line each: written last, they mark a recording as complete."""
         return self.stem.with_name(self.stem.name + ".txt")
 
     def run(self) -> None:
@@ -96,7 +96,7 @@ class Excerpt:
             partial.write_text("\n".join(labels), encoding="utf-8")
 
     def _sounds(self, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-        """Return the names and sounds of what plays."""
+        """Return the names and sounds of the instruments that play."""
         if self.song is None:
             name, source = draw_bank(rng, self.banks)
             return [
@@ -139,11 +139,11 @@ def prepare_instruments(
         out: the folder to write to.
         soundfonts: General MIDI soundfonts (.sf2, .sf3).
         validation_soundfonts: kept for validation; without them validation uses the others.
-        banks: of recorded notes, whose names begin with their General MIDI program, see `samples`; validation
+        banks: of recorded notes, whose names begin with their General MIDI program, see `sampler`; validation
             has none, where it has soundfonts of its own.
         hours: of train.
         validation_hours: of validation.
-        seed: of everything drawn.
+        seed: random seed.
         workers: processes.
         without: folders of recordings in which no instrument plays, such as those of `data prepare speech`,
             which train to name none.
@@ -153,7 +153,7 @@ def prepare_instruments(
         The number of recordings rendered.
 
     Raises:
-        synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
+        fluidsynth.RenderError: FluidSynth or a soundfont is missing, or it failed.
         ValueError: no songs or no soundfonts.
     """
     render.check_soundfonts(soundfonts)
@@ -202,11 +202,11 @@ def list_unlabelled(path: Path) -> list[tuple]:
 def draw_arrangement(
     parts: list[Part], rng: np.random.Generator, soundfonts: Sequence[Path], banks: Sequence[Path]
 ) -> list[tuple[str, Part | None, Path]]:
-    """Draw which instruments play, what, and by which soundfont or bank: one alone, or two to five.
+    """Draw the instruments of an excerpt, their parts, and a soundfont or bank for each: one, or two to five.
 
     Args:
         parts: of a song.
-        rng: draws everything that is random.
+        rng: random number generator.
         soundfonts: General MIDI soundfonts.
         banks: of recorded notes.
 
@@ -236,7 +236,7 @@ def draw_bank(rng: np.random.Generator, banks: Sequence[Path]) -> tuple[str, Pat
     """Draw an instrument that has a bank, and one of its banks.
 
     Args:
-        rng: draws everything that is random.
+        rng: random number generator.
         banks: of recorded notes.
 
     Returns:
@@ -263,7 +263,7 @@ def _source(name: str, rng: np.random.Generator, soundfonts: Sequence[Path], ban
 def _part(
     name: str, part: Part, program: int | None, rng: np.random.Generator, semitones: int, long_notes: bool
 ) -> Part:
-    """Return what an instrument plays, of a song's part or of its rhythm alone."""
+    """Return an instrument's part, after a song's part or its rhythm alone."""
     if name == DRUMS:
         return draw_beat(EXCERPT_S, rng, KIT if rng.uniform() < 0.8 else PERCUSSION)
     part = replace(part, program=int(rng.choice(INSTRUMENTS[name])) if program is None else program)
@@ -278,7 +278,7 @@ def draw_long_notes(program: int, length_s: float, rng: np.random.Generator) -> 
     Args:
         program: counted from 0.
         length_s: of the part.
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The part.
@@ -297,7 +297,7 @@ def draw_beat(length_s: float, rng: np.random.Generator, kit: dict[int, float]) 
 
     Args:
         length_s: of the part.
-        rng: draws everything that is random.
+        rng: random number generator.
         kit: how likely each step is, by key, as `KIT`.
 
     Returns:
@@ -361,7 +361,7 @@ def label_segments(layers: dict[str, np.ndarray], total: np.ndarray) -> list[str
     """Label each segment of a mix with the instruments that are audible in it.
 
     Args:
-        layers: envelopes of what was mixed, by name.
+        layers: envelopes of the instruments in the mix, by name.
         total: the envelope of the mix.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Parts -> the same music played otherwise: cut, moved, stretched, and with a player's imprecision.
+"""Parts -> varied performances: cut, transposed, stretched in time, and humanised.
 
-Place in the flow: MIDI file -> `midi.Part` -> here -> sound. What is random is drawn from the generator that
-is handed in, so a seed repeats it.
+Place in the flow: MIDI file -> `midi.Part` -> here -> sound. Random values are drawn from the generator
+that is handed in, so a seed repeats them.
 """
 
 from dataclasses import replace
@@ -87,7 +87,7 @@ def humanise(part: Part, rng: np.random.Generator, timing_s: float, level: float
 
     Args:
         part: left as it is.
-        rng: draws every deviation.
+        rng: random number generator.
         timing_s: standard deviation of onsets and of offsets.
         level: mean velocity, 1 to 127.
         depth: standard deviation of velocities, half of it a slow wave, half from note to note; the
@@ -129,7 +129,7 @@ def random_pedal(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Args:
         notes: (notes, 4), sorted.
-        rng: draws every press.
+        rng: random number generator.
 
     Returns:
         Presses (presses, 2), down and up in seconds.

@@ -1,4 +1,4 @@
-"""A song's parts -> who plays them and how: all that `render` draws at random.
+"""A song's parts -> a recipe of instruments and performance: all that `render` draws at random.
 
 Programs are General MIDI's, counted from 0.
 """
@@ -42,7 +42,7 @@ SCATTERED_SHARE = 0.08  # of excerpts with pitches drawn evenly, so that no regi
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is to be rendered: parts by a soundfont, and parts from banks of recorded notes."""
+    """A recipe of a rendering: parts played by a soundfont, and parts by banks of recorded notes."""
 
     soundfont: Path
     parts: tuple[Part, ...]
@@ -63,7 +63,7 @@ def draw_recipe(
 
     Args:
         parts: of the song.
-        rng: draws everything that is random.
+        rng: random number generator.
         programs: `piano` plays all on one piano, `any` each part on an instrument of its own.
         soundfonts: General MIDI soundfonts.
         banks: of recorded notes.
@@ -95,7 +95,7 @@ def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float)
 
     Args:
         parts: of a song.
-        rng: draws everything that is random.
+        rng: random number generator.
         length_s: of the excerpt.
 
     Returns:
@@ -108,7 +108,7 @@ def random_excerpt(parts: list[Part], rng: np.random.Generator, length_s: float)
 
 
 def _arrange_piano(parts: list[Part], rng: np.random.Generator) -> list[Part]:
-    """Return one piano part: of all that is there, or of the part with the most notes."""
+    """Return one piano part: of all parts, or of the part with the most notes."""
     fullest = max(parts, key=lambda part: len(part.notes))
     whole = len(parts) == 1 or rng.uniform() < 0.6
     notes = midi.merge_notes([part.notes for part in parts]) if whole else midi.merge_notes([fullest.notes])
@@ -150,7 +150,7 @@ def perform(part: Part, semitones: int, rng: np.random.Generator) -> Part:
     Args:
         part: with its program.
         semitones: that it is transposed by before.
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The part.
@@ -238,7 +238,7 @@ def double_octaves(part: Part, rng: np.random.Generator) -> Part:
 
     Args:
         part: left as it is.
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The part.
@@ -257,7 +257,7 @@ def scatter_pitches(
 
     Args:
         part: left as it is.
-        rng: draws everything that is random.
+        rng: random number generator.
         low: lowest pitch.
         high: highest pitch.
 
@@ -292,7 +292,7 @@ def draw_drums(length_s: float, rng: np.random.Generator) -> Part:
 
     Args:
         length_s: of the part.
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The part.

@@ -1,6 +1,6 @@
 """MIDI files -> a cache of rendered 16 kHz recordings with their exact notes.
 
-Rate: 16 kHz mono, from the program `fluidsynth` (`synth`) and from recordings of single notes (`samples`).
+Rate: 16 kHz mono, from the program FluidSynth (`fluidsynth`) and recordings of single notes (`sampler`).
 Count: excerpts of at most `EXCERPT_S`, as many as would fill the hours asked for.
 Split rule: by song, one in `VALIDATION_SHARE` by a checksum of its name is validation. Validation is
 rendered with soundfonts of its own where some are given, and then never with recordings of notes. Seed, split
@@ -35,7 +35,7 @@ PEAK_DB = (-12.0, -1.0)  # of a recording, drawn evenly
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to be rendered: where to, from which song, and what may be drawn for it."""
+    """One recording to be rendered: its path, its song, and the instruments that may be drawn for it."""
 
     stem: Path
     song: Path
@@ -45,7 +45,7 @@ class Job:
     banks: tuple[Path, ...]
 
     def run(self) -> None:
-        """Renders the recording and writes it to the cache."""
+        """Render the recording and write it to the cache."""
         rng = np.random.default_rng(self.seed)
         choices = self.programs, self.soundfonts, self.banks
         recipe = recipes.draw_recipe(midi.read_parts(self.song), rng, *choices, EXCERPT_S)
@@ -73,18 +73,18 @@ def prepare_render(
         programs: "piano" plays every part on one piano, "any" each part on a pitched instrument of its own.
         soundfonts: General MIDI soundfonts (.sf2, .sf3).
         validation_soundfonts: kept for validation; without them validation uses the others.
-        banks: of recorded notes, see `samples`; with "any" the names of .sfz banks begin with their General
+        banks: of recorded notes, see `sampler`; with "any" the names of .sfz banks begin with their General
             MIDI program, counted from 1, as in `025-Acoustic Guitar.sfz`.
         hours: of train.
         validation_hours: of validation.
-        seed: of everything drawn.
+        seed: random seed.
         workers: processes.
 
     Returns:
         The number of recordings rendered.
 
     Raises:
-        synth.RenderError: FluidSynth or a soundfont is missing, or it failed.
+        fluidsynth.RenderError: FluidSynth or a soundfont is missing, or it failed.
         ValueError: no songs or no soundfonts.
     """
     check_soundfonts(soundfonts)
@@ -112,7 +112,7 @@ def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> None:
 
 
 def check_soundfonts(soundfonts: Sequence[Path]) -> None:
-    """Check that there is a synthesiser and something for it to play with.
+    """Check that FluidSynth is installed and a soundfont is given.
 
     Args:
         soundfonts: that were given.
@@ -179,7 +179,7 @@ def render_recipe(recipe: recipes.Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Render a recipe.
 
     Args:
-        recipe: what plays, and how.
+        recipe: parts and sounds.
 
     Returns:
         The sound at 16 kHz (samples,), and its notes as they sound (notes, 4).
@@ -207,7 +207,7 @@ def randomise_level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
     Args:
         waveform: (samples,).
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The waveform with its peak drawn from `PEAK_DB`.

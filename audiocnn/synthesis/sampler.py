@@ -1,7 +1,7 @@
 """Notes -> sound, from recordings of single notes.
 
-Place in the flow: beside `synth`, for instruments that come as recordings. A bank is an .sfz file (regions
-with keys, velocities and volume; everything else in it is passed over), a .pat file (see `patches`) or a
+Place in the flow: beside `fluidsynth`, for instruments that come as recordings. A bank is an .sfz file
+(regions with keys, velocities and volume; all else in it is ignored), a .pat file (see `gus_patches`) or a
 folder of files named by note as `A0.ogg`, `Ds4.mp3`, `C#5.wav`. Each note takes the recording of the nearest
 key, resampled to its own pitch. Files of a folder with other names, of trills or phrases, are in
 `Bank.draw_recordings` only.
@@ -198,7 +198,7 @@ class Bank:
 
         Args:
             length_s: of all.
-            rng: draws everything that is random.
+            rng: random number generator.
             max_rest_s: the longest rest.
 
         Returns:

@@ -1,6 +1,6 @@
 """Notes -> a sung line, by source and filter: for voices, of which soundfonts have only choirs.
 
-Place in the flow: used by `instruments`, beside `synth` and `samples`. Sound is 16 kHz mono.
+Place in the flow: used by `instruments`, beside `fluidsynth` and `sampler`. Sound is 16 kHz mono.
 Source: Fant, "Acoustic theory of speech production", 1960; formants from Peterson and Barney, "Control
 methods used in a study of the vowels", 1952 (men); vibrato after Sundberg, "The science of the singing
 voice", 1987.
@@ -32,7 +32,7 @@ def sing(notes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Args:
         notes: (notes, 4).
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The voice at 16 kHz (samples,).

@@ -1,4 +1,4 @@
-"""Speech -> a cache of 16 kHz recordings without notes: what must not be taken for music.
+"""Speech -> a cache of 16 kHz recordings without notes, as negative examples.
 
 Rate: 16 kHz mono, from the program `espeak-ng`. Count: as many voices as minutes asked for, each speaking
 made-up words for about `RECORDING_S`.
@@ -23,7 +23,7 @@ ONSETS = ("", "b", "br", "d", "f", "fl", "g", "h", "k", "l", "m", "n", "p", "r",
 VOWELS = ("a", "e", "i", "o", "u", "ai", "au", "ee", "oo")
 CODAS = ("", "", "l", "m", "n", "r", "s", "t", "nd")
 N_WORDS = 120  # in a recording
-RECORDING_S = 60.0  # about what they take
+RECORDING_S = 60.0  # approximate duration of N_WORDS
 
 
 def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
@@ -32,7 +32,7 @@ def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
     Args:
         out: the cache.
         minutes: recordings to be spoken, of about a minute each.
-        seed: of everything drawn.
+        seed: random seed.
 
     Returns:
         The number of recordings spoken.
@@ -54,7 +54,7 @@ def speak(rng: np.random.Generator) -> np.ndarray:
     """Speak made-up words in a drawn voice.
 
     Args:
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The voice at 16 kHz (samples,).
@@ -77,7 +77,7 @@ def draw_text(rng: np.random.Generator) -> str:
     """Draw sentences of words that no language has, so that none is favoured.
 
     Args:
-        rng: draws everything that is random.
+        rng: random number generator.
 
     Returns:
         The text.

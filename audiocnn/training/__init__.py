@@ -1,1 +1,1 @@
-"""Training: LightningModules around the models, and their callbacks."""
+"""Training: LightningModules of the models, and callbacks."""

@@ -14,10 +14,10 @@ from audiocnn.training.base import StepTask
 
 
 class MirrorDecoder(nn.Module):
-    """A backbone backwards: for each of its stages a transposed convolution to the size of its input.
+    """A decoder that mirrors a backbone: for each stage a transposed convolution to its input's size.
 
     Kernels are as long as their stride needs, at least three; all layers but the last are followed by batch
-    norm and a rectifier. What strides make too long is cropped at the end of an axis, what they lack is
+    norm and ReLU. Feature maps that strides make too long are cropped at the end of an axis, too short ones
     padded with zeros.
 
     Shape:
@@ -48,9 +48,9 @@ class MirrorDecoder(nn.Module):
 
 
 class AutoencoderTask(StepTask):
-    """The training of a backbone as the encoder of a denoising autoencoder, without labels.
+    """Training of a backbone as the encoder of a denoising autoencoder, without labels.
 
-    A part of each image is hidden, and a decoder restores the whole from the backbone's last feature map. The
+    A part of each image is masked, and a decoder restores the whole from the backbone's last feature map. The
     loss is the mean squared error over all pixels. `start_from` of other tasks takes the backbone from the
     checkpoints.
 
@@ -62,13 +62,13 @@ class AutoencoderTask(StepTask):
         Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008.
 
     Differs:
-        All layers at once. Strides are undone by transposed convolutions.
+        All layers are trained at once, not greedily. Strides are undone by transposed convolutions.
 
     Args:
         backbone: the encoder.
         size: of the images: a number for all axes, or one for each.
-        hidden: share of a training image's pixels that are 0 for the encoder: with none hidden a feature map
-            with more numbers than the image could copy it.
+        hidden: share of a training image's pixels that are set to 0 at the encoder's input; without any the
+            encoder could learn the identity where feature maps have more values than the image.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
 

@@ -1,4 +1,4 @@
-"""Task: how every task is trained, on sound and on images."""
+"""Task: the optimizer and schedule of every training, on sound and on images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.training.stages import group_by_learning_rate
 
-WARM_UP_SHARE = 0.1  # of all steps, in which the learning rate rises
+WARM_UP_SHARE = 0.1  # share of all steps in which the learning rate rises
 
 
 class Task(lightning.LightningModule):
     """A LightningModule trained by AdamW with a one-cycle schedule over all steps.
 
     Attributes:
-        backbone: what `rate_decay` divides into stages.
+        backbone: the network whose stages `rate_decay` applies to.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights only, not of norms and biases.
         rate_decay: divisor of the learning rate from each stage of the backbone to the one below it; see
@@ -45,7 +45,7 @@ class Task(lightning.LightningModule):
             optimizer,
             max_lr=[group["lr"] for group in groups],
             total_steps=n_steps,
-            pct_start=max(WARM_UP_SHARE, 2 / n_steps),  # at least one step to rise: by none it would divide
+            pct_start=max(WARM_UP_SHARE, 2 / n_steps),  # at least one step of warm-up, else a division by 0
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -79,7 +79,10 @@ def get_backbone(task: lightning.LightningModule) -> Backbone:
     """Return the backbone of a task.
 
     Args:
-        task: any.
+        task: a LightningModule.
+
+    Returns:
+        The backbone.
 
     Raises:
         ValueError: the task has none.
@@ -94,7 +97,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     """Load the weights of a backbone of the same architecture.
 
     Args:
-        backbone: is changed.
+        backbone: changed in place.
         path: a shipped model's name, a model file, or a checkpoint of any task.
 
     Raises:
@@ -106,7 +109,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
         raise files.FileError(path, files.describe_error(error)) from error
     except files.FileError:
         raise
-    except Exception as error:  # what a damaged file does to the reader is not to be foreseen
+    except Exception as error:  # a damaged file may raise anything
         raise files.FileError(path, f"no model or checkpoint with this backbone ({error})") from error
 
 

@@ -1,4 +1,4 @@
-"""GenreTask and InstrumentTask: which labels a clip has, from waveforms."""
+"""GenreTask and InstrumentTask: training of single-label and multi-label clip classifiers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from audiocnn.training.base import Task, load_backbone
 
 
 class ClipTask(ClipModel, Task):
-    """The training of a ClipModel; a subclass has the loss and the metrics.
+    """Training of a ClipModel; a subclass defines the loss and the metrics.
 
     Training batches: waveforms (batch, samples) and targets (batch, labels), 0 to 1; a clip without label is
-    unknown. Validation batches: one whole clip, (1, samples), which is predicted as a recording is. After
-    each validation the temperature is fitted to its windows, so that every checkpoint is calibrated.
+    unknown. Validation batches: one whole clip, (1, samples), which is predicted window by window as in
+    inference. After each validation the temperature is fitted to its windows, so that every checkpoint is
+    calibrated.
 
     Args:
         front_end: as of `ClipModel`.
@@ -39,8 +40,8 @@ class ClipTask(ClipModel, Task):
         window_s: as of `ClipModel`.
         threshold: as of `ClipModel`.
         drop: as of `ClipModel`.
-        spec_augment: masks on the spectrograms while training; off when None.
-        random_shift: shifts of the spectrograms while training; off when None.
+        spec_augment: masks the spectrograms while training; off when None.
+        random_shift: shifts the spectrograms while training; off when None.
         mix: mixes the clips of a batch; off when None.
         label_smoothing: share of each target that is spread over all outputs.
         learning_rate: highest rate of the schedule, see `Task`.
@@ -154,7 +155,7 @@ class ClipTask(ClipModel, Task):
         return values
 
     def on_validation_epoch_end(self) -> None:
-        if not self.trainer.sanity_checking:  # of two clips
+        if not self.trainer.sanity_checking:  # on two clips
             self.log_dict(self.metrics.compute(), prog_bar=True)
             logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._validated, strict=True))
             self.temperature.fill_(labelling.fit_temperature(logits, targets, self.multi_label))
@@ -190,7 +191,7 @@ class ClipTask(ClipModel, Task):
 
 
 class GenreTask(ClipTask):
-    """The training of a model of one label a clip, or UNKNOWN, by cross-entropy.
+    """Training of a model of one label a clip, or UNKNOWN, by cross-entropy.
 
     Metrics are accuracy and macro F1. The arguments are those of `ClipTask`.
     """
@@ -208,7 +209,7 @@ class GenreTask(ClipTask):
 
 
 class InstrumentTask(ClipTask):
-    """The training of a multi-label model by binary cross-entropy.
+    """Training of a multi-label model by binary cross-entropy.
 
     Metrics are mean average precision and macro F1. The arguments are those of `ClipTask`.
     """

@@ -1,4 +1,4 @@
-"""ContrastiveTask: sound without labels -> a backbone that can tell recordings apart."""
+"""ContrastiveTask: unlabelled sound -> a backbone that discriminates between recordings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class ContrastiveTask(Model, Task):
     """Self-supervised training: find the second half of each clip among those of a batch, given the first.
 
     `start_from` of other tasks takes the backbone from this one's checkpoints. Training batches: waveforms
-    (batch, samples) and targets that are not used. Validation batches: one whole clip; accuracy is among all.
+    (batch, samples) and targets that are not used. Validation batches: one whole clip; accuracy is
+    computed over all clips.
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the task's.
         backbone: spectrograms to feature maps.
         channels: of the embeddings.
-        spec_augment: masks on the spectrograms while training; off when None.
+        spec_augment: masks the spectrograms while training; off when None.
         learning_rate: highest rate of the schedule, see `Task`.
         weight_decay: of weights, see `Task`.
 
@@ -37,7 +38,7 @@ class ContrastiveTask(Model, Task):
         (COLA), with its bilinear similarity, equation 2.
 
     Differs:
-        The two segments of a clip are neighbours, not drawn apart.
+        The two segments of a clip are adjacent, not drawn at random.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Filters learned without labels: patches of a convolution's input -> its weights.
 
 Conventions: patches are (patches, weights), a value for each weight of a filter; filters are (filters,
-    weights).
+weights).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.im2col import im2col
 
 FindFilters = Callable[[Tensor, int, int], Tensor]  # patches, n_filters, seed -> filters
-# Share of the mean variance that whitening adds to each, or it would amplify directions that hold hardly more
-# than rounding. The paper's 0.1 after contrast normalisation, where the variance of a value is about 1.
+# Share of the mean variance that whitening adds to each variance, so that it does not amplify directions of
+# mere rounding errors. The paper's 0.1 after contrast normalisation, where a value's variance is about 1.
 WHITENING_FLOOR = 0.1
 # Share of the mean variance of patches that contrast normalisation adds to each. The paper's 10, for grey
 # levels up to 255 with a deviation of about 30.
@@ -54,7 +54,7 @@ def kmeans(
     Args:
         patches: at least 2.
         n_filters: wanted; there are at most half as many as patches.
-        seed: of k-means.
+        seed: random seed of k-means.
 
     Raises:
         ValueError: there are fewer than 2 patches, or n_filters is below 1.
@@ -77,7 +77,7 @@ def normalise_contrast(patches: Float[Tensor, "patches weights"]) -> Float[Tenso
     """Subtract the mean of each patch, and divide by its standard deviation.
 
     Args:
-        patches: any.
+        patches: at least 1.
     """
     centred = patches - patches.mean(1, keepdim=True)
     variance = centred.square().mean(1, keepdim=True)
@@ -109,7 +109,7 @@ def find_centroids(
     Args:
         patches: at least n.
         n: centroids.
-        seed: of k-means.
+        seed: random seed of k-means.
     """
     from sklearn.cluster import KMeans  # 1 s
 
@@ -127,17 +127,17 @@ def learn_filters(
 ) -> None:
     """Replace the weights of every convolution by filters found in its input, layer by layer, in one pass.
 
-    Where a layer has more filters than are found, the next are the negatives of those, which rectifiers let
-    through where they stop the others; any more keep their own weights. All are scaled so that their outputs
+    Where a layer has more filters than are found, the next are the negatives of those, which ReLUs let
+    through where they block the others; any more keep their own weights. All are scaled so that their outputs
     have a deviation of 1, and biases move their means to 0; with `pca` that whitens. Groups have filters of
     their own.
 
     Args:
-        network: is changed.
+        network: changed in place.
         images: a batch of its inputs.
         method: pca or kmeans.
         n_patches: drawn of each layer's input, at most.
-        seed: of the patches and of k-means.
+        seed: random seed of the patches and of k-means.
 
     Raises:
         ValueError: there is no such method.
@@ -182,7 +182,7 @@ def draw_patches(
         layer: whose kernel, stride, padding and dilation cut the patches.
         inputs: of the layer, (batch, channels, ..., frames).
         n_patches: drawn; all where there are fewer.
-        generator: decides.
+        generator: random number generator.
 
     Returns:
         Patches, (at most n_patches, channels * kernel size).

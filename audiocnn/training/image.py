@@ -13,7 +13,7 @@ from audiocnn.training.base import StepTask, load_backbone
 
 
 class ImageTask(ImageModel, StepTask):
-    """The training of an `ImageModel`, by cross-entropy.
+    """Training of an `ImageModel`, by cross-entropy.
 
     Shape:
         (batch, channels, rows, columns) from 0 to 1 -> logits (batch, n_classes).

@@ -1,4 +1,4 @@
-"""NotesTask: which notes sound when, from waveforms."""
+"""NotesTask: training of note transcription, from waveforms."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
 from audiocnn.training.base import Task
 
-# Share of the mean velocity error of a segment that the loss does not count: a recording's level is anyone's
-# choice, and only how its notes compare tells how hard they were struck.
+# Share of a segment's mean velocity error that is subtracted before squaring: a recording's level is
+# arbitrary, and only the notes' relative levels show how hard they were struck.
 FORGIVEN_LEVEL = 0.9
 VELOCITY_WEIGHT = (
-    10.0  # its squared error is a hundredth of the other losses: without, it would not be learned
+    10.0  # its squared error is a hundredth of the other losses: without a weight it is not learned
 )
 # The last frames of a segment, with little sound after them as when streaming, and the weight of each, where
 # the other frames have 1.
@@ -29,18 +29,17 @@ N_STREAMING_FRAMES, STREAMING_WEIGHT = 3, 6.0
 
 
 class NotesTask(NotesModel, Task):
-    """The training of a NotesModel.
+    """Training of a NotesModel.
 
-    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity at onsets, without most
-        of
-    the error that a segment's notes share, and of bend where notes sound.
+    Losses: binary cross-entropy of onset, frame and offset; squared error of velocity at onsets, less most of
+    the mean error of a segment's notes; squared error of bend where notes sound.
 
     Args:
         front_end: as of `NotesModel`.
         backbone: as of `NotesModel`.
         decoding: as of `NotesModel`.
         bend: as of `NotesModel`.
-        spec_augment: masks on the spectrograms while training; off when None.
+        spec_augment: masks the spectrograms while training; off when None.
         learning_rate: highest rate of the schedule, see `Task`.
         weight_decay: of weights, see `Task`.
         start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and

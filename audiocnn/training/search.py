@@ -1,6 +1,6 @@
 """A search over architectures by regularised evolution.
 
-The best of a few cells drawn from a population gets a mutated child, and the oldest dies.
+The best of a few candidates drawn from the population is mutated to a child, and the oldest one is removed.
 
 Place in the flow: cells -> a score, by a training (cli/search.py) -> the next cells. Conventions:
 cells are {"normal": table, "reduction": table} as `CellNet` takes them; row i of a table, (left input,
@@ -59,7 +59,7 @@ class Space:
         """Draw cells, each with the same probability.
 
         Args:
-            rng: decides.
+            rng: random number generator.
         """
         return {cell: [self._row(i, rng) for i in range(self.nodes)] for cell in CELLS}
 
@@ -68,7 +68,7 @@ class Space:
 
         Args:
             cells: stay as they are.
-            rng: decides.
+            rng: random number generator.
         """
         mutant = {cell: [list(row) for row in table] for cell, table in cells.items()}
         i = rng.randrange(self.nodes)
@@ -100,7 +100,7 @@ class Candidate:
 
 
 def choose_best(candidates: Iterable[Candidate]) -> Candidate:
-    """Return the candidate with the highest score; of several the one with fewest parameters.
+    """Return the candidate with the highest score; of equal ones that with the fewest parameters.
 
     Args:
         candidates: at least one.
@@ -116,9 +116,9 @@ def propose(past: list[Candidate], space: Space, population: int, sample: int, s
     Args:
         past: all candidates so far.
         space: that is searched.
-        population: how many live at a time; the first ones are random.
-        sample: how many of them compete to be the parent, drawn with replacement.
-        seed: of the search.
+        population: size of the population; the first candidates are random.
+        sample: tournament size: candidates drawn with replacement, of which the best is the parent.
+        seed: random seed of the search.
 
     Returns:
         A mutated copy of the parent's cells.
@@ -206,16 +206,16 @@ def evolve(
     seed: int,
     progress: Callable[[list[Candidate]], None] = lambda past: None,
 ) -> None:
-    """Continue a search until its history has so many candidates.
+    """Continue a search until its history holds a number of candidates.
 
     Args:
         history: is extended.
         space: that is searched.
         evaluate: trains cells; takes them and their number, from 0, and returns the candidate.
-        candidates: number at which the search ends.
+        candidates: their number at the end of the search.
         population: as of `propose`.
         sample: as of `propose`.
-        seed: of the search.
+        seed: random seed of the search.
         progress: called with all candidates after each.
 
     Raises:

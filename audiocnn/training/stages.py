@@ -16,7 +16,7 @@ def list_stages(backbone: Backbone) -> list[nn.Module]:
     Parameters of the backbone outside its children count with the first part.
 
     Args:
-        backbone: any.
+        backbone: with any children.
 
     Returns:
         Modules with at least one tensor.
@@ -29,11 +29,11 @@ def freeze_stages(backbone: Backbone, n_stages: int) -> None:
     """Freeze the first stages, weights and statistics of norms, and let the others train.
 
     Args:
-        backbone: is changed.
-        n_stages: how many are frozen.
+        backbone: changed in place.
+        n_stages: number of stages to freeze.
 
     Raises:
-        ValueError: there are not so many stages.
+        ValueError: n_stages is negative or more than there are.
     """
     stages = list_stages(backbone)
     if not 0 <= n_stages <= len(stages):

@@ -1,4 +1,4 @@
-"""StyleTask: painters trained by the feature maps of a frozen backbone."""
+"""StyleTask: training of feed-forward style-transfer networks by a perceptual loss."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from audiocnn.training.base import Task
 
 
 class StyleTask(Task):
-    """The training of a painter, a network that paints in one pass.
+    """Training of a painter, a style-transfer network that needs one forward pass for an image.
 
-    Batches are images (batch, 3, rows, columns), from 0 to 1, and classes that are not used. The loss is how
-    far the painted image is from the image in content and from its style in style, as in `optimise`. A
-    painter in any style learns a style for each image; one with styles of its own learns one of them at a
-    step. Styles are drawn in training, and taken in turn in validation.
+    Batches are images (batch, 3, rows, columns), from 0 to 1, and classes that are not used. The loss is
+    content loss, style loss and total variation of the stylised image, as in `style.optimise`. An
+    arbitrary-style painter gets a style for each image; one with fixed styles gets one of them per step.
+    Styles are drawn at random in training, and taken in turn in validation.
 
     Args:
         network: the painter.
-        styles: image files of the styles, in the order of the painter's style names; of a painter in any
-            style also folders, each as often as a single image. Those used are kept in memory, 0.3 MB each at
-            384 pixels.
+        styles: image files of the styles, in the order of the painter's style names; of an
+            arbitrary-style painter also folders, each as often as a single image. Those used are kept in
+            memory, 0.3 MB each at 384 pixels.
         style_size: longer side of the styles, in pixels.
-        loss: how far a painted image is from content and style.
+        loss: weights of the perceptual loss, its network and its style statistic.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
-        start_from: a model file or shipped name of a painter of the same shape, whose weights training starts
-            from; or of a StyleBank with the first of the styles: then only the kernels of the others learn.
+        start_from: a model file or shipped name of a painter of the same architecture, whose weights training
+            starts from; or of a StyleBank with the first of the styles: then only the kernels of the others
+            are trained.
 
     Raises:
         ValueError: there are more or fewer styles than the painter has.
@@ -110,7 +111,7 @@ class StyleTask(Task):
         return loss
 
     def _styles(self, content: Tensor, turns: Sequence[int]) -> tuple[list[Tensor] | list[str], Target]:
-        """The styles as the painter takes them, and what images in them have, for each image."""
+        """The styles as the painter takes them, and their style targets, for each image."""
         choices = [self._choice(turn) for turn in turns]
         if self.network.style_names is None:
             chosen = [self._image(path) for _, path in choices]
@@ -141,7 +142,7 @@ class StyleTask(Task):
         return self.images[path]
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Paint images in the first style."""
+        """Stylise images in the first style."""
         content = batch[0]
         if self.network.style_names is None:
             return self.network.paint(content, [self._image(self.choices[0][0]).to(content) / 255])
@@ -149,7 +150,7 @@ class StyleTask(Task):
 
 
 def _check_number(painter: Painter, n_styles: int) -> None:
-    """Raises ValueError when a painter with styles of its own is given more or fewer."""
+    """Check that a painter with fixed styles is given as many style images."""
     if painter.style_names is None:
         return
     expected = max(len(painter.style_names), 1)
@@ -158,7 +159,7 @@ def _check_number(painter: Painter, n_styles: int) -> None:
 
 
 def _start_from(painter: Painter, path: str) -> None:
-    """Gives a painter the weights of a file; FileError when it cannot be read or holds another painter."""
+    """Load a painter's weights from a file; FileError when it cannot be read or does not fit."""
     start = read_model(find_model(path, "style"), nn.Module)
     try:
         painter.start_from(start)
@@ -170,8 +171,8 @@ def _start_from(painter: Painter, path: str) -> None:
 def _squares(styles: Sequence[Tensor], smallest: int, drawn: bool) -> Tensor:
     """A square of each style (1, 3, rows, columns): (styles, 3, side, side).
 
-    Its side is drawn, from `smallest` to all of the smallest style, and so is its place; else it is the
-    largest in the middle.
+    If `drawn`, its side is random, from `smallest` to the side of the smallest style, and so is its position;
+    else it is the largest centre crop.
     """
     side = min(min(style.shape[2:]) for style in styles)
     if not drawn:

@@ -23,7 +23,7 @@ from audiocnn import audio, files
 from audiocnn.datasets.clips.sources import Clip
 
 FOLDER = Path("data/cache/clips")
-VERSION = 1  # of the format and of what is done to the samples
+VERSION = 1  # of the format and of the samples' processing
 FULL_SCALE = 32767  # of a 16-bit sample
 N_NAMED = 5  # broken files in a message
 
@@ -36,7 +36,7 @@ class Sounds:
         pcm: the file of samples.
         sample_rate: in Hz.
         places: of each sound file, its first sample in there and its number of samples.
-        broken: why a file could not be read.
+        broken: the reason of each file that could not be read.
     """
 
     pcm: Path
@@ -129,7 +129,7 @@ def refuse_broken(sounds: Sounds) -> None:
 
 
 def compute_key(names: list[str], sample_rate: int) -> str:
-    """Compute the checksum of what a cache depends on.
+    """Compute the checksum of everything that a cache depends on.
 
     Args:
         names: paths of the sound files.

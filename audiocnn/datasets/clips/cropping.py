@@ -1,4 +1,4 @@
-"""Crop -> training item: a random stretch of a clip, or a negative example, augmented."""
+"""Crop -> training item: a random excerpt of a clip, or a negative example, augmented."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class CropOptions:
         window_s: length of a crop.
         n_crops: crops in an epoch; as many as there are clips when None.
         sampling: natural goes through all clips before it draws one again; balanced draws each label, and
-            what has none, as often.
+            clips without one, equally often.
         alone_p: how often balanced looks among the clips that have the label alone, where there are some.
         negative_p: how often a crop is a negative example (`augment.negative_example`), which has none of the
             labels.
         augment: applied to each crop; None leaves crops as they are.
-        seed: of the crops.
+        seed: random seed of the crops.
 
     Raises:
         ValueError: an argument is out of range.
@@ -52,7 +52,7 @@ class CropOptions:
 
 @dataclass(frozen=True)
 class Cropping:
-    """How a clip becomes an item to train on.
+    """Conversion of a clip to a training item.
 
     It is augmented together with a second before it, whose reverberation reaches into the crop.
 
@@ -78,7 +78,7 @@ class Cropping:
             read: gives samples of the clip.
             length: of the clip, in samples.
             target: (labels,).
-            rng: draws everything that is random.
+            rng: random number generator.
 
         Returns:
             The waveform (n_samples,) and its target (labels,).
@@ -96,7 +96,7 @@ class Cropping:
         return torch.from_numpy(waveform), target
 
     def _crop(self, read: Read, length: int, n_context: int, rng: np.random.Generator) -> np.ndarray:
-        """A random stretch of a clip and what comes before it, (n_context + n_samples,), silent beyond it."""
+        """A random excerpt of a clip and the samples before, (n_context + n_samples,), silent beyond it."""
         n_spare = length - self.n_samples
         start = int(rng.integers(min(n_spare, 0), max(n_spare, 0) + 1))  # negative: silence, then the clip
         waveform = np.zeros(n_context + self.n_samples, np.float32)

@@ -18,16 +18,16 @@ import librosa
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-SAMPLE_RATE = 8_000  # Hz: what survives every encoder
+SAMPLE_RATE = 8_000  # Hz: its band survives every encoder
 N_FFT, HOP = 1024, 128  # samples
 NEIGHBOURHOOD = (25, 25)  # frames (0.4 s) and bins (195 Hz) in which a peak is the largest
-MIN_LEVEL = 1e-3  # of the loudest bin: what is below is no peak
+MIN_LEVEL = 1e-3  # of the loudest bin: the minimum of a peak
 FAN_OUT = 5  # pairs that begin at a peak
 REACH = 96  # frames (1.5 s) to the furthest partner
 COARSE = 2  # frames that a distance is rounded to: a cut between two frames moves peaks by one
 MAX_SHIFT = 1 << 22  # frames (18 hours) by which recordings may be shifted
 N_COMPARED = 40  # equal pairs of other recordings that each is compared with
-MIN_PAIRS = 30  # of the shorter recording, below which nothing is said
+MIN_PAIRS = 30  # of the shorter recording, below which pairs of recordings are not judged
 SIMILAR = 0.05  # share of pairs that agree above which two recordings are the same
 
 

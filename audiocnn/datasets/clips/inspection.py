@@ -1,4 +1,4 @@
-"""What is wrong with clips before a training: broken files, leaks, near-duplicates, silence, clipping.
+"""Checks of clips before training: broken files, leaks, near-duplicates, silence, clipping.
 
 Place in the flow: clips with a split -> a report, which `audiocnn data check` prints. Each file is read once.
 """
@@ -44,7 +44,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """Findings of an inspection.
 
     Args:
         clips: with their split.
@@ -83,7 +83,7 @@ class Report:
 
 
 def inspect_clips(clips: list[Clip], workers: int = 0) -> Report:
-    """Read each file of some clips and report what is wrong with them.
+    """Read each file of some clips and report its faults.
 
     Args:
         clips: with their split.
@@ -117,7 +117,7 @@ def inspect_file(path: Path) -> FileFacts:
     """
     try:
         rate = soundfile.info(path).samplerate
-    except soundfile.LibsndfileError:  # a video, or none: `load` says which
+    except soundfile.LibsndfileError:  # a video, or no sound at all: `load` distinguishes them
         rate = fingerprint.SAMPLE_RATE
     waveform = audio.load(path, rate)
     level = np.abs(waveform)

@@ -42,7 +42,7 @@ class Crops(Dataset):
         clips: in the cache.
         sounds: the cache.
         labels: in the order of the targets.
-        options: what is drawn, and how it is augmented.
+        options: sampling and augmentation of the crops.
     """
 
     def __init__(self, clips: list[Clip], sounds: Sounds, labels: list[str], options: CropOptions) -> None:

@@ -28,13 +28,13 @@ class Layout:
 
     Args:
         read: its folder -> clips.
-        sign: what a folder holds that is this data set.
-        what: it consists of.
-        count: of clips.
-        rate: of its files, in Hz.
+        sign: path or pattern by which the data set's folder is recognised.
+        what: description of its clips.
+        count: number of clips.
+        rate: sample rate of its files, in Hz.
         size: on disk.
         licence: of the files.
-        split: which is used, and whose it is.
+        split: the split that is used, and its origin.
         source: where to get it.
     """
 
@@ -69,7 +69,7 @@ def read_clips(path: str | Path, layout: str | None = None) -> list[Clip]:
 
     Raises:
         ValueError: there is no such layout.
-        files.FileError: the path is not what it should be.
+        files.FileError: the path holds no such data set.
     """
     path = Path(path)
     if layout is not None and layout.startswith(MIRDATA):
@@ -89,7 +89,7 @@ def read_clips(path: str | Path, layout: str | None = None) -> list[Clip]:
 
 
 def recognise_layout(path: Path) -> str | None:
-    """Recognise a data set by what its folder holds.
+    """Recognise a data set by the content of its folder.
 
     Args:
         path: a folder.

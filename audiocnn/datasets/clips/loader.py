@@ -23,7 +23,7 @@ from audiocnn.datasets.clips.splits import SplitOptions, split_clips
 
 if TYPE_CHECKING:
     LabelsFile = str
-else:  # a file that is there; in a config, its path counts from the config's folder
+else:  # an existing file; in a config, its path is relative to the config's folder
     from jsonargparse.typing import Path_fr as LabelsFile
 
 
@@ -33,7 +33,7 @@ class LoaderOptions:
 
     Args:
         batch_size: crops in a batch of training.
-        workers: processes that read; the cache is decoded by as many.
+        workers: processes that read, and as many that decode into the cache.
         cache: folder of decoded sound, which other trainings use too.
         skip_broken: go on without the files that cannot be read.
     """
@@ -57,7 +57,7 @@ def prepare_clips(
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
         out: folder of decoded sound, the configs' `loader.cache`.
         sample_rate: in Hz.
-        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
+        layout: name of the data set (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
         workers: processes that decode.
 
     Returns:
@@ -84,12 +84,12 @@ class ClipsDataModule(lightning.LightningDataModule):
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), a data set's folder, or the folder or address of
             `audiocnn data shard`.
-        layout: what the folder is (`audiocnn data list`), or mirdata:NAME; recognised when None.
+        layout: name of the data set (`audiocnn data list`), or mirdata:NAME; recognised when None.
         labels: in the order of the targets, or a file with one on each line; all that the clips have, sorted,
             when None.
         sample_rate: in Hz.
         split: how clips that come without a split are divided.
-        crops: what is trained on.
+        crops: options of the training crops.
         loader: how clips are read.
 
     Raises:
@@ -118,7 +118,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         self.split, self.crops, self.loader = split, crops, loader
 
     def prepare_data(self) -> None:
-        """Decode what is not in the cache yet: one process of a machine does it for all."""
+        """Decode the files that are not cached yet, in one process per machine."""
         if not shards.is_sharded(self.path):
             self._open_cache(read_clips(self.path, self.layout))
 

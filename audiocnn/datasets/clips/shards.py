@@ -3,7 +3,7 @@
 A folder of shards holds PART-000000.tar ..., with NAME.flac (mono, 16 bit) and NAME.json (its labels) for
 every clip, in a random order; and shards.json, written last, which lists them. It may be copied anywhere.
 Reading needs webdataset (`pip install 'audiocnn[shards]'`). It opens folders, addresses (https:, gs:, hf:),
-or what a command writes: `pipe:aws s3 cp s3://bucket/clips/{} -`, where {} stands for a file.
+or a command's output: `pipe:aws s3 cp s3://bucket/clips/{} -`, where {} stands for a file.
 
 Each process and worker reads shards of its own: have at least as many as those. Order and crops come from
 torch's seed; clips are shuffled within a buffer.
@@ -39,7 +39,7 @@ N_SHUFFLED = 500  # clips in the buffer
 
 @dataclass(frozen=True)
 class Index:
-    """What is in a folder of shards.
+    """The index of a folder of shards.
 
     Args:
         path: the folder or address.
@@ -68,7 +68,7 @@ class Index:
 
 
 def is_sharded(path: str) -> bool:
-    """Say whether a path is an address, or a folder of shards.
+    """Check whether a path is an address, or a folder of shards.
 
     Args:
         path: of clips.
@@ -105,10 +105,10 @@ def write_shards(
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
         out: folder that holds nothing yet.
-        layout: what the folder is (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
+        layout: name of the data set (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
         sample_rate: in Hz.
         shard_mb: size of a file.
-        seed: of the order, and of the split where there is none.
+        seed: random seed of the order, and of the split where there is none.
 
     Returns:
         The number of clips.

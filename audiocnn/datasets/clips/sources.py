@@ -35,7 +35,7 @@ class Clip:
         start_s: from the start of the file.
         end_s: None is the end of the file.
         split: one of `SPLITS`, where the data set says it.
-        group: what must not be divided by a split, such as the artist; None where unknown.
+        group: unit that a split must not divide, such as the artist; None where unknown.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Clip:
 
 
 def parse_split(word: str) -> str:
-    """Translate what a data set calls a split: "train" for "Training" and "split01_train".
+    """Translate a data set's name of a split: "train" for "Training" and "split01_train".
 
     Args:
         word: in upper or lower case, with anything before an underscore.
@@ -117,7 +117,7 @@ def read_manifest(path: Path) -> list[Clip]:
         A clip for each line.
 
     Raises:
-        files.FileError: a value is not what it should be; the message names the line.
+        files.FileError: a value is invalid; the message names the line.
     """
     path = Path(path)
     found = []
@@ -197,7 +197,7 @@ def _seconds(row: Mapping[str, Any], column: str) -> float | None:
     return seconds
 
 
-# What mirdata's data sets call the labels of a track, its part, and what it shares with other tracks.
+# Attributes of mirdata's tracks that hold the labels, the split and the group.
 LABEL_NAMES = ("genre", "genres", "instrument", "instruments", "instrument_full", "tags")
 SPLIT_ATTRIBUTES = ("split", "subset")
 GROUP_NAMES = ("artist", "song_id", "player_id", "singer_id")

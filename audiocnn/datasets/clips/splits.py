@@ -1,7 +1,7 @@
 """Parts to train on, validate and test with, such that no part has recordings of another.
 
-Place in the flow: clips, with or without a split -> each with one. What belongs together stays together: the
-clips of a group (an artist, a recording), and those of one file.
+Place in the flow: clips, with or without a split -> each with one. A split does not divide the
+clips of a group (an artist, a recording), nor those of one file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class SplitOptions:
         validation: share of the clips.
         test: share of the clips.
         by: "random" divides groups too, which `leaky` must allow.
-        leaky: allow what makes scores better than they are: groups or files on both sides of the split.
-        seed: of what is drawn.
+        leaky: allow groups or files on both sides of the split, which makes scores too optimistic.
+        seed: random seed.
 
     Raises:
         ValueError: the shares are negative, or leave nothing to train on.
@@ -45,7 +45,7 @@ class SplitOptions:
 
     @property
     def shares(self) -> dict[str, float]:
-        """The shares of what is not trained on."""
+        """The shares of validation and test."""
         return {"validation": self.validation, "test": self.test}
 
 
@@ -89,7 +89,7 @@ def _divide_by_group(clips: list[Clip], options: SplitOptions) -> list[Clip]:
 
 
 def find_leaks(clips: list[Clip]) -> list[str]:
-    """Find what has clips both in train and in validation or test.
+    """Find groups and files with clips both in train and in validation or test.
 
     Args:
         clips: with their split.
@@ -132,7 +132,7 @@ def _divide(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Cl
         units[_unit(clip)][-1] += 1  # the clips themselves, so that those without a label count
     shares = {"train": 1 - sum(held_out.values()), **held_out}
     shares = {part: share for part, share in shares.items() if share > 0}
-    # (parts, labels): what each part is still to get.
+    # (parts, labels): number that each part still lacks.
     wanted = np.outer(list(shares.values()), sum(units.values()))
     lacking = wanted.copy()
     names = sorted(units)
@@ -148,7 +148,7 @@ def _divide(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Cl
 
 
 def _unit(clip: Clip) -> str:
-    """What is not divided: the group, where it is known, else the file."""
+    """The unit that is not divided: the group, where it is known, else the file."""
     return str(clip.path) if clip.group is None else f"group {clip.group}"
 
 

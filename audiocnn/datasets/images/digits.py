@@ -3,8 +3,8 @@
 Place in the flow: images that come with a package -> batches of images and classes, for `ImageTask`.
 
 Data card of the digits:
-    What: handwritten digits, 8 x 8 pixels of 0 to 16 (of 32 x 32 black or white, counted in blocks of 4 x 4);
-        here 0 to 1.
+    Content: handwritten digits, 8 x 8 pixels of 0 to 16 (of 32 x 32 black or white, counted in blocks of
+        4 x 4); here 0 to 1.
     Count: 1,797 images, 174 to 183 of each of 10 classes: 1,078 to train on, 360 to validate, 359 to test.
     Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998: its test set, which
         13 people wrote, as scikit-learn ships it.
@@ -49,7 +49,7 @@ def split(classes: Tensor, seed: int = SPLIT_SEED, cuts: tuple[float, float] = C
 
     Args:
         classes: of the images, (images,).
-        seed: of the shuffling.
+        seed: random seed of the shuffling.
         cuts: shares of each class at which training ends and validation ends.
 
     Returns:

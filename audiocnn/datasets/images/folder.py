@@ -76,7 +76,7 @@ class ImageFolderDataModule(ImagesInMemory):
         batch_size: images of a batch.
         shift: the furthest that a training image is shifted up, down, left or right, in pixels.
         validation: share of each class that is not trained on; without a test/ as much again to test on.
-        seed: of the split.
+        seed: random seed of the split.
 
     Attributes:
         classes: after `setup`, their names, sorted.

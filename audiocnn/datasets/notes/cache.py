@@ -19,7 +19,7 @@ COLUMNS = ("onset_s", "offset_s", "midi", "velocity")
 
 
 def recording_exists(stem: Path) -> bool:
-    """Say whether a recording is there whole.
+    """Check whether a recording is complete.
 
     Args:
         stem: its path without a suffix.

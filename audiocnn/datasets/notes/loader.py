@@ -62,12 +62,12 @@ class NotesDataModule(lightning.LightningDataModule):
     validation is the excerpt of a recording (1, samples) and its notes (1, notes, 4), see `cache.COLUMNS`.
 
     Args:
-        caches: prepared folders, each with `train` and maybe `validation`; the longer, the more it is drawn.
+        caches: prepared folders, each with `train` and maybe `validation`; drawn in proportion to length.
         validation: prepared folders whose `validation` is used; all that have one when None.
         sample_rate: in Hz.
         hop_length: of the front end, in samples.
         validation_s: seconds of each validation recording.
-        segments: what is trained on.
+        segments: options of the training segments.
         loader: how batches are read.
 
     Raises:

@@ -27,15 +27,11 @@ def prepare_maps(source: Path, out: Path) -> int:
     """Write the recordings of MAPS to a cache, without those that are there already.
 
     Args:
-        source: folder of MAPS.
-        out: the cache; gets the folders train and validation.
+        source: folder of MAPS, searched recursively.
+        out: folder of the cache; gets the folders train and validation.
 
     Returns:
         The number of recordings written.
-
-    Args:
-        source: the folder of MAPS, searched for its recordings.
-        out: the cache, a folder.
 
     Raises:
         ValueError: the source holds no recording that may be used.

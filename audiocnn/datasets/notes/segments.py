@@ -15,13 +15,13 @@ from audiocnn.augment import RandomRecording, negative_example
 from audiocnn.datasets.notes.cache import Recording
 from audiocnn.notes import Note, encode
 
-# Read before each segment at least, so that its first second has the reverberation of what came before.
+# Read before each segment at least, so that its first second has the reverberation of the sound before it.
 CONTEXT_S = 1.0
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a model divides time: what a data set must know of its front end.
+    """Sample rate and hop length of a model's front end, which targets depend on.
 
     Args:
         sample_rate: in Hz.
@@ -50,7 +50,7 @@ class SegmentOptions:
         negative_p: how often a segment is a negative example (`augment.negative_example`), which has no
             notes.
         augment: applied to each segment; None leaves segments as they are.
-        seed: of the segments.
+        seed: random seed of the segments.
     """
 
     n_frames: int = 200
@@ -69,9 +69,9 @@ class Segments(Dataset):
     Shape: items are waveforms (samples,) and targets (pitches, frames) by name.
 
     Args:
-        recordings: the longer, the more a recording is drawn.
+        recordings: drawn with probabilities in proportion to their lengths.
         framing: of the model.
-        options: what is drawn, and how it is augmented.
+        options: sampling and augmentation of the segments.
     """
 
     def __init__(self, recordings: list[Recording], framing: Framing, options: SegmentOptions) -> None:
@@ -103,7 +103,7 @@ class Segments(Dataset):
     def _draw_music(
         self, n_context: int, n_samples: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, list[Note]]:
-        """A stretch of a recording, to be resampled to n_context + n_samples, and its notes at that speed."""
+        """An excerpt of a recording, to be resampled to n_context + n_samples, and its notes after it."""
         recording = self.recordings[rng.choice(len(self.recordings), p=self.weights)]
         rate, transpose, detune = self.framing.sample_rate, self.options.transpose, self.options.detune_cents
         transposed = rng.random() < self.options.transpose_p
@@ -130,18 +130,18 @@ def fast_length(n_samples: int) -> int:
 def change_speed(
     recording: Recording, start_s: float, duration_s: float, speed: float, semitones: int, bend: float
 ) -> list[Note]:
-    """Return the notes of a stretch of a recording that is played at another speed.
+    """Return the notes of an excerpt of a recording that is played at another speed.
 
     Args:
         recording: with its notes.
-        start_s: of the stretch, in the recording.
-        duration_s: of the stretch, as it is played.
+        start_s: of the excerpt, in the recording.
+        duration_s: of the excerpt, as it is played.
         speed: 2 is twice as fast and an octave higher.
         semitones: that the notes are transposed by.
-        bend: what the speed changes the pitch by beyond that, in semitones.
+        bend: rest of the speed's pitch change, in semitones.
 
     Returns:
-        The notes, timed from the start of the stretch.
+        The notes, timed from the start of the excerpt.
     """
     rows = recording.find_notes(start_s, start_s + duration_s * speed)
     return [

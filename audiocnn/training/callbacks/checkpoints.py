@@ -17,7 +17,7 @@ class Checkpoints(ModelCheckpoint):
     Args:
         monitor: logged value by which the best is chosen: val/note_f1.
         mode: max where higher is better, min where lower is.
-        dirpath: folder of the two files, what is there is replaced; `trainer.default_root_dir` when None.
+        dirpath: folder of the two files, which are overwritten; `trainer.default_root_dir` when None.
     """
 
     def __init__(self, monitor: str, mode: str = "max", dirpath: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""FindLearningRate: a training that first finds the learning rate at which it learns fastest."""
+"""FindLearningRate: a learning rate range test before training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N_UNSETTLED = 10  # first steps, whose smoothed losses are too low; Lightning do
 
 
 class FindLearningRate(LearningRateFinder):
-    """Before a training, try learning rates from low to high for a step each; the best becomes its highest.
+    """Before training, try rising learning rates for a step each; the best becomes the schedule's maximum.
 
     The best is where the smoothed loss falls most steeply. A plot of the losses goes to every logger that
     takes images and, as learning_rate.png, to the log folder. A training that resumes from a checkpoint keeps
@@ -22,7 +22,7 @@ class FindLearningRate(LearningRateFinder):
 
     Args:
         lowest: rate tried first.
-        highest: rate tried last; the search ends before where the loss is four times its lowest.
+        highest: rate tried last; the search stops earlier where the loss exceeds four times its minimum.
         n_steps: number of rates.
 
     Source:

@@ -1,4 +1,4 @@
-"""Other initialisations of a training than torch's own: callbacks for any task with a backbone.
+"""Weight initialisations other than torch's defaults: callbacks for any task with a backbone.
 
 In a config they stand among the trainer's callbacks, as
 audiocnn.training.callbacks.initialise.InitialiseFilters. They act after `start_from`, and before a checkpoint
@@ -29,7 +29,7 @@ def init_kaiming_normal(network: nn.Module, mode: str = "fan_in") -> None:
     the outputs of an input where the stride is 1 (fan_out: gradients do). Biases are 0.
 
     Args:
-        network: is changed.
+        network: changed in place.
         mode: fan_in or fan_out.
 
     Raises:
@@ -106,11 +106,11 @@ class InitialiseFilters(lightning.Callback):
 
     Args:
         method: pca or kmeans.
-        n_inputs: images or waveforms that are used.
-        data: where they come from; the training's own when None. Labels are not used, so there may be more
-            data without.
-        n_patches: drawn for each layer, at most.
-        seed: of the patches and of k-means.
+        n_inputs: number of images or waveforms that are used.
+        data: data module they come from; that of the training when None. Labels are not used, so it may hold
+            unlabelled data.
+        n_patches: maximum number of patches drawn for each layer.
+        seed: random seed of the patches and of k-means.
 
     Raises:
         ValueError: there is no such method, n_inputs is below 1 or, when training, there are no data.

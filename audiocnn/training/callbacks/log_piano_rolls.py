@@ -1,4 +1,4 @@
-"""LogPianoRolls: what a training transcribes of validation recordings, beside their reference notes."""
+"""LogPianoRolls: transcriptions of validation recordings during training, beside their reference notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audiocnn.notes import LOWEST_MIDI, N_PITCHES, Note
 from audiocnn.training.callbacks.loggers import log_figure
 from audiocnn.training.notes import NotesTask
 
-SPAN_S = 12.0  # seconds in a plot: chords and repeated notes can still be told apart
+SPAN_S = 12.0  # seconds in a plot: short enough to distinguish chords and repeated notes
 SHIFT = 0.25  # semitones from the pitch to each of the two lines, so that neither hides the other
 
 

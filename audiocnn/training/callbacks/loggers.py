@@ -27,7 +27,7 @@ def log_media(trainer: lightning.Trainer, method: str, name: str, item: Any, **s
         trainer: of the training.
         method: of the loggers: log_image or log_audio.
         name: log key, such as val/notes_0.
-        item: a figure, or the path of a file.
+        item: a figure, or the path of an image or sound file.
         settings: further arguments of the method.
     """
     for logger in trainer.loggers:
@@ -42,7 +42,7 @@ def log_figure(trainer: lightning.Trainer, name: str, file_name: str, figure: Fi
         trainer: of the training.
         name: log key, such as val/notes_0.
         file_name: in the log folder, such as notes_0.png.
-        figure: any.
+        figure: a matplotlib figure.
     """
     log_media(trainer, "log_image", name, figure)
     plots.save_figure(figure, get_log_folder(trainer) / file_name)

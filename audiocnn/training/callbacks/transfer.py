@@ -1,4 +1,4 @@
-"""Transfer learning: callbacks for any task with a backbone, above all one that has learned another before.
+"""Transfer learning: callbacks for any task with a backbone, above all a pretrained one.
 
 In a config they stand among the trainer's callbacks, as audiocnn.training.callbacks.transfer.FreezeBackbone.
 Tens of examples suffice for a head, thousands for a backbone whose last stages train first and fastest.
@@ -13,7 +13,7 @@ from audiocnn.training.stages import freeze_stages, list_stages
 
 
 class FreezeBackbone(lightning.Callback):
-    """Train the head alone, or also what follows the backbone's first stages.
+    """Freeze the first stages of the backbone, or all of it, and train the rest.
 
     Args:
         n_stages: how many are frozen; all when None.
@@ -23,7 +23,7 @@ class FreezeBackbone(lightning.Callback):
         self.n_stages = n_stages
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        if stage == "fit":  # before there is an optimizer: it does without what is frozen
+        if stage == "fit":  # before the optimizer exists, which so gets no frozen parameters
             self._freeze(pl_module)
             pl_module.train()  # as Lightning expects it; epochs set their modes themselves
 
@@ -38,7 +38,7 @@ class FreezeBackbone(lightning.Callback):
 class GradualUnfreezing(lightning.Callback):
     """Train the head alone, then also the backbone's last stage, then one more, until all are trained.
 
-    Several processes need the strategy ddp_find_unused_parameters_true.
+    Training in more than one process needs the strategy ddp_find_unused_parameters_true.
 
     Args:
         epochs_per_stage: epochs before the next stage trains.
@@ -62,7 +62,7 @@ class GradualUnfreezing(lightning.Callback):
 
 
 class DiscriminativeRates(lightning.Callback):
-    """Give each stage of the backbone a lower learning rate than what lies above it.
+    """Give each stage of the backbone a lower learning rate than the stage above it.
 
     See `training.stages.group_by_learning_rate`.
 
