@@ -12,18 +12,6 @@ A4_MIDI, A4_HZ = 69, 440.0
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
-def hz_to_midi(frequency_hz: ArrayLike) -> np.ndarray:
-    """Convert frequencies in Hz to MIDI note numbers with their fractions.
-
-    Args:
-        frequency_hz: a number or an array of any shape, above 0.
-
-    Returns:
-        An array of the same shape.
-    """
-    return A4_MIDI + 12 * np.log2(np.asarray(frequency_hz) / A4_HZ)
-
-
 def midi_to_hz(midi: ArrayLike) -> np.ndarray:
     """Convert MIDI note numbers to frequencies in Hz.
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.loader import Excerpts, LoaderOptions, NotesDataModule
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments, change_speed
 from audiocnn.notes import Note, decode
-from audiocnn.units import hz_to_midi, midi_to_hz
+from audiocnn.units import midi_to_hz
 
 RATE, HOP = cache.SAMPLE_RATE, 512
 AS_IT_IS = RandomRecording(impulse_response_p=0, equaliser_p=0, noise_p=0, saturation_p=0)
@@ -123,7 +124,7 @@ def pitch_of(waveform: np.ndarray, onset_s: float) -> float:
     start = round((onset_s + 0.01) * RATE)
     tone = waveform[start : start + 4000]
     spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone)), 1 << 17))
-    return float(hz_to_midi(spectrum.argmax() * RATE / (1 << 17)))
+    return float(librosa.hz_to_midi(spectrum.argmax() * RATE / (1 << 17)))
 
 
 def test_transposition_is_within_its_limits(folder: Path) -> None:
