@@ -1,11 +1,14 @@
 """Cost against published counts and sums by hand."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from audiocnn import create_backbone
 from audiocnn.blocks.cost import Layer, count_macs, count_parameters, list_layers
+from audiocnn.blocks.receptive_field import measure_receptive_field
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 
@@ -77,13 +80,14 @@ def test_layers_of_a_network_over_tokens_that_looks_at_values() -> None:
     assert [(row.name, row.output_shape) for row in rows] == [("table", (1, 7, 4)), ("conv", (1, 2, 5))]
 
 
-def test_the_network_is_left_as_it_was() -> None:
+@pytest.mark.parametrize("measure", [list_layers, measure_receptive_field])
+def test_the_network_is_left_as_it_was(measure: Callable) -> None:
     shared = nn.Conv1d(2, 2, 1)
     net = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout()).eval())
     net.extend([nn.Sequential(shared), nn.Sequential(shared)])
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
-    list_layers(net, (1, 1, 8))
+    measure(net, (1, 1, 8))
     assert [module.training for module in net.modules()] == modes
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, before[name])

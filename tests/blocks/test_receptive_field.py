@@ -48,18 +48,6 @@ def resnet(depths: tuple[int, ...], width: int, *, dims: int, early: bool = Fals
     return nn.Sequential(*net).eval()
 
 
-def test_the_network_is_left_as_it_was() -> None:
-    shared = nn.Conv1d(2, 2, 1)
-    net = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout()).eval())
-    net.extend([nn.Sequential(shared), nn.Sequential(shared)])
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    modes = [module.training for module in net.modules()]
-    measure_receptive_field(net, (1, 1, 8))
-    assert [module.training for module in net.modules()] == modes
-    for name, tensor in net.state_dict().items():
-        assert torch.equal(tensor, before[name])
-
-
 CHAINS = [
     [Window(3, padding=1)],
     [Window(4), Window(1, stride=3)],

@@ -49,8 +49,8 @@ def music() -> np.ndarray:
     times_s = np.arange(n_samples) / RATE
     waveform = 0.02 * rng.standard_normal(n_samples)
     for frequency in rng.uniform(60, 2000, 8):
-        onsetless = np.abs(np.sin(np.pi * times_s * rng.uniform(0.3, 3)))
-        waveform += 0.1 * onsetless**4 * np.sin(2 * np.pi * frequency * times_s)
+        loudness = np.abs(np.sin(np.pi * times_s * rng.uniform(0.3, 3)))
+        waveform += 0.1 * loudness**4 * np.sin(2 * np.pi * frequency * times_s)
     return waveform.astype(np.float32)
 
 
