@@ -1,4 +1,4 @@
-"""FindLearningRate: the schedule of the training has the rate that was found, and a image tells why."""
+"""FindLearningRate: the schedule of the training has the rate that was found, and a plot shows why."""
 
 from pathlib import Path
 
