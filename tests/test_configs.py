@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -252,11 +253,21 @@ def test_trains_resumes_exports_and_transcribes(
     assert json.loads(report.read_text())["mean"]["note"]["f1"] > 0.8
 
 
-def test_validate_and_test(fit, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fit("--trainer.logger=false", verb="validate") == 0
-    assert "val/note_f1" in capsys.readouterr().out
-    assert fit("--trainer.logger=false", verb="test") == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("No `test_step()` method defined")
+def test_validate_and_test(fit, tones: Path, lightning_cli: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    silent = "--trainer.logger=false"
+    assert fit(silent, verb="validate") == 0
+    validated = capsys.readouterr().out
+    assert "val/note_f1" in validated
+    assert fit(silent, verb="test") == 1
+    assert "no recordings to test on, expected some in " in capsys.readouterr().err.splitlines()[-1]
+    shutil.copytree(tones / "validation", lightning_cli / "set_aside" / "test")
+    assert fit(silent, "--data.validation=[set_aside]", verb="test") == 0
+    tested = capsys.readouterr().out
+    figures = [
+        [line.split("\u2502")[2] for line in said.splitlines() if "note" in line]
+        for said in (validated, tested)
+    ]
+    assert figures[0] == figures[1] and len(figures[0]) == 2 and "test/note_offset_f1" in tested
 
 
 def test_fit_without_a_cache_tells_so(lightning_cli: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ def run_lightning(verb: str, words: list[str]) -> int:
     sys.argv = ["audiocnn", verb, *words]  # where Lightning reads them: it warns about any other way
     try:
         CommandLine(parser_class=Parser, save_config_kwargs={"overwrite": True})
-    except (FileNotFoundError, MisconfigurationException) as error:
+    except (FileNotFoundError, MisconfigurationException, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except pickle.UnpicklingError:

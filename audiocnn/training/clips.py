@@ -54,7 +54,7 @@ class ClipTask(ClipModel, Task):
     """
 
     multi_label: bool
-    metrics: MetricCollection
+    metrics: nn.ModuleDict  # of the stages val and test, a MetricCollection each
 
     def __init__(
         self,
@@ -79,7 +79,8 @@ class ClipTask(ClipModel, Task):
         self.spec_augment, self.random_shift = spec_augment or nn.Identity(), random_shift or nn.Identity()
         self.mix, self.label_smoothing = mix, label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.metrics = MetricCollection(self.create_metrics(len(self.outputs)), prefix="val/")
+        metrics = MetricCollection(self.create_metrics(len(self.outputs)))
+        self.metrics = nn.ModuleDict({stage: metrics.clone(f"{stage}/") for stage in ("val", "test")})
         self._validated: list[tuple[Tensor, Tensor]] = []  # logits and targets of windows
         if start_from:
             load_backbone(backbone, start_from)
@@ -145,22 +146,46 @@ class ClipTask(ClipModel, Task):
         Returns:
             Probabilities, (1, outputs).
         """
+        logits, targets, values = self._score(batch, "val")
+        self._validated.append((logits.cpu(), targets.expand_as(logits).cpu()))
+        return values
+
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Predict a whole clip; the figures are those of a validation, and no temperature is fitted.
+
+        Args:
+            batch: a waveform (1, samples) and targets (1, labels).
+
+        Returns:
+            Probabilities, (1, outputs).
+        """
+        return self._score(batch, "test")[-1]
+
+    def _score(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor, Tensor]:
+        """The logits of a clip's windows, its targets and its probabilities, which the metrics take."""
         waveforms, targets = batch
         logits = self(self.split_windows(waveforms[0])).float()
         targets = self.to_output_targets(targets)
-        self._validated.append((logits.cpu(), targets.expand_as(logits).cpu()))
         values = self.average_windows(logits)
-        self.metrics.update(values, targets.argmax(1) if not self.multi_label else targets.int())
-        self.log("val/loss", self.loss(logits, targets.expand_as(logits)), prog_bar=True, batch_size=1)
-        return values
+        self.metrics[stage].update(values, targets.int() if self.multi_label else targets.argmax(1))
+        loss = self.loss(logits, targets.expand_as(logits))
+        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=1, on_step=False, on_epoch=True)
+        return logits, targets, values
 
     def on_validation_epoch_end(self) -> None:
         if not self.trainer.sanity_checking:  # on two clips
-            self.log_dict(self.metrics.compute(), prog_bar=True)
+            self._log_metrics("val")
             logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._validated, strict=True))
             self.temperature.fill_(labelling.fit_temperature(logits, targets, self.multi_label))
-        self.metrics.reset()
+        self.metrics["val"].reset()  # also after a sanity check
         self._validated.clear()
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test")
+
+    def _log_metrics(self, stage: str) -> None:
+        self.log_dict(self.metrics[stage].compute(), prog_bar=True)
+        self.metrics[stage].reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["labels"] = self.labels  # they may come from the data, not from the config

@@ -95,12 +95,21 @@ class ContrastiveTask(Model, Task):
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         self._embeddings.append(self(self.split_halves(batch[0]).flatten(0, 1)).float())
 
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        self.validation_step(batch)
+
     def on_validation_epoch_end(self) -> None:
+        self._log_accuracy("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_accuracy("test")
+
+    def _log_accuracy(self, stage: str) -> None:
         """Log how often a first half finds its second among all clips."""
         first, second = torch.stack(self._embeddings, dim=1)
         found = self.compare(first, second).argmax(1)
         correct = found == torch.arange(len(found), device=found.device)
-        self.log("val/accuracy", correct.float().mean(), prog_bar=True)
+        self.log(f"{stage}/accuracy", correct.float().mean(), prog_bar=True)
         self._embeddings.clear()
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

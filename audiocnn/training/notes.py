@@ -120,10 +120,18 @@ class NotesTask(NotesModel, Task):
         return losses
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        self._score(batch, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        self._score(batch, "test")
+
+    def _score(self, batch: tuple[Tensor, Tensor], stage: str) -> None:
+        """Transcribe a recording, (1, samples), and log F1 against its notes, (1, notes, 4)."""
         waveform, rows = batch
         notes = self.predict_step(waveform)[0]
         scores = _note_scores(rows[0].cpu().numpy(), notes)
-        self.log_dict({f"val/{name}": value for name, value in scores.items()}, prog_bar=True, batch_size=1)
+        logged = {f"{stage}/{name}": value for name, value in scores.items()}
+        self.log_dict(logged, prog_bar=True, batch_size=1, on_step=False, on_epoch=True)
 
     def predict_step(self, waveforms: Tensor) -> list[list[Note]]:
         """Transcribe each waveform.

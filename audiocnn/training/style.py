@@ -86,8 +86,15 @@ class StyleTask(Task):
         return self.step(batch[0], torch.randint(2**31, (len(batch[0]),)).tolist(), "train")
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._score(batch, batch_idx, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._score(batch, batch_idx, "test")
+
+    def _score(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
+        """The loss of a batch in the styles whose turn it is."""
         n = len(batch[0])
-        return self.step(batch[0], range(batch_idx * n, (batch_idx + 1) * n), "val")
+        return self.step(batch[0], range(batch_idx * n, (batch_idx + 1) * n), stage)
 
     def step(self, content: Tensor, turns: Sequence[int], stage: str) -> Tensor:
         """Compute the loss of a batch; log it and its parts as means over the stage's batches.
@@ -95,7 +102,7 @@ class StyleTask(Task):
         Args:
             content: images (batch, 3, rows, columns).
             turns: numbers that choose a style for each image.
-            stage: train or val.
+            stage: train, val or test.
 
         Returns:
             The loss, a scalar.

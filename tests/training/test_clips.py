@@ -176,6 +176,20 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("kind", [GenreTask, InstrumentTask])
+def test_a_test_has_the_figures_of_a_validation_and_fits_no_temperature(kind: type[ClipTask]) -> None:
+    task, clips = tiny(kind), validation(kind.multi_label)
+    trainer = quiet(1)
+    (validated,) = trainer.validate(task, clips, verbose=False)
+    temperature = task.temperature.clone()
+    (tested,) = trainer.test(task, clips, verbose=False)
+    assert tested == pytest.approx(
+        {name.replace("val/", "test/"): value for name, value in validated.items()}
+    )
+    assert {"test/loss", "test/f1"} < set(tested)
+    assert task.temperature == temperature
+
+
 def test_waveform_networks_hear_too() -> None:
     backbone = create_backbone("m5_small", dims=1, in_channels=1, stem_channels=8, widths=(8, 8, 16))
     task = GenreTask(Waveform(RATE), backbone, LABELS, window_s=1.0)

@@ -62,11 +62,12 @@ class NotesDataModule(lightning.LightningDataModule):
     validation is the excerpt of a recording (1, samples) and its notes (1, notes, 4), see `cache.COLUMNS`.
 
     Args:
-        caches: prepared folders, each with `train` and maybe `validation`; drawn in proportion to length.
-        validation: prepared folders whose `validation` is used; all that have one when None.
+        caches: prepared folders, each with `train` and maybe `validation` and `test`; drawn in proportion to
+            length.
+        validation: prepared folders whose `validation` and `test` are used; all that have one when None.
         sample_rate: in Hz.
         hop_length: of the front end, in samples.
-        validation_s: seconds of each validation recording.
+        validation_s: seconds of each recording of validation and test.
         segments: options of the training segments.
         loader: how batches are read.
 
@@ -100,10 +101,11 @@ class NotesDataModule(lightning.LightningDataModule):
         recordings = [recording for cache in self.caches for recording in read_recordings(cache / "train")]
         self._check_rate(recordings)
         self.train_set = Segments(recordings, self.framing, self.segments)
-        splits = [cache / "validation" for cache in self.validation if (cache / "validation").is_dir()]
-        self.val_set = Excerpts(
-            [one for split in splits for one in read_recordings(split)], self.validation_s
-        )
+        self.val_set = self._excerpts("validation")
+
+    def _excerpts(self, part: str) -> Excerpts:
+        folders = [cache / part for cache in self.validation if (cache / part).is_dir()]
+        return Excerpts([one for folder in folders for one in read_recordings(folder)], self.validation_s)
 
     def _check_rate(self, recordings: list[Recording]) -> None:
         for recording in recordings:
@@ -124,6 +126,20 @@ class NotesDataModule(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Return the excerpts of validation, one a batch."""
         return self._load(self.val_set, 1)
+
+    def test_dataloader(self) -> DataLoader:
+        """Return the excerpts of test, one a batch.
+
+        Raises:
+            ValueError: no cache has a part `test`.
+        """
+        test_set = self._excerpts("test")
+        if not len(test_set):
+            folders = ", ".join(str(cache / "test") for cache in self.validation)
+            raise ValueError(
+                f"no recordings to test on, expected some in {folders}; `audiocnn validate` scores the part validation"
+            )
+        return self._load(test_set, 1)
 
     def _load(self, dataset: Dataset, batch_size: int) -> DataLoader:
         arguments: dict[str, Any] = {"prefetch_factor": 4} if self.loader.workers else {}
