@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import re
 import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 _STDERR = threading.Lock()
+# What a terminal obeys instead of showing it: control characters, which end lines and set colours, marks of
+# the writing direction; and the halves of bytes that are not UTF-8, which cannot be written at all.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class FileError(Exception):
@@ -24,7 +28,23 @@ class FileError(Exception):
         self.reason = " ".join(str(reason).split())
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return printable(f"{self.path}: {self.reason}")
+
+
+def printable(text: object) -> str:
+    """Return a text, such as a path, in one line that any terminal and any UTF-8 file takes.
+
+    Args:
+        text: what may hold any characters; those that cannot be shown become escapes, as in Python.
+    """
+    return _UNPRINTABLE.sub(lambda match: _escape(match[0]), str(text))
+
+
+def _escape(character: str) -> str:
+    """Return a character as Python would write it, a byte that is no UTF-8 as that byte."""
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return repr(character)[1:-1]
 
 
 @contextlib.contextmanager

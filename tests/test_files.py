@@ -88,3 +88,20 @@ def test_error_is_one_line_and_survives_a_worker_process():
     error = pickle.loads(pickle.dumps(files.FileError("a.wav", "first\n  second")))
     assert str(error) == "a.wav: first second"
     assert (error.path, error.reason) == ("a.wav", "first second")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb.wav", r"a\nb.wav"),
+        ("\x1b[2J\x07.wav", r"\x1b[2J\x07.wav"),
+        (os.fsdecode(b"\xffcaf\xe9.wav"), r"\xffcaf\xe9.wav"),
+        ("a\u202egpj.wav\u2028\x9b", r"a\u202egpj.wav\u2028\x9b"),
+        ("\ud800", r"\ud800"),
+        ("Händel – 月光 🎹 [b].wav", "Händel – 月光 🎹 [b].wav"),
+    ],
+)
+def test_names_that_a_terminal_would_obey(name: str, shown: str):
+    assert files.printable(name) == shown
+    assert str(files.FileError(name, "damaged")) == f"{shown}: damaged"
+    shown.encode()

@@ -1,17 +1,16 @@
 """The command line, `audiocnn VERB ...`: each verb is a function, imported when it is called.
 
-Exit status: 0 when all went well, 1 when a file failed, 2 for wrong arguments, 130 after Ctrl-C. Wrong
-arguments, and files that fail (`path: reason`), are reported in one line each on the standard error.
+Exit status: 0 when all that was asked was done, 1 when a file failed, 2 for wrong arguments, 128 + its number
+after a signal: 130 after Ctrl-C. Whatever fails is reported in one line on the standard error.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from audiocnn import __version__, files
-from audiocnn.cli import interrupts
+from audiocnn import __version__
+from audiocnn.cli import errors, interrupts, streams
 
 
 class Verb(NamedTuple):
@@ -148,24 +147,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: words of the command line; those of the process when None.
+        arguments: words of the command line; those of the process when None, whose standard streams are then
+            made safe.
 
     Returns:
         The exit status.
     """
+    if arguments is None:
+        streams.prepare()
     words = sys.argv[1:] if arguments is None else list(arguments)
     verb = next((verb for verb in VERBS if words[: len(verb.split())] == verb.split()), None)
     try:
-        return _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
-    except files.FileError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader closed the pipe; the interpreter flushes once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        status = _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
+        sys.stdout.flush()
+    except SystemExit:  # of a parser, which has printed its line
+        raise
+    except BaseException as error:
+        return errors.report(error, f"audiocnn {verb or ''}".rstrip())
+    return status
 
 
 def find_function(verb: str) -> Callable[..., int]:
@@ -185,7 +184,7 @@ def _run(verb: str, words: list[str]) -> int:
     try:
         return function(**parse(parser, words)) or 0
     except UsageError as error:
-        parser.error(str(error))
+        parser.error(errors.describe(error))
 
 
 def _show_verbs(words: list[str]) -> int:

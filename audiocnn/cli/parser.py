@@ -21,6 +21,7 @@ import docstring_parser
 import jsonargparse
 import yaml
 
+from audiocnn import files
 from audiocnn.cli.configs import ConfigAction, find_config
 
 # Type -> its metavar in the help, and its name in error messages.
@@ -92,7 +93,8 @@ class VerbParser(jsonargparse.ArgumentParser):
     """The parser of a verb, which reports a wrong argument in one line instead of after a screen of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        self.exit(2, f"{self.prog}: {self._in_one_line(message)} (see {self.prog} --help)\n")
+        line = files.printable(self._in_one_line(message))
+        self.exit(2, f"{self.prog}: {line} (see {self.prog} --help)\n")
 
     def _in_one_line(self, message: str) -> str:
         """Say which argument, its value and what was expected, in the words of the command line."""
