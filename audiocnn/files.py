@@ -5,7 +5,8 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _STDERR = threading.Lock()
@@ -45,6 +46,21 @@ def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return repr(character)[1:-1]
+
+
+class FileWarning(UserWarning):
+    """What of a file is skipped, guessed or read only in part: one line, `path: remark; remark`."""
+
+
+def warn(path: str | os.PathLike, remarks: Iterable[str]) -> None:
+    """Warn of what is skipped, guessed or read only in part of a file; of nothing where there is nothing.
+
+    Args:
+        path: the file.
+        remarks: what, with counts.
+    """
+    if text := "; ".join(remarks):
+        warnings.warn(FileWarning(f"{path}: {text}"), stacklevel=3)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audiocnn import files
 from audiocnn.formats import labels
 from audiocnn.formats.arrays import write_npz
@@ -22,7 +20,7 @@ from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
 from audiocnn.formats.tempo import estimate_tempo, quantise
 from audiocnn.midi import read_midi, write_midi
-from audiocnn.notes import Note, sort_notes
+from audiocnn.notes import Note, check_notes, sort_notes
 
 __all__ = [
     "FORMATS",
@@ -105,25 +103,15 @@ def read_notes(path: str | os.PathLike) -> list[Note]:
         readable = " ".join(f".{name}" for name, format in FORMATS.items() if format.read_notes)
         raise files.FileError(path, f"not a format of notes, expected one of {readable}")
     try:
-        notes = format.read_notes(path)
-        for number, note in enumerate(notes, 1):
-            _check(note, number)
+        return sort_notes(check_notes(format.read_notes(path)))
+    except files.FileError:
+        raise
     except OSError as error:
         raise files.FileError(path, files.describe_error(error)) from error
     # What a damaged file does to a parser cannot be foreseen; whatever it is, this file is the reason.
     except Exception as error:
         detail = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise files.FileError(path, f"not readable as {path.suffix.lower()}: {detail}") from error
-    return sort_notes(notes)
-
-
-def _check(note: Note, number: int) -> None:
-    if not (0 <= note.onset_s <= note.offset_s and np.isfinite(note.offset_s)):
-        raise ValueError(f"note {number} lasts from {note.onset_s} to {note.offset_s} s")
-    if not 0 <= note.midi <= 127:
-        raise ValueError(f"note {number} has the MIDI number {note.midi}, expected 0 to 127")
-    if not 1 <= note.velocity <= 127:
-        raise ValueError(f"note {number} has the velocity {note.velocity}, expected 1 to 127")
 
 
 def write_notes(

@@ -6,7 +6,16 @@ inverse. Conventions: frame i lies at i * frame_s seconds; pitches are MIDI note
 """
 
 from audiocnn.notes.decoding import MIN_ONSETLESS_FRAMES, NEIGHBOURHOOD, DecodingOptions, NoteDecoder, decode
-from audiocnn.notes.note import BEND_STEP_S, LOWEST_MIDI, MAX_BEND, N_PITCHES, Note, Scores, sort_notes
+from audiocnn.notes.note import (
+    BEND_STEP_S,
+    LOWEST_MIDI,
+    MAX_BEND,
+    N_PITCHES,
+    Note,
+    Scores,
+    check_notes,
+    sort_notes,
+)
 from audiocnn.notes.targets import EVENT_HALF_WIDTH, encode
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "Note",
     "NoteDecoder",
     "Scores",
+    "check_notes",
     "decode",
     "encode",
     "sort_notes",

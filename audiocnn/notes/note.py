@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -45,3 +46,40 @@ def sort_notes(notes: Iterable[Note]) -> list[Note]:
         notes: in any order.
     """
     return sorted(notes, key=lambda note: (note.onset_s, note.midi))
+
+
+def check_notes(notes: Iterable[Note]) -> list[Note]:
+    """Refuse notes that cannot be.
+
+    Args:
+        notes: in any order.
+
+    Returns:
+        The notes.
+
+    Raises:
+        ValueError: a time is negative or not finite, a note ends before it begins, or its pitch, velocity,
+            confidence or bend is out of range.
+    """
+    notes = list(notes)
+    for number, note in enumerate(notes, 1):
+        if wrong := _find_fault(note):
+            raise ValueError(f"note {number} {wrong}")
+    return notes
+
+
+def _find_fault(note: Note) -> str:
+    """Say what about a note cannot be; empty for a good note."""
+    if not 0 <= note.onset_s <= note.offset_s < math.inf:
+        return (
+            f"lasts from {note.onset_s} to {note.offset_s} s, expected 0 or later, and an end not before it"
+        )
+    if not 0 <= note.midi <= 127:
+        return f"has the MIDI number {note.midi}, expected 0 to 127"
+    if not 1 <= note.velocity <= 127:
+        return f"has the velocity {note.velocity}, expected 1 to 127"
+    if not 0 <= note.confidence <= 1:
+        return f"has the confidence {note.confidence}, expected 0 to 1"
+    if not all(map(math.isfinite, note.bend)):
+        return "has a bend that is not finite"
+    return ""

@@ -171,7 +171,7 @@ def test_folder_goes_on_after_bad_files(folder: Path) -> None:
     report = evaluate.evaluate_notes(folder, transcribe)
     assert list(report.scores) == ["deeper/c.wav"]
     assert report.unreadable["a.wav"] == f"{folder / 'a.wav'}: holds no samples"
-    assert report.unreadable["b.flac"].startswith(f"{folder / 'b.mid'}: not readable as .mid")
+    assert report.unreadable["b.flac"].startswith(f"{folder / 'b.mid'}: not readable as MIDI")
 
 
 def test_folder_of_failures_only_has_no_mean(folder: Path) -> None:

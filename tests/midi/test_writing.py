@@ -12,7 +12,7 @@ from audiocnn.midi import Part
 from audiocnn.notes import Note
 from tests.worked_notes import WORKED, plain, random_notes, times
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def table(*rows: tuple[float, ...]) -> np.ndarray:
