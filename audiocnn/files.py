@@ -60,7 +60,7 @@ def warn(path: str | os.PathLike, remarks: Iterable[str]) -> None:
         remarks: what, with counts.
     """
     if text := "; ".join(remarks):
-        warnings.warn(FileWarning(f"{path}: {text}"), stacklevel=3)
+        warnings.warn(FileWarning(printable(f"{path}: {text}")), stacklevel=3)
 
 
 @contextlib.contextmanager

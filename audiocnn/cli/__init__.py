@@ -158,7 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     verb = next((verb for verb in VERBS if words[: len(verb.split())] == verb.split()), None)
     try:
-        status = _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
+        with errors.show_warnings():
+            status = _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
         sys.stdout.flush()
     except SystemExit:  # of a parser, which has printed its line
         raise

@@ -9,7 +9,11 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from audiocnn import files
 
@@ -54,6 +58,23 @@ def report(error: BaseException, program: str) -> int:
     line = describe(error) + f" (see {program} --help)" * is_usage
     print(line if isinstance(error, files.FileError) else f"{program}: {line}", file=sys.stderr)
     return 2 if is_usage else 1
+
+
+@contextmanager
+def show_warnings() -> Iterator[None]:
+    """Print each `files.FileWarning` as its one line, as long as the block lasts; other warnings as ever."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", files.FileWarning)
+        show = warnings.showwarning
+
+        def show_line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, files.FileWarning):
+                print(message, file=sys.stderr)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = show_line
+        yield
 
 
 def describe(error: BaseException) -> str:

@@ -3,13 +3,14 @@
 import errno
 import re
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from audiocnn import cli
+from audiocnn import cli, files
 from audiocnn.cli import VERBS, errors
 from audiocnn.cli.parser import UsageError
 from audiocnn.files import FileError
@@ -85,3 +86,12 @@ def test_no_folder_for_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     line = errors.describe(ZeroDivisionError("division by zero"))
     reason = "its traceback cannot be written: No such file or directory"
     assert line == f"ZeroDivisionError: division by zero ({reason})"
+
+
+def test_a_warning_about_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with errors.show_warnings():
+        for _ in range(2):  # the same words of the same file, said twice
+            files.warn("a\nb.mid", ["2 notes\tare guessed", "4 are not read"])
+    assert capsys.readouterr().err == "a\\nb.mid: 2 notes\\tare guessed; 4 are not read\n" * 2
+    with errors.show_warnings(), pytest.warns(UserWarning, match="of others"):
+        warnings.warn("of others", stacklevel=1)
