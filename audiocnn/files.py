@@ -4,12 +4,19 @@ import contextlib
 import os
 import re
 import threading
-import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows: what a killed process leaves stays there
+    fcntl = None
+
 _STDERR = threading.Lock()
+_PARTIALS = threading.Lock()
+_partials: set[Path] = set()  # files that this process is writing
+_swept: set[Path] = set()  # folders without any of a process that was killed
 # What a terminal obeys instead of showing it: control characters, which end lines and set colours, marks of
 # the writing direction; and the halves of bytes that are not UTF-8, which cannot be written at all.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -78,18 +85,77 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
         FileError: the system refuses (no permission, disk full, a file where a folder is needed).
     """
     path = Path(path)
-    # Hidden, so that a search for audio passes over it; not longer than the name, which may be at the limit.
-    partial = path.with_name(f".{uuid.uuid4().hex[:8]}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent)
+        with _create_partial(path) as partial:
+            yield partial
+            partial.replace(path)
+    except OSError as error:
+        raise FileError(path, describe_error(error)) from error
+
+
+@contextlib.contextmanager
+def _create_partial(path: Path) -> Iterator[Path]:
+    """Create an empty file beside a file; what is left of it is removed at the end.
+
+    It is locked, as the system does until the process ends in whatever way: a partial file that can be locked
+    is abandoned.
+    """
+    # Hidden, so that a search for audio passes over it; not longer than the name, which may be at the limit.
+    partial = path.with_name(f".{os.urandom(4).hex()}.partial{path.suffix}")
+    with _PARTIALS:
+        _partials.add(partial)
+        descriptor = _create_locked(partial)
+    try:
         yield partial
-        partial.replace(path)
-    except BaseException as error:
+    finally:
         with contextlib.suppress(OSError):
             partial.unlink()
-        if isinstance(error, OSError):
-            raise FileError(path, describe_error(error)) from error
-        raise
+        _partials.discard(partial)
+        os.close(descriptor)
+
+
+def _create_locked(path: Path) -> int:
+    """Create a file and lock it, again where another process took it for abandoned before it was locked."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _lock(descriptor)
+        if path.exists():
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool = True) -> bool:
+    """Lock a file for this process; return whether that could be done."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB * (not wait))
+    except OSError:
+        return False
+    return True
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the partial files of killed processes from a folder, when it is first written to."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for partial in folder.glob(".????????.partial*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(partial, os.O_RDWR)
+            if _lock(descriptor, wait=False):
+                partial.unlink()
+            os.close(descriptor)
+
+
+def remove_partials() -> None:
+    """Remove the files that this process is writing, before it ends; none can be begun after that."""
+    _PARTIALS.acquire()
+    for partial in list(_partials):
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def describe_error(error: OSError) -> str:

@@ -1,6 +1,8 @@
 import os
 import pickle
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -27,6 +29,45 @@ def test_failure_leaves_what_was_there(tmp_path, failure):
         raise failure
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["song.mid"]
+
+
+WRITE = """
+import sys, time
+from audiocnn import files
+with files.write_atomically(sys.argv[1]) as partial:
+    print(partial.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "other.mid")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as living, subprocess.Popen(command, **pipes) as killed:
+        partials = [process.stdout.readline().strip() for process in (living, killed)]
+        killed.kill()
+        killed.wait()
+        assert sorted(os.listdir(tmp_path)) == sorted(partials)
+        with files.write_atomically(tmp_path / "song.mid"):
+            pass
+        assert sorted(os.listdir(tmp_path)) == [partials[0], "song.mid"]
+        living.communicate()
+    assert sorted(os.listdir(tmp_path)) == ["other.mid", "song.mid"]
+
+
+def test_taken_for_abandoned_before_it_is_locked(tmp_path, monkeypatch):
+    lock, removed = files._lock, []
+
+    def remove_and_lock(*arguments):
+        if not removed:
+            removed.append(next(tmp_path.iterdir()))
+            removed[0].unlink()
+        return lock(*arguments)
+
+    monkeypatch.setattr(files, "_lock", remove_and_lock)
+    with files.write_atomically(tmp_path / "song.mid") as partial:
+        assert [*tmp_path.iterdir()] == [partial] == removed
+        assert not lock(os.open(partial, os.O_RDWR), False)
 
 
 def test_name_as_long_as_the_system_allows(tmp_path):

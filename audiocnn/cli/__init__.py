@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from audiocnn import __version__
-from audiocnn.cli import errors, interrupts, streams
+from audiocnn.cli import errors, streams
 
 
 class Verb(NamedTuple):
@@ -147,16 +147,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: words of the command line; those of the process when None, whose standard streams are then
-            made safe.
+        arguments: words of the command line; those of the process when None, whose standard streams and
+            signals are then taken care of.
 
     Returns:
         The exit status.
     """
-    if arguments is None:
-        streams.prepare()
     words = sys.argv[1:] if arguments is None else list(arguments)
     verb = next((verb for verb in VERBS if words[: len(verb.split())] == verb.split()), None)
+    if arguments is None:
+        _prepare_process(verb)
     try:
         with errors.show_warnings():
             status = _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
@@ -168,11 +168,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _prepare_process(verb: str | None) -> None:
+    streams.prepare()
+    if verb is not None:  # the list of verbs is shown sooner than this is imported
+        from audiocnn.cli import interrupts
+
+        interrupts.install()
+
+
 def find_function(verb: str) -> Callable[..., int]:
     """Import a verb's function."""
     module, _, name = VERBS[verb].home.partition(":")
-    with interrupts.deferred():
-        return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 def _run(verb: str, words: list[str]) -> int:

@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +103,8 @@ def _one_line(error: BaseException) -> str:
 
 def _write_traceback(error: BaseException) -> str:
     """Append the traceback to a file of this process; say where it is, or why it is nowhere."""
+    import traceback
+
     try:
         path = _traceback_file()
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
@@ -117,6 +117,8 @@ def _write_traceback(error: BaseException) -> str:
 @cache
 def _traceback_file() -> str:
     """Create the file, which nobody else may read: a traceback can name what is private."""
+    import tempfile
+
     descriptor, path = tempfile.mkstemp(prefix="audiocnn-", suffix=".traceback.txt")
     os.close(descriptor)
     return path

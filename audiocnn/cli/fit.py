@@ -3,6 +3,8 @@
 Lightning's own help names some 500 options, those of every section of a config; it is there as --help-all.
 """
 
+from audiocnn.cli import interrupts
+
 HELP = """usage: audiocnn {verb} --config CONFIG [options]
 
 {summary}
@@ -59,7 +61,8 @@ def run(verb: str, words: list[str]) -> int:
         return 0
     from audiocnn.cli.training import run_lightning
 
-    return run_lightning(verb, ["--help" if word == "--help-all" else word for word in words])
+    with interrupts.raised():
+        return run_lightning(verb, ["--help" if word == "--help-all" else word for word in words])
 
 
 def print_help(verb: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiocnn import audio, files
-from audiocnn.cli import interrupts, terminal
+from audiocnn.cli import terminal
 
 # Of the sound that `transcribe` writes: song.wav would overwrite the recording.
 SOUND_SUFFIX = ".notes.wav"
@@ -41,7 +41,6 @@ def process_files(
     """Process audio files, and all audio files in folders.
 
     Existing output files are kept. A recording that fails is reported in one line and the others go on.
-    Ctrl-C waits until a block or a file is done.
 
     Args:
         paths: the files and folders.
@@ -58,10 +57,9 @@ def process_files(
     jobs, n_failed = find_jobs(paths, output)
     todo = _skip_done(jobs, suffixes, overwrite)
     if todo:
-        with interrupts.deferred():
-            process = prepare()
-            with _show_progress(len(todo)) as start:
-                done = [_run(job, targets, process, start) for job, targets in todo.items()]
+        process = prepare()
+        with _show_progress(len(todo)) as start:
+            done = [_run(job, targets, process, start) for job, targets in todo.items()]
         n_failed += done.count(False)
     return int(n_failed > 0)
 
@@ -164,13 +162,11 @@ def _show_progress(n_files: int) -> Iterator[Callable[[Path], Progress]]:
         one_file = bar.add_task("")
 
         def start(source: Path) -> Progress:
-            interrupts.check()
             bar.update(all_files, completed=next(numbers))
             total_s = None if bar.disable else audio.read_duration_s(source)
             bar.reset(one_file, description=source.name, total=total_s)
 
             def update(seconds: float) -> None:
-                interrupts.check()
                 bar.update(one_file, completed=seconds)
 
             return update

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from audiocnn import audio, units
-from audiocnn.cli import interrupts
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.notes import Note
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK_S = 0.25  # new sound in one run of the network, whose context is half of its cost
 LOW_LATENCY_S = 0.1
-N_READ = 8192  # bytes, at most; what is available is read, and Ctrl-C waits until it is transcribed
+N_READ = 8192  # bytes, at most; what is available is read
 
 Key = tuple[float, int]  # onset and pitch of a note
 
@@ -55,12 +54,11 @@ def listen(
     _check(sample_rate, channels)
     if low_latency:
         look_ahead_s = LOW_LATENCY_S
-    with interrupts.deferred():
-        from audiocnn.inference.transcribe import StreamingTranscriber
+    from audiocnn.inference.transcribe import StreamingTranscriber
 
-        network, decoding = load_model_and_decoding(model, device, options)
-        with usage_errors():
-            transcriber = StreamingTranscriber(network, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
+    network, decoding = load_model_and_decoding(model, device, options)
+    with usage_errors():
+        transcriber = StreamingTranscriber(network, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
     block_s = BLOCK_S if look_ahead_s is None else transcriber.frame_s
     print(
         f"latency {transcriber.latency_s:.3f} s, and up to {block_s:.3f} s until a block is full", flush=True
@@ -87,16 +85,11 @@ def _check(sample_rate: int, channels: int) -> None:
 def _transcribe_stream(
     transcriber: "StreamingTranscriber", stream: BinaryIO, sample_rate: int, channels: int
 ) -> Iterator[list[Note]]:
-    """Yield the notes that have ended, after each read of the stream and after its end.
-
-    Ctrl-C is deferred, also while the caller prints them, but not while more samples are waited for.
-    """
+    """Yield the notes that have ended, after each read of the stream and after its end."""
     resampler = audio.Resampler(sample_rate, transcriber.sample_rate)
     for samples in read_pcm(stream, channels):
-        with interrupts.deferred():
-            yield transcriber.push(resampler.push(samples))
-    with interrupts.deferred():
-        yield transcriber.push(resampler.flush()) + transcriber.flush()
+        yield transcriber.push(resampler.push(samples))
+    yield transcriber.push(resampler.flush()) + transcriber.flush()
 
 
 def read_pcm(stream: BinaryIO, channels: int) -> Iterator[np.ndarray]:

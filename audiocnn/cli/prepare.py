@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from audiocnn.cli import interrupts
+
 # Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
     "prepare_clips": "datasets.clips.loader:prepare_clips",
@@ -29,7 +31,8 @@ def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(prepare)
     def verb(**arguments) -> int:
         try:
-            n_recordings = prepare(**arguments)
+            with interrupts.raised():  # so that temporary folders are removed
+                n_recordings = prepare(**arguments)
         except (ImportError, OSError, ValueError, RuntimeError) as error:
             print(error, file=sys.stderr)
             return 1

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import yaml
 
 from audiocnn import files, plots
+from audiocnn.cli import interrupts
 from audiocnn.cli.parser import OptionGroup, usage_errors
 from audiocnn.training.search import Candidate, Cells, History, Space, choose_best, evolve, plot_search
 
@@ -72,7 +73,7 @@ def search(
         score, parameters = train({**config, "seed_everything": seed + number}, monitor)
         return Candidate(score, parameters, cells)
 
-    with usage_errors():
+    with usage_errors(), interrupts.raised():
         cell_space = Space(**space)
         history = History(output / "history.jsonl", {"fit": fit, "space": asdict(cell_space), **settings})
         evolve(history, cell_space, evaluate, candidates, population, sample, seed, _printer(candidates))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from audiocnn import files
-from audiocnn.cli import interrupts, terminal
+from audiocnn.cli import terminal
 from audiocnn.cli.parser import OptionGroup, UsageError, usage_errors
 from audiocnn.style.options import StyleOptions
 
@@ -80,10 +80,9 @@ def stylize(
             settings |= {"model": model, "masks": masks, "size": size, "colours": colours}
     run = partial(_stylize_sound, style) if is_sound else partial(_stylize_image, style, every)
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
-    with interrupts.deferred():
-        sources = audio.find_recordings(content) if is_sound else images.find_images(content)
-        targets = [(source, _target(source, content, output, suffix)) for source in sources]
-        done = [_run(run, source, target, settings, overwrite) for source, target in targets]
+    sources = audio.find_recordings(content) if is_sound else images.find_images(content)
+    targets = [(source, _target(source, content, output, suffix)) for source in sources]
+    done = [_run(run, source, target, settings, overwrite) for source, target in targets]
     return int(not all(done))
 
 
@@ -165,7 +164,6 @@ def _show_progress(
         task = bar.add_task(name, total=None, loss=0.0)
 
         def update(step: "Step") -> None:
-            interrupts.check()
             bar.update(task, completed=step.done, total=step.total, loss=step.loss)
             then(step)
 

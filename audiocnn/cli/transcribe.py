@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import audiocnn
-from audiocnn.cli import interrupts, jobs
+from audiocnn.cli import jobs
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.formats import NOTE_FORMATS, write_notes
@@ -71,7 +71,6 @@ def transcribe(
             keep_scores = "npz" in targets
             result = audiocnn.transcribe(source, network, keep_scores=keep_scores, progress=progress, **how)
             for name, target in targets.items():
-                interrupts.check()
                 _write(result, name, target, midi)
             return f"{len(result.notes)} notes"
 

@@ -31,7 +31,7 @@ def program() -> list[str]:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return [sys.executable, "-c", "from audiocnn.cli import main; raise SystemExit(main())"]
+    return [sys.executable, "-c", "from audiocnn.__main__ import main; raise SystemExit(main())"]
 
 
 @pytest.fixture(scope="session")

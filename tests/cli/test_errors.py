@@ -3,6 +3,7 @@
 import errno
 import re
 import signal
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def raising(error: BaseException):
 @pytest.mark.parametrize("verb", VERBS)
 def test_of_every_verb(run, verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a verb raises, wherever it does, is one line and a status: here in place of its parser."""
-    monkeypatch.setattr(errors.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     errors._traceback_file.cache_clear()
     for error, status, line in (*RAISED, (KeyError("gone"), 1, "KeyError: 'gone' (traceback in {})")):
         monkeypatch.setattr(cli, "_run", raising(error))
@@ -64,7 +65,7 @@ def test_torch_out_of_memory() -> None:
 
 
 def test_tracebacks_of_one_process_are_in_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(errors.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     errors._traceback_file.cache_clear()
     for name in ("first", "second\x1b[2J"):
         try:
@@ -81,7 +82,7 @@ def test_tracebacks_of_one_process_are_in_one_file(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_folder_for_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errors.tempfile, "tempdir", "/nowhere")
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     errors._traceback_file.cache_clear()
     line = errors.describe(ZeroDivisionError("division by zero"))
     reason = "its traceback cannot be written: No such file or directory"
