@@ -48,7 +48,10 @@ class _Scores(_Exported):
     def __init__(self, model: NotesModel) -> None:
         super().__init__()
         self.model = model
-        self.names = list(model.scores(torch.zeros(1, N_EXAMPLE)))
+        # The exporter finds no range of lengths where the coarsest feature map has one position.
+        self.min_samples = (2 * model.backbone.time_grid - 1) * model.front_end.hop_length
+        self.n_example = max(N_EXAMPLE, 2 * self.min_samples)
+        self.names = list(model.scores(torch.zeros(1, self.n_example)))
         self.metadata = {"sample_rate": str(model.sample_rate), "hop_length": str(model.hop_length)}
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
@@ -60,7 +63,7 @@ class _Probabilities(_Exported):
         super().__init__()
         self.model = model
         self.names = ["probabilities"]
-        self.n_example, self.min_samples = model.n_window, max(model.min_samples, 1)
+        self.n_example, self.min_samples = model.n_window, model.min_samples
         outputs, window_s = json.dumps(model.outputs), str(model.window_s)
         self.metadata = {"sample_rate": str(model.sample_rate), "window_s": window_s, "outputs": outputs}
 
@@ -76,31 +79,46 @@ def export_onnx(model: Model, path: str | Path) -> None:
     """Export a model as ONNX, with what its inputs and outputs are in the file's metadata.
 
     A NotesModel becomes `waveform` (1, samples) -> scores (1, pitches, frames) by the outputs' names; frame i
-    lies at sample i * hop_length. Metadata: `sample_rate` in Hz and `hop_length` in samples. A ClipModel
-    becomes `waveform` (1, samples), one window -> `probabilities` (1, outputs). Metadata: `sample_rate` in
-    Hz, `window_s` in seconds, and `outputs`, their names as JSON.
+    lies at sample i * hop_length. Metadata: `sample_rate` in Hz, `hop_length` and `min_samples` in samples. A
+    ClipModel becomes `waveform` (1, samples), one window -> `probabilities` (1, outputs). Metadata:
+    `sample_rate` in Hz, `window_s` in seconds, `min_samples`, and `outputs`, their names as JSON.
+
+    The file is the network alone. A shorter waveform than `min_samples` is padded with zeros before it is
+    given to the file: one of notes at the end, a window of labels on both sides.
 
     Args:
         model: a NotesModel or ClipModel.
         path: the file, NAME.onnx.
 
     Raises:
-        FileError: the packages for it are missing, or the file cannot be written.
+        FileError: the packages for it are missing, PyTorch cannot export the model, or the file cannot be
+            written.
     """
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise files.FileError(path, "needs onnx and onnxscript: pip install 'audiocnn[onnx]'")
     module = next(wrap for kind, wrap in EXPORTED.items() if isinstance(model, kind))(model)
-    with _quiet():
-        program = torch.onnx.export(
-            module.eval(),
-            (torch.zeros(1, module.n_example),),
-            dynamo=True,
-            input_names=["waveform"],
-            output_names=module.names,
-            dynamic_shapes=[{1: torch.export.Dim("samples", min=module.min_samples)}],
-            verbose=False,
-        )
-    assert program is not None
-    program.model.metadata_props.update(module.metadata)
+    program = _export(module, path)
+    program.model.metadata_props.update(module.metadata, min_samples=str(module.min_samples))
     with files.write_atomically(path) as partial:
         program.save(partial)
+
+
+def _export(module: _Exported, path: str | Path) -> torch.onnx.ONNXProgram:
+    """Export a module for waveforms of any length from its minimum on."""
+    samples = torch.export.Dim("samples", min=max(module.min_samples, 1))
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                module.eval(),
+                (torch.zeros(1, module.n_example),),
+                dynamo=True,
+                input_names=["waveform"],
+                output_names=module.names,
+                dynamic_shapes=[{1: samples}],
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).partition("\n")[0]
+            raise files.FileError(path, f"PyTorch cannot export this model: {reason}") from error
+    assert program is not None
+    return program

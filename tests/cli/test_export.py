@@ -43,9 +43,9 @@ def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["tones.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "tones.onnx", providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
-    assert metadata == {"sample_rate": "16000", "hop_length": "512"}
+    assert metadata == {"sample_rate": "16000", "hop_length": "512", "min_samples": "512"}
     task, music = read_model(model), sound(duration_s=6).astype(np.float32)
-    for n_samples in (1, 511, 512, 20_000, 96_000):
+    for n_samples in (512, 513, 20_000, 96_000):
         waveform = music[None, :n_samples]
         with torch.inference_mode():
             wanted = task.scores(torch.from_numpy(waveform))
@@ -68,7 +68,7 @@ def test_onnx_gives_the_probabilities_of_torch(
     metadata = session.get_modelmeta().custom_metadata_map
     names = ["low", "middle", "high"] + ["unknown"] * (kind == "one_tone")
     assert json.loads(metadata.pop("outputs")) == names
-    assert metadata == {"sample_rate": "16000", "window_s": "1.0"}
+    assert metadata == {"sample_rate": "16000", "window_s": "1.0", "min_samples": "0"}
     for n_samples in (1, 777, RATE):
         waveform = tone("middle", duration_s=1)[None, :n_samples]
         window = load(path, kind=ClipModel).split_windows(torch.from_numpy(waveform[0]))
