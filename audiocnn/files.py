@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import stat
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -156,6 +157,32 @@ def remove_partials() -> None:
     for partial in list(_partials):
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def check_regular(path: str | os.PathLike, kind: type[FileError] = FileError) -> os.stat_result:
+    """Check that a path is a file with content: no folder, and no pipe or device, which might never end.
+
+    Args:
+        path: the file.
+        kind: of the error.
+
+    Returns:
+        Its status.
+
+    Raises:
+        FileError: it is none.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise kind(path, describe_error(error) if isinstance(error, OSError) else error) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise kind(path, "is a folder, expected a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise kind(path, "is a pipe or device, expected a file")
+    if not status.st_size:
+        raise kind(path, "is empty")
+    return status
 
 
 def describe_error(error: OSError) -> str:

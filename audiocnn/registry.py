@@ -7,10 +7,12 @@ audiocnn, those of packages that announce them by an entry point, and those that
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from numbers import Integral, Real
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -78,29 +80,79 @@ class Registry(Generic[T]):
         return {entry.name: entry.module for entry in entry_points(group=f"audiocnn.{self.kind}")}
 
 
+class Range(NamedTuple):
+    """The numbers that an argument of a constructor may be: finite, from one to another.
+
+    Attributes:
+        low: the lowest.
+        high: the highest: what is beyond it would take all memory, or means nothing.
+        whole: whether it is a whole number.
+    """
+
+    low: float
+    high: float
+    whole: bool = False
+
+    def check(self, name: str, value: object) -> None:
+        """Check a number.
+
+        Args:
+            name: of the argument, for the message.
+            value: as given.
+
+        Raises:
+            ValueError: it is no number, or out of the range.
+        """
+        kind = Integral if self.whole else Real
+        if isinstance(value, bool) or not (isinstance(value, kind) and self.low <= value <= self.high):
+            number = "a whole number" if self.whole else "a number"
+            raise ValueError(
+                f"{name} is {reprlib.repr(value)}, expected {number} from {self.low:g} to {self.high:g}"
+            )
+
+
 class InitArgs:
-    """A mixin that keeps the arguments of the constructor.
+    """A mixin that keeps the arguments of the constructor, and checks its numbers.
 
     A constructor that ends in `**common: Any` passes these on with `super().__init__(**common)`. They count
     as its own: `inspect.signature` of the class lists them one by one.
 
     Attributes:
+        ranges: of the arguments that are numbers, those of the base classes included; None is allowed, too,
+            where it is the default.
         init_args: each argument of the constructor by its name, defaults included, as given.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     __signature__: ClassVar[inspect.Signature]
+    ranges: ClassVar[Mapping[str, Range]] = {}
     init_args: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__signature__ = inspect.Signature(list_parameters(cls))
+        cls.ranges = {
+            name: allowed
+            for base in reversed(cls.__mro__)
+            for name, allowed in vars(base).get("ranges", {}).items()
+        }
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # copy and pickle call it without arguments
         self = super().__new__(cls)
         bound = cls.__signature__.bind_partial(*args, **kwargs)
         bound.apply_defaults()
         object.__setattr__(self, "init_args", dict(bound.arguments))
+        cls._check_ranges(self.init_args)
         return self
+
+    @classmethod
+    def _check_ranges(cls, arguments: Mapping[str, Any]) -> None:
+        parameters = cls.__signature__.parameters
+        for name, allowed in cls.ranges.items():
+            if name in arguments and (arguments[name] is not None or parameters[name].default is not None):
+                allowed.check(name, arguments[name])
 
 
 def list_parameters(cls: type) -> list[inspect.Parameter]:

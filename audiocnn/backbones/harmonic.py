@@ -88,6 +88,9 @@ class HarmonicNet(Backbone):
             feature_maps.append(stage(feature_maps[-1]))
         return feature_maps
 
+    def count_output_bins(self, n_bins: int) -> int:
+        return self.n_pitches
+
     def stack(self, x: Float[Tensor, "batch 1 bins frames"]) -> Float[Tensor, "batch stacked pitches frames"]:
         """Stack each pitch's harmonics as channels.
 

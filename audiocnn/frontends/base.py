@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.registry import InitArgs, Registry
+from audiocnn.registry import InitArgs, Range, Registry
 
 FRONT_ENDS: Registry[FrontEnd] = Registry(
     "frontends",
@@ -17,11 +17,19 @@ FRONT_ENDS: Registry[FrontEnd] = Registry(
     },
 )
 
+# Far beyond what is used, and so little that a front end of these sizes fits into memory.
+SAMPLES_PER_HOP = Range(1, 1 << 16, whole=True)
+SAMPLES_PER_WINDOW = Range(1, 1 << 15, whole=True)
+BINS = Range(1, 1024, whole=True)
+SAMPLE_RATE = Range(1, 768_000, whole=True)  # in Hz; the highest of converters
+FLOOR = Range(1e-30, 1e3)  # under a logarithm
+
 
 class FrontEnd(InitArgs, nn.Module):
     """A module that turns waveforms into spectrograms.
 
-    A subclass sets the attributes, and is registered by `FRONT_ENDS.register`.
+    A subclass sets the attributes, and is registered by `FRONT_ENDS.register`. The ranges of arguments with
+    these names are the same in all.
 
     Attributes:
         sample_rate: sample rate of the waveforms, in Hz.
@@ -30,10 +38,19 @@ class FrontEnd(InitArgs, nn.Module):
         n_bins: number of frequency bins.
         bins_hz: centre frequency of each bin in Hz, (bins,); 0 where a single bin holds all frequencies.
 
+    Raises:
+        ValueError: a number is out of its range.
+
     Shape:
         (batch, samples) -> (batch, 1, n_bins, 1 + samples // hop_length).
     """
 
+    ranges = {
+        "sample_rate": SAMPLE_RATE,
+        "hop_length": SAMPLES_PER_HOP,
+        "n_fft": SAMPLES_PER_WINDOW,
+        "floor": FLOOR,
+    }
     sample_rate: int
     hop_length: int
     reach: int

@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
+from audiocnn.frontends.base import BINS, FRONT_ENDS, SAMPLE_RATE, FrontEnd
+from audiocnn.registry import Range
 
 HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa.filters.window_bandwidth has it
+MAX_KERNEL_SAMPLES = 1 << 24  # of all kernels: a quarter of a gigabyte while they are computed
 
 
 @FRONT_ENDS.register
@@ -32,7 +34,8 @@ class Cqt(FrontEnd):
         floor: the logarithm's floor in log(1 + m / floor), a magnitude; None: magnitudes without logarithm.
 
     Raises:
-        ValueError: the highest bin, with its bandwidth, lies above half the sample rate.
+        ValueError: a number is out of its range; the highest bin, with its bandwidth, lies above half the
+            sample rate; or the windows of all bins are longer than `MAX_KERNEL_SAMPLES`.
 
     Shape:
         (batch, samples) -> (batch, 1, n_bins, frames).
@@ -41,6 +44,13 @@ class Cqt(FrontEnd):
         Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing", 2010; windows and
         bandwidths as librosa.filters.wavelet.
     """
+
+    ranges = {
+        "fmin": Range(0.1, SAMPLE_RATE.high),
+        "n_bins": BINS,
+        "bins_per_octave": BINS,
+        "max_length": Range(2, MAX_KERNEL_SAMPLES, whole=True),
+    }
 
     def __init__(
         self,
@@ -68,6 +78,12 @@ class Cqt(FrontEnd):
             lengths = lengths.clamp(max=max_length)
         self.reach = 0
         self._groups = _octaves(lengths, hop_length)
+        n_samples = sum(2 * (last - first) * reach * hop_length for first, last, reach in self._groups)
+        if n_samples > MAX_KERNEL_SAMPLES:
+            raise ValueError(
+                f"the kernels of {n_bins} bins from {fmin:g} Hz on have {n_samples:,} samples, expected at most "
+                f"{MAX_KERNEL_SAMPLES:,}"
+            )
         for index, (first, last, reach_hops) in enumerate(self._groups):
             kernels = _wavelets(frequencies[first:last], lengths[first:last], sample_rate)
             kernels = _centred(kernels, reach_hops * hop_length)

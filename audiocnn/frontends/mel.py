@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
+from audiocnn.frontends.base import BINS, FRONT_ENDS, SAMPLE_RATE, FrontEnd
 from audiocnn.frontends.stft import Stft
+from audiocnn.registry import Range
 
 
 @FRONT_ENDS.register
@@ -30,9 +31,19 @@ class LogMel(FrontEnd):
         floor: power added before the logarithm; with top_db the minimum of f.
         top_db: dynamic range below the greatest power, in dB; None: a fixed floor.
 
+    Raises:
+        ValueError: a number is out of its range, or fmin is not below fmax.
+
     Shape:
         (batch, samples) -> (batch, 1, n_mels, frames).
     """
+
+    ranges = {
+        "n_mels": BINS,
+        "fmin": Range(0, SAMPLE_RATE.high),
+        "fmax": Range(0, SAMPLE_RATE.high),
+        "top_db": Range(0.1, 1000),
+    }
 
     def __init__(
         self,
@@ -46,11 +57,14 @@ class LogMel(FrontEnd):
         top_db: float | None = None,
     ) -> None:
         super().__init__()
+        fmax = sample_rate / 2 if fmax is None else fmax
+        if fmin >= fmax:
+            raise ValueError(f"fmin is {fmin}, expected less than fmax, {fmax}")
         self.stft = Stft(sample_rate, n_fft, hop_length, power=2.0)
         self.sample_rate, self.hop_length, self.reach = sample_rate, hop_length, self.stft.reach
         self.n_bins, self.floor, self.top_db = n_mels, floor, top_db
-        self.bins_hz = find_mel_edges(n_mels, fmin, fmax or sample_rate / 2)[1:-1].float()
-        bank = create_mel_filters(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
+        self.bins_hz = find_mel_edges(n_mels, fmin, fmax)[1:-1].float()
+        bank = create_mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
         self.register_buffer("bank", bank, persistent=False)
 
     def forward(self, waveforms: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 n_mels frames"]:

@@ -7,6 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
+from audiocnn.registry import Range
 
 
 def compute_stft(
@@ -48,6 +49,8 @@ class Stft(FrontEnd):
     Shape:
         (batch, samples) -> (batch, 1, 1 + n_fft // 2, frames).
     """
+
+    ranges = {"power": Range(0.01, 10)}
 
     def __init__(
         self, sample_rate: int, n_fft: int = 2048, hop_length: int = 512, power: float = 1.0

@@ -22,6 +22,21 @@ MODELS: Registry[nn.Module] = Registry(
 OPTIONS: Registry[Any] = Registry("options", {"DecodingOptions": "audiocnn.models.notes"})
 
 
+def check_part(name: str, part: object, kind: type) -> None:
+    """Check the class of a part that a model is made of.
+
+    Args:
+        name: of the argument, for the message.
+        part: as given.
+        kind: the class that it must have.
+
+    Raises:
+        TypeError: it is of another class.
+    """
+    if not isinstance(part, kind):
+        raise TypeError(f"{name} is {type(part).__name__}, expected {kind.__name__}")
+
+
 class Model(InitArgs, nn.Module):
     """A front end and a backbone; a subclass adds the head and what its scores mean.
 
@@ -32,6 +47,9 @@ class Model(InitArgs, nn.Module):
     Attributes:
         head: feature maps to logits; set by the subclass.
         name: of the file that it was loaded from, without the suffix.
+
+    Raises:
+        TypeError: front_end or backbone are something else.
     """
 
     head: Any  # a module; subclasses say which
@@ -39,6 +57,8 @@ class Model(InitArgs, nn.Module):
 
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()
+        check_part("front_end", front_end, FrontEnd)
+        check_part("backbone", backbone, Backbone)
         self.front_end, self.backbone = front_end, backbone
         to_channels_last(backbone)
 
@@ -51,6 +71,13 @@ class Model(InitArgs, nn.Module):
     def device(self) -> torch.device:
         """Device of the weights, on which waveforms must be."""
         return next(self.parameters()).device
+
+    def check_values(self) -> None:
+        """Check tensors whose values have a meaning of their own, as they come from a file.
+
+        Raises:
+            ValueError: one is out of its range.
+        """
 
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.head(self.backbone(self.spectrogram(waveforms)))

@@ -10,9 +10,21 @@ from torch.nn import functional
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
-from audiocnn.labels import output_names
-from audiocnn.models.base import MODELS, Model
+from audiocnn.labels import UNKNOWN, output_names
+from audiocnn.models.base import MODELS, Model, check_part
 from audiocnn.models.heads import ClipHead
+from audiocnn.registry import Range
+
+MAX_WINDOW_S = 600.0  # shorter recordings are padded to a window, if multi-label
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if isinstance(labels, str) or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise ValueError(f"labels are {labels!r}, expected a list of names")
+    if not labels or len(set(labels)) < len(labels):
+        raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
+    if UNKNOWN in labels:
+        raise ValueError(f"labels are {list(labels)}, expected none of them to be {UNKNOWN!r}")
 
 
 @MODELS.register
@@ -35,12 +47,14 @@ class ClipModel(Model):
             `labels.fit_temperature`; saved with the weights.
 
     Raises:
-        ValueError: there is no label, or one twice.
+        ValueError: there is no label, or one twice, or one that is no text or UNKNOWN; a number is out of its
+            range.
 
     Shape:
         (batch, samples) -> logits (batch, outputs).
     """
 
+    ranges = {"window_s": Range(0.01, MAX_WINDOW_S), "threshold": Range(0, 1), "drop": Range(0, 1)}
     temperature: Tensor
 
     def __init__(
@@ -54,13 +68,17 @@ class ClipModel(Model):
         drop: float = 0.2,
     ) -> None:
         super().__init__(front_end, backbone)
-        if not labels or len(set(labels)) < len(labels):
-            raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
+        check_part("multi_label", multi_label, bool)
+        _check_labels(labels)
         self.labels, self.multi_label, self.window_s = list(labels), multi_label, window_s
         self.threshold = threshold
         self.outputs = output_names(self.labels, multi_label)
         self.head = ClipHead(backbone.out_channels, len(self.outputs), drop)
         self.register_buffer("temperature", torch.ones(()))
+
+    def check_values(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature:g}, expected more than 0")
 
     @property
     def n_window(self) -> int:

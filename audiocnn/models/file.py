@@ -8,15 +8,22 @@ descriptions themselves where they are objects. Reading one builds registered cl
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import json
+import reprlib
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from audiocnn import files
 from audiocnn.backbones import BACKBONES
@@ -27,6 +34,10 @@ from audiocnn.registry import InitArgs
 
 FORMAT_VERSION = 2
 HEADER = "audiocnn"  # key of the safetensors file's metadata
+MAX_HEADER = 4 << 20  # bytes; that of ResNet-152 has 0.1 MB
+MAX_SPARE = 4  # times the tensors of a file are made while it is rebuilt: some take the place of others
+MAX_REASON = 300  # characters that are told of what a constructor raised
+DTYPES = {"F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}  # of models; others are refused
 REGISTRIES = (MODELS, PAINTERS, BACKBONES, FRONT_ENDS, OPTIONS)
 
 M = TypeVar("M", bound=nn.Module)
@@ -78,15 +89,20 @@ def rebuild(description: dict[str, Any]) -> Any:
 
     Raises:
         UnregisteredError: its class, or one within it, is not registered.
+        ValueError: it is no description, or an argument is out of its range.
     """
-    name = description["class"]
+    if not isinstance(description, dict) or not isinstance(description.get("init_args"), dict):
+        raise ValueError(f"it holds {reprlib.repr(description)}, expected a class and its init_args")
+    name = str(description.get("class"))
     registry = next((one for one in REGISTRIES if name in one), None)
     if registry is None:
         package = description.get("package")
         advice = f"install or import the package {package}, which has it" if package else "update audiocnn"
         raise UnregisteredError(f"class {name} is not registered; {advice}")
     arguments = {key: _rebuild_value(value) for key, value in description["init_args"].items()}
-    return registry[name](**arguments)
+    # Front ends are computed with numbers, not with shapes alone; the ranges of their arguments limit them.
+    with torch.device("cpu") if registry is FRONT_ENDS else contextlib.nullcontext():
+        return registry[name](**arguments)
 
 
 def _rebuild_value(value: Any) -> Any:
@@ -124,6 +140,9 @@ def _registered_class(model: nn.Module) -> type:
 def read_model(path: str | Path, kind: type[M] = Model) -> M:
     """Read a model file.
 
+    Nothing of the size that the file asks for is allocated before it is found to hold tensors of that size:
+    the model is first built on PyTorch's meta device, without memory.
+
     Args:
         path: the file, NAME.safetensors.
         kind: the class that the model must have; by default one that takes waveforms.
@@ -133,24 +152,24 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
 
     Raises:
         ModelError: the file is missing, damaged, a pickle, of another version, not written by audiocnn, of a
-            class that is not registered, or another kind of model.
+            class that is not registered, larger than memory, or another kind of model; or it holds numbers
+            that are not finite.
     """
     path = Path(path)
-    _refuse_pickles(path)
-    header, tensors = _read_safetensors(path)
-    if not isinstance(header, dict) or "version" not in header:
-        raise ModelError(path, "has no audiocnn header; expected a model that audiocnn saved")
-    if (version := header["version"]) != FORMAT_VERSION:
-        later = isinstance(version, int) and version > FORMAT_VERSION
-        advice = "update audiocnn" if later else "export it again from its checkpoint"
-        raise ModelError(path, f"is of version {version}, expected version {FORMAT_VERSION}: {advice}")
+    _check_header(path)
     try:
-        model = rebuild(header["model"])
+        with safe_open(path, "pt") as file:
+            description = _read_description(path, file.metadata() or {})
+            _check_tensors(path, file, description)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(path, f"damaged, or no safetensors file ({error})") from error
+    _check_finite(path, tensors)
+    with _damages(path):
+        model = rebuild(description)
         model.load_state_dict(tensors)
-    except (UnregisteredError, ImportError) as error:
-        raise ModelError(path, error) from error
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(path, f"damaged: its header and tensors do not fit ({error})") from error
+        if isinstance(model, Model):
+            model.check_values()
     if not isinstance(model, kind):
         raise ModelError(path, f"holds {type(model).__name__}, expected {kind.__name__}")
     if isinstance(model, Model):
@@ -158,24 +177,109 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
     return model.eval()
 
 
-def _refuse_pickles(path: Path) -> None:
+def _check_header(path: Path) -> None:
+    """Refuse what is no safetensors file, or has a header that is too long or ambiguous, unread."""
+    size = files.check_regular(path, ModelError).st_size
     try:
         with path.open("rb") as file:
             start = file.read(9)
+            # A safetensors file may begin with these bytes too, its header's length, but then that header
+            # follows.
+            if len(start) == 9 and start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
+                raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")
+            n_header = int.from_bytes(start[:8], "little")
+            if len(start) < 9 or n_header > size - 8:
+                raise ModelError(path, f"damaged, or no safetensors file (it has {size} bytes)")
+            if n_header > MAX_HEADER:
+                raise ModelError(path, f"has a header of {n_header:,} bytes, expected at most {MAX_HEADER:,}")
+            file.seek(8)
+            header = file.read(n_header)
     except OSError as error:
         raise ModelError(path, files.describe_error(error)) from error
-    # A safetensors file may begin with these bytes too, its header's length, but then that header follows.
-    if len(start) == 9 and start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
-        raise ModelError(path, "is a pickle, which could run code; expected a safetensors model file")
+    if size > (free := psutil.virtual_memory().available):
+        raise ModelError(path, f"has {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free")
+    _parse(path, header)
 
 
-def _read_safetensors(path: Path) -> tuple[Any, dict[str, Tensor]]:
+def _parse(path: Path, text: str | bytes) -> Any:
+    """Parse JSON, in which no key stands twice and numbers are numbers."""
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER, "null"))
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or nested too deep
         raise ModelError(path, f"damaged, or no safetensors file ({error})") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if any(key == one for one, _ in pairs[:i]))
+        raise ValueError(f"{twice!r} stands twice")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _read_description(path: Path, metadata: Mapping[str, str]) -> Any:
+    header = _parse(path, metadata.get(HEADER, "null"))
+    if not isinstance(header, dict) or "version" not in header:
+        raise ModelError(path, "has no audiocnn header; expected a model that audiocnn saved")
+    if (version := header["version"]) != FORMAT_VERSION:
+        later = isinstance(version, int) and version > FORMAT_VERSION
+        advice = "update audiocnn" if later else "export it again from its checkpoint"
+        raise ModelError(path, f"is of version {version!r}, expected version {FORMAT_VERSION}: {advice}")
+    return header.get("model")
+
+
+@contextlib.contextmanager
+def _damages(path: Path) -> Iterator[None]:
+    """Turn the errors of a constructor that is given what a file holds into a ModelError."""
+    try:
+        yield
+    except (UnregisteredError, ImportError) as error:
+        raise ModelError(path, error) from error
+    except Exception as error:  # a wrong argument may raise anything
+        reason = textwrap.shorten(str(error), MAX_REASON, placeholder=" …")
+        raise ModelError(path, f"damaged: its header and tensors do not fit ({reason})") from error
+
+
+def _check_tensors(path: Path, file: Any, description: Any) -> None:
+    """Compare the tensors of a file with those of the model that it describes, without allocating either."""
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    with _damages(path):
+        with torch.device("meta"), _at_most(MAX_SPARE * len(slices) + MAX_SPARE):
+            model = rebuild(description)
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"it describes a {type(model).__name__}, expected a model")
+        expected = {name: f"{one.dtype} {(*one.shape,)}" for name, one in model.state_dict().items()}
+        found = {name: f"{DTYPES.get(one.get_dtype(), one.get_dtype())} {(*one.get_shape(),)}" for name, one in slices.items()}
+        if difference := _first_difference(expected, found):
+            raise ValueError(difference)
+
+
+@contextlib.contextmanager
+def _at_most(n: int) -> Iterator[None]:
+    """Within it no more than so many parameters can be made: a header may ask for any number of layers."""
+    left = n
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError("it describes more layers than it has tensors for")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(path, f"{name} has values that are not finite, expected numbers")
 
 
 def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
@@ -196,18 +300,18 @@ def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
         Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
     """
     own, theirs = model.state_dict(), other.state_dict()
+    shapes, others = ({name: (*value.shape,) for name, value in one.items()} for one in (own, theirs))
     if (labels := getattr(model, "labels", None)) != (others := getattr(other, "labels", None)):
         raise ValueError(f"labels are {others}, expected {labels}")
-    if differing := _first_difference(own, theirs):
+    if differing := _first_difference(shapes, others):
         raise ValueError(f"architectures differ: {differing}")
     for name, value in own.items():
         if value.is_floating_point():
             value.lerp_(theirs[name], share)
 
 
-def _first_difference(own: dict[str, Tensor], theirs: dict[str, Tensor]) -> str | None:
-    shapes, others = ({name: (*value.shape,) for name, value in one.items()} for one in (own, theirs))
-    for name in shapes | others:
-        if shapes.get(name) != others.get(name):
-            return f"{name} is {others.get(name, 'missing')}, expected {shapes.get(name, 'none')}"
+def _first_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    for name in {**expected, **found}:
+        if expected.get(name) != found.get(name):
+            return f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'none')}"
     return None

@@ -6,11 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from audiocnn.registry import InitArgs, Range
+
 OUTPUTS = ("onset", "frame", "offset", "velocity", "bend")
 INITIAL_LOGIT = -4.0  # a probability of 1 in 50 instead of 1 in 2: notes are rare
+COUNT = Range(1, 1_000_000, whole=True)  # of channels, rows or outputs
 
 
-class NotesHead(nn.Module):
+class NotesHead(InitArgs, nn.Module):
     """Compute raw outputs for each pitch and frame: logits, and of bend semitones.
 
     Feature maps with a row for each pitch are projected by the same weights in each row; of others, and of
@@ -25,10 +28,15 @@ class NotesHead(nn.Module):
     Attributes:
         outputs: names of the raw outputs, in their order.
 
+    Raises:
+        ValueError: a number is out of its range.
+
     Shape:
         (batch, in_channels, n_rows, frames) or (batch, in_channels, frames)
         -> (batch, outputs, n_pitches, frames).
     """
+
+    ranges = {"in_channels": COUNT, "n_rows": COUNT, "n_pitches": COUNT}
 
     def __init__(
         self, in_channels: int, n_rows: int | None = None, n_pitches: int = 88, bend: bool = False
@@ -71,7 +79,7 @@ class NotesHead(nn.Module):
         }
 
 
-class ClipHead(nn.Module):
+class ClipHead(InitArgs, nn.Module):
     """Compute the logits of a clip: mean over rows, mean plus maximum over time, and one linear layer.
 
     Args:
@@ -79,12 +87,17 @@ class ClipHead(nn.Module):
         n_outputs: logits.
         drop: dropout probability of the pooled channels.
 
+    Raises:
+        ValueError: a number is out of its range.
+
     Shape:
         (batch, in_channels, rows, frames) or (batch, in_channels, frames) -> (batch, n_outputs).
 
     Source:
         Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020, section III.
     """
+
+    ranges = {"in_channels": COUNT, "n_outputs": COUNT, "drop": Range(0, 1)}
 
     def __init__(self, in_channels: int, n_outputs: int, drop: float = 0.2) -> None:
         super().__init__()

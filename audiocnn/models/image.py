@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, to_channels_last
-from audiocnn.models.base import MODELS
-from audiocnn.registry import InitArgs
+from audiocnn.models.base import MODELS, check_part
+from audiocnn.registry import InitArgs, Range
 
 
 @MODELS.register
@@ -19,16 +19,18 @@ class ImageModel(InitArgs, nn.Module):
         n_classes: logits.
 
     Raises:
-        ValueError: n_classes is below 2.
+        ValueError: n_classes is no number from 2 on.
+        TypeError: backbone is something else.
 
     Shape:
         (batch, channels, height, width), from 0 to 1 -> logits (batch, n_classes).
     """
 
+    ranges = {"n_classes": Range(2, 1_000_000, whole=True)}
+
     def __init__(self, backbone: Backbone, n_classes: int) -> None:
         super().__init__()
-        if n_classes < 2:
-            raise ValueError(f"n_classes is {n_classes}, expected at least 2")
+        check_part("backbone", backbone, Backbone)
         self.backbone, self.n_classes = backbone, n_classes
         to_channels_last(backbone)
         self.head = backbone.classifier(n_classes)

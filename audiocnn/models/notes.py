@@ -6,7 +6,7 @@ from torch import Tensor
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
-from audiocnn.models.base import MODELS, OPTIONS, Model
+from audiocnn.models.base import MODELS, OPTIONS, Model, check_part
 from audiocnn.models.heads import NotesHead
 from audiocnn.notes import N_PITCHES, DecodingOptions
 
@@ -37,6 +37,8 @@ class NotesModel(Model):
         bend: bool = False,
     ) -> None:
         super().__init__(front_end, backbone)
+        check_part("decoding", decoding, DecodingOptions)
+        check_part("bend", bend, bool)
         self.decoding, self.bend = decoding, bend
         self.head = NotesHead(
             backbone.out_channels, backbone.count_output_bins(front_end.n_bins), N_PITCHES, bend

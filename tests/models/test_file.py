@@ -148,7 +148,7 @@ def test_old_pickles_are_refused_unread(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("kept", [0, 3, 8, 100, 0.5, 0.999])
+@pytest.mark.parametrize("kept", [3, 8, 100, 0.5, 0.999])
 def test_truncated(saved: Path, kept: float) -> None:
     content = saved.read_bytes()
     saved.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
@@ -165,7 +165,7 @@ def test_text_for_a_model(tmp_path: Path) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no\.safetensors: No such file or directory"):
         read_model(tmp_path / "no.safetensors")
-    with pytest.raises(ModelError, match="Is a directory"):
+    with pytest.raises(ModelError, match="is a folder, expected a file"):
         read_model(tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_header_that_is_no_json(tmp_path: Path) -> None:
 )
 def test_other_versions_are_refused(tmp_path: Path, version: object, advice: str) -> None:
     write(tmp_path / "other.safetensors", {"version": version, "model": {"whatever": "it holds"}})
-    with pytest.raises(ModelError, match=f"is of version {version}, expected version 2: {advice}"):
+    with pytest.raises(ModelError, match=f"is of version {version!r}, expected version 2: {advice}"):
         read_model(tmp_path / "other.safetensors")
 
 
@@ -211,8 +211,8 @@ def test_other_versions_are_refused(tmp_path: Path, version: object, advice: str
         ({"class": "NotesModel", "init_args": {}}, "missing 2 required"),
         ({"class": "NotesModel", "init_args": []}, "do not fit"),
         ({"class": "NotesModel"}, "init_args"),
-        ({"class": ["NotesModel"], "init_args": {}}, "do not fit"),
-        ({"init_args": {}}, "class"),
+        ({"class": ["NotesModel"], "init_args": {}}, "is not registered"),
+        ({"init_args": {}}, "class None is not registered"),
         ([], "do not fit"),
         (None, "do not fit"),
     ],

@@ -44,6 +44,8 @@ class StyleBank(Painter):
 
     def __init__(self, styles: Sequence[str], width: int = 16, n_blocks: int = 1) -> None:
         super().__init__()
+        if isinstance(styles, str) or not all(isinstance(style, str) for style in styles):
+            raise ValueError(f"styles are {styles!r}, expected a list of names")
         if not styles or len(set(styles)) < len(styles):
             raise ValueError(f"styles are {[*styles]}, expected at least one, and none twice")
         self.styles = [*styles]

@@ -18,15 +18,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
-from audiocnn.registry import InitArgs
+from audiocnn.models.base import check_part
+from audiocnn.registry import InitArgs, Range
 from audiocnn.style.extract import layers_of
 
 Styles = Sequence[Tensor] | Sequence[str]  # images, or names of a painter's own styles
+COUNT = Range(1, 10_000, whole=True)  # of channels, blocks or numbers
 Masks = Sequence[Tensor]  # where each style goes, (1, 1, rows, columns) from 0 to 1
 
 
 class Painter(InitArgs, nn.Module):
     """A network that paints an image in a style in one pass.
+
+    The ranges of arguments with the same names are the same in all.
 
     Attributes:
         n_fixed: styles, the first by number, that training leaves as they are.
@@ -34,6 +38,9 @@ class Painter(InitArgs, nn.Module):
             style.
     """
 
+    ranges = {name: COUNT for name in ("width", "n_hidden", "n_passes")} | {
+        name: Range(0, COUNT.high, whole=True) for name in ("layer", "n_blocks")
+    }
     n_fixed: int = 0
     identity_share: float = 0.0
 
@@ -106,10 +113,12 @@ class AnyStylePainter(Painter):
 
     Raises:
         ValueError: the layer is not the first of a block.
+        TypeError: backbone is something else.
     """
 
     def __init__(self, backbone: VGG, layer: int) -> None:
         super().__init__()
+        check_part("backbone", backbone, VGG)
         firsts = [*layers_of(backbone)[1]]
         if layer not in firsts:
             raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
