@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -28,8 +31,8 @@ FLOOR = Range(1e-30, 1e3)  # under a logarithm
 class FrontEnd(InitArgs, nn.Module):
     """A module that turns waveforms into spectrograms.
 
-    A subclass sets the attributes, and is registered by `FRONT_ENDS.register`. The ranges of arguments with
-    these names are the same in all.
+    A subclass sets the attributes, and is registered by `FRONT_ENDS.register`. Arguments with
+    the same names have the same ranges in all of them.
 
     Attributes:
         sample_rate: sample rate of the waveforms, in Hz.
@@ -45,7 +48,7 @@ class FrontEnd(InitArgs, nn.Module):
         (batch, samples) -> (batch, 1, n_bins, 1 + samples // hop_length).
     """
 
-    ranges = {
+    ranges: ClassVar[Mapping[str, Range]] = {
         "sample_rate": SAMPLE_RATE,
         "hop_length": SAMPLES_PER_HOP,
         "n_fft": SAMPLES_PER_WINDOW,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -45,7 +47,7 @@ class Cqt(FrontEnd):
         bandwidths as librosa.filters.wavelet.
     """
 
-    ranges = {
+    ranges: ClassVar[Mapping[str, Range]] = {
         "fmin": Range(0.1, SAMPLE_RATE.high),
         "n_bins": BINS,
         "bins_per_octave": BINS,
@@ -81,8 +83,8 @@ class Cqt(FrontEnd):
         n_samples = sum(2 * (last - first) * reach * hop_length for first, last, reach in self._groups)
         if n_samples > MAX_KERNEL_SAMPLES:
             raise ValueError(
-                f"the kernels of {n_bins} bins from {fmin:g} Hz on have {n_samples:,} samples, expected at most "
-                f"{MAX_KERNEL_SAMPLES:,}"
+                f"the kernels of {n_bins} bins from {fmin:g} Hz on have {n_samples:,} samples, "
+                f"expected at most {MAX_KERNEL_SAMPLES:,}"
             )
         for index, (first, last, reach_hops) in enumerate(self._groups):
             kernels = _wavelets(frequencies[first:last], lengths[first:last], sample_rate)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,7 +40,7 @@ class LogMel(FrontEnd):
         (batch, samples) -> (batch, 1, n_mels, frames).
     """
 
-    ranges = {
+    ranges: ClassVar[Mapping[str, Range]] = {
         "n_mels": BINS,
         "fmin": Range(0, SAMPLE_RATE.high),
         "fmax": Range(0, SAMPLE_RATE.high),

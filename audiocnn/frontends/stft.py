@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -50,7 +53,7 @@ class Stft(FrontEnd):
         (batch, samples) -> (batch, 1, 1 + n_fft // 2, frames).
     """
 
-    ranges = {"power": Range(0.01, 10)}
+    ranges: ClassVar[Mapping[str, Range]] = {"power": Range(0.01, 10)}
 
     def __init__(
         self, sample_rate: int, n_fft: int = 2048, hop_length: int = 512, power: float = 1.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -54,7 +55,11 @@ class ClipModel(Model):
         (batch, samples) -> logits (batch, outputs).
     """
 
-    ranges = {"window_s": Range(0.01, MAX_WINDOW_S), "threshold": Range(0, 1), "drop": Range(0, 1)}
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "window_s": Range(0.01, MAX_WINDOW_S),
+        "threshold": Range(0, 1),
+        "drop": Range(0, 1),
+    }
     temperature: Tensor
 
     def __init__(

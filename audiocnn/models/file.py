@@ -164,7 +164,7 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise ModelError(path, f"damaged, or no safetensors file ({error})") from error
-    _check_finite(path, tensors)
+    _check_numbers(path, tensors)
     with _damages(path):
         model = rebuild(description)
         model.load_state_dict(tensors)
@@ -252,8 +252,11 @@ def _check_tensors(path: Path, file: Any, description: Any) -> None:
             model = rebuild(description)
         if not isinstance(model, nn.Module):
             raise ValueError(f"it describes a {type(model).__name__}, expected a model")
-        expected = {name: f"{one.dtype} {(*one.shape,)}" for name, one in model.state_dict().items()}
-        found = {name: f"{DTYPES.get(one.get_dtype(), one.get_dtype())} {(*one.get_shape(),)}" for name, one in slices.items()}
+        expected = _describe_tensors(model.state_dict())
+        found = {
+            name: f"{DTYPES.get(kind := one.get_dtype(), kind)} {(*one.get_shape(),)}"
+            for name, one in slices.items()
+        }
         if difference := _first_difference(expected, found):
             raise ValueError(difference)
 
@@ -276,10 +279,12 @@ def _at_most(n: int) -> Iterator[None]:
         hook.remove()
 
 
-def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def _check_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ModelError(path, f"{name} has values that are not finite, expected numbers")
+        if name.endswith("running_var") and (tensor < 0).any():
+            raise ModelError(path, f"{name} has negative values, expected variances")
 
 
 def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
@@ -300,14 +305,17 @@ def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
         Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
     """
     own, theirs = model.state_dict(), other.state_dict()
-    shapes, others = ({name: (*value.shape,) for name, value in one.items()} for one in (own, theirs))
     if (labels := getattr(model, "labels", None)) != (others := getattr(other, "labels", None)):
         raise ValueError(f"labels are {others}, expected {labels}")
-    if differing := _first_difference(shapes, others):
+    if differing := _first_difference(*map(_describe_tensors, (own, theirs))):
         raise ValueError(f"architectures differ: {differing}")
     for name, value in own.items():
         if value.is_floating_point():
             value.lerp_(theirs[name], share)
+
+
+def _describe_tensors(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: f"{one.dtype} {(*one.shape,)}" for name, one in tensors.items()}
 
 
 def _first_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:

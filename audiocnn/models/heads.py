@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -36,7 +39,7 @@ class NotesHead(InitArgs, nn.Module):
         -> (batch, outputs, n_pitches, frames).
     """
 
-    ranges = {"in_channels": COUNT, "n_rows": COUNT, "n_pitches": COUNT}
+    ranges: ClassVar[Mapping[str, Range]] = {"in_channels": COUNT, "n_rows": COUNT, "n_pitches": COUNT}
 
     def __init__(
         self, in_channels: int, n_rows: int | None = None, n_pitches: int = 88, bend: bool = False
@@ -97,7 +100,7 @@ class ClipHead(InitArgs, nn.Module):
         Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020, section III.
     """
 
-    ranges = {"in_channels": COUNT, "n_outputs": COUNT, "drop": Range(0, 1)}
+    ranges: ClassVar[Mapping[str, Range]] = {"in_channels": COUNT, "n_outputs": COUNT, "drop": Range(0, 1)}
 
     def __init__(self, in_channels: int, n_outputs: int, drop: float = 0.2) -> None:
         super().__init__()

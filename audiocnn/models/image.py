@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -26,7 +29,7 @@ class ImageModel(InitArgs, nn.Module):
         (batch, channels, height, width), from 0 to 1 -> logits (batch, n_classes).
     """
 
-    ranges = {"n_classes": Range(2, 1_000_000, whole=True)}
+    ranges: ClassVar[Mapping[str, Range]] = {"n_classes": Range(2, 1_000_000, whole=True)}
 
     def __init__(self, backbone: Backbone, n_classes: int) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -38,7 +39,7 @@ def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Pa
         ModelError: there is neither such a model nor such a file.
     """
     path = weights.path(model)
-    if not path.exists():
+    if not os.path.lexists(path):  # unlike Path.exists for any text
         names = ", ".join([*others, *weights.names(*kinds)])
         raise ModelError(model, f"no such model, expected a file or one of {names}")
     return path

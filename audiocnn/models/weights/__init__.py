@@ -12,8 +12,8 @@ def path(model: str | Path) -> Path:
     Args:
         model: a shipped model's name, or a path.
     """
-    shipped = (FOLDER / kind / f"{model}.safetensors" for kind in KINDS)
-    return next((file for file in shipped if file.exists()), Path(model))
+    shipped = (FOLDER / kind / f"{model}.safetensors" for kind in KINDS if str(model) in names(kind))
+    return next(shipped, Path(model))
 
 
 def names(*kinds: str) -> list[str]:

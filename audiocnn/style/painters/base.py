@@ -10,8 +10,8 @@ Conventions: images are (batch, 3, rows, columns) from 0 to 1.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ Masks = Sequence[Tensor]  # where each style goes, (1, 1, rows, columns) from 0 
 class Painter(InitArgs, nn.Module):
     """A network that paints an image in a style in one pass.
 
-    The ranges of arguments with the same names are the same in all.
+    Arguments with the same names have the same ranges in all of them.
 
     Attributes:
         n_fixed: styles, the first by number, that training leaves as they are.
@@ -38,8 +38,9 @@ class Painter(InitArgs, nn.Module):
             style.
     """
 
-    ranges = {name: COUNT for name in ("width", "n_hidden", "n_passes")} | {
-        name: Range(0, COUNT.high, whole=True) for name in ("layer", "n_blocks")
+    ranges: ClassVar[Mapping[str, Range]] = {
+        **dict.fromkeys(("width", "n_hidden", "n_passes"), COUNT),
+        **dict.fromkeys(("layer", "n_blocks"), Range(0, COUNT.high, whole=True)),
     }
     n_fixed: int = 0
     identity_share: float = 0.0
