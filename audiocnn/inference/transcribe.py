@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from audiocnn import audio, formats
 from audiocnn.formats import create_writer, write_notes
+from audiocnn.inference.tuning import TUNING_S, estimate_tuning, find_sample_rate
 from audiocnn.models.load import fuse_model, load
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
@@ -30,17 +33,24 @@ class StreamingTranscriber:
     """Scores and notes of samples that arrive in chunks of any size.
 
     Args:
-        model: samples must have its sample rate.
+        model: a model of notes.
         decoding: how scores become notes; the model's own options when None.
         block_s: seconds of new sound in one run of the network; None waits for the end of the stream.
         look_ahead_s: seconds of later sound that a frame waits for, at most. A short one costs accuracy
             and computation, for the network runs at every frame and block_s has no effect. None waits for all
             that the network can use.
         keep_scores: keep the scores for the caller.
+        tuning_cents: how far the instruments are tuned above A = 440 Hz, in hundredths of a semitone. Notes
+            have the pitches that are played, and bends are relative to these.
+
+    Attributes:
+        sample_rate: in Hz, that samples must have: the model's, or a higher one for a higher tuning, by which
+            the pitches that the model gets are those at 440 Hz.
+        frame_s: seconds from one frame of the scores to the next.
 
     Raises:
-        ValueError: block_s is out of range, or look_ahead_s is less than the front end's window and the
-            decoder need.
+        ValueError: block_s or tuning_cents is out of range, or look_ahead_s is less than the front end's
+            window and the decoder need.
     """
 
     def __init__(
@@ -50,11 +60,13 @@ class StreamingTranscriber:
         block_s: float | None = BLOCK_S,
         look_ahead_s: float | None = None,
         keep_scores: bool = False,
+        tuning_cents: float = 0.0,
     ) -> None:
         if block_s is not None and not 0 < block_s < math.inf:
             raise ValueError(f"block_s is {block_s}, expected a finite number above 0, or None")
         self.model = fuse_model(model)
-        self.sample_rate, self.hop_length, self.frame_s = model.sample_rate, model.hop_length, model.frame_s
+        self.sample_rate = find_sample_rate(model.sample_rate, tuning_cents)
+        self.hop_length, self.frame_s = model.hop_length, model.hop_length / self.sample_rate
         self._hop, self._stride = model.front_end.hop_length, model.backbone.time_stride
         self._edge_frames = math.ceil(model.front_end.reach / self._hop)  # frames that a cut changes
         # A network that sees everything takes whole recordings only, when they have ended.
@@ -66,10 +78,14 @@ class StreamingTranscriber:
             self._look_ahead_frames = min(self._context, self._frames_within(look_ahead_s))
             self._block_frames = 1
         self._decoder = NoteDecoder(self.frame_s, decoding or model.decoding)
-        self._samples = np.zeros(0, np.float32)
+        # Positions count from the silence before the recording, which has been pushed, and whose scores are
+        # taken as computed.
+        self._n_silent_frames = model.n_silent_frames
+        self._silence = np.zeros(self._n_silent_frames * self.hop_length, np.float32)
+        self._samples = self._silence
         self._origin = 0  # frame of the spectrogram at which _samples begins
-        self._n_samples = 0  # pushed so far
-        self._n_frames = 0  # of the scores, computed so far
+        self._n_samples = len(self._silence)  # pushed so far
+        self._n_frames = self._n_silent_frames  # of the scores, computed so far
         self._keep_scores = keep_scores
         self._scores: list[Scores] = []
 
@@ -77,7 +93,7 @@ class StreamingTranscriber:
         min_s = self._latency_s(0)
         if look_ahead_s < min_s - 1e-9:
             raise ValueError(f"look_ahead_s is {look_ahead_s}, expected at least this model's {min_s:.3f}")
-        return math.floor((look_ahead_s - min_s) / self.model.front_end.frame_s + 1e-9)
+        return math.floor((look_ahead_s - min_s) * self.sample_rate / self._hop + 1e-9)
 
     def _latency_s(self, look_ahead_frames: int) -> float:
         if look_ahead_frames == sys.maxsize:
@@ -113,8 +129,7 @@ class StreamingTranscriber:
         Returns:
             The notes that have ended.
         """
-        self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
-        self._n_samples += len(samples)
+        self._add(samples)
         last_complete = (self._n_samples - self.model.front_end.reach) // self._hop - self._look_ahead_frames
         n_ready = last_complete // self._stride + 1
         notes = []
@@ -124,15 +139,21 @@ class StreamingTranscriber:
 
     def flush(self) -> list[Note]:
         """Return the remaining notes, and end the stream: no samples may be pushed afterwards."""
-        notes = []
-        while self._n_samples and self._n_frames < self._n_total:
-            notes += self._transcribe(min(self._n_frames + self._block_frames, self._n_total))
-        return notes + self._decoder.flush()
+        notes, n_samples = [], self._n_samples - len(self._silence)
+        n_total = self._n_silent_frames + 1 + n_samples // self.hop_length
+        self._add(self._silence)
+        while n_samples and self._n_frames < n_total:
+            notes += self._transcribe(min(self._n_frames + self._block_frames, n_total))
+        return self._end_at(n_samples / self.sample_rate, notes + self._decoder.flush())
 
-    @property
-    def _n_total(self) -> int:
-        """Frames of the scores of what has been pushed, if nothing more comes."""
-        return 1 + self._n_samples // self.hop_length
+    def _add(self, samples: np.ndarray) -> None:
+        self._samples = np.concatenate([self._samples, samples.astype(np.float32, copy=False)])
+        self._n_samples += len(samples)
+
+    def _end_at(self, end_s: float, notes: list[Note]) -> list[Note]:
+        """Cut notes where the recording ends; the last frame may lie as far as half a frame beyond."""
+        ended = [replace(note, offset_s=min(note.offset_s, end_s)) for note in notes]
+        return [note for note in ended if self._decoder.decoding.keeps(note)]
 
     @property
     def _n_spectrogram(self) -> int:
@@ -186,6 +207,8 @@ class Transcription:
         duration_s: length of the recording in seconds.
         frame_s: seconds from one frame of the scores to the next.
         scores: (pitches, frames) by name; empty unless they were kept.
+        tuning_cents: how far the recording is tuned above A = 440 Hz, in hundredths of a semitone: the notes'
+            bends are relative to that.
     """
 
     notes: list[Note]
@@ -193,6 +216,7 @@ class Transcription:
     duration_s: float
     frame_s: float
     scores: dict[str, np.ndarray] = field(default_factory=dict)
+    tuning_cents: float = 0.0
 
     def to_midi(
         self,
@@ -232,6 +256,7 @@ def transcribe(
     decoding: DecodingOptions | None = None,
     block_s: float | None = BLOCK_S,
     device: str = "cpu",
+    tuning: float | Literal["auto"] = "auto",
     keep_scores: bool = False,
     progress: Callable[[float], object] | None = None,
     **options: float | None,
@@ -245,6 +270,8 @@ def transcribe(
         block_s: seconds of sound in one run of the network, which bound its memory; None: the whole recording
             at once. The notes are the same.
         device: device to run the network on, such as `cpu` or `cuda`.
+        tuning: how far the instruments are tuned above A = 440 Hz, in cents (hundredths of a semitone), -200
+            to 200; auto: estimated from the first minute, 0 where that is unclear.
         keep_scores: keep the raw scores.
         progress: called now and then with the seconds read so far.
         options: single fields of `DecodingOptions` that differ, such as onset_threshold=0.3.
@@ -267,14 +294,16 @@ def transcribe(
         >>> result.to_midi("menuet.mid")
     """
     notes_model = model if isinstance(model, NotesModel) else load(model, device, NotesModel)
+    tuning_cents, chunks = _open(sound, notes_model.sample_rate, tuning)
     stream = StreamingTranscriber(
         notes_model.to(device),
         replace(decoding or notes_model.decoding, **options),
         block_s=block_s,
         keep_scores=keep_scores,
+        tuning_cents=tuning_cents,
     )
     notes, n_samples = [], 0
-    for samples in audio.stream(sound, stream.sample_rate, round(BLOCK_S * stream.sample_rate)):
+    for samples in chunks:
         notes += stream.push(samples)
         n_samples += len(samples)
         if progress:
@@ -286,4 +315,23 @@ def transcribe(
         duration_s=n_samples / stream.sample_rate,
         frame_s=stream.frame_s,
         scores=stream.scores,
+        tuning_cents=tuning_cents,
     )
+
+
+def _open(
+    sound: str | Path | tuple[np.ndarray, int], sample_rate: int, tuning: float | Literal["auto"]
+) -> tuple[float, Iterable[np.ndarray]]:
+    """Open a recording; return its tuning in cents, and its samples at the rate that goes with it."""
+    if tuning != "auto":
+        return tuning, _stream(sound, find_sample_rate(sample_rate, tuning))
+    chunks = iter(_stream(sound, sample_rate))
+    first_minute = list(islice(chunks, math.ceil(TUNING_S / BLOCK_S)))
+    tuning_cents = estimate_tuning(np.concatenate(first_minute)[: round(TUNING_S * sample_rate)], sample_rate)
+    if tuning_cents:
+        return tuning_cents, _stream(sound, find_sample_rate(sample_rate, tuning_cents))
+    return 0.0, chain(first_minute, chunks)
+
+
+def _stream(sound: str | Path | tuple[np.ndarray, int], sample_rate: int) -> Iterable[np.ndarray]:
+    return audio.stream(sound, sample_rate, round(BLOCK_S * sample_rate))
