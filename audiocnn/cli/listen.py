@@ -28,6 +28,7 @@ def listen(
     channels: int = 1,
     look_ahead_s: float | None = None,
     low_latency: bool = False,
+    tuning: float = 0.0,
     device: str = "cpu",
     **options: DecodingArguments,
 ) -> int:
@@ -45,6 +46,8 @@ def listen(
         look_ahead_s: look-ahead, the seconds of sound after an onset that the model may use before the note
             is printed; by default as many as it can use, which is later and more accurate.
         low_latency: the same as --look-ahead-s 0.1.
+        tuning: how far the instruments are tuned above A = 440 Hz, in cents (hundredths of a semitone), -200
+            to 200: of a stream it is not estimated.
         device: device that the network runs on, such as cpu or cuda.
         **options: the fields of `DecodingOptions`, in place of the model's own.
 
@@ -58,7 +61,9 @@ def listen(
 
     network, decoding = load_model_and_decoding(model, device, options)
     with usage_errors():
-        transcriber = StreamingTranscriber(network, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s)
+        transcriber = StreamingTranscriber(
+            network, decoding, block_s=BLOCK_S, look_ahead_s=look_ahead_s, tuning_cents=tuning
+        )
     block_s = BLOCK_S if look_ahead_s is None else transcriber.frame_s
     print(
         f"latency {transcriber.latency_s:.3f} s, and up to {block_s:.3f} s until a block is full", flush=True

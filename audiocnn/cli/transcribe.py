@@ -28,6 +28,7 @@ def transcribe(
     tempo: float | None = None,
     quantise: bool = False,
     pitch_bend: bool = False,
+    tuning: float | Literal["auto"] = "auto",
     block_s: float | None = 20.0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -49,7 +50,9 @@ def transcribe(
             beside the recordings.
         tempo: tempo of the MIDI file in BPM, quarter notes per minute; by default estimated from the notes.
         quantise: quantise the notes of the MIDI file to sixteenth notes.
-        pitch_bend: write pitch bends to the MIDI file.
+        pitch_bend: write pitch bends to the MIDI file, relative to the tuning of the recording.
+        tuning: how far the instruments are tuned above A = 440 Hz, in cents (hundredths of a semitone), -200
+            to 200; auto estimates it. The notes are those that are played, whatever the tuning.
         block_s: seconds of a recording in one forward pass; None for all of it at once, which gives the same
             notes and takes more memory.
         device: device that the network runs on, such as cpu or cuda.
@@ -59,12 +62,12 @@ def transcribe(
     Returns:
         The exit status.
     """
-    _check(tempo, block_s)
+    _check(tempo, block_s, tuning)
     suffixes = {name: jobs.SOUND_SUFFIX if name == "wav" else f".{name}" for name in formats}
 
     def prepare() -> jobs.Process:
         network, decoding = load_model_and_decoding(model, device, options)
-        how = {"decoding": decoding, "block_s": block_s, "device": device}
+        how = {"decoding": decoding, "block_s": block_s, "device": device, "tuning": tuning}
         midi = {"tempo": tempo, "quantise": quantise, "pitch_bend": pitch_bend}
 
         def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
@@ -72,14 +75,15 @@ def transcribe(
             result = audiocnn.transcribe(source, network, keep_scores=keep_scores, progress=progress, **how)
             for name, target in targets.items():
                 _write(result, name, target, midi)
-            return f"{len(result.notes)} notes"
+            return _summarise(result)
 
         return process
 
     return jobs.process_files(paths, output, suffixes, overwrite, prepare)
 
 
-def _check(tempo: float | None, block_s: float | None) -> None:
+def _check(tempo: float | None, block_s: float | None, tuning: float | str) -> None:
+    from audiocnn.inference.tuning import check_tuning
     from audiocnn.midi import check_tempo
 
     if block_s is not None and not 0 < block_s < inf:
@@ -87,6 +91,15 @@ def _check(tempo: float | None, block_s: float | None) -> None:
     if tempo is not None:
         with usage_errors():
             check_tempo(tempo)
+    if tuning != "auto":
+        with usage_errors():
+            check_tuning(float(tuning))
+
+
+def _summarise(result: "Transcription") -> str:
+    cents = result.tuning_cents
+    tuned = f"; tuned {abs(cents):g} cents {'high' if cents > 0 else 'low'}" if cents else ""
+    return f"{len(result.notes)} notes{tuned}"
 
 
 def _write(result: "Transcription", name: str, target: Path, midi: dict[str, Any]) -> None:

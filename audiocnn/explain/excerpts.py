@@ -130,7 +130,8 @@ def select_note(
     Raises:
         files.FileError: no such note is transcribed.
     """
-    notes = transcribe(source, model, device=str(model.device)).notes
+    # What is explained are the network's scores of the recording as it is, not of it brought to 440 Hz.
+    notes = transcribe(source, model, device=str(model.device), tuning=0).notes
     note = choose_note(notes, options.time_s, options.midi)
     if note is None:
         asked = "note" if options.midi is None else f"note {options.midi}"

@@ -35,9 +35,21 @@ def find_sample_rate(sample_rate: int, tuning_cents: float) -> int:
     Raises:
         ValueError: the tuning is out of range.
     """
+    check_tuning(tuning_cents)
+    return round(sample_rate * 2 ** (tuning_cents / 1200))
+
+
+def check_tuning(tuning_cents: float) -> None:
+    """Check a tuning that was given.
+
+    Args:
+        tuning_cents: in cents above A = 440 Hz.
+
+    Raises:
+        ValueError: it is out of range.
+    """
     if not -MAX_CENTS <= tuning_cents <= MAX_CENTS:
         raise ValueError(f"tuning is {tuning_cents} cents, expected -{MAX_CENTS:g} to {MAX_CENTS:g}")
-    return round(sample_rate * 2 ** (tuning_cents / 1200))
 
 
 def estimate_tuning(waveform: np.ndarray, sample_rate: int) -> float:

@@ -12,7 +12,7 @@ POOL = 3  # frames of the input to one of the network's middle
 CONTEXT = (
     1 + (1 + 1) + POOL * (1 + 2 + 2 + 1 + 2) + (POOL - 1) + (1 + 1)
 )  # frames to each side that one depends on
-EAGER = DecodingOptions(onset_threshold=0.35, frame_threshold=0.5)  # finds more notes
+EAGER = DecodingOptions(onset_threshold=0.3, frame_threshold=0.5)  # finds more notes
 NETWORK = {
     "channels": 8,
     "middle_channels": 12,

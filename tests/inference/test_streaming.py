@@ -153,7 +153,7 @@ def test_low_latency_does_not_depend_on_the_arrays(model: NotesModel, music: np.
     results = []
     for sizes in (always(HOP), at_random(1, 3000), always(10**6)):
         stream = StreamingTranscriber(model, EAGER, look_ahead_s=0.1, keep_scores=True)
-        results.append((transcribe_chunks(stream, music[: 12 * RATE], sizes), stream.scores))
+        results.append((transcribe_chunks(stream, music[: 6 * RATE], sizes), stream.scores))
     assert len(results[0][0]) > 5
     for notes, scores in results[1:]:
         assert_same_scores(scores, results[0][1])
@@ -162,10 +162,10 @@ def test_low_latency_does_not_depend_on_the_arrays(model: NotesModel, music: np.
 
 def test_full_look_ahead_is_the_whole(model: NotesModel, music: np.ndarray, whole) -> None:
     stream = StreamingTranscriber(model, look_ahead_s=5.0, keep_scores=True)
-    stream.push(music[: 12 * RATE])
+    stream.push(music[: 6 * RATE])
     early = stream.scores
     n_frames = early["onset"].shape[1]
-    assert n_frames == 12 * RATE // HOP - 2 - CONTEXT + 1
+    assert n_frames == 6 * RATE // HOP - 2 - CONTEXT + 1
     assert_same_scores(early, {name: score[:, :n_frames] for name, score in whole[0].items()})
 
 
@@ -173,7 +173,7 @@ def test_full_look_ahead_is_the_whole(model: NotesModel, music: np.ndarray, whol
 def test_notes_are_detected_in_time(model: NotesModel, music: np.ndarray, look_ahead_s: float) -> None:
     """In arrays of 10 ms, each onset is detected after the latency, plus or minus half a frame."""
     stream, detected_s = StreamingTranscriber(model, EAGER, look_ahead_s=look_ahead_s), {}
-    for start in range(0, 12 * RATE, 80):
+    for start in range(0, 6 * RATE, 80):
         for note in stream.push(music[start : start + 80]) + stream.active_notes:
             detected_s.setdefault((note.onset_s, note.midi), (start + 80) / RATE)
     assert len(detected_s) > 5
