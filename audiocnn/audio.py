@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from audiocnn import files
+from audiocnn import files, inputs
 
 SOUND_SUFFIXES = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64"}
 SOUND_SUFFIXES |= {".snd", ".w64", ".wav", ".wave"}
@@ -197,33 +197,20 @@ def read_duration_s(path: str | os.PathLike) -> float:
         return file.frames / file.samplerate
 
 
-def find_recordings(path: str | os.PathLike) -> list[Path]:
-    """Find the audio files of a folder and the folders in it, but for hidden ones.
+def find_recordings(path: str | os.PathLike) -> inputs.Found:
+    """Find the audio files of a folder and the folders in it.
 
     Args:
         path: a folder; or a file, which is found whatever its name.
 
     Returns:
-        The files, sorted.
+        The files, and what was passed over: files of other kinds, hidden ones, results of audiocnn, and what
+        cannot be read.
 
     Raises:
         AudioError: there is no such path, or no audio in the folder.
     """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise AudioError(path, "No such file or directory")
-    found = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in SOUND_SUFFIXES | VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and file.is_file()
-    )
-    if not found:
-        raise AudioError(path, "no audio in this folder (.wav, .flac, .mp3, .ogg, .m4a and the like)")
-    return found
+    return inputs.find_files(path, SOUND_SUFFIXES | VIDEO_SUFFIXES, "audio", AudioError)
 
 
 def save(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
@@ -379,6 +366,7 @@ def _open_video(path: str | os.PathLike):
 def _check_readable(path: str | os.PathLike) -> None:
     """Raise what the system has against reading the file: its reasons are clearer than the decoders'."""
     try:
+        inputs.check_regular(Path(path), AudioError)
         with open(path, "rb") as file:
             if not file.read(1):
                 raise AudioError(path, "the file is empty")

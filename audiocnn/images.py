@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
-from audiocnn import files, plots
+from audiocnn import files, inputs, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,6 +68,7 @@ def read_image(path: str | os.PathLike) -> Image:
     """
     path = Path(path)
     try:
+        inputs.check_regular(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # an error below
             image = PIL.Image.open(path)
@@ -191,25 +192,17 @@ def plot_images(titled: Mapping[str, Image], columns: int = 4) -> Figure:
     return figure
 
 
-def find_images(path: str | os.PathLike) -> Iterator[Path]:
-    """Find the image files in a folder and its subfolders.
+def find_images(path: str | os.PathLike) -> inputs.Found:
+    """Find the image files of a folder and the folders in it.
 
     Args:
-        path: a folder, or an image file.
+        path: a folder; or a file, which is found whatever its name.
 
-    Yields:
-        The files of the folder, sorted; or the file itself.
+    Returns:
+        The files, and what was passed over: files of other kinds, hidden ones, results of audiocnn, and what
+        cannot be read.
 
     Raises:
-        FileError: there is nothing at the path, or no image in the folder.
+        FileError: there is no such path, or no image in the folder.
     """
-    path = Path(path)
-    if not path.is_dir():
-        if not path.exists():
-            raise files.FileError(path, "no such file or folder")
-        yield path
-        return
-    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-    if not found:
-        raise files.FileError(path, f"no images in it, expected some of {', '.join(SUFFIXES)}")
-    yield from found
+    return inputs.find_files(path, SUFFIXES, "image")

@@ -311,14 +311,16 @@ def test_find(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
-    found = [str(path.relative_to(tmp_path)) for path in audio.find_recordings(tmp_path)]
-    assert found == ["a/c/x.m4a", "a/z.MP3", "b.wav"]
-    assert audio.find_recordings(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
+    found = audio.find_recordings(tmp_path)
+    names = [str(path.relative_to(tmp_path)) for path in found]
+    assert names == ["a/c/x.m4a", "a/z.MP3", "b.wav"]
+    assert found.describe_skipped() == "3 files are hidden, 1 is no audio: skipped"
+    assert audio.find_recordings(str(tmp_path / "notes.txt")).paths == [tmp_path / "notes.txt"]
 
 
 def test_find_nothing(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(audio.AudioError, match=rf"{tmp_path}: no audio in this folder \(\.wav, "):
+    with pytest.raises(audio.AudioError, match=rf"{tmp_path}: no audio in this folder \(\.aac, "):
         audio.find_recordings(tmp_path)
     with pytest.raises(audio.AudioError, match="gone: No such file or directory"):
         audio.find_recordings(tmp_path / "gone")

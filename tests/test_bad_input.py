@@ -17,7 +17,7 @@ import soundfile
 import torch
 
 import audiocnn
-from audiocnn import formats
+from audiocnn import audio, formats
 from audiocnn.cli import main
 
 # A model of pure tones, made by hand in tests/cli/test_main.py.
@@ -165,9 +165,10 @@ def test_missing_file_and_folder_without_audio(run, tmp_path: Path) -> None:
     (tmp_path / "none" / "readme.txt").write_text("la")
     done = run(tmp_path / "missing.wav", tmp_path / "none", tmp_path / "good.wav")
     assert done.status == 1
+    known = ", ".join(sorted(audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES))
     assert done.err == [
         f"{tmp_path}/missing.wav: No such file or directory",
-        f"{tmp_path}/none: no audio in this folder (.wav, .flac, .mp3, .ogg, .m4a and the like)",
+        f"{tmp_path}/none: no audio in this folder ({known})",
     ]
     assert midi(tmp_path / "good.csv") == [A4]
 

@@ -136,7 +136,7 @@ def test_find_images(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [path.name for path in images.find_images(tmp_path)] == ["b.png", "a.JPG"]
     assert [*images.find_images(tmp_path / "b.png")] == [tmp_path / "b.png"]
-    with pytest.raises(files.FileError, match="no such file or folder"):
+    with pytest.raises(files.FileError, match="No such file or directory"):
         [*images.find_images(tmp_path / "none")]
 
 

@@ -11,11 +11,13 @@ import pytest
 import audiocnn
 
 PACKAGE = Path(audiocnn.__file__).parent
-EVERYONE_MAY = {"files", "registry", "units"}
+EVERYONE_MAY = {"files", "inputs", "records", "registry", "units"}
 MAY_IMPORT = {
     "__init__": {"backbones", "explain", "inference", "models", "style"},
     "units": set(),
     "files": set(),
+    "inputs": set(),
+    "records": set(),
     "registry": set(),
     "blocks": set(),
     "audio": set(),

@@ -1,0 +1,162 @@
+"""Finding the files of a kind in folders: nothing is passed over without a word.
+
+What is no input is counted (files of other kinds, hidden ones, results of audiocnn itself), what cannot be
+read is named. Links to folders are followed; a folder is searched once, however many links lead to it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audiocnn import files, records
+
+# What is no file that could be read to its end, and would be waited for.
+SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass
+class Found:
+    """The input files at a path.
+
+    Attributes:
+        paths: the files, sorted.
+        skipped: "no audio", "hidden" or "results of audiocnn" -> how many files of a folder are.
+        unreadable: subfolders, links, pipes and the like that could not be read.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    unreadable: list[files.FileError] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self.paths)
+
+    def describe_skipped(self) -> str:
+        """Describe what is no input: "12 files are no audio, 3 are hidden: skipped"; nothing: ""."""
+        counts = [f"{n} {'is' if n == 1 else 'are'} {what}" for what, n in self.skipped.items()]
+        if counts:
+            number, rest = counts[0].split(" ", 1)
+            counts[0] = f"{number} {'file' if number == '1' else 'files'} {rest}"
+        return f"{', '.join(counts)}: skipped" if counts else ""
+
+
+def find_files(
+    path: str | os.PathLike,
+    suffixes: Collection[str],
+    kind: str,
+    error: Callable[[Path, object], files.FileError] = files.FileError,
+) -> Found:
+    """Find the files of a kind in a folder and the folders in it.
+
+    Args:
+        path: a folder; or a file, which is found whatever its name.
+        suffixes: of the files, in lower case.
+        kind: what they are, "audio", for messages.
+        error: the error to raise.
+
+    Returns:
+        The files, with what was passed over.
+
+    Raises:
+        FileError: there is no such path, it is neither a file nor a folder, the folder cannot be read, or
+            there is no such file in it.
+    """
+    path = Path(path)
+    try:
+        if check_regular(path, error):
+            return Found([path])
+        os.scandir(path).close()
+    except OSError as reason:
+        raise error(path, describe_failure(path, reason)) from reason
+    found = Found()
+    _search(path, suffixes, kind, found)
+    found.paths.sort()
+    if not found.paths:
+        del found.skipped[f"no {kind}"]
+        reasons = [f"no {kind} in this folder ({', '.join(sorted(suffixes))})", found.describe_skipped()]
+        raise error(path, "; ".join(filter(None, [*reasons, *map(str, found.unreadable)])))
+    return found
+
+
+def check_regular(path: Path, error: Callable[[Path, object], files.FileError] = files.FileError) -> bool:
+    """Check that a path is no pipe or device, which reading would wait for.
+
+    Args:
+        path: a file or folder.
+        error: the error to raise.
+
+    Returns:
+        Whether it is a file, not a folder.
+
+    Raises:
+        FileError: it is neither.
+        OSError: there is no such path, or it cannot be reached.
+    """
+    mode = path.stat().st_mode
+    if what := SPECIAL.get(stat.S_IFMT(mode)):
+        raise error(path, f"is {what}, expected a file")
+    return not stat.S_ISDIR(mode)
+
+
+def describe_failure(path: Path, error: OSError) -> str:
+    """Describe why the system refused a path; of a link that leads nowhere, where it leads."""
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return f"links to {path.readlink()}, which does not exist"
+    return files.describe_error(error)
+
+
+def _search(folder: Path, suffixes: Collection[str], kind: str, found: Found) -> None:
+    """Search a folder: real folders first, so that files have their own names, then those linked to."""
+    folders, links, seen = [folder], [], set()
+    while folders or links:
+        one = folders.pop() if folders else links.pop()
+        try:
+            number = one.stat()
+            if (number.st_dev, number.st_ino) in seen:
+                continue
+            seen.add((number.st_dev, number.st_ino))
+            with os.scandir(one) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            found.unreadable.append(files.FileError(one, describe_failure(one, error)))
+            continue
+        ours = records.list_recorded(one)
+        for entry in entries:
+            path = one / entry.name
+            if entry.name == records.FOLDER:
+                continue
+            if entry.name.startswith("."):
+                found.skipped["hidden"] += 1
+            elif records.name_record(entry.name) in ours:
+                found.skipped["results of audiocnn"] += 1
+            elif is_folder := _sort(path, suffixes, kind, found):
+                (links if entry.is_symlink() else folders).append(is_folder)
+
+
+def _sort(path: Path, suffixes: Collection[str], kind: str, found: Found) -> Path | None:
+    """Add a file to what is found; return a folder that is still to be searched."""
+    try:
+        if not check_regular(path):
+            if path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents:
+                raise files.FileError(path, "links to a folder that it lies in")
+            return path
+    except files.FileError as error:
+        found.unreadable.append(error)
+    except OSError as error:
+        found.unreadable.append(files.FileError(path, describe_failure(path, error)))
+    else:
+        if path.suffix.lower() in suffixes:
+            found.paths.append(path)
+        else:
+            found.skipped[f"no {kind}"] += 1
+    return None
