@@ -247,9 +247,7 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
         AudioError: soundfile does not know the suffix, or its format does not take this rate.
         files.FileError: the system refuses.
     """
-    kind = Path(path).suffix[1:].upper()
-    if kind not in soundfile.available_formats():
-        raise AudioError(path, f"cannot write {kind or 'without a suffix'}, expected wav, flac, ogg, mp3 ...")
+    check_suffix(Path(path))
     with files.write_atomically(path) as partial:
         try:
             with soundfile.SoundFile(partial, "w", sample_rate, n_channels) as file:
@@ -259,6 +257,20 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
             with open(partial, "ab") as file:
                 file.write(bytes(N_READ))
             raise AudioError(path, error.error_string) from error
+
+
+def check_suffix(path: Path) -> None:
+    """Check that sound can be written to a file of this suffix.
+
+    Args:
+        path: file to write.
+
+    Raises:
+        AudioError: soundfile does not know the suffix.
+    """
+    kind = path.suffix[1:].upper()
+    if kind not in soundfile.available_formats():
+        raise AudioError(path, f"cannot write {kind or 'without a suffix'}, expected wav, flac, ogg, mp3 ...")
 
 
 def _check_sample_rate(sample_rate: float) -> None:

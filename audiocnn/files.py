@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import stat
 import threading
 import warnings
@@ -97,8 +98,38 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _create_partial(path: Path) -> Iterator[Path]:
-    """Create an empty file beside a file; what is left of it is removed at the end.
+def stage(folder: Path) -> Iterator[Path]:
+    """Create a hidden folder in a folder, for files that are moved from there when all are written.
+
+    Args:
+        folder: is made, with the folders above it, and removed again when nothing came to be in it.
+
+    Yields:
+        The hidden folder. It is removed when the `with` block ends.
+
+    Raises:
+        FileError: the system refuses.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    partial = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        with _create_partial(folder / "files", is_folder=True) as partial:
+            yield partial
+    except OSError as error:
+        if partial:  # it is another's
+            raise
+        raise FileError(folder, describe_error(error)) from error
+    finally:
+        with contextlib.suppress(OSError):  # which is raised where there is something in it
+            for one in made:
+                one.rmdir()
+
+
+@contextlib.contextmanager
+def _create_partial(path: Path, is_folder: bool = False) -> Iterator[Path]:
+    """Create an empty file or folder beside a file; what is left of it is removed at the end.
 
     It is locked, as the system does until the process ends in whatever way: a partial file that can be locked
     is abandoned.
@@ -107,20 +138,21 @@ def _create_partial(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{os.urandom(4).hex()}.partial{path.suffix}")
     with _PARTIALS:
         _partials.add(partial)
-        descriptor = _create_locked(partial)
+        descriptor = _create_locked(partial, is_folder)
     try:
         yield partial
     finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        _remove(partial)
         _partials.discard(partial)
         os.close(descriptor)
 
 
-def _create_locked(path: Path) -> int:
-    """Create a file and lock it, again where another process took it for abandoned before it was locked."""
+def _create_locked(path: Path, is_folder: bool) -> int:
+    """Create a file or folder and lock it, again where another process removed it before it was locked."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if is_folder:
+            path.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR | os.O_CREAT, 0o666)
         _lock(descriptor)
         if path.exists():
             return descriptor
@@ -145,9 +177,9 @@ def _remove_abandoned(folder: Path) -> None:
     _swept.add(folder)
     for partial in folder.glob(".????????.partial*"):
         with contextlib.suppress(OSError):
-            descriptor = os.open(partial, os.O_RDWR)
+            descriptor = os.open(partial, os.O_RDONLY)
             if _lock(descriptor, wait=False):
-                partial.unlink()
+                _remove(partial)
             os.close(descriptor)
 
 
@@ -155,8 +187,15 @@ def remove_partials() -> None:
     """Remove the files that this process is writing, before it ends; none can be begun after that."""
     _PARTIALS.acquire()
     for partial in list(_partials):
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        _remove(partial)
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        partial.unlink()
 
 
 def check_regular(path: str | os.PathLike, kind: type[FileError] = FileError) -> os.stat_result:

@@ -129,8 +129,7 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
         FileError: the suffix is none of `SUFFIXES`, or the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise files.FileError(path, f"suffix is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    check_suffix(path)
     levels = [image.pixels]
     if image.alpha is not None and path.suffix.lower() not in WITHOUT_ALPHA:
         levels.append(image.alpha)
@@ -140,6 +139,19 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
         settings["quality"] = QUALITY
     with files.write_atomically(path) as partial:
         PIL.Image.fromarray(pixels.transpose(1, 2, 0)).save(partial, **settings)
+
+
+def check_suffix(path: Path) -> None:
+    """Check that an image can be written to a file of this suffix.
+
+    Args:
+        path: file to write.
+
+    Raises:
+        FileError: the suffix is none of `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise files.FileError(path, f"suffix is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
 
 
 def with_pixels(image: Image, pixels: np.ndarray) -> Image:

@@ -8,6 +8,7 @@ import audiocnn
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_classifiers_by_labels
 from audiocnn.cli.parser import UsageError
+from audiocnn.cli.staging import Output, Work, describe_making
 from audiocnn.formats import LABEL_FORMATS, write_labels
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def classify(
 
     Prints a line for each: its most probable labels, or unknown. With formats, song.mp3 and the model genre
     give song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png
-    (the same under the spectrogram). Existing files are kept, and their recordings skipped. A file that
-    cannot be read or written is reported in one line and the others go on; the exit status is then 1.
+    (the same under the spectrogram). A file made from the same recording by the same model is not made again,
+    as the hidden folder .audiocnn beside it records; files that audiocnn did not write, or that were changed
+    since, are kept. A file that cannot be read or written is reported in one line and the others go on; the
+    exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
@@ -47,7 +50,7 @@ def classify(
         output: folder to write to, with the subfolders of the folders searched; by default the files stand
             beside the recordings.
         device: device that the network runs on, such as cpu or cuda.
-        overwrite: overwrite existing files.
+        overwrite: classify again, and overwrite existing files.
 
     Returns:
         The exit status.
@@ -57,23 +60,29 @@ def classify(
     if output is not None and not formats:
         formats = ("json",)
     groups = load_classifiers_by_labels(model, device)
-    suffixes = {f"{name}.{kind}": f".{name}.{kind}" for name in groups for kind in formats}
+    outputs = {
+        f"{name}.{kind}": Output(f".{name}.{kind}", describe_making("classify", models))
+        for name, models in groups.items()
+        for kind in formats
+    }
 
-    def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
+    def process(work: Work) -> str:
         summaries, segments = [], []
         for name, models in groups.items():
-            kinds = [kind for kind in formats if f"{name}.{kind}" in targets]
+            kinds = [kind for kind in formats if f"{name}.{kind}" in work.targets]
             if formats and not kinds:
                 continue
-            result = audiocnn.classify(source, models, device=device, progress=progress)
+            result = audiocnn.classify(work.source, [*models.values()], device=device, progress=work.update)
             for kind in kinds:
-                write_labels(result, targets[f"{name}.{kind}"], kind)
+                write_labels(result, work.targets[f"{name}.{kind}"], kind)
             title = f"{name}: " if len(groups) > 1 else ""
             summaries.append(title + summarise(result, top))
             segments += [f"  {title}{line}" for line in format_segments(result, top)] if timeline else []
         return "\n".join(["; ".join(summaries), *segments])
 
-    return jobs.process_files(paths, output, suffixes, overwrite, lambda: process)
+    others = [Path(one) for one in model]
+    batch = jobs.Batch(outputs=outputs, process=process, output=output, overwrite=overwrite, others=others)
+    return jobs.process_files(paths, batch)
 
 
 def summarise(result: "Classification", top: int) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiocnn import audio
+from audiocnn import audio, inputs
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_model
 from audiocnn.cli.parser import UsageError, usage_errors
+from audiocnn.cli.staging import Output, Work, describe_making
 
 PAGE = "index.html"
 
@@ -30,8 +31,10 @@ def explain(
     song.mp3 and the model genre give the folder song.genre.explained with index.html, plots and sounds: for
     each label its saliency maps, the recording filtered by them, and the spectrogram that maximises its
     score; the channels that contribute most to it; the model's kernels and receptive fields. Of a model that
-    transcribes notes one note is explained. Existing pages are kept. A file that cannot be read or written is
-    reported in one line and the others go on; the exit status is then 1.
+    transcribes notes one note is explained. A page made from the same recording by the same model with the
+    same options is not made again, as the hidden folder .audiocnn beside it records; pages that audiocnn did
+    not write, or that were changed since, are kept. A file that cannot be read or written is reported in one
+    line and the others go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
@@ -47,7 +50,7 @@ def explain(
         output: folder to write to, with the subfolders of the folders searched; by default the pages are
             written beside the recordings.
         device: device that the network runs on, such as cpu or cuda.
-        overwrite: overwrite existing pages.
+        overwrite: explain again, and overwrite existing pages.
 
     Returns:
         The exit status.
@@ -63,10 +66,20 @@ def explain(
     options = ExplanationOptions(labels=label, top=top, time_s=time, midi=note, layer=layer)
     with usage_errors():
         options.check(network)
-    corpus = audio.find_recordings(among) if among else []
+    corpus = inputs.Found() if among is None else audio.find_recordings(among)
+    if among is not None:
+        jobs.report_found(among, corpus)
 
-    def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
-        return write_page(source, network, targets[PAGE], options, corpus, progress)
+    def process(work: Work) -> str:
+        return write_page(work.source, network, work.targets[PAGE], options, corpus.paths, work.update)
 
-    suffixes = {PAGE: f".{network.name}.explained/{PAGE}"}
-    return jobs.process_files(paths, output, suffixes, overwrite, lambda: process)
+    searched = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in corpus]
+    made_by = describe_making("explain", [model], explanation=options, among=searched)
+    batch = jobs.Batch(
+        outputs={PAGE: Output(f".{network.name}.explained/{PAGE}", made_by)},
+        process=process,
+        output=output,
+        overwrite=overwrite,
+        others=[Path(model), *corpus],
+    )
+    return jobs.process_files(paths, batch) or int(bool(corpus.unreadable))

@@ -1,173 +1,260 @@
-"""Batch processing of recordings: finding them, naming their output files, progress and failures."""
+"""Batch processing: finding the inputs, naming their outputs, what is done already, progress and failures."""
 
-import itertools
 import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiocnn import audio, files
-from audiocnn.cli import terminal
+from audiocnn import audio, files, inputs, records
+from audiocnn.cli import errors, terminal
+from audiocnn.cli.parser import UsageError
+from audiocnn.cli.staging import Output, Work, is_done, read_content, stage
 
-# Of the sound that `transcribe` writes: song.wav would overwrite the recording.
-SOUND_SUFFIX = ".notes.wav"
-
-Progress = Callable[[float], None]  # called with the seconds processed so far
-Process = Callable[[Path, dict[str, Path], Progress], str]
+Process = Callable[[Work], str]
+Start = Callable[[int, Path], Callable[..., None]]
+AGAIN = "--overwrite does it again"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A recording, and the path of its output files without their suffixes."""
+    """An input, the folder of its outputs, and their names there by format."""
 
     source: Path
-    stem: Path
-
-    def targets(self, suffixes: Mapping[str, str]) -> dict[str, Path]:
-        """Return the output file of each format, of which `suffixes` holds the suffix."""
-        return {name: self.stem.parent / (self.stem.name + suffix) for name, suffix in suffixes.items()}
+    folder: Path
+    names: Mapping[str, str]
 
 
-def process_files(
-    paths: Sequence[Path],
-    output: Path | None,
-    suffixes: Mapping[str, str],
-    overwrite: bool,
-    prepare: Callable[[], Process],
-) -> int:
-    """Process audio files, and all audio files in folders.
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What is done with each input.
 
-    Existing output files are kept. A recording that fails is reported in one line and the others go on.
+    Attributes:
+        outputs: the formats to write.
+        process: makes the outputs of one input, and returns the text to print, to whose first line the names
+            of the written files are appended.
+        output: folder to write to, with the subfolders of the folders searched; beside the inputs when None.
+        overwrite: whether outputs are made again, also in the place of files that audiocnn did not write.
+        find: finds the inputs at a path.
+        others: further inputs, which are not to be overwritten either.
+        measure: an input -> its length, for the progress bar; None where it is not known.
+    """
+
+    outputs: Mapping[str, Output]
+    process: Process
+    output: Path | None = None
+    overwrite: bool = False
+    find: Callable[[Path], inputs.Found] = audio.find_recordings
+    others: Sequence[Path] = ()
+    measure: Callable[[Path], float | None] = audio.read_duration_s
+
+
+def process_files(paths: Sequence[Path], batch: Batch) -> int:
+    """Process files, and all files of their kind in folders.
+
+    What is there already, made from the same input by the same model with the same options, is not made
+    again; files of others are kept. An input that fails is reported in one line and the others go on.
 
     Args:
         paths: the files and folders.
-        output: folder to write to; beside the recordings when None.
-        suffixes: format -> suffix of its files, for the formats to write.
-        overwrite: whether existing files are overwritten.
-        prepare: called once, if there is something to do; returns the function that processes a recording.
-            Its arguments are the recording, format -> file to write, and a progress callback; it returns the
-            text to print, to whose first line the names of the written files are appended.
+        batch: what is done with each.
 
     Returns:
         The exit status.
     """
-    jobs, n_failed = find_jobs(paths, output)
-    todo = _skip_done(jobs, suffixes, overwrite)
-    if todo:
-        process = prepare()
-        with _show_progress(len(todo)) as start:
-            done = [_run(job, targets, process, start) for job, targets in todo.items()]
-        n_failed += done.count(False)
-    return int(n_failed > 0)
+    jobs, n_failed = find_jobs(paths, batch)
+    protected = set(filter(None, map(_identify, [*(job.source for job in jobs), *batch.others])))
+    with _show_progress(len(jobs), batch.measure) as start:
+        done = [_run(number, job, batch, protected, start) for number, job in enumerate(jobs)]
+    return int(n_failed + done.count(False) > 0)
 
 
-def find_jobs(paths: Sequence[Path], output: Path | None) -> tuple[list[Job], int]:
-    """Return a job for each recording, each with its own stem; report paths without one and count them."""
-    found, n_failed = _find_recordings(paths, output)
-    n_stems = Counter(folder / source.stem for source, folder in found.items())
-    jobs: dict[Path, Job] = {}
+def find_jobs(paths: Sequence[Path], batch: Batch) -> tuple[list[Job], int]:
+    """Return a job for each input, each with its own outputs, and the number of paths that cannot be read."""
+    found, n_failed = _find_inputs(paths, batch)
+    if batch.output is not None:
+        found = _separate(found, batch.output, batch.outputs)
+    first = {source: (folder, *_name(batch.outputs, source.stem, source)) for source, folder in found.items()}
+    counts, taken, jobs = Counter(first.values()), set(), []
     for source, folder in found.items():
-        stem = folder / (source.stem if n_stems[folder / source.stem] == 1 else source.name)
-        first = jobs.setdefault(stem, Job(source, stem)).source
-        if first is not source:
-            _report(f"{source}: its files would be written where those of {first} are, to {stem}.*")
-            n_failed += 1
-    return list(jobs.values()), n_failed
+        names = _choose_names(source, folder, batch.outputs, counts[first[source]] > 1, taken)
+        taken |= set(_list_outputs(folder, names))
+        jobs.append(Job(source, folder, dict(zip(batch.outputs, names, strict=True))))
+    return jobs, n_failed
 
 
-def _find_recordings(paths: Sequence[Path], output: Path | None) -> tuple[dict[Path, Path], int]:
-    """Return each recording once, with its output folder; and the number of paths without any."""
+def _find_inputs(paths: Sequence[Path], batch: Batch) -> tuple[dict[Path, Path], int]:
+    """Return each input once, with the folder of its outputs; and the number of what cannot be read."""
     found: dict[Path, Path] = {}
-    seen, n_failed = set(), 0
+    seen: dict[str, Path] = {}
+    n_failed = 0
     for path in paths:
         try:
-            sources = audio.find_recordings(path)
+            here = batch.find(path)
         except files.FileError as error:
-            _report(error)
+            terminal.report(error)
             n_failed += 1
             continue
-        for source in sources:
-            is_ours = source != path and source.name.endswith(SOUND_SUFFIX)
-            if not is_ours and source.resolve() not in seen:
-                seen.add(source.resolve())
+        report_found(path, here)
+        n_failed += len(here.unreadable)
+        for source in here:
+            first = seen.setdefault(os.path.realpath(source), source)
+            if os.path.abspath(first) != os.path.abspath(source):
+                terminal.report(f"{source}: is the same file as {first}, which is processed once")
+            elif source not in found:
                 below = Path() if source == path else source.parent.relative_to(path)
-                found[source] = source.parent if output is None else output / below
+                found[source] = source.parent if batch.output is None else batch.output / below
     return found, n_failed
 
 
-def _skip_done(
-    jobs: Sequence[Job], suffixes: Mapping[str, str], overwrite: bool
-) -> dict[Job, dict[str, Path]]:
-    """Return the jobs that are not done, with the files that are still to be written."""
-    todo = {}
-    for job in jobs:
-        targets = job.targets(suffixes)
-        missing = {name: path for name, path in targets.items() if overwrite or not path.exists()}
-        if missing or not targets:
-            todo[job] = missing
-        else:
-            print(f"{job.source}: already done, see {_list_files(targets)}")
-    return todo
+def report_found(path: Path, found: inputs.Found) -> None:
+    """Report what was passed over in a folder, and what could not be read there.
+
+    Args:
+        path: the folder.
+        found: what was found in it.
+    """
+    if found.skipped:
+        terminal.report(f"{path}: {found.describe_skipped()}")
+    for error in found.unreadable:
+        terminal.report(error)
 
 
-def _run(job: Job, targets: dict[str, Path], process: Process, start: Callable[[Path], Progress]) -> bool:
-    """Process a recording and report on it; return whether that went well."""
+def _separate(found: dict[Path, Path], output: Path, outputs: Mapping[str, Output]) -> dict[Path, Path]:
+    """Give inputs from several folders that would share an output the folders below their common one."""
+    groups = defaultdict(list)
+    for source, folder in found.items():
+        groups[folder, *_name(outputs, source.stem, source)].append(source)
+    separate = dict(found)
+    for sources in groups.values():
+        folders = [os.path.abspath(source.parent) for source in sources]
+        if outputs and len(set(folders)) > 1:
+            common = os.path.commonpath(folders)
+            pairs = zip(sources, folders, strict=True)
+            separate |= {source: output / os.path.relpath(folder, common) for source, folder in pairs}
+    return separate
+
+
+def _choose_names(
+    source: Path, folder: Path, outputs: Mapping[str, Output], is_shared: bool, taken: set[Path]
+) -> tuple[str, ...]:
+    """Choose names that no other input's outputs have: song.mid, else song.wav.mid, else song.wav.2.mid."""
+    before, number = None, 0
+    while True:
+        stem = (source.stem, source.name)[number] if number < 2 else f"{source.name}.{number}"
+        names = _name(outputs, stem, source)
+        places = _list_outputs(folder, names)
+        is_free = all(_is_free(place, source, is_shared and number == 0) for place in places)
+        if (is_free and taken.isdisjoint(places)) or names == before:
+            return names
+        before, number = names, number + 1
+
+
+def _is_free(place: Path, source: Path, is_shared: bool) -> bool:
+    """Say whether a place is not another input's; one that is shared must already be this input's."""
+    record = records.read(place) if os.path.lexists(place) else None
+    if record is None:
+        return not is_shared
+    return record.compare_source(source, place.parent) != "other"
+
+
+def _name(outputs: Mapping[str, Output], stem: str, source: Path) -> tuple[str, ...]:
+    return tuple(output.name_file(stem, source) for output in outputs.values())
+
+
+def _list_outputs(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return the outputs of these names, which are folders where they lie in one."""
+    return [folder / Path(name).parts[0] for name in names]
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Return what tells whether two paths lead to one file; None where there is none."""
     try:
-        for target in targets.values():
-            _check_writable(target)
-        text, *lines = process(job.source, targets, start(job.source)).splitlines()
-    except (files.FileError, OSError, MemoryError, RuntimeError) as error:
-        _report(error if isinstance(error, files.FileError) else f"{job.source}: {_describe(error)}")
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _run(number: int, job: Job, batch: Batch, protected: set[tuple[int, int]], start: Start) -> bool:
+    """Process an input and report on it; return whether all was done that was asked."""
+    try:
+        todo, is_kept = _select(job, batch, protected)
+        if todo or not job.names:
+            lines = _process(job, todo, batch, start(number, job.source))
+        else:
+            lines = [] if is_kept else [f"{job.source}: already done, see {_list(job, job.names)} ({AGAIN})"]
+    except UsageError:
+        raise
+    except Exception as error:
+        is_clear = isinstance(error, files.FileError)
+        terminal.report(error if is_clear else f"{job.source}: {errors.describe(error)}")
         return False
-    written = f" -> {_list_files(targets)}" if targets else ""
-    print(f"{job.source}: {text}{written}", *lines, sep="\n", flush=True)
-    return True
+    terminal.tell(*lines)
+    return not is_kept
 
 
-def _list_files(targets: Mapping[str, Path]) -> str:
-    return " ".join(map(str, targets.values()))
+def _process(job: Job, todo: Mapping[str, str], batch: Batch, update: Callable[..., None]) -> list[str]:
+    """Make the outputs of an input; return the lines to print."""
+    content = read_content(job.source) if todo else None  # before the work, during which it may change
+    with stage(job.folder, bool(todo)) as staging:
+        work = Work(job.source, content, job.folder, staging, todo, batch.outputs, batch.overwrite, update)
+        text, *lines = batch.process(work).split("\n")
+        work.publish_all()
+    said = f"{job.source}: {text}" if text else str(job.source)
+    return [f"{said} -> {_list(job, todo)}" if todo else said, *lines]
 
 
-def _describe(error: Exception) -> str:
-    """Describe an error that names no file, such as torch's RuntimeError for a lack of memory."""
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _select(job: Job, batch: Batch, protected: set[tuple[int, int]]) -> tuple[dict[str, str], bool]:
+    """Return the names that are still to be written, and whether others are kept that are not ours."""
+    todo, is_kept = {}, False
+    for name, file in job.names.items():
+        place = job.folder / file
+        try:
+            _check_writable(place, protected)
+            output = job.folder / Path(file).parts[0]
+            if batch.overwrite or not is_done(output, job.source, batch.outputs[name].made_by):
+                todo[name] = file
+        except files.FileError as error:
+            terminal.report(error)
+            is_kept = True
+    return todo, is_kept
 
 
-def _check_writable(target: Path) -> None:
-    """Raise FileError where a file cannot be written, before the work rather than after."""
-    folder = next(parent for parent in target.parents if parent.exists())
+def _list(job: Job, names: Mapping[str, str]) -> str:
+    return " ".join(str(job.folder / name) for name in names.values())
+
+
+def _check_writable(place: Path, protected: set[tuple[int, int]]) -> None:
+    """Raise FileError where a file cannot or must not be written, before the work rather than after."""
+    if _identify(place) in protected:
+        raise files.FileError(place, "is one of the inputs, expected another output")
+    if place.is_dir():
+        raise files.FileError(place, "is a folder, expected a file to write")
+    folder = next(parent for parent in place.parents if parent.exists())
     if not folder.is_dir():
-        raise files.FileError(target, f"{folder} is a file, not a folder")
+        raise files.FileError(place, f"{folder} is a file, not a folder")
     if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise files.FileError(target, f"{folder} cannot be written to")
-
-
-def _report(line: object) -> None:
-    print(line, file=sys.stderr)
+        raise files.FileError(place, f"{folder} cannot be written to")
 
 
 @contextmanager
-def _show_progress(n_files: int) -> Iterator[Callable[[Path], Progress]]:
-    """Show a bar of files and one of seconds; yield what starts the bar of a recording."""
+def _show_progress(n_files: int, measure: Callable[[Path], float | None]) -> Iterator[Start]:
+    """Show a bar of files and one of seconds or steps; yield what starts the bar of an input."""
     from rich.progress import TaskProgressColumn, TimeRemainingColumn
 
-    numbers = itertools.count()
     with terminal.create_bar(TaskProgressColumn(), TimeRemainingColumn()) as bar:
         all_files = bar.add_task(f"{n_files} files", total=n_files, visible=n_files > 1)
         one_file = bar.add_task("")
 
-        def start(source: Path) -> Progress:
-            bar.update(all_files, completed=next(numbers))
-            total_s = None if bar.disable else audio.read_duration_s(source)
-            bar.reset(one_file, description=source.name, total=total_s)
+        def start(number: int, source: Path) -> Callable[..., None]:
+            bar.update(all_files, completed=number)
+            name = files.printable(source.name)
+            bar.reset(one_file, description=name, total=None if bar.disable else measure(source))
 
-            def update(seconds: float) -> None:
-                bar.update(one_file, completed=seconds)
+            def update(done: float, total: float | None = None, note: str = "") -> None:
+                bar.update(one_file, completed=done, total=total, description=f"{name} {note}".rstrip())
 
             return update
 

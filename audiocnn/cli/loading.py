@@ -62,16 +62,38 @@ def load_classifiers(models: Sequence[str], device: str) -> list[ClipModel]:
     return _check_compatible(_load_clip_models(models, device))
 
 
-def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, list[ClipModel]]:
-    """Load models of labels, those with the same labels in one group, by their names: "one+other".
+def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, dict[str, ClipModel]]:
+    """Load models of labels, those with the same labels in one group.
+
+    Returns:
+        The names of a group's models, "one+other" -> the models by their names or files as they were given.
 
     Raises:
-        FileError, UsageError: as `load_classifiers`.
+        FileError, UsageError: as `load_classifiers`; also where two groups have the same names.
     """
-    groups: dict[tuple[str, ...], list[ClipModel]] = {}
-    for loaded in _load_clip_models(models, device):
-        groups.setdefault(tuple(loaded.labels), []).append(loaded)
-    return {"+".join(model.name for model in group): _check_compatible(group) for group in groups.values()}
+    by_labels: dict[tuple[str, ...], dict[str, ClipModel]] = {}
+    for model, loaded in zip(models, _load_clip_models(models, device), strict=True):
+        by_labels.setdefault(tuple(loaded.labels), {})[model] = loaded
+    groups: dict[str, dict[str, ClipModel]] = {}
+    for group in by_labels.values():
+        name = "+".join(model.name for model in group.values())
+        if first := groups.get(name):
+            raise UsageError(f"models are {' '.join([*first, *group])}, expected files of different names")
+        _check_compatible([*group.values()])
+        groups[name] = group
+    return groups
+
+
+def check_device(device: str) -> None:
+    """Check that a device is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    import torch
+
+    with _device_errors(device):
+        torch.zeros(1, device=device)
 
 
 def _load_clip_models(models: Sequence[str], device: str) -> list[ClipModel]:

@@ -9,12 +9,32 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from audiocnn import files
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
     from rich.table import Table
 
 WIDTH = 120  # columns of a table where there is no terminal
+
+
+def tell(*lines: object) -> None:
+    """Print lines on the standard output, whatever characters the paths in them hold.
+
+    Args:
+        lines: the lines.
+    """
+    print(*(f"{files.printable(line)}\n" for line in lines), sep="", end="", flush=True)
+
+
+def report(line: object) -> None:
+    """Print a line on the standard error, whatever characters the paths in it hold.
+
+    Args:
+        line: the line.
+    """
+    print(files.printable(line), file=sys.stderr)
 
 
 def create_console(width: int = WIDTH) -> Console:

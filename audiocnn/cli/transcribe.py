@@ -9,6 +9,7 @@ import audiocnn
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
+from audiocnn.cli.staging import Output, Work, describe_making
 from audiocnn.formats import NOTE_FORMATS, write_notes
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Format = str
 else:  # the words that the command line takes
     Format = Literal[tuple(NOTE_FORMATS)]
+SUFFIXES = {"wav": ".notes.wav"}  # in place of the format's name: song.wav would overwrite the recording
 
 
 def transcribe(
@@ -38,8 +40,10 @@ def transcribe(
 
     song.mp3 gives song.mid, song.csv and so on; where one folder has song.wav and song.mp3, they give
     song.wav.mid and song.mp3.mid. The format wav gives song.notes.wav, with the recording on the left and its
-    notes on the right; such files are skipped in folders. Existing files are kept. A file that cannot be
-    read or written is reported in one line and the others go on; the exit status is then 1.
+    notes on the right. A file made from the same recording by the same model with the same options is not
+    made again, as the hidden folder .audiocnn beside it records; files that audiocnn did not write, or that
+    were changed since, are kept. A file that cannot be read or written is reported in one line and the others
+    go on; the exit status is then 1.
 
     Args:
         paths: audio files, and folders to search for them.
@@ -56,30 +60,34 @@ def transcribe(
         block_s: seconds of a recording in one forward pass; None for all of it at once, which gives the same
             notes and takes more memory.
         device: device that the network runs on, such as cpu or cuda.
-        overwrite: overwrite existing files.
+        overwrite: transcribe again, and overwrite existing files.
         **options: the fields of `DecodingOptions`, in place of the model's own.
 
     Returns:
         The exit status.
     """
     _check(tempo, block_s, tuning)
-    suffixes = {name: jobs.SOUND_SUFFIX if name == "wav" else f".{name}" for name in formats}
+    network, decoding = load_model_and_decoding(model, device, options)
+    how = {"decoding": decoding, "block_s": block_s, "device": device, "tuning": tuning}
+    midi = {"tempo": tempo, "quantise": quantise, "pitch_bend": pitch_bend}
 
-    def prepare() -> jobs.Process:
-        network, decoding = load_model_and_decoding(model, device, options)
-        how = {"decoding": decoding, "block_s": block_s, "device": device, "tuning": tuning}
-        midi = {"tempo": tempo, "quantise": quantise, "pitch_bend": pitch_bend}
+    def process(work: Work) -> str:
+        keep_scores = "npz" in work.targets
+        result = audiocnn.transcribe(
+            work.source, network, keep_scores=keep_scores, progress=work.update, **how
+        )
+        for name, target in work.targets.items():
+            _write(result, name, target, midi)
+        return _summarise(result)
 
-        def process(source: Path, targets: dict[str, Path], progress: jobs.Progress) -> str:
-            keep_scores = "npz" in targets
-            result = audiocnn.transcribe(source, network, keep_scores=keep_scores, progress=progress, **how)
-            for name, target in targets.items():
-                _write(result, name, target, midi)
-            return _summarise(result)
-
-        return process
-
-    return jobs.process_files(paths, output, suffixes, overwrite, prepare)
+    made_by = describe_making("transcribe", [model], decoding=decoding, tuning=tuning)
+    outputs = {name: Output(SUFFIXES.get(name, f".{name}"), made_by) for name in formats}
+    if "mid" in outputs:
+        outputs["mid"] = Output(".mid", {**made_by, "midi": midi})
+    batch = jobs.Batch(
+        outputs=outputs, process=process, output=output, overwrite=overwrite, others=[Path(model)]
+    )
+    return jobs.process_files(paths, batch)
 
 
 def _check(tempo: float | None, block_s: float | None, tuning: float | str) -> None:

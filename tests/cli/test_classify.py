@@ -26,7 +26,9 @@ def album(tmp_path: Path, tone) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """List the files in a folder, without the records."""
+    found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return sorted(path.as_posix() for path in found if ".audiocnn" not in path.parts)
 
 
 def test_one_name_and_one_default_in_python_and_here() -> None:
@@ -97,9 +99,11 @@ def test_every_format(run, album: Path, one_tone: Path) -> None:
 def test_files_that_exist_stay_without_overwrite(run, album: Path, one_tone: Path) -> None:
     (album / "both.one.json").write_text("precious")
     command = ("classify", album / "both.wav", "--model", one_tone, "--formats", "json", "csv")
-    assert run(*command).out == [f"{album}/both.wav: low 54 %, high 38 % -> {album}/both.one.csv"]
-    listed = f"{album}/both.one.json {album}/both.one.csv"
-    assert run(*command).out == [f"{album}/both.wav: already done, see {listed}"]
+    done = run(*command)
+    kept = "both.one.json: is there and was not written by audiocnn: kept (--overwrite replaces it)"
+    assert (done.status, done.err) == (1, [f"{album}/{kept}"])
+    assert done.out == [f"{album}/both.wav: low 54 %, high 38 % -> {album}/both.one.csv"]
+    assert (run(*command).status, run(*command).out) == (1, [])
     assert (album / "both.one.json").read_text() == "precious"
     assert run(*command, "--overwrite").status == 0
     assert json.loads((album / "both.one.json").read_text())["predictions"] == ["low"]

@@ -28,7 +28,7 @@ def test_beside_the_image(run, album: Path) -> None:
     assert (done.status, done.out) == (0, [plan, f"{album}/album/cat.png -> {target}"])
     assert images.read_image(target).size == (64, 64)
     again = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
-    assert again.out == [f"{album}/album/cat.png: already done, see {target}"]
+    assert again.out == [f"{album}/album/cat.png: already done, see {target} (--overwrite does it again)"]
 
 
 def test_a_folder_and_a_bad_image(run, album: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_folder_and_a_bad_image(run, album: Path) -> None:
     out = album / "out"
     done = run("stylize", album / "album", "--style", album / "night.png", "--output", out, *FAST)
     assert done.status == 1
-    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*g")) == [
         "cat.night.png",
         "deep/dog.night.jpg",
     ]
@@ -86,7 +86,7 @@ def test_sounds(run, tmp_path: Path) -> None:
     info = soundfile.info(target)
     assert (info.samplerate, info.channels, info.frames) == (16_000, 2, 8000)
     refused = run(*command, "--overwrite", "--masks", tmp_path / "song.wav")
-    assert refused.status == 2 and "masks are given, expected none: sounds have no regions" in refused.err[0]
+    assert refused.status == 2 and "--masks is given, expected none: it is for images" in refused.err[0]
     (tmp_path / "song.wav").write_bytes(b"text")
     broken = run(*command, "--overwrite")
     assert broken.status == 1 and broken.err[0].startswith(f"{tmp_path}/song.wav: no audio")
