@@ -250,7 +250,7 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
     check_suffix(Path(path))
     with files.write_atomically(path) as partial:
         try:
-            with soundfile.SoundFile(partial, "w", sample_rate, n_channels) as file:
+            with soundfile.SoundFile(os.fsencode(partial), "w", sample_rate, n_channels) as file:
                 yield file
         except soundfile.LibsndfileError as error:
             # libsndfile keeps the system's reason to itself: writing once more brings it up.
@@ -331,7 +331,7 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
     _check_readable(path)
     try:
         with files.mute_stderr():
-            file = soundfile.SoundFile(path)
+            file = soundfile.SoundFile(os.fsencode(path))  # not UTF-8, perhaps
     except soundfile.LibsndfileError as error:
         # libsndfile says of an mp3 without a single good frame that it does not exist.
         why = "" if "does not exist" in error.error_string else f": {error.error_string}"
