@@ -377,11 +377,10 @@ def _open_video(path: str | os.PathLike):
 
 def _check_readable(path: str | os.PathLike) -> None:
     """Raise what the system has against reading the file: its reasons are clearer than the decoders'."""
+    files.check_regular(path, AudioError)
     try:
-        inputs.check_regular(Path(path), AudioError)
         with open(path, "rb") as file:
-            if not file.read(1):
-                raise AudioError(path, "the file is empty")
+            file.read(1)
     except OSError as error:
         raise AudioError(path, files.describe_error(error)) from error
 

@@ -102,7 +102,7 @@ def stage(folder: Path) -> Iterator[Path]:
     """Create a hidden folder in a folder, for files that are moved from there when all are written.
 
     Args:
-        folder: is made, with the folders above it, and removed again when nothing came to be in it.
+        folder: is made, with the folders above it.
 
     Yields:
         The hidden folder. It is removed when the `with` block ends.
@@ -110,7 +110,6 @@ def stage(folder: Path) -> Iterator[Path]:
     Raises:
         FileError: the system refuses.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
     partial = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,10 +120,6 @@ def stage(folder: Path) -> Iterator[Path]:
         if partial:  # it is another's
             raise
         raise FileError(folder, describe_error(error)) from error
-    finally:
-        with contextlib.suppress(OSError):  # which is raised where there is something in it
-            for one in made:
-                one.rmdir()
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def read_image(path: str | os.PathLike) -> Image:
     """
     path = Path(path)
     try:
-        inputs.check_regular(path)
+        files.check_regular(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # an error below
             image = PIL.Image.open(path)

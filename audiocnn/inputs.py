@@ -73,11 +73,11 @@ def find_files(
     """
     path = Path(path)
     try:
-        if check_regular(path, error):
+        if _is_file(path, error):
             return Found([path])
         os.scandir(path).close()
     except OSError as reason:
-        raise error(path, describe_failure(path, reason)) from reason
+        raise error(path, _describe_failure(path, reason)) from reason
     found = Found()
     _search(path, suffixes, kind, found)
     found.paths.sort()
@@ -88,27 +88,15 @@ def find_files(
     return found
 
 
-def check_regular(path: Path, error: Callable[[Path, object], files.FileError] = files.FileError) -> bool:
-    """Check that a path is no pipe or device, which reading would wait for.
-
-    Args:
-        path: a file or folder.
-        error: the error to raise.
-
-    Returns:
-        Whether it is a file, not a folder.
-
-    Raises:
-        FileError: it is neither.
-        OSError: there is no such path, or it cannot be reached.
-    """
+def _is_file(path: Path, error: Callable[[Path, object], files.FileError] = files.FileError) -> bool:
+    """Say whether a path is a file, not a folder; raise FileError for a pipe or device."""
     mode = path.stat().st_mode
     if what := SPECIAL.get(stat.S_IFMT(mode)):
         raise error(path, f"is {what}, expected a file")
     return not stat.S_ISDIR(mode)
 
 
-def describe_failure(path: Path, error: OSError) -> str:
+def _describe_failure(path: Path, error: OSError) -> str:
     """Describe why the system refused a path; of a link that leads nowhere, where it leads."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"links to {path.readlink()}, which does not exist"
@@ -128,7 +116,7 @@ def _search(folder: Path, suffixes: Collection[str], kind: str, found: Found) ->
             with os.scandir(one) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
-            found.unreadable.append(files.FileError(one, describe_failure(one, error)))
+            found.unreadable.append(files.FileError(one, _describe_failure(one, error)))
             continue
         ours = records.list_recorded(one)
         for entry in entries:
@@ -146,14 +134,14 @@ def _search(folder: Path, suffixes: Collection[str], kind: str, found: Found) ->
 def _sort(path: Path, suffixes: Collection[str], kind: str, found: Found) -> Path | None:
     """Add a file to what is found; return a folder that is still to be searched."""
     try:
-        if not check_regular(path):
+        if not _is_file(path):
             if path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents:
                 raise files.FileError(path, "links to a folder that it lies in")
             return path
     except files.FileError as error:
         found.unreadable.append(error)
     except OSError as error:
-        found.unreadable.append(files.FileError(path, describe_failure(path, error)))
+        found.unreadable.append(files.FileError(path, _describe_failure(path, error)))
     else:
         if path.suffix.lower() in suffixes:
             found.paths.append(path)

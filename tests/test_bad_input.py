@@ -64,7 +64,7 @@ def surround(path: Path) -> None:
 
 # What is in the file -> how it is made, and the notes it gives (MIDI numbers) or the reason why not.
 SOUNDS: dict[str, tuple[str, Callable[[Path], object], list[int] | str]] = {
-    "empty": (".wav", lambda path: path.touch(), "the file is empty"),
+    "empty": (".wav", lambda path: path.touch(), "is empty"),
     "text": (".wav", lambda path: path.write_text("la la la\n" * 1000), "no audio that libsndfile can read"),
     "half an mp3": (".mp3", lambda path: cut(path, 0.5), [A4]),
     "start of an mp3": (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import audiocnn
-from audiocnn import files, inputs, records
+from audiocnn import files, records
 from audiocnn.cli import terminal
 from audiocnn.models import weights
 
@@ -175,11 +175,11 @@ def read_content(path: Path) -> records.Content:
     Raises:
         FileError: it cannot be read.
     """
+    files.check_regular(path)
     try:
-        inputs.check_regular(path)
         return records.read_content(path)
     except OSError as error:
-        raise files.FileError(path, inputs.describe_failure(path, error)) from error
+        raise files.FileError(path, files.describe_error(error)) from error
 
 
 def is_done(output: Path, source: Path, made_by: Mapping[str, Any]) -> bool:
