@@ -43,7 +43,7 @@ def test_missing_file(tmp_path):
 
 def test_folder_named_like_a_file(tmp_path):
     (tmp_path / "a.wav").mkdir()
-    refused(tmp_path / "a.wav", "Is a directory")
+    refused(tmp_path / "a.wav", "is a folder, expected a file")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -280,7 +280,7 @@ class Code:
         (damaged, "damaged, or no safetensors file"),
         (of_a_later_version, "is of version 9, expected version 2: update audiocnn"),
         (lambda _: pickle.dumps(Code()), "is a pickle, which could run code"),
-        (lambda _: b"", "damaged, or no safetensors file"),
+        (lambda _: b"", "is empty"),
         (lambda _: b"la la la", "damaged, or no safetensors file"),
     ],
     ids=["missing", "damaged", "later", "pickle", "empty", "text"],
