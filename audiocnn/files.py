@@ -57,6 +57,26 @@ def _escape(character: str) -> str:
     return repr(character)[1:-1]
 
 
+def read_bytes(path: str | os.PathLike, max_bytes: int) -> bytes:
+    """Read a file of bounded length.
+
+    Args:
+        path: the file.
+        max_bytes: how long it may be.
+
+    Raises:
+        FileError: the system refuses, or the file is longer.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise FileError(path, describe_error(error)) from error
+    if len(data) > max_bytes:
+        raise FileError(path, f"is longer than {max_bytes >> 20} MiB, the most that is read of such a file")
+    return data
+
+
 class FileWarning(UserWarning):
     """What of a file is skipped, guessed or read only in part: one line, `path: remark; remark`."""
 

@@ -7,28 +7,33 @@ the recording. A file stands whole at its path or not at all.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from audiocnn import files
 from audiocnn.formats import labels
+from audiocnn.formats import tempo as tempo_grid
+from audiocnn.formats.annotation import MARK, Annotation, find_mark
 from audiocnn.formats.arrays import write_npz
 from audiocnn.formats.documents import read_jams, read_json, write_jams, write_json
 from audiocnn.formats.piano_roll import write_piano_roll
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
-from audiocnn.formats.tempo import estimate_tempo, quantise
-from audiocnn.midi import read_midi, write_midi
-from audiocnn.notes import Note, check_notes, sort_notes
+from audiocnn.formats.tempo import estimate_tempo, find_tempo, quantise
+from audiocnn.midi import read_midi, read_texts, write_midi
+from audiocnn.notes import Note, sort_notes
 
 __all__ = [
     "FORMATS",
     "LABEL_FORMATS",
     "NOTE_FORMATS",
+    "Annotation",
     "create_writer",
     "estimate_tempo",
+    "find_tempo",
     "quantise",
+    "read_annotation",
     "read_notes",
     "write_csv",
     "write_jams",
@@ -47,25 +52,42 @@ class Format:
     """What can be done with files of one suffix; None where it cannot.
 
     Args:
-        read_notes: path -> notes.
-        write_notes: transcription, path and the options of `write_midi` -> a file.
+        read_notes: path -> what the file holds.
+        write_notes: transcription, path and options of MIDI files -> a file.
         write_labels: classification, path -> a file.
     """
 
-    read_notes: Callable[[Path], list[Note]] | None = None
+    read_notes: Callable[[Path], Annotation] | None = None
     write_notes: Callable[..., None] | None = None
     write_labels: Callable[[Any, str | os.PathLike], None] | None = None
 
 
+def _read_midi(path: Path) -> Annotation:
+    return Annotation(read_midi(path), transcribed_by=find_mark(read_texts(path)))
+
+
+def _write_midi(
+    made: Any,
+    path: str | os.PathLike,
+    *,
+    tempo: float | None = None,
+    quantise: bool = False,
+    pitch_bend: bool = False,
+) -> None:
+    tempo = estimate_tempo(made.notes) if tempo is None else tempo
+    notes = tempo_grid.quantise(made.notes, tempo) if quantise else made.notes
+    write_midi(notes, path, tempo, pitch_bend, MARK)
+
+
 # A format is a row here: the command line offers what `NOTE_FORMATS` and `LABEL_FORMATS` list.
 FORMATS = {
-    "mid": Format(read_midi, lambda made, path, **options: write_midi(made.notes, path, **options)),
-    "midi": Format(read_midi),
+    "mid": Format(_read_midi, _write_midi),
+    "midi": Format(_read_midi),
     "tsv": Format(read_table),
     "csv": Format(read_table, lambda made, path, **_: write_csv(made.notes, path), labels.write_csv),
     "txt": Format(read_table),
-    "json": Format(read_json, lambda made, path, **_: write_json(made.notes, path), labels.write_json),
-    "jams": Format(read_jams, lambda made, path, **_: write_jams(made.notes, path, made.duration_s)),
+    "json": Format(read_json, lambda made, path, **_: write_json(made.notes, path, MARK), labels.write_json),
+    "jams": Format(read_jams, lambda made, path, **_: write_jams(made.notes, path, made.duration_s, MARK)),
     "npz": Format(write_notes=lambda made, path, **_: write_npz(_scores(made, path), path, made.frame_s)),
     "png": Format(
         write_notes=lambda made, path, **_: write_piano_roll(made.notes, _source(made, path), path),
@@ -97,21 +119,35 @@ def read_notes(path: str | os.PathLike) -> list[Note]:
     Raises:
         files.FileError: another suffix, a file that is missing or damaged, or a note that cannot be.
     """
+    return read_annotation(path).notes
+
+
+def read_annotation(path: str | os.PathLike) -> Annotation:
+    """Read the notes of a file, in the format of its suffix, and what else it says of them.
+
+    Args:
+        path: a file of one of the `FORMATS` that can be read.
+
+    Returns:
+        The notes by onset, then pitch; whether they have velocities, and whether they were transcribed.
+
+    Raises:
+        files.FileError: another suffix, a file that is missing or damaged, or a note that cannot be.
+    """
     path = Path(path)
     format = FORMATS.get(path.suffix[1:].lower(), Format())
     if format.read_notes is None:
         readable = " ".join(f".{name}" for name, format in FORMATS.items() if format.read_notes)
         raise files.FileError(path, f"not a format of notes, expected one of {readable}")
     try:
-        return sort_notes(check_notes(format.read_notes(path)))
-    except files.FileError:
+        annotation = format.read_notes(path)
+    except (files.FileError, files.FileWarning, MemoryError):
         raise
-    except OSError as error:
-        raise files.FileError(path, files.describe_error(error)) from error
     # What a damaged file does to a parser cannot be foreseen; whatever it is, this file is the reason.
     except Exception as error:
-        detail = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
-        raise files.FileError(path, f"not readable as {path.suffix.lower()}: {detail}") from error
+        reason = str(error) or type(error).__name__
+        raise files.FileError(path, f"not readable as {path.suffix.lower()}: {reason}") from error
+    return replace(annotation, notes=sort_notes(annotation.notes))
 
 
 def write_notes(
@@ -124,9 +160,12 @@ def write_notes(
             `inference.transcribe.Transcription`.
         path: file to write.
         format: one of `NOTE_FORMATS`; the suffix of the path when None.
-        midi_options: further arguments of `write_midi`; other formats have none.
+        midi_options: of MIDI files, which other formats ignore: `tempo` in quarters a minute, estimated from
+            the notes when None; `quantise`, whether to move them to its sixteenths; `pitch_bend`, whether to
+            write bends.
 
     Raises:
+        ValueError: a note cannot be, or the tempo is out of range.
         files.FileError: no such format, the file cannot be written, or the transcription does not hold what
             the format needs: raw scores, or the recording.
     """

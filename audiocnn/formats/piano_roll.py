@@ -13,7 +13,7 @@ import numpy as np
 
 from audiocnn import audio, plots, units
 from audiocnn.formats.spectrogram import compute_levels, compute_magnitudes, read_frames
-from audiocnn.notes import BEND_STEP_S, Note
+from audiocnn.notes import BEND_STEP_S, Note, check_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +40,10 @@ def write_piano_roll(notes: Iterable[Note], source: str | os.PathLike, path: str
         path: PNG file to write.
 
     Raises:
+        ValueError: a note cannot be.
         files.FileError: the recording cannot be read, or the file not be written.
     """
-    notes = list(notes)
+    notes = check_notes(notes)
     levels, hop_length = compute_spectrogram(source)
     frame_s = hop_length / SAMPLE_RATE
     end_s = max(levels.shape[1] * frame_s, 0.1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from audiocnn import audio, files, units
-from audiocnn.notes import BEND_STEP_S, Note
+from audiocnn.notes import BEND_STEP_S, Note, check_notes
 
 SAMPLE_RATE = 44_100  # Hz; the notes' partials need it even where the recording has less
 N_PARTIALS = 6
@@ -31,9 +31,10 @@ def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
         path: audio file to write.
 
     Raises:
+        ValueError: a note cannot be.
         files.FileError: the recording cannot be read, the file cannot be written, or is the recording itself.
     """
-    notes = list(notes)
+    notes = check_notes(notes)
     gain = _gain(notes, source)
     if Path(path).exists() and Path(path).samefile(source):
         raise files.FileError(path, "is the recording itself and stays as it is; choose another place")

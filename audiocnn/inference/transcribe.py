@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from audiocnn import audio, formats
+from audiocnn import audio
 from audiocnn.formats import create_writer, write_notes
 from audiocnn.inference.tuning import TUNING_S, estimate_tuning, find_sample_rate
 from audiocnn.models.load import fuse_model, load
@@ -237,9 +237,7 @@ class Transcription:
         Raises:
             ValueError: the tempo is out of range.
         """
-        tempo = tempo or formats.estimate_tempo(self.notes)
-        notes = formats.quantise(self.notes, tempo) if quantise else self.notes
-        formats.write_midi(notes, path, tempo, pitch_bend)
+        write_notes(self, path, "mid", tempo=tempo, quantise=quantise, pitch_bend=pitch_bend)
 
     to_csv = create_writer(write_notes, "csv", "Write a table, a note a line.")
     to_json = create_writer(write_notes, "json", "Write every field of each note.")

@@ -71,16 +71,7 @@ def read_events(path: Path) -> MidiFile:
             no event that can be read.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise files.FileError(path, files.describe_error(error)) from error
-    if len(data) > MAX_BYTES:
-        raise files.FileError(
-            path, f"longer than {MAX_BYTES >> 20} MiB, the most that is read of a MIDI file"
-        )
-    try:
-        return parse_events(data)
+        return parse_events(files.read_bytes(path, MAX_BYTES))
     except ValueError as error:
         raise files.FileError(path, f"not readable as MIDI: {error}") from error
 

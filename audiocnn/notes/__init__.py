@@ -14,6 +14,7 @@ from audiocnn.notes.note import (
     Note,
     Scores,
     check_notes,
+    find_fault,
     sort_notes,
 )
 from audiocnn.notes.targets import EVENT_HALF_WIDTH, encode
@@ -33,5 +34,6 @@ __all__ = [
     "check_notes",
     "decode",
     "encode",
+    "find_fault",
     "sort_notes",
 ]

@@ -63,13 +63,17 @@ def check_notes(notes: Iterable[Note]) -> list[Note]:
     """
     notes = list(notes)
     for number, note in enumerate(notes, 1):
-        if wrong := _find_fault(note):
+        if wrong := find_fault(note):
             raise ValueError(f"note {number} {wrong}")
     return notes
 
 
-def _find_fault(note: Note) -> str:
-    """Say what about a note cannot be; empty for a good note."""
+def find_fault(note: Note) -> str:
+    """Say what about a note cannot be; empty for a good note.
+
+    Args:
+        note: the note.
+    """
     if not 0 <= note.onset_s <= note.offset_s < math.inf:
         return (
             f"lasts from {note.onset_s} to {note.offset_s} s, expected 0 or later, and an end not before it"

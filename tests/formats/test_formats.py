@@ -1,6 +1,7 @@
 """Every format against a worked file and through a round trip, damaged files, and the table of formats."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,13 +84,19 @@ def test_guitarset(recordings: Path) -> None:
     [
         ("empty.mid", b"", "not readable as MIDI: begins with b'', expected b'MThd'"),
         ("text.mid", b"this is no MIDI file at all", "not readable as MIDI: begins with b'this'"),
-        ("empty.csv", b"", "not readable as .csv: the header has no column onset_s: ''"),
+        ("empty.csv", b"", "not readable as .csv: is empty, expected a table of notes"),
         ("lacks.tsv", b"onset_s\tmidi\n1\t60\n", "the header has no column offset_s: 'onset_s"),
         ("word.csv", b"onset_s,offset_s,midi\n0,1,60\n0,1,C4\n", "line 3: expected numbers, got '0 1 C4'"),
         ("short.csv", b"onset_s,offset_s,midi\n0,1\n", "line 2: expected numbers, got '0 1'"),
-        ("binary.csv", b"\xff\xfe\x00\x81", "not readable as .csv: 'utf-8' codec can't decode"),
-        ("ends.csv", b"onset_s,offset_s,midi\n2,1,60\n", "note 1 lasts from 2.0 to 1.0 s"),
-        ("nan.csv", b"onset_s,offset_s,midi\n0,nan,60\n", "note 1 lasts from 0.0 to nan s"),
+        ("binary.csv", b"\xfd\x00\x81", "not readable as .csv: 'utf-8' codec can't decode"),
+        ("binary.tsv", b"\xff\xfe\x00\x81", "not readable as .tsv: the header has no column onset_s"),
+        ("text.tsv", b"once upon\na time\n", "the header has no column onset_s: 'once upon'"),
+        (
+            "ends.csv",
+            b"onset_s,offset_s,midi\n2,1,60\n",
+            "line 2: the note lasts from 2.0 to 1.0 s, expected",
+        ),
+        ("nan.csv", b"onset_s,offset_s,midi\n0,nan,60\n", "line 2: the note lasts from 0.0 to nan s"),
         ("inf.csv", b"onset_s,offset_s,midi\n0,1,inf\n", "line 2: expected numbers"),
         ("high.csv", b"onset_s,offset_s,midi\n0,1,128\n", "MIDI number 128, expected 0 to 127"),
         (
@@ -121,12 +128,13 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_truncated_file_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
     formats.write_notes(SimpleNamespace(notes=WORKED, duration_s=1.1), tmp_path / f"whole.{suffix}")
     whole = (tmp_path / f"whole.{suffix}").read_bytes()
-    for length in range(0, len(whole), 3):
-        (tmp_path / f"cut.{suffix}").write_bytes(whole[:length])
-        try:
-            assert len(formats.read_notes(tmp_path / f"cut.{suffix}")) <= len(WORKED)
-        except files.FileError as error:
-            assert str(error).startswith(f"{tmp_path / f'cut.{suffix}'}: ")
+    with warnings.catch_warnings(action="ignore", category=files.FileWarning):
+        for length in range(0, len(whole), 3):
+            (tmp_path / f"cut.{suffix}").write_bytes(whole[:length])
+            try:
+                assert len(formats.read_notes(tmp_path / f"cut.{suffix}")) <= len(WORKED)
+            except files.FileError as error:
+                assert str(error).startswith(f"{tmp_path / f'cut.{suffix}'}: ")
 
 
 # Scores
