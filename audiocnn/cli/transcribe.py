@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import audiocnn
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.cli.staging import Output, Work, describe_making
-from audiocnn.formats import NOTE_FORMATS, write_notes
+from audiocnn.formats import DEFAULT_TEMPO, NOTE_FORMATS, find_tempo, write_notes
 
 if TYPE_CHECKING:
     from audiocnn.inference.transcribe import Transcription
@@ -52,7 +52,8 @@ def transcribe(
             spectrogram.
         output: folder to write to, with the subfolders of the folders searched; by default the files stand
             beside the recordings.
-        tempo: tempo of the MIDI file in BPM, quarter notes per minute; by default estimated from the notes.
+        tempo: tempo of the MIDI file in BPM, quarter notes per minute; by default estimated from the notes,
+            or 120 where they leave it in doubt.
         quantise: quantise the notes of the MIDI file to sixteenth notes.
         pitch_bend: write pitch bends to the MIDI file, relative to the tuning of the recording.
         tuning: how far the instruments are tuned above A = 440 Hz, in cents (hundredths of a semitone), -200
@@ -77,8 +78,8 @@ def transcribe(
             work.source, network, keep_scores=keep_scores, progress=work.update, **how
         )
         for name, target in work.targets.items():
-            _write(result, name, target, midi)
-        return _summarise(result)
+            write_notes(result, target, name, **midi)
+        return _summarise(result, tempo, "mid" in work.targets)
 
     made_by = describe_making("transcribe", [model], decoding=decoding, tuning=tuning)
     outputs = {name: Output(SUFFIXES.get(name, f".{name}"), made_by) for name in formats}
@@ -104,14 +105,16 @@ def _check(tempo: float | None, block_s: float | None, tuning: float | str) -> N
             check_tuning(float(tuning))
 
 
-def _summarise(result: "Transcription") -> str:
-    cents = result.tuning_cents
-    tuned = f"; tuned {abs(cents):g} cents {'high' if cents > 0 else 'low'}" if cents else ""
-    return f"{len(result.notes)} notes{tuned}"
+def _summarise(result: "Transcription", tempo: float | None, is_midi: bool) -> str:
+    """Say how many notes there are, and what was estimated to write them."""
+    parts = [f"{len(result.notes)} notes"]
+    if is_midi and tempo is None:
+        parts.append(_describe_tempo(result))
+    if cents := result.tuning_cents:
+        parts.append(f"tuned {abs(cents):g} cents {'high' if cents > 0 else 'low'}")
+    return "; ".join(parts)
 
 
-def _write(result: "Transcription", name: str, target: Path, midi: dict[str, Any]) -> None:
-    if name == "mid":
-        result.to_midi(target, **midi)
-    else:
-        write_notes(result, target, name)
+def _describe_tempo(result: "Transcription") -> str:
+    found = find_tempo(result.notes)
+    return f"tempo: {found:.1f}" if found else f"tempo: {DEFAULT_TEMPO:g}, in doubt (--tempo sets it)"

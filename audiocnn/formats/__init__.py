@@ -20,11 +20,12 @@ from audiocnn.formats.documents import read_jams, read_json, write_jams, write_j
 from audiocnn.formats.piano_roll import write_piano_roll
 from audiocnn.formats.sound import write_wav
 from audiocnn.formats.tables import read_table, write_csv
-from audiocnn.formats.tempo import estimate_tempo, find_tempo, quantise
+from audiocnn.formats.tempo import DEFAULT_TEMPO, estimate_tempo, find_tempo, quantise
 from audiocnn.midi import read_midi, read_texts, write_midi
 from audiocnn.notes import Note, sort_notes
 
 __all__ = [
+    "DEFAULT_TEMPO",
     "FORMATS",
     "LABEL_FORMATS",
     "NOTE_FORMATS",

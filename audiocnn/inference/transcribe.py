@@ -230,7 +230,8 @@ class Transcription:
 
         Args:
             path: file to write.
-            tempo: quarters a minute, 4 to 1000; estimated from the notes when None.
+            tempo: quarters a minute, 4 to 1000; when None, `formats.find_tempo` of the notes, or 120 where
+                that leaves it in doubt.
             quantise: move the notes to sixteenths of the tempo.
             pitch_bend: write bends too.
 

@@ -126,7 +126,8 @@ def test_tempo_and_quantise(run, music: Path, model: Path, assert_is_the_music) 
     run(*command, "--tempo", 100, "--quantise")
     sixteenths = np.array([note.onset_s for note in formats.read_notes(music / "song.mid")]) / 0.15
     np.testing.assert_allclose(sixteenths, np.round(sixteenths), atol=1e-3)
-    run(*command)
+    done = run(*command)
+    assert "5 notes; tempo: 120, in doubt (--tempo sets it) -> " in done.out[0]
     _, tempi = pretty_midi.PrettyMIDI(str(music / "song.mid")).get_tempo_changes()
     assert tempi == pytest.approx(
         [formats.estimate_tempo(audiocnn.transcribe(music / "song.wav", model).notes)]
