@@ -11,12 +11,13 @@ import pytest
 import audiocnn
 
 PACKAGE = Path(audiocnn.__file__).parent
-EVERYONE_MAY = {"files", "inputs", "records", "registry", "units"}
+EVERYONE_MAY = {"files", "inputs", "ranges", "records", "registry", "units"}
 MAY_IMPORT = {
     "__init__": {"backbones", "explain", "inference", "models", "style"},
     "units": set(),
     "files": set(),
     "inputs": set(),
+    "ranges": set(),
     "records": set(),
     "registry": set(),
     "blocks": set(),

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from audiocnn.ranges import POSITIVE, check_fields
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -40,9 +42,7 @@ class Input:
     def __post_init__(self) -> None:
         if self.dims not in (None, 1, 2):
             raise ValueError(f"dims is {self.dims}, expected 1 or 2")
-        for name in ("in_channels", "bins", "frames", "hop_ms"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+        check_fields(self, **dict.fromkeys(("in_channels", "bins", "frames", "hop_ms"), POSITIVE))
 
     @property
     def duration_s(self) -> float:

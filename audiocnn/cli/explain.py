@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiocnn import audio, inputs
+from audiocnn import audio, inputs, ranges
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_model
-from audiocnn.cli.parser import UsageError, usage_errors
+from audiocnn.cli.parser import usage_errors
 from audiocnn.cli.staging import Output, Work, describe_making
 
 PAGE = "index.html"
@@ -55,10 +55,10 @@ def explain(
     Returns:
         The exit status.
     """
-    if top < 1:
-        raise UsageError(f"top is {top}, expected 1 or more")
-    if time is not None and time < 0:
-        raise UsageError(f"time is {time}, expected 0 or more")
+    with usage_errors():
+        ranges.check("top", top, ranges.COUNT)
+        ranges.check("time", time, ranges.NOT_NEGATIVE)
+        ranges.check("note", note, ranges.Range(0, 127))
     network = load_model(model, device)
     from audiocnn.explain.excerpts import ExplanationOptions
     from audiocnn.explain.page import write_page

@@ -23,11 +23,12 @@ import yaml
 
 from audiocnn import files
 from audiocnn.cli.configs import ConfigAction, find_config
+from audiocnn.ranges import FINITE
 
 # Type -> its metavar in the help, and its name in error messages.
 VALUES = {
     int: ("N", "a whole number"),
-    float: ("X", "a number"),
+    float: ("X", "a finite number"),
     Path: ("PATH", "a path"),
     str: ("NAME", "a name"),
     dict: ("YAML", "a mapping"),
@@ -89,7 +90,29 @@ class ConfigFile(ConfigAction):
         super().__call__(parser, namespace, value, option_string)
 
 
-class VerbParser(jsonargparse.ArgumentParser):
+class FiniteParser(jsonargparse.ArgumentParser):
+    """A parser that refuses nan and infinity wherever a number is given, in configs too."""
+
+    def validate(self, namespace: Any, *args: Any, **kwargs: Any) -> None:
+        super().validate(namespace, *args, **kwargs)
+        for key, number in _list_numbers(namespace):
+            if number not in FINITE:
+                raise TypeError(f"{key} is {number}, expected {FINITE}")
+
+
+def _list_numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the fractions in nested mappings and lists, with their dotted names."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, list | tuple):
+        for element in value:
+            yield from _list_numbers(element, key)
+    elif isinstance(value, dict | jsonargparse.Namespace):
+        for name, element in dict(value.items()).items():
+            yield from _list_numbers(element, f"{key}.{name}".lstrip("."))
+
+
+class VerbParser(FiniteParser):
     """The parser of a verb, which reports a wrong argument in one line instead of after a screen of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -13,6 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from audiocnn import files
 from audiocnn.cli.configs import BASE, ConfigAction
+from audiocnn.cli.parser import FiniteParser
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training.base import Task
 
@@ -44,7 +45,11 @@ def run_lightning(verb: str, words: list[str]) -> int:
     return 0
 
 
-class Parser(LightningArgumentParser):
+class TrainingParser(LightningArgumentParser, FiniteParser):
+    """Lightning's parser, which refuses nan and infinity."""
+
+
+class Parser(TrainingParser):
     """Lightning's parser, which reports a wrong argument in one line instead of after screens of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -61,11 +66,11 @@ class CommandLine(LightningCLI):
     """
 
     def __init__(self, run: bool = True, parser_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
-        modes = {"subclass_mode_model": True, "subclass_mode_data": True}
+        modes = {"parser_class": TrainingParser, "subclass_mode_model": True, "subclass_mode_data": True}
         own = {"default_config_files": [str(BASE)], **(parser_kwargs or {})}
         parsers = dict.fromkeys(self.subcommands(), own) if run else own
         self._data: ClipsDataModule | None = None
-        super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **modes, **options)
+        super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **(modes | options))
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         parser = self.parser_class(dump_header=[f"lightning.pytorch=={__version__}"], **kwargs)

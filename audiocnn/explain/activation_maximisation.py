@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.explain.network import Target
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, POSITIVE, check_fields
 
 BLUR_REACH = 3  # standard deviations to each side of a Gaussian kernel's centre
 
@@ -32,6 +33,9 @@ class MaximisationOptions:
             f, by which fine details grow more slowly; 0 for none.
         seed: seed of the noise and the jitter.
 
+    Raises:
+        ValueError: a number is out of its range.
+
     Source:
         Olah, Mordvintsev, Schubert, "Feature visualization", Distill, 2017: jitter, blur, and ascent on a
         spectrum; Yosinski et al., "Understanding neural networks through deep visualization", 2015: decay.
@@ -44,6 +48,9 @@ class MaximisationOptions:
     decay: float = 2.0
     frequency_penalty: float = 1.5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self, steps=COUNT, learning_rate=POSITIVE, jitter=NOT_NEGATIVE, blur=NOT_NEGATIVE)
 
 
 def maximise_activation(

@@ -19,6 +19,7 @@ from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import LOWEST_MIDI, Note
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, Range, check_fields
 
 NOTE_FRAMES = 16  # before and after a note's onset
 
@@ -34,6 +35,9 @@ class ExplanationOptions:
             loudest note.
         midi: pitch of the note to explain, as a MIDI note number; None for any.
         layer: layer at which class activation maps and Grad-CAM are computed.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     labels: Sequence[str] = ()
@@ -41,6 +45,9 @@ class ExplanationOptions:
     time_s: float | None = None
     midi: int | None = None
     layer: str = "backbone"
+
+    def __post_init__(self) -> None:
+        check_fields(self, top=COUNT, time_s=NOT_NEGATIVE, midi=Range(0, 127))
 
     def check(self, model: Model) -> None:
         """Check that a model has these labels, notes and layer.

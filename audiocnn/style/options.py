@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, check_fields
+
 
 @dataclass(frozen=True)
 class StyleOptions:
@@ -48,10 +50,6 @@ class StyleOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        for name in ("style_scale", "coarsest", "iterations", "learning_rate", "tile"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} is {value}, expected more than 0")
+        weights = dict.fromkeys(("content_weight", "style_weight", "tv_weight"), NOT_NEGATIVE)
+        positive = ("style_scale", "coarsest", "iterations", "learning_rate", "tile")
+        check_fields(self, **weights, **dict.fromkeys(positive, POSITIVE))

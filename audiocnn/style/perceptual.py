@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.arguments import choose
+from audiocnn.ranges import NOT_NEGATIVE, check_fields
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.losses import STATISTICS, compute_moments, content_loss
 
@@ -42,9 +43,8 @@ class LossOptions:
 
     def __post_init__(self) -> None:
         choose(STATISTICS, self.statistic, "statistic")
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        weights = ("content_weight", "style_weight", "tv_weight")
+        check_fields(self, **dict.fromkeys(weights, NOT_NEGATIVE))
 
 
 class PerceptualLoss:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocnn import files, plots
+from audiocnn.ranges import COUNT, check_fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,8 +53,7 @@ class Space:
     def __post_init__(self) -> None:
         if len(set(self.operations)) < 2:
             raise ValueError(f"operations are {list(self.operations)}, expected at least two different ones")
-        if self.nodes < 1:
-            raise ValueError(f"nodes is {self.nodes}, expected 1 or more")
+        check_fields(self, nodes=COUNT)
 
     def sample(self, rng: random.Random) -> Cells:
         """Draw cells, each with the same probability.

@@ -131,11 +131,11 @@ def test_a_config_can_be_printed(capsys: pytest.CaptureFixture[str], tmp_path: P
     ("words", "reason"),
     [
         ("", "the following arguments are required: paths"),
-        ("a --tempo fast", "--tempo is 'fast', expected a number"),
+        ("a --tempo fast", "--tempo is 'fast', expected a finite number"),
         ("a --batch-size 1.5", "--batch-size is '1.5', expected a whole number"),
         ("a --formats hot lukewarm", "--formats is 'lukewarm', expected one of hot, cold"),
         ("a --formats", "argument --formats: expected at least one argument"),
-        ("a --heat-c high", "--heat-c is 'high', expected a number"),
+        ("a --heat-c high", "--heat-c is 'high', expected a finite number"),
         ("a --batch_size 2", "unrecognized arguments: --batch_size 2"),
         ("a --batch 2", "unrecognized arguments: --batch 2"),
     ],
@@ -152,7 +152,7 @@ def test_wrong_words(capsys: pytest.CaptureFixture[str], words: str, reason: str
         ("taste: good", "Option 'taste' is not accepted"),
         ("formats: hot", "--formats is 'hot' in FILE, expected a list"),
         ("whole: maybe", "--whole is 'maybe' in FILE, expected true or false"),
-        ("tempo: fast", "--tempo is 'fast', expected a number"),
+        ("tempo: fast", "--tempo is 'fast', expected a finite number"),
         ("[a, b", "Problems parsing config: while parsing a flow sequence"),
     ],
 )

@@ -146,7 +146,7 @@ def test_whole_and_in_blocks(run, music: Path, model: Path) -> None:
     ("arguments", "reason"),
     [
         (["--formats", "mp3"], "--formats is 'mp3', expected one of mid, "),
-        (["--tempo", "fast"], "--tempo is 'fast', expected a number"),
+        (["--tempo", "fast"], "--tempo is 'fast', expected a finite number"),
         (["--tempo", 0], "--tempo is 0.0, expected 4 to 1000"),
         (["--block-s", 0], "--block-s is 0.0, expected a finite number above 0, or null"),
         (["--block-s", ".inf"], "--block-s is inf, expected a finite number above 0, or null"),

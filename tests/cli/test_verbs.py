@@ -1,10 +1,12 @@
 """The contract of every verb: its help, the spelling of its options, a wrong one, and its example."""
 
+import argparse
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -73,3 +75,33 @@ def test_help_needs_no_torch(verb: str) -> None:
     code = f"import sys; from audiocnn.cli import main\ntry: main({words})\n"
     code += "finally: assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def numbers_of(parser: VerbParser) -> list[argparse.Action]:
+    """The arguments that are numbers, or several of them."""
+    hints = {action: getattr(action, "_typehint", None) for action in parser._actions}
+    return [action for action, hint in hints.items() if {int, float} & {hint, *get_args(hint)}]
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OWN if numbers_of(parser_of(verb))])
+def test_no_number_is_nan_or_infinite(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the command line, where YAML reads some spellings as numbers, and in a config file."""
+    parser, example = parser_of(verb), shlex.split(VERBS[verb].example.rpartition("| ")[2])
+    config = tmp_path / "config.yaml"
+    for action in numbers_of(parser):
+        name = action.option_strings[-1]
+        for number in ("nan", ".nan", "inf", "-.inf", "1e999"):
+            config.write_text(f"{action.dest}: {f'[{number}]' if action.nargs == '+' else number}")
+            for words in ([f"{name}={number}"], ["--config", str(config)]):
+                with pytest.raises(SystemExit, match="2"):
+                    parse(parser, [*example[1 + len(verb.split()) :], *words])
+                [line] = capsys.readouterr().err.splitlines()
+                assert re.search(rf": {name} is .*, expected a (finite|whole) number \(see", line), line
+
+
+@pytest.mark.parametrize("number", ["nan", ".nan", ".inf", "1e999"])
+def test_no_number_of_a_training_is_nan_or_infinite(run, number: str) -> None:
+    for option in ("--trainer.gradient_clip_val", "--model.init_args.learning_rate"):
+        done = run("fit", "--config", "digits", f"{option}={number}")
+        assert (done.status, done.out, len(done.err)) == (2, [], 1)
+        assert option.rpartition(".")[2] in done.err[0]

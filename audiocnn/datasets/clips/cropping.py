@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audiocnn.augment import RandomClip, RandomRecording, negative_example
 from audiocnn.datasets.notes.segments import CONTEXT_S, fast_length
+from audiocnn.ranges import COUNT, POSITIVE, SHARE, check_fields
 
 Read = Callable[[int, int], np.ndarray]  # first sample and number of samples -> float32 (samples,)
 Sampling = Literal["natural", "balanced"]
@@ -45,9 +46,7 @@ class CropOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("alone_p", "negative_p"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
+        check_fields(self, window_s=POSITIVE, n_crops=COUNT, alone_p=SHARE, negative_p=SHARE)
 
 
 @dataclass(frozen=True)

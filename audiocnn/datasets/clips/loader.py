@@ -20,6 +20,7 @@ from audiocnn.datasets.clips.items import Crops, EpochSampler, WholeClips
 from audiocnn.datasets.clips.layouts import read_clips
 from audiocnn.datasets.clips.sources import SPLITS, Clip
 from audiocnn.datasets.clips.splits import SplitOptions, split_clips
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
 
 if TYPE_CHECKING:
     LabelsFile = str
@@ -36,12 +37,18 @@ class LoaderOptions:
         workers: processes that read, and as many that decode into the cache.
         cache: folder of decoded sound, which other trainings use too.
         skip_broken: go on without the files that cannot be read.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     batch_size: int = 32
     workers: int = 2
     cache: str = str(FOLDER)
     skip_broken: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self, batch_size=COUNT, workers=NOT_NEGATIVE)
 
 
 def prepare_clips(

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from audiocnn.datasets.clips.sources import Clip
+from audiocnn.ranges import check_fields
 
 N_NAMED = 5  # in a message
 
@@ -39,6 +40,7 @@ class SplitOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.validation < 0 or self.test < 0 or self.validation + self.test >= 1:
             shares = f"{self.validation} and {self.test}"
             raise ValueError(f"validation and test are {shares}, expected shares, below 1 together")

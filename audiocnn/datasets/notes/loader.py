@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,16 @@ class LoaderOptions:
     Args:
         batch_size: segments in a batch of training.
         workers: processes that read and augment.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     batch_size: int = 8
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, batch_size=COUNT, workers=NOT_NEGATIVE)
 
 
 class Excerpts(Dataset):

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from audiocnn.augment import RandomRecording, negative_example
 from audiocnn.datasets.notes.cache import Recording
 from audiocnn.notes import Note, encode
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, SHARE, check_fields
 
 # Read before each segment at least, so that its first second has the reverberation of the sound before it.
 CONTEXT_S = 1.0
@@ -51,6 +52,9 @@ class SegmentOptions:
             notes.
         augment: applied to each segment; None leaves segments as they are.
         seed: random seed of the segments.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     n_frames: int = 200
@@ -61,6 +65,11 @@ class SegmentOptions:
     negative_p: float = 0.05
     augment: RandomRecording | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = dict.fromkeys(("n_frames", "n_segments"), COUNT)
+        sizes = dict.fromkeys(("transpose", "detune_cents"), NOT_NEGATIVE)
+        check_fields(self, **counts, **sizes, transpose_p=SHARE, negative_p=SHARE)
 
 
 class Segments(Dataset):
