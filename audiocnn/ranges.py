@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import reprlib
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 
@@ -10,25 +12,43 @@ class Range(NamedTuple):
 
     Attributes:
         low: the lowest.
-        high: the highest.
+        high: the highest: what is beyond it would take all memory, or means nothing.
+        whole: whether they are whole numbers.
         is_open: whether the lowest itself is not among them.
     """
 
     low: float = -math.inf
     high: float = math.inf
+    whole: bool = False
     is_open: bool = False
 
-    def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int | float) or not math.isfinite(number):
+    def __contains__(self, value: Any) -> bool:
+        is_number = isinstance(value, Integral if self.whole else Real) and not isinstance(value, bool)
+        if not is_number or not -math.inf < value < math.inf:
             return False
-        return self.low <= number <= self.high and not (self.is_open and number == self.low)
+        return self.low <= value <= self.high and not (self.is_open and value == self.low)
 
     def __str__(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        low, high = f"{self.low:g}", f"{self.high:g}"
         if self == FINITE:
             return "a finite number"
-        if self.is_open:
-            return f"more than {self.low}" + f" and at most {self.high}" * math.isfinite(self.high)
-        return f"{self.low} to {self.high}" if math.isfinite(self.high) else f"{self.low} or more"
+        if self.high == math.inf:
+            return f"more than {low}" if self.is_open else f"{low} or more"
+        return f"more than {low} and at most {high}" if self.is_open else f"{number} from {low} to {high}"
+
+    def check(self, name: str, value: Any) -> None:
+        """Check an argument.
+
+        Args:
+            name: its name, for the message.
+            value: as given.
+
+        Raises:
+            ValueError: it is no number, or none of these.
+        """
+        if value not in self:
+            raise ValueError(f"{name} is {reprlib.repr(value)}, expected {self}")
 
 
 FINITE = Range()
@@ -49,8 +69,8 @@ def check(name: str, value: float | None, expected: Range) -> None:
     Raises:
         ValueError: it is none of them.
     """
-    if value is not None and value not in expected:
-        raise ValueError(f"{name} is {value}, expected {expected}")
+    if value is not None:
+        expected.check(name, value)
 
 
 def check_fields(options: Any, **expected: Range) -> None:
@@ -66,5 +86,5 @@ def check_fields(options: Any, **expected: Range) -> None:
     for field in dataclasses.fields(options):
         values = getattr(options, field.name)
         for value in values if isinstance(values, tuple | list) else (values,):
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 check(field.name, value, expected.get(field.name, FINITE))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from numbers import Integral, Real
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from audiocnn.ranges import Range
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -86,37 +86,6 @@ class Registry(Generic[T]):
 def _find_announced(group: str, _path: tuple[str, ...]) -> dict[str, str]:
     """The modules of a group of entry points; looking takes a tenth of a second for each path of packages."""
     return {entry.name: entry.module for entry in entry_points(group=group)}
-
-
-class Range(NamedTuple):
-    """The numbers that an argument of a constructor may be: finite, from one to another.
-
-    Attributes:
-        low: the lowest.
-        high: the highest: what is beyond it would take all memory, or means nothing.
-        whole: whether it is a whole number.
-    """
-
-    low: float
-    high: float
-    whole: bool = False
-
-    def check(self, name: str, value: Any) -> None:
-        """Check a number.
-
-        Args:
-            name: of the argument, for the message.
-            value: as given.
-
-        Raises:
-            ValueError: it is no number, or out of the range.
-        """
-        is_number = isinstance(value, Integral if self.whole else Real) and not isinstance(value, bool)
-        if not (is_number and self.low <= value <= self.high):
-            number = "a whole number" if self.whole else "a number"
-            raise ValueError(
-                f"{name} is {reprlib.repr(value)}, expected {number} from {self.low:g} to {self.high:g}"
-            )
 
 
 class InitArgs:

@@ -80,7 +80,8 @@ def test_negative_sizes(kind: type) -> None:
         (ranges.POSITIVE, [1e-300, 1], [0, -1], "more than 0"),
         (ranges.NOT_NEGATIVE, [0, 1], [-1e-300], "0 or more"),
         (ranges.COUNT, [1], [0], "1 or more"),
-        (ranges.SHARE, [0, 1.0], [-0.1, 1.1], "0 to 1"),
+        (ranges.SHARE, [0, 1.0], [-0.1, 1.1, True], "a number from 0 to 1"),
+        (ranges.Range(1, 9, whole=True), [1, 9], [2.0, 10**400], "a whole number from 1 to 9"),
         (ranges.Range(0, 1, is_open=True), [1], [0, 2], "more than 0 and at most 1"),
     ],
 )

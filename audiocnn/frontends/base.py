@@ -8,7 +8,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.registry import InitArgs, Range, Registry
+from audiocnn.ranges import Range
+from audiocnn.registry import InitArgs, Registry
 
 FRONT_ENDS: Registry[FrontEnd] = Registry(
     "frontends",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiocnn.frontends.base import BINS, FRONT_ENDS, SAMPLE_RATE, FrontEnd
-from audiocnn.registry import Range
+from audiocnn.ranges import Range
 
 HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa.filters.window_bandwidth has it
 MAX_KERNEL_SAMPLES = 1 << 24  # of all kernels: a quarter of a gigabyte while they are computed

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from audiocnn.frontends.base import BINS, FRONT_ENDS, SAMPLE_RATE, FrontEnd
 from audiocnn.frontends.stft import Stft
-from audiocnn.registry import Range
+from audiocnn.ranges import Range
 
 
 @FRONT_ENDS.register

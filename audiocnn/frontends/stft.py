@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from audiocnn.frontends.base import FRONT_ENDS, FrontEnd
-from audiocnn.registry import Range
+from audiocnn.ranges import Range
 
 
 def compute_stft(

@@ -14,7 +14,7 @@ from audiocnn.frontends.base import FrontEnd
 from audiocnn.labels import UNKNOWN, output_names
 from audiocnn.models.base import MODELS, Model, check_part
 from audiocnn.models.heads import ClipHead
-from audiocnn.registry import Range
+from audiocnn.ranges import Range
 
 MAX_WINDOW_S = 600.0  # shorter recordings are padded to a window, if multi-label
 

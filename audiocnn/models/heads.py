@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiocnn.registry import InitArgs, Range
+from audiocnn.ranges import Range
+from audiocnn.registry import InitArgs
 
 OUTPUTS = ("onset", "frame", "offset", "velocity", "bend")
 INITIAL_LOGIT = -4.0  # a probability of 1 in 50 instead of 1 in 2: notes are rare

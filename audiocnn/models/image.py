@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, to_channels_last
 from audiocnn.models.base import MODELS, check_part
-from audiocnn.registry import InitArgs, Range
+from audiocnn.ranges import Range
+from audiocnn.registry import InitArgs
 
 
 @MODELS.register

@@ -15,7 +15,8 @@ from audiocnn.models.base import MODELS, Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.heads import ClipHead, NotesHead
 from audiocnn.models.painters import PAINTERS
-from audiocnn.registry import InitArgs, Range
+from audiocnn.ranges import Range
+from audiocnn.registry import InitArgs
 
 CLASSES: list[type[InitArgs]] = [
     *(registry[name] for registry in (FRONT_ENDS, MODELS, PAINTERS) for name in registry.modules),

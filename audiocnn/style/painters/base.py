@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.models.base import check_part
-from audiocnn.registry import InitArgs, Range
+from audiocnn.ranges import Range
+from audiocnn.registry import InitArgs
 from audiocnn.style.extract import layers_of
 
 Styles = Sequence[Tensor] | Sequence[str]  # images, or names of a painter's own styles

@@ -251,8 +251,8 @@ def test_broken_files(folder: Path) -> None:
     ("arguments", "message"),
     [
         ({"window_s": 1e-6}, "window_s is 1e-06, expected a sample of 1 / 8000 s at least"),
-        ({"negative_p": 2}, "negative_p is 2, expected 0 to 1"),
-        ({"alone_p": -1}, "alone_p is -1, expected 0 to 1"),
+        ({"negative_p": 2}, "negative_p is 2, expected a number from 0 to 1"),
+        ({"alone_p": -1}, "alone_p is -1, expected a number from 0 to 1"),
         ({"labels": ["low", "mid"]}, "clips have the labels high, expected low, mid"),
         ({"layout": "nowhere"}, "layout is 'nowhere', expected gtzan"),
     ],
