@@ -1,8 +1,8 @@
 """Reading and writing image files, for style transfer; `audio` does the same for sound.
 
 Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the file's own profile,
-which is kept; images in CMYK are converted to sRGB by theirs. Of an animation the first frame is read. Pillow
-reads and writes the files.
+which is kept; images in CMYK and CIELAB are converted to sRGB. Of an animation the first frame is read, which
+is told. What a file holds counts, not its suffix. Pillow reads and writes the files.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 Pixels = TypeVar("Pixels", "np.ndarray", "Tensor")
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # that are written
+# That are read, by Pillow's names: those of photographs and drawings. Its other readers stay out of use.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 80_000_000  # a gigabyte of floats; from 90 million on Pillow warns of decompression bombs
 WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 QUALITY = 95  # of JPEG and WebP, of 100
 SIDE_INCHES = 3.4  # of an image among others in a figure
+OPAQUE = 0.5  # opacity from which a pixel's colour is taken for pixels that are transparent
+N_PREFIX = 16  # bytes by which Pillow tells formats apart
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,19 @@ class Image:
         pixels: RGB values, (3, rows, columns) from 0 to 1.
         alpha: opacity of each pixel, (1, rows, columns) from 0 to 1; None where all are opaque.
         profile: the ICC profile of the colours; sRGB when None.
+
+    Raises:
+        ValueError: the arrays have other shapes or no pixels, or hold values that are not finite.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     profile: bytes | None = None
+
+    def __post_init__(self) -> None:
+        _check_array("pixels", self.pixels, (3, *self.pixels.shape[1:3]))
+        if self.alpha is not None:
+            _check_array("alpha", self.alpha, (1, *self.size))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,48 +66,94 @@ class Image:
         return self.pixels.shape[1], self.pixels.shape[2]
 
 
+def _check_array(name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:
+    if values.ndim != 3 or values.shape != shape or not values.size:
+        expected = f"({', '.join(map(str, shape))})" if name == "alpha" else "(3, rows, columns)"
+        raise ValueError(f"{name} have the shape {values.shape}, expected {expected}")
+    if not (finite := np.isfinite(values)).all():
+        channel, row, column = np.argwhere(~finite)[0]
+        value = values[channel, row, column]
+        raise ValueError(f"{name} are {value} in row {row}, column {column}, expected numbers from 0 to 1")
+
+
 def read_image(path: str | os.PathLike) -> Image:
     """Read an image file.
 
     Args:
-        path: a file that Pillow can read.
+        path: a file of one of `FORMATS`.
 
     Returns:
         The image, rotated as its EXIF orientation says.
 
     Raises:
-        FileError: there is no file, it is damaged or no image, or has more than `MAX_PIXELS`.
+        FileError: there is no file, it is damaged or no image, of another format, has more than `MAX_PIXELS`
+            or a value that is not finite, or memory does not suffice.
     """
     path = Path(path)
+    files.check_regular(path)
     try:
-        files.check_regular(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # an error below
-            image = PIL.Image.open(path)
-        with image:
-            rows, columns = image.height, image.width
-            if rows * columns > MAX_PIXELS:
-                millions = MAX_PIXELS // 1_000_000
-                reason = f"has {columns} × {rows} pixels, expected at most {millions} million"
-                raise files.FileError(path, reason)
-            return _convert(ImageOps.exif_transpose(image))
+            warnings.simplefilter("ignore")  # of decompression bombs, an error below; of metadata, not needed
+            with PIL.Image.open(path, formats=FORMATS) as image:
+                _check_size(path, image)
+                converted = _convert(ImageOps.exif_transpose(image))
+                n_frames = _count_frames(image)
     except UnidentifiedImageError as error:
-        raise files.FileError(path, f"no image, expected one of {', '.join(SUFFIXES)}") from error
+        raise files.FileError(path, f"{_identify(path)}, expected one of {', '.join(FORMATS)}") from error
     except PIL.Image.DecompressionBombError as error:
         numbers = str(error).partition(",")[0]  # how many pixels it has, and the most that Pillow reads
         raise files.FileError(path, f"more pixels than can be read: {numbers}") from error
+    except MemoryError as error:
+        raise files.FileError(path, "is too large for the memory that is free") from error
+    except files.FileError:
+        raise
     except OSError as error:
         raise files.FileError(path, error.strerror or error) from error
-    except (ValueError, SyntaxError) as error:  # as Pillow says of damaged files
+    except Exception as error:  # of damaged files Pillow may raise anything
         raise files.FileError(path, f"damaged: {error}") from error
+    if n_frames > 1:
+        files.warn(path, [f"frame 1 of {n_frames} is read"])
+    return converted
+
+
+def _check_size(path: Path, image: PIL.Image.Image) -> None:
+    """Check the size that the header tells, before any pixel is read."""
+    rows, columns = image.height, image.width
+    if not 0 < rows * columns <= MAX_PIXELS:
+        millions = MAX_PIXELS // 1_000_000
+        raise files.FileError(path, f"has {columns} × {rows} pixels, expected 1 to {millions} million")
+
+
+def _count_frames(image: PIL.Image.Image) -> int:
+    if image.format == "MPO":  # a JPEG with a smaller copy or a map of depths
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # frames after the first may be damaged
+        return 1
+
+
+def _identify(path: Path) -> str:
+    """Say what a file holds, by its first bytes alone."""
+    with path.open("rb") as file:
+        prefix = file.read(N_PREFIX)
+    PIL.Image.init()
+    accepting = ((name, accepts) for name, (_, accepts) in PIL.Image.OPEN.items() if accepts)
+    found = next((name for name, accepts in accepting if accepts(prefix) is True), None)
+    if found in FORMATS:
+        return f"damaged {found}"
+    return f"holds {found}" if found else "no image"
 
 
 def _convert(image: PIL.Image.Image) -> Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         levels = np.asarray(image, np.float32)
-        highest = 65535 if image.mode.startswith("I") else max(float(levels.max(initial=0)), 1.0)
-        return Image(np.repeat((levels / highest).clip(0, 1)[None], 3, axis=0), profile=profile)
+        finite = levels[np.isfinite(levels)]  # `Image` refuses others, and names the place
+        highest = 65535 if image.mode.startswith("I") else max(float(finite.max(initial=0)), 1.0)
+        scaled = levels / highest
+        np.clip(scaled, 0, 1, out=scaled, where=np.isfinite(scaled))
+        return Image(np.repeat(scaled[None], 3, axis=0), profile=profile)
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         image, profile = _rgb(image, profile), None
     alpha = None
@@ -108,9 +166,11 @@ def _convert(image: PIL.Image.Image) -> Image:
 
 def _rgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
     """The image in sRGB, by its profile where it has one that fits."""
-    if profile is not None:
+    if profile is not None or image.mode == "LAB":
         try:
-            source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            lab = ImageCms.createProfile("LAB")
+            source = lab if image.mode == "LAB" else ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
+            target = ImageCms.createProfile("sRGB")
             converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
             return converted or image.convert("RGB")
         except ImageCms.PyCMSError:
@@ -118,8 +178,52 @@ def _rgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
     return image.convert("RGB")
 
 
+def fill_transparent(image: Image) -> Image:
+    """Replace the colours of transparent pixels, which nobody sees, by those of the nearest opaque pixels.
+
+    Colours of pixels that are transparent in part are blended with these.
+
+    Args:
+        image: any image.
+
+    Returns:
+        The image with other pixels, which do not depend on hidden colours; the same where all are opaque.
+
+    Raises:
+        ValueError: it is transparent everywhere.
+    """
+    if image.alpha is None or image.alpha.min() == 1:
+        return image
+    if not image.alpha.max():
+        raise ValueError("the image is transparent everywhere, expected some pixels that are not")
+    from scipy.ndimage import distance_transform_edt
+
+    opaque = image.alpha[0] >= min(OPAQUE, image.alpha.max())
+    nearest = distance_transform_edt(~opaque, return_distances=False, return_indices=True)
+    colours = image.pixels[:, *nearest]
+    return replace(image, pixels=(colours + image.alpha * (image.pixels - colours)).astype(np.float32))
+
+
+def crop_transparent(image: Image) -> Image:
+    """Crop the transparent margins of an image.
+
+    Args:
+        image: any image that is not transparent everywhere.
+
+    Returns:
+        The smallest rectangle that holds all pixels which are opaque in part.
+    """
+    if image.alpha is None:
+        return image
+    rows, columns = (np.flatnonzero(image.alpha[0].any(axis=axis)) for axis in (1, 0))
+    kept = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return replace(image, pixels=image.pixels[:, *kept], alpha=image.alpha[:, *kept])
+
+
 def write_image(image: Image, path: str | os.PathLike) -> None:
     """Write an image, with its profile, and its transparency where the format of the suffix has any.
+
+    Other formats have it on white, which is told.
 
     Args:
         image: image to write.
@@ -131,14 +235,20 @@ def write_image(image: Image, path: str | os.PathLike) -> None:
     path = Path(path)
     check_suffix(path)
     levels = [image.pixels]
-    if image.alpha is not None and path.suffix.lower() not in WITHOUT_ALPHA:
+    if image.alpha is not None and path.suffix.lower() in WITHOUT_ALPHA:
+        levels = [image.pixels * image.alpha + (1 - image.alpha)]
+        files.warn(path, ["its format has no transparency: what is transparent is white"])
+    elif image.alpha is not None:
         levels.append(image.alpha)
     pixels = (np.concatenate(levels).clip(0, 1) * 255).round().astype(np.uint8)
     settings: dict[str, Any] = {"icc_profile": image.profile} if image.profile else {}
     if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         settings["quality"] = QUALITY
     with files.write_atomically(path) as partial:
-        PIL.Image.fromarray(pixels.transpose(1, 2, 0)).save(partial, **settings)
+        try:
+            PIL.Image.fromarray(pixels.transpose(1, 2, 0)).save(partial, **settings)
+        except ValueError as error:  # more pixels than the format can have
+            raise files.FileError(path, error) from error
 
 
 def check_suffix(path: Path) -> None:

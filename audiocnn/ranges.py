@@ -30,7 +30,7 @@ class Range(NamedTuple):
 
     def __str__(self) -> str:
         number = "a whole number" if self.whole else "a number"
-        low, high = f"{self.low:g}", f"{self.high:g}"
+        low, high = (str(one) if isinstance(one, int) else f"{one:g}" for one in (self.low, self.high))
         if self == FINITE:
             return "a finite number"
         if self.high == math.inf:

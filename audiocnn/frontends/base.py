@@ -26,7 +26,7 @@ SAMPLES_PER_HOP = Range(1, 1 << 16, whole=True)
 SAMPLES_PER_WINDOW = Range(1, 1 << 15, whole=True)
 BINS = Range(1, 1024, whole=True)
 SAMPLE_RATE = Range(1, 768_000, whole=True)  # in Hz; the highest of converters
-FLOOR = Range(1e-30, 1e3)  # under a logarithm
+FLOOR = Range(1e-30, 1000)  # under a logarithm
 
 
 class FrontEnd(InitArgs, nn.Module):

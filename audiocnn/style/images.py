@@ -5,6 +5,7 @@ Place in the flow: `images` reads, `style` paints, `images` writes.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from audiocnn import images
+from audiocnn import files, images
 from audiocnn.backbones import backbone_family, list_backbones
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.pretrained import pretrained
@@ -25,6 +26,7 @@ from audiocnn.models.base import Model
 from audiocnn.models.file import ModelError, read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import find_model
+from audiocnn.ranges import Range
 from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.optimise import Step, Style, optimise, resize_to_side
@@ -33,6 +35,7 @@ from audiocnn.style.painters.base import Painter
 from audiocnn.style.tiles import Plan
 
 MAX_SIDE = 20_000  # of a result, in pixels
+MAX_STRETCH = 0.02  # of a mask's proportions, which rounding changes
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
 PathLike = str | os.PathLike
@@ -64,6 +67,8 @@ def stylize(
 ) -> Image:
     """Paint an image in the style of another, or in a mixture of styles.
 
+    Colours of transparent pixels count neither in the content nor in a style.
+
     Args:
         content: an image file, or an image.
         style: one style or more: image files or images; for a model with built-in styles their names, which
@@ -88,11 +93,12 @@ def stylize(
         The image, with the content's colour profile and transparency.
 
     Raises:
-        FileError: a file cannot be read.
+        FileError: a file cannot be read, or an image is transparent everywhere.
         ModelError: a model cannot be read, or is of another kind.
         ConnectionError: ImageNet weights are not cached and cannot be downloaded.
-        ValueError: a number is out of its range, there is not one weight or mask for each style, or the model
-            has no such style.
+        ValueError: a number is out of its range, there is not one weight or mask for each style, a mask is
+            black or of other proportions than the content, the model has no such style, or the optimisation
+            diverges.
 
     Example:
         >>> import numpy as np
@@ -108,7 +114,7 @@ def stylize(
         raise ValueError("no style given, expected at least one")
     check_arguments(len(styles), weights=weights, masks=masks, size=size, strength=strength)
     recolour = choose(COLOURS, colours, "colours")
-    original = _read(content)
+    original = images.fill_transparent(_read(content))
     pixels = _tensor(original, device)
     if painter is None:
         torch.manual_seed(options.seed)  # also of random weights
@@ -116,11 +122,12 @@ def stylize(
         resized = resize_to_side(pixels, size or max(original.size), extractor.min_size)
         targets = [
             Style(
-                _tensor(_read(one), device),
+                _tensor(one, device),
                 weights[i] if weights else 1.0,
                 _mask(masks[i], resized) if masks else None,
+                None if one.alpha is None else torch.from_numpy(one.alpha)[None].to(device),
             )
-            for i, one in enumerate(styles)
+            for i, one in enumerate(map(_read_style, styles))
         ]
         painted = optimise(resized, targets, extractor, options, progress, planned)
     else:
@@ -163,7 +170,7 @@ def _paint(
     if painter.style_names is not None:
         return painter.paint(content, [str(one) for one in styles], weights, masks)
     side = max(content.shape[2:])
-    resized = [resize_to_side(_tensor(_read(one), str(content.device)), side) for one in styles]
+    resized = [resize_to_side(_tensor(_read_style(one), str(content.device)), side) for one in styles]
     return painter.paint(content, resized, weights, masks)
 
 
@@ -190,12 +197,11 @@ def check_arguments(
     for name, given in (("weights", weights), ("masks", masks)):
         if given and len(given) != n_styles:
             raise ValueError(f"{len(given)} {name} given, expected {n_styles}, one for each style")
-    if any(weight < 0 for weight in weights) or (weights and not sum(weights)):
+    if not all(0 <= weight < math.inf for weight in weights) or (weights and not sum(weights)):
         raise ValueError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
-    if size is not None and not 1 <= size <= MAX_SIDE:
-        raise ValueError(f"size is {size}, expected 1 to {MAX_SIDE}")
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength is {strength}, expected 0 to 1")
+    if size is not None:
+        Range(1, MAX_SIDE, whole=True).check("size", size)
+    Range(0, 1).check("strength", strength)
 
 
 def find_network(name: str) -> Network:
@@ -229,7 +235,17 @@ def find_network(name: str) -> Network:
 
 
 def _read(image: PathLike | Image) -> Image:
-    return image if isinstance(image, Image) else images.read_image(Path(image))
+    """Read an image, if it is a file, in which something is seen."""
+    read = image if isinstance(image, Image) else images.read_image(Path(image))
+    if read.alpha is not None and not read.alpha.any():
+        place = "image" if isinstance(image, Image) else image
+        raise files.FileError(place, "is transparent everywhere, expected some pixels that are not")
+    return read
+
+
+def _read_style(image: PathLike | Image) -> Image:
+    """Read a style: what is transparent around it is cropped, and what is within has colours of the rest."""
+    return images.fill_transparent(images.crop_transparent(_read(image)))
 
 
 def _tensor(image: Image, device: str) -> Tensor:
@@ -237,6 +253,22 @@ def _tensor(image: Image, device: str) -> Tensor:
 
 
 def _mask(image: PathLike | Image, content: Tensor) -> Tensor:
-    """Read a mask, 1 where it is white: (1, 1, rows, columns), in the content's size."""
-    levels = _tensor(_read(image), str(content.device)).mean(1, keepdim=True)
-    return torch.nn.functional.interpolate(levels, size=content.shape[-2:], mode="bilinear", antialias=True)
+    """Read a mask, 1 where it is white and opaque: (1, 1, rows, columns), in the content's size.
+
+    Raises:
+        ValueError: it is black everywhere, or has other proportions than the content.
+    """
+    mask, size = _read(image), content.shape[-2:]
+    name = "a mask" if isinstance(image, Image) else f"the mask {image}"
+    levels = mask.pixels.mean(0) * (1 if mask.alpha is None else mask.alpha[0])
+    if not levels.any():
+        raise ValueError(f"{name} is black everywhere, expected white where the style applies")
+    (rows, columns), (n_rows, n_columns) = mask.size, size
+    # In whole pixels, which small masks have few of.
+    if abs(rows * n_columns - columns * n_rows) > max(n_rows, n_columns, MAX_STRETCH * rows * n_columns):
+        raise ValueError(
+            f"{name} has {columns} × {rows} pixels, expected the proportions of the image, "
+            f"{n_columns} × {n_rows}"
+        )
+    whole = torch.from_numpy(levels.astype("float32"))[None, None].to(content)
+    return torch.nn.functional.interpolate(whole, size=size, mode="bilinear", antialias=True)

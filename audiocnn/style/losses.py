@@ -233,6 +233,8 @@ STATISTICS = {
 def total_variation(image: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, ""]:
     """Compute the squared total variation: the mean squared difference of neighbours, summed over axes.
 
+    It is 0 along an axis of one position.
+
     Args:
         image: with one or two spatial axes.
 
@@ -246,5 +248,5 @@ def total_variation(image: Float[Tensor, "batch channels *positions"]) -> Float[
     Differs:
         A mean, which does not depend on the size of the image.
     """
-    axes = range(2, image.ndim)
-    return torch.stack([image.diff(dim=axis).square().mean() for axis in axes]).sum()
+    differences = [image.diff(dim=axis) for axis in range(2, image.ndim)]
+    return torch.stack([one.square().sum() / max(one.numel(), 1) for one in differences]).sum()

@@ -33,6 +33,7 @@ from audiocnn.style.losses import (
 from audiocnn.style.options import StyleOptions
 from audiocnn.style.tiles import Plan, Tile, assemble, plan
 
+ADVICE = "lower the learning rate or the weights, or choose another backbone"
 AVERAGED = 0.98  # decay of the moving average of iterates: about the last 50 count
 LBFGS_STEPS = 20  # iterations in one call of L-BFGS
 FINER = math.sqrt(2)  # ratio of the sides of one scale and the one before
@@ -45,11 +46,14 @@ class Style(NamedTuple):
         image: (1, 3, rows, columns).
         weight: its share of the style loss, relative to the other styles' weights.
         mask: where the style applies, (1, 1, rows, columns) from 0 to 1; everywhere when None.
+        alpha: how much each pixel of the style image counts, (1, 1, rows, columns) from 0 to 1; all the same
+            when None.
     """
 
     image: Tensor
     weight: float = 1.0
     mask: Tensor | None = None
+    alpha: Tensor | None = None
 
 
 class Step(NamedTuple):
@@ -90,7 +94,8 @@ def optimise(
         The image, of the content's shape.
 
     Raises:
-        ValueError: an option is none of its choices, or tiles are smaller than the receptive field.
+        ValueError: an option is none of its choices, tiles are smaller than the receptive field, or the loss
+            is no longer finite.
     """
     torch.manual_seed(options.seed)
     sizes = scales(content.shape[-2:], options.coarsest, extractor.min_size)
@@ -103,6 +108,8 @@ def optimise(
         total = len(sizes) * options.iterations
         for n_steps, loss, iterate in choose(OPTIMISERS, options.optimiser, "optimiser")(targets, image):
             image, done = iterate, done + n_steps
+            if not (math.isfinite(loss) and image.isfinite().all()):
+                raise ValueError(f"the loss is {loss:g} after {done} steps, expected a number: {ADVICE}")
             if progress:
                 progress(Step(done, total, loss, image))
     assert image is not None
@@ -290,7 +297,7 @@ def compute_targets(
         side = max(style.image.shape[-2:] if options.style_scale is None else size) * (
             options.style_scale or 1
         )
-        moments = _moments(resize_to_side(style.image, side, extractor.min_size), extractor, options)
+        moments = _moments(style, side, extractor, options)
         weights = None
         if style.mask is not None:
             sizes = {layer: extractor.map_size(size, layer) for layer in style_layers}
@@ -303,14 +310,18 @@ def compute_targets(
     return Targets(start, content_maps, targets, extractor, tiles, options)
 
 
-def _moments(image: Tensor, extractor: Extractor, options: StyleOptions) -> dict[int, Moments]:
-    """The moments of a whole image's feature maps, by style layer."""
-    size = image.shape[-2:]
-    tiles = plan(extractor, size, options.tile).tiles
+def _moments(style: Style, side: float, extractor: Extractor, options: StyleOptions) -> dict[int, Moments]:
+    """The moments of a style's feature maps, by style layer, at this length of its longer side."""
+    image = resize_to_side(style.image, side, extractor.min_size)
+    tiles = plan(extractor, image.shape[-2:], options.tile).tiles
     moments = {}
     for layer, cores in _cores(image, tiles, extractor, options.style_layers or ()).items():
-        weight = 1 / math.prod(extractor.map_size(size, layer))
-        parts = zip(*(compute_moments(core, weight) for core in cores), strict=True)
+        size = extractor.map_size(image.shape[-2:], layer)
+        weights = [1 / math.prod(size)] * len(tiles)
+        if style.alpha is not None:
+            whole = normalize_weights(resize(style.alpha, size))
+            weights = [tile.core_of_whole(whole, extractor.strides[layer]) for tile in tiles]
+        parts = zip(*map(compute_moments, cores, weights), strict=True)
         moments[layer] = Moments(*(torch.stack(of_tiles).sum(0) for of_tiles in parts))
     return moments
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, check_fields
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, Range, check_fields
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class StyleOptions:
         seed: seed of the noise and of random weights.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range, or neither content nor style has a weight.
     """
 
     content_weight: float = 0.05
@@ -50,6 +50,20 @@ class StyleOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        weights = dict.fromkeys(("content_weight", "style_weight", "tv_weight"), NOT_NEGATIVE)
-        positive = ("style_scale", "coarsest", "iterations", "learning_rate", "tile")
-        check_fields(self, **weights, **dict.fromkeys(positive, POSITIVE))
+        check_fields(self, **RANGES)
+        if not self.content_weight + self.style_weight:
+            raise ValueError("content_weight and style_weight are 0, expected one of them above 0")
+
+
+SIDE = Range(1, 1_000_000, whole=True)  # in pixels
+RANGES = {
+    "content_weight": NOT_NEGATIVE,
+    "style_weight": NOT_NEGATIVE,
+    "tv_weight": NOT_NEGATIVE,
+    "style_scale": Range(0.01, 100),
+    "coarsest": SIDE,
+    "iterations": Range(1, 1_000_000, whole=True),
+    "learning_rate": POSITIVE,
+    "tile": SIDE,
+    "seed": Range(0, (1 << 63) - 1, whole=True),
+}

@@ -43,6 +43,7 @@ def test_content_loss_by_hand() -> None:
 def test_total_variation_by_hand() -> None:
     assert total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 3.0]]]])).item() == (1 + 9) / 2 + (0 + 4) / 2
     assert total_variation(torch.ones(1, 3, 4, 4)).item() == 0
+    assert total_variation(torch.tensor([[[[0.0, 2.0]]]])).item() == 4  # a single row has no neighbours
 
 
 @pytest.mark.parametrize("shape", [(42,), (6, 7)])

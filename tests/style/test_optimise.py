@@ -1,5 +1,6 @@
 """The optimiser: it lowers the loss, repeats with its seed, and paints inside its masks."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from audiocnn.backbones import create_backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.style.extract import LUMA, Extractor, layers_of
 from audiocnn.style.optimise import Step, Style, optimise, resize_to_side, scales
-from audiocnn.style.options import StyleOptions
+from audiocnn.style.options import RANGES, StyleOptions
 
 SIZE = (64, 64)
 OPTIONS = StyleOptions(content_layers=(3,), style_layers=(0, 1, 2, 3), coarsest=64, iterations=20)
@@ -135,13 +136,15 @@ def test_rows_are_channels_of_one_dimension() -> None:
     torch.testing.assert_close(result[..., 6:-6], expected[..., 6:-6])
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"tv_weight": -1.0}, "tv_weight is -1.0, expected 0 or more"),
-        ({"iterations": 0}, "iterations is 0, expected more than 0"),
-    ],
-)
-def test_wrong_options(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        StyleOptions(**options)
+@pytest.mark.parametrize("name", RANGES)
+def test_wrong_options(name: str) -> None:
+    for value in (-1, math.nan, math.inf, *([2.5] * RANGES[name].whole)):
+        with pytest.raises(ValueError, match=f"{name} is .*, expected"):
+            StyleOptions(**{name: value})
+
+
+def test_options_without_any_weight() -> None:
+    with pytest.raises(
+        ValueError, match="content_weight and style_weight are 0, expected one of them"
+    ):
+        StyleOptions(content_weight=0, style_weight=0)

@@ -143,5 +143,5 @@ def test_wrong_arguments() -> None:
     sound = (chords(0.2), RATE)
     with pytest.raises(ValueError, match="2 weights given, expected 1, one for each style"):
         stylize_sound(sound, sound, weights=[1.0, 2.0])
-    with pytest.raises(ValueError, match=r"strength is 1\.5, expected 0 to 1"):
+    with pytest.raises(ValueError, match=r"strength is 1\.5, expected a number from 0 to 1"):
         stylize_sound(sound, sound, strength=1.5)
