@@ -199,8 +199,8 @@ def fill_transparent(image: Image) -> Image:
     from scipy.ndimage import distance_transform_edt
 
     opaque = image.alpha[0] >= min(OPAQUE, image.alpha.max())
-    nearest = distance_transform_edt(~opaque, return_distances=False, return_indices=True)
-    colours = image.pixels[:, *nearest]
+    rows, columns = np.asarray(distance_transform_edt(~opaque, return_distances=False, return_indices=True))
+    colours = image.pixels[:, rows, columns]
     return replace(image, pixels=(colours + image.alpha * (image.pixels - colours)).astype(np.float32))
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +36,7 @@ from audiocnn.style.painters.base import Painter
 from audiocnn.style.tiles import Plan
 
 MAX_SIDE = 20_000  # of a result, in pixels
+PIXEL_BYTES = 750  # of memory for each pixel that a painter paints: at most, measured on the shipped ones
 MAX_STRETCH = 0.02  # of a mask's proportions, which rounding changes
 RANDOM = {"kernels": E, "widths": (32, 64, 128, 256, 256), "pool": "average"}  # half of VGG-19's channels
 
@@ -99,6 +101,7 @@ def stylize(
         ValueError: a number is out of its range, there is not one weight or mask for each style, a mask is
             black or of other proportions than the content, the model has no such style, or the optimisation
             diverges.
+        MemoryError: a model needs more memory than is free.
 
     Example:
         >>> import numpy as np
@@ -131,6 +134,7 @@ def stylize(
         ]
         painted = optimise(resized, targets, extractor, options, progress, planned)
     else:
+        _check_memory(original.size, size or max(original.size))
         resized = resize_to_side(pixels, size or max(original.size))
         painted = _paint(painter, resized, styles, weights, [_mask(mask, resized) for mask in masks])
     blended = torch.lerp(resized, recolour(painted, resized), strength)
@@ -156,6 +160,15 @@ def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[
     options = replace(options, content_layers=content_layers, style_layers=style_layers)
     extractor = Extractor(network.backbone, [*content_layers, *style_layers], network.mean, network.std)
     return extractor.to(device), options
+
+
+def _check_memory(size: Sequence[int], side: int) -> None:
+    """Check that a painter has the memory for an image of this size at this length of its longer side."""
+    rows, columns = (round(n * side / max(size)) for n in size)
+    needed, free = PIXEL_BYTES * rows * columns, psutil.virtual_memory().available
+    if needed > free:
+        memory = f"about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        raise MemoryError(f"{columns} × {rows} pixels need {memory}: a smaller size takes less")
 
 
 @torch.no_grad()

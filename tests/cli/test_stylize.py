@@ -53,7 +53,7 @@ def test_images_on_the_way(run, album: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--iterations", 0], "--iterations is 0, expected more than 0"),
+        (["--iterations", 0], "--iterations is 0, expected a whole number from 1"),
         (["--weights", 1, 2], "2 weights given, expected 1, one for each style"),
         (["--start", "chaos"], "--start is 'chaos', expected one of content, noise, style"),
     ],

@@ -185,7 +185,12 @@ def test_image_classifiers_are_backbones_not_painters(painters: Path) -> None:
 
 def test_an_optimisation_that_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audiocnn.style.optimise.total_variation", lambda image: image.sum() * math.nan)
-    with pytest.raises(
-        ValueError, match="the loss is nan after 1 steps, expected a number: lower"
-    ):
+    with pytest.raises(ValueError, match="the loss is nan after 1 steps, expected a number: lower"):
         painted()
+
+
+def test_an_image_larger_than_memory(painters: Path) -> None:
+    with pytest.raises(
+        MemoryError, match=r"20000 × 16000 pixels need about 240.0 GB of memory, .* are free: a"
+    ):
+        stylize(blobs(0), model=str(painters / "one.safetensors"), size=20_000)

@@ -144,7 +144,5 @@ def test_wrong_options(name: str) -> None:
 
 
 def test_options_without_any_weight() -> None:
-    with pytest.raises(
-        ValueError, match="content_weight and style_weight are 0, expected one of them"
-    ):
+    with pytest.raises(ValueError, match="content_weight and style_weight are 0, expected one of them"):
         StyleOptions(content_weight=0, style_weight=0)
