@@ -23,8 +23,8 @@ class Range(NamedTuple):
     is_open: bool = False
 
     def __contains__(self, value: Any) -> bool:
-        is_number = isinstance(value, Integral if self.whole else Real) and not isinstance(value, bool)
-        if not is_number or not -math.inf < value < math.inf:
+        kind: Any = Integral if self.whole else Real  # which has no order in the eyes of a type checker
+        if isinstance(value, bool) or not isinstance(value, kind) or not -math.inf < value < math.inf:
             return False
         return self.low <= value <= self.high and not (self.is_open and value == self.low)
 
