@@ -131,7 +131,7 @@ VERBS = {
     "export": Verb(
         "export:export",
         "a checkpoint or a model -> a model file (.safetensors) or ONNX",
-        "audiocnn export my.safetensors --fit-config genre_folder --ckpt-path runs/genre_folder/best.ckpt",
+        "audiocnn export my.safetensors --checkpoint runs/genre_folder",
     ),
     "models": Verb(
         "models:list_models",

@@ -1,12 +1,10 @@
 """`audiocnn export`: a checkpoint or a model -> a model file, or ONNX."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import audiocnn
 from audiocnn import files
-from audiocnn.cli.configs import find_config
 from audiocnn.cli.parser import UsageError
 
 if TYPE_CHECKING:
@@ -17,24 +15,22 @@ def export(
     out: Path,
     *,
     model: str | None = None,
-    fit_config: str | None = None,
-    ckpt_path: Path | None = None,
+    checkpoint: Path | None = None,
     average: str | None = None,
     share: float = 0.5,
 ) -> int:
     """Write a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
-    The model is one that exists (--model), or what `audiocnn fit` trained (--fit-config and --ckpt-path).
-    Checkpoints are read without unpickling code. An ONNX model of labels takes one window; for a multi-label
+    The model is one that exists (--model), or what `audiocnn fit` trained (--checkpoint). Checkpoints are read
+    without unpickling code. An ONNX model of labels takes one window; for a multi-label
     model, pad a shorter recording with silence on both sides. Averaged with the model that its training
     started from (--average), a fine-tuned model forgets less.
 
     Args:
         out: the file to write; its suffix, .safetensors or .onnx, is its format.
         model: a model's name (see `audiocnn models`) or file.
-        fit_config: config of the training: the name of a shipped one, or the file that `audiocnn fit` wrote
-            among its logs.
-        ckpt_path: checkpoint of the training.
+        checkpoint: checkpoint of a training; or the folder of a run, or of all runs of a config, such as
+            runs/genre_folder: best.ckpt of the latest.
         average: name or file of a model of the same architecture, with which weights are averaged.
         share: share of `average` in the averaged weights, 0 to 1.
 
@@ -45,7 +41,7 @@ def export(
         raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
-    network = _load(model, fit_config, ckpt_path)
+    network = _load(model, checkpoint)
     if average is not None:
         _average(network, average, share)
     _write(network, out)
@@ -53,12 +49,12 @@ def export(
     return 0
 
 
-def _load(model: str | None, fit_config: str | None, ckpt_path: Path | None) -> "nn.Module":
-    if model is not None and fit_config is None and ckpt_path is None:
+def _load(model: str | None, checkpoint: Path | None) -> "nn.Module":
+    if model is not None and checkpoint is None:
         return audiocnn.load(model)
-    if model is None and fit_config is not None and ckpt_path is not None:
-        return load_checkpoint(find_config(fit_config), ckpt_path)
-    raise UsageError("give either --model, or --fit-config and --ckpt-path")
+    if model is None and checkpoint is not None:
+        return load_checkpoint(checkpoint)
+    raise UsageError("give either --model or --checkpoint")
 
 
 def _average(network: "nn.Module", other: str, share: float) -> None:
@@ -83,53 +79,24 @@ def _write(network: "nn.Module", out: Path) -> None:
         raise UsageError(f"out is {out}, expected a .safetensors file: ONNX is for models of sound")
 
 
-def load_checkpoint(config: Path, ckpt_path: Path) -> "nn.Module":
-    """Build the task that a config describes, with the weights of a checkpoint.
+def load_checkpoint(place: Path) -> "nn.Module":
+    """Load what a training has trained.
 
     Args:
-        config: config of the training.
-        ckpt_path: checkpoint of the training; read without unpickling code.
+        place: a checkpoint, the folder of a run, or a folder of runs: best.ckpt of the latest.
+
+    Returns:
+        The task with its weights, in evaluation mode.
 
     Raises:
-        FileError: one of them cannot be read, or they do not fit.
+        FileError: there is no checkpoint, it cannot be read, or it does not say what it is of.
     """
-    import torch
+    from audiocnn.training import runs
+    from audiocnn.training.checkpoint import load_task
 
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise files.FileError(ckpt_path, files.describe_error(error)) from error
-    except Exception as error:  # a damaged file may raise anything
-        raise files.FileError(ckpt_path, "damaged, or no checkpoint of tensors alone") from error
-    labels = checkpoint.get("labels") if isinstance(checkpoint, dict) else None
-    task = _build_task(config, labels)
-    try:
-        task.load_state_dict(dict(checkpoint)["state_dict"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise files.FileError(ckpt_path, f"does not fit the model of {config}") from error
-    return task.eval()
-
-
-def _build_task(config: Path, labels: list[str] | None) -> "nn.Module":
-    """Build the untrained task of a config, with the labels of its data where those are known."""
-    import jsonargparse
-    import yaml
-
-    from audiocnn.training.clips import ClipTask
-    from audiocnn.training.image import ImageTask
-    from audiocnn.training.notes import NotesTask
-    from audiocnn.training.style import StyleTask
-
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments((NotesTask, ClipTask, ImageTask, StyleTask), "model", required=True)
-    try:
-        section = {"model": yaml.safe_load(config.read_text())["model"]}
-        section["model"]["init_args"].pop("start_from", None)  # all weights are the checkpoint's
-        if labels:
-            section["model"]["init_args"]["labels"] = labels
-        return parser.instantiate(parser.parse_object(section))["model"]
-    except OSError as error:
-        raise files.FileError(config, files.describe_error(error)) from error
-    except (jsonargparse.ArgumentError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
-        raise files.FileError(config, f"describes no model: {error}") from error
+    path = runs.find_checkpoint(place, runs.BEST)
+    if path is None:
+        reason = f"no {runs.BEST} in it or in its runs" if place.is_dir() else "no such file or folder"
+        raise files.FileError(place, f"{reason}, expected a checkpoint, a run or a folder of runs")
+    print(f"from {path}")
+    return load_task(path)

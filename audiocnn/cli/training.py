@@ -1,30 +1,46 @@
 """Lightning's command line over every task and data module: `audiocnn fit`, `validate` and `test`."""
 
-import pickle
+import contextlib
+import os
+import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
+import lightning
 import torch
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 from lightning import LightningDataModule, __version__
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from audiocnn import files
+from audiocnn.cli import errors
 from audiocnn.cli.configs import BASE, ConfigAction
 from audiocnn.cli.parser import FiniteParser
 from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.training import runs
 from audiocnn.training.base import Task
+from audiocnn.training.callbacks.checkpoints import Checkpoints
+from audiocnn.training.checkpoint import check_fit, read_checkpoint
+
+RUN = "AUDIOCNN_RUN"  # environment variable: the run's folder, for the other processes of a training
+METRICS_LOGGER = "audiocnn.training.callbacks.loggers.MetricsLogger"
+# Warnings that say nothing: a run that resumes has a folder; Lightning calls what torch has renamed.
+EXPECTED = (
+    "Checkpoint directory .* exists and is not empty",
+    ".*isinstance.treespec, LeafSpec. is deprecated",
+)
 
 
 def run_lightning(verb: str, words: list[str]) -> int:
     """Run one of Lightning's verbs.
 
-    A config is a file or the name of a shipped one; its defaults are those of configs/base.yaml.
-    `--ckpt_path last` resumes from last.ckpt in the trainer's folder, where `Checkpoints` writes it after an
-    epoch, and starts from scratch where there is none: the same command trains and, after a kill, resumes.
-    The config of a run is written among its logs.
+    A config is a file or the name of a shipped one; its defaults are those of configs/base.yaml. Each
+    training has a folder of its own, see `training.runs`: its config, metrics and checkpoints are there.
 
     Args:
         verb: fit, validate or test.
@@ -33,15 +49,17 @@ def run_lightning(verb: str, words: list[str]) -> int:
     Returns:
         The exit status.
     """
-    sys.argv = ["audiocnn", verb, *words]  # where Lightning reads them: it warns about any other way
+    sys.argv[1:] = [verb, *words]  # where Lightning reads them: it warns about any other way
     try:
-        CommandLine(parser_class=Parser, save_config_kwargs={"overwrite": True})
-    except (FileNotFoundError, MisconfigurationException, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except pickle.UnpicklingError:
-        print("ckpt_path: damaged, or no checkpoint of tensors alone", file=sys.stderr)
-        return 1
+        with warnings.catch_warnings():
+            for message in EXPECTED:
+                warnings.filterwarnings("ignore", message)
+            CommandLine(parser_class=Parser, save_config_callback=SaveConfig)
+    finally:
+        run = os.environ.pop(RUN, None)
+        if run and not rank_zero_only.rank:
+            with contextlib.suppress(OSError):  # of a training that failed before it wrote anything
+                Path(run).rmdir()
     return 0
 
 
@@ -53,16 +71,31 @@ class Parser(TrainingParser):
     """Lightning's parser, which reports a wrong argument in one line instead of after screens of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        program, verb = sys.argv[:2]
+        program, verb = "audiocnn", sys.argv[1]
         line = " ".join(message.replace(f" {verb}.", " ").split())
         self.exit(2, f"{program} {verb}: {line} (see {program} {verb} --help)\n")
+
+
+class SaveConfig(SaveConfigCallback):
+    """Write the config of a run to its folder as training begins, and give it to the loggers."""
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Write nothing yet: data that cannot be read leave no run behind."""
+
+    @rank_zero_only
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        text = self.parser.dump(self.config, skip_none=False)
+        with files.write_atomically(Path(trainer.default_root_dir, runs.CONFIG)) as partial:
+            partial.write_text(text, encoding="utf-8")
+        for logger in trainer.loggers:
+            logger.log_hyperparams(yaml.safe_load(text))
 
 
 class CommandLine(LightningCLI):
     """Lightning's command line over our tasks; a task of labels takes the labels of its data.
 
     bf16-mixed precision on a CPU without instructions for it, which would take ten times as long, is replaced
-    by 32-true.
+    by 32-true. Checkpoints are files on this machine, read without unpickling code.
     """
 
     def __init__(self, run: bool = True, parser_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
@@ -70,7 +103,16 @@ class CommandLine(LightningCLI):
         own = {"default_config_files": [str(BASE)], **(parser_kwargs or {})}
         parsers = dict.fromkeys(self.subcommands(), own) if run else own
         self._data: ClipsDataModule | None = None
+        self._checkpoint: Path | None = None
+        self._restored: dict[str, Any] = {}
+        self._root = self._run = Path()
         super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **(modes | options))
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the verbs and those arguments of their methods that are no options."""
+        verbs = LightningCLI.subcommands()
+        return {verb: {*verbs[verb], "weights_only"} for verb in ("fit", "validate", "test")}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         parser = self.parser_class(dump_header=[f"lightning.pytorch=={__version__}"], **kwargs)
@@ -79,11 +121,19 @@ class CommandLine(LightningCLI):
         )
         return parser
 
+    def _parse_ckpt_path(self) -> None:
+        """Leave the config as it is: Lightning would take classes from the checkpoint into it."""
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
+        self._take_labels(config)
+        if self.subcommand:
+            self.config_given = config.clone()
+            self._place(config)
         _check_precision(config.trainer)
-        _place_in_folder(config)
-        _check_checkpoint(config)
+
+    def _take_labels(self, config: Namespace) -> None:
+        """Put the labels of the data into the config of a task that has none."""
         model, data = config.get("model"), config.get("data")
         if model and "labels" in model.init_args and not model.init_args.labels:
             parser = ArgumentParser()
@@ -94,10 +144,127 @@ class CommandLine(LightningCLI):
                 model.init_args.labels = data.init_args.labels = read_labels(module)
                 self._data = module
 
+    def _place(self, config: Namespace) -> None:
+        """Find the checkpoint and the folder of the run, and place all that is written there."""
+        self._root = Path(config.trainer.default_root_dir or "runs")
+        if "://" in str(config.trainer.default_root_dir):
+            raise files.FileError(config.trainer.default_root_dir, "expected a folder on this machine")
+        wanted, config.ckpt_path = config.get("ckpt_path"), None
+        self._checkpoint = self._find_checkpoint(wanted)
+        if self._checkpoint:
+            config.ckpt_path = str(self._checkpoint)
+            self._restored = self._read(self._checkpoint)
+        self._run = self._choose_folder(bool(config.trainer.fast_dev_run))
+        config.trainer.default_root_dir = str(self._run)
+        config.trainer.logger = self._place_loggers(config.trainer.logger)
+
+    def _find_checkpoint(self, wanted: str | None) -> Path | None:
+        """The file that --ckpt_path means; of `last` and `best` that of the latest run."""
+        if not wanted:
+            return None
+        name = runs.BEST if wanted == "best" else runs.LAST
+        place = self._root if wanted in ("last", "best") else Path(wanted)
+        found = runs.find_checkpoint(place, name)
+        if found is None and not (wanted == "last" and self.subcommand == "fit"):
+            reason = f"no {name} in it or in its runs" if place.is_dir() else "no such file"
+            raise files.FileError(
+                place, f"{reason}; ckpt_path is last, best, a checkpoint or a folder of runs on this machine"
+            )
+        if found is None:
+            _say(f"{place}: no {name}, training starts from scratch")
+        return found
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """The checkpoint, before anything is written."""
+        try:
+            checkpoint = read_checkpoint(path)
+        except files.FileError as error:
+            advice = "ckpt_path takes another one; without it training starts from scratch"
+            raise files.FileError(path, f"{error.reason}; {advice}") from error
+        if self.subcommand == "fit" and "loops" not in checkpoint:
+            raise files.FileError(
+                path, "holds weights alone, which model.start_from takes, and no state to resume"
+            )
+        return checkpoint
+
+    def _choose_folder(self, is_trial: bool) -> Path:
+        """The folder of this run; validation and test may write plots to one within that of the checkpoint."""
+        found = self._checkpoint
+        if self.subcommand != "fit":
+            return (found.parent if found else self._root) / str(self.subcommand)
+        if found and found.name == runs.LAST and runs.is_run(found.parent):
+            return found.parent
+        if rank_zero_only.rank:  # another process of the training
+            return Path(os.environ.get(RUN, self._root))
+        if is_trial:
+            return self._root
+        os.environ[RUN] = str(run := runs.create_run(self._root))
+        return run
+
+    def _place_loggers(self, given: Any) -> Any:
+        """Loggers with their folders in that of the run; validation and test print, and write no table."""
+        if isinstance(given, bool) or given is None:
+            return given
+        loggers = [given] if isinstance(given, Namespace) else given
+        if self.subcommand != "fit":
+            loggers = [logger for logger in loggers if logger.class_path != METRICS_LOGGER]
+        for logger in loggers:
+            arguments = logger.get("init_args") or Namespace()
+            if "save_dir" in arguments:
+                arguments.save_dir = str(self._run / (arguments.save_dir or ""))
+            if logger.class_path.endswith("WandbLogger") and "WANDB_RUN_ID" not in os.environ:
+                arguments.id = arguments.get("id") or f"{self._root.name}-{self._run.name}"  # when it resumes
+        return loggers or False
+
+    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        if not self.subcommand:
+            return super().instantiate_trainer(**kwargs)
+        config = self.config[self.subcommand]
+        placed, self.config[self.subcommand] = config, self.config_given  # which SaveConfig writes
+        try:
+            return super().instantiate_trainer(**kwargs)
+        finally:
+            self.config[self.subcommand] = placed
+
     def after_instantiate_classes(self) -> None:
         """Train on the data module that has been read already, for its labels."""
         if self._data is not None:
             self.datamodule = self._data
+        if self._restored and isinstance(self.model, Task):
+            check_fit(str(self._checkpoint), self.model.state_dict(), self._restored["state_dict"])
+
+    def before_fit(self) -> None:
+        """Say where the run is written, and what it goes on from."""
+        line = f"{self._run}: a new run"
+        if self._restored:
+            done = self._restored["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+            line = f"{self._run}: goes on from {self._checkpoint}, after {done} of {self.trainer.max_epochs} epochs"
+        _say(line)
+
+    def after_fit(self) -> None:
+        """Say what is there, and what to do with it."""
+        best = next((one for one in self.trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
+        score = f", {best.monitor} {best.best_model_score:.4g}" if best and best.best_model_score else ""
+        _say(f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {self._run}")
+
+    def before_validate(self) -> None:
+        """Say which checkpoint is scored."""
+        _say(f"{self._checkpoint or 'without --ckpt_path: the model as its config makes it, untrained'}")
+
+    before_test = before_validate
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the verb; after a signal, end as any other verb does, without Lightning's status."""
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit as error:
+            _say(f"{self._run}: stopped; --ckpt_path last goes on") if subcommand == "fit" else None
+            if isinstance(error, SIGTERMException):
+                raise errors.Stopped(signal.SIGTERM) from None
+            if isinstance(error.__context__, KeyboardInterrupt):
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # which Lightning has ignored
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _check_precision(trainer: Namespace) -> None:
@@ -107,25 +274,9 @@ def _check_precision(trainer: Namespace) -> None:
         trainer.precision = "32-true"
 
 
-def _place_in_folder(config: Namespace) -> None:
-    """Place relative folders of loggers, and the checkpoint `last`, in the trainer's folder."""
-    folder = Path(config.trainer.default_root_dir or ".")
-    loggers = config.trainer.logger or []
-    for logger in loggers if isinstance(loggers, list) else [loggers]:
-        if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", {}):
-            logger.init_args.save_dir = str(folder / logger.init_args.save_dir)
-    if config.get("ckpt_path") == "last":
-        last = folder / "last.ckpt"
-        config.ckpt_path = str(last) if last.exists() else None
-
-
-def _check_checkpoint(config: Namespace) -> None:
-    """Let Lightning read local checkpoints of tensors alone: it would also unpickle what is at a URL."""
-    path = config.get("ckpt_path")
-    if path and not Path(path).is_file():
-        raise files.FileError(path, "no such file, expected last or a checkpoint on this machine")
-    if path:
-        config.weights_only = True
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def has_bf16() -> bool:

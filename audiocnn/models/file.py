@@ -9,12 +9,11 @@ descriptions themselves where they are objects. Reading one builds registered cl
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import json
 import reprlib
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +29,7 @@ from audiocnn.backbones import BACKBONES
 from audiocnn.frontends.base import FRONT_ENDS
 from audiocnn.models.base import MODELS, OPTIONS, Model
 from audiocnn.models.painters import PAINTERS
-from audiocnn.registry import InitArgs
+from audiocnn.registry import InitArgs, Registry
 
 FORMAT_VERSION = 2
 HEADER = "audiocnn"  # key of the safetensors file's metadata
@@ -75,14 +74,17 @@ def describe(built: object, cls: type | None = None) -> dict[str, Any]:
 def _describe_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_describe_value(one) for one in value]
-    return describe(value) if isinstance(value, nn.Module) or dataclasses.is_dataclass(value) else value
+    if isinstance(value, dict):
+        return {name: _describe_value(one) for name, one in value.items()}
+    return value if isinstance(value, str | int | float | None) else describe(value)
 
 
-def rebuild(description: dict[str, Any]) -> Any:
+def rebuild(description: dict[str, Any], registries: Sequence[Registry[Any]] = REGISTRIES) -> Any:
     """Build the object of a description.
 
     Args:
         description: as `describe` returns it.
+        registries: that have the classes which may be built.
 
     Returns:
         The object, new: a network has random weights.
@@ -94,21 +96,21 @@ def rebuild(description: dict[str, Any]) -> Any:
     if not isinstance(description, dict) or not isinstance(description.get("init_args"), dict):
         raise ValueError(f"it holds {reprlib.repr(description)}, expected a class and its init_args")
     name = str(description.get("class"))
-    registry = next((one for one in REGISTRIES if name in one), None)
+    registry = next((one for one in registries if name in one), None)
     if registry is None:
         package = description.get("package")
         advice = f"install or import the package {package}, which has it" if package else "update audiocnn"
         raise UnregisteredError(f"class {name} is not registered; {advice}")
-    arguments = {key: _rebuild_value(value) for key, value in description["init_args"].items()}
+    arguments = {key: _rebuild_value(value, registries) for key, value in description["init_args"].items()}
     # Front ends are computed with numbers, not with shapes alone; the ranges of their arguments limit them.
     with torch.device("cpu") if registry is FRONT_ENDS else contextlib.nullcontext():
         return registry[name](**arguments)
 
 
-def _rebuild_value(value: Any) -> Any:
+def _rebuild_value(value: Any, registries: Sequence[Registry[Any]]) -> Any:
     if isinstance(value, list):
-        return tuple(_rebuild_value(one) for one in value)  # JSON has no tuples
-    return rebuild(value) if isinstance(value, dict) and "class" in value else value
+        return tuple(_rebuild_value(one, registries) for one in value)  # JSON has no tuples
+    return rebuild(value, registries) if isinstance(value, dict) and "class" in value else value
 
 
 def write_model(model: nn.Module, path: str | Path) -> None:
@@ -247,18 +249,33 @@ def _damages(path: Path) -> Iterator[None]:
 def _check_tensors(path: Path, file: Any, description: Any) -> None:
     """Compare the tensors of a file with those of the model that it describes, without allocating either."""
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    found = {
+        name: f"{DTYPES.get(kind := one.get_dtype(), kind)} {(*one.get_shape(),)}"
+        for name, one in slices.items()
+    }
     with _damages(path):
-        with torch.device("meta"), _at_most(MAX_SPARE * len(slices) + MAX_SPARE):
-            model = rebuild(description)
-        if not isinstance(model, nn.Module):
-            raise ValueError(f"it describes a {type(model).__name__}, expected a model")
-        expected = _describe_tensors(model.state_dict())
-        found = {
-            name: f"{DTYPES.get(kind := one.get_dtype(), kind)} {(*one.get_shape(),)}"
-            for name, one in slices.items()
-        }
-        if difference := _first_difference(expected, found):
-            raise ValueError(difference)
+        check_described(description, found)
+
+
+def check_described(
+    description: Any, found: Mapping[str, str], registries: Sequence[Registry[Any]] = REGISTRIES
+) -> None:
+    """Check that a description is of a module with certain tensors, without allocating them.
+
+    Args:
+        description: as `describe` returns it.
+        found: type and shape of the tensors, as `describe_tensors` returns them.
+        registries: that have the classes which may be built.
+
+    Raises:
+        ValueError: it describes no module, or one with other tensors.
+    """
+    with torch.device("meta"), _at_most(MAX_SPARE * len(found) + MAX_SPARE):
+        model = rebuild(description, registries)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"it describes a {type(model).__name__}, expected a model")
+    if difference := find_difference(describe_tensors(model.state_dict()), found):
+        raise ValueError(difference)
 
 
 @contextlib.contextmanager
@@ -307,18 +324,32 @@ def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
     own, theirs = model.state_dict(), other.state_dict()
     if (labels := getattr(model, "labels", None)) != (others := getattr(other, "labels", None)):
         raise ValueError(f"labels are {others}, expected {labels}")
-    if differing := _first_difference(*map(_describe_tensors, (own, theirs))):
+    if differing := find_difference(*map(describe_tensors, (own, theirs))):
         raise ValueError(f"architectures differ: {differing}")
     for name, value in own.items():
         if value.is_floating_point():
             value.lerp_(theirs[name], share)
 
 
-def _describe_tensors(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def describe_tensors(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Describe the type and shape of tensors.
+
+    Args:
+        tensors: by their names.
+    """
     return {name: f"{one.dtype} {(*one.shape,)}" for name, one in tensors.items()}
 
 
-def _first_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+def find_difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str | None:
+    """Find the first tensor in which two modules differ.
+
+    Args:
+        expected: as `describe_tensors` returns it.
+        found: the same of the other.
+
+    Returns:
+        Its name and what it is in both, in words; None where they do not differ.
+    """
     for name in {**expected, **found}:
         if expected.get(name) != found.get(name):
             return f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'none')}"

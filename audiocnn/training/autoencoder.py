@@ -11,6 +11,7 @@ from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.conv import conv_transpose
 from audiocnn.blocks.norm import create_norm
 from audiocnn.training.base import StepTask
+from audiocnn.training.checkpoint import TASKS
 
 
 class MirrorDecoder(nn.Module):
@@ -47,6 +48,7 @@ class MirrorDecoder(nn.Module):
         return x
 
 
+@TASKS.register
 class AutoencoderTask(StepTask):
     """Training of a backbone as the encoder of a denoising autoencoder, without labels.
 

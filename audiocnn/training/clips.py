@@ -23,6 +23,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.clips import ClipModel
 from audiocnn.training.base import Task, load_backbone
+from audiocnn.training.checkpoint import TASKS
 
 
 class ClipTask(ClipModel, Task):
@@ -46,8 +47,8 @@ class ClipTask(ClipModel, Task):
         label_smoothing: share of each target that is spread over all outputs.
         learning_rate: highest rate of the schedule, see `Task`.
         weight_decay: of weights, see `Task`.
-        start_from: a shipped model's name, a model file or a Lightning checkpoint, whose backbone's weights
-            training starts from.
+        start_from: a shipped model's name, a model file, a checkpoint or a run of any task, whose backbone's
+            weights training starts from.
 
     Raises:
         ValueError: labels are missing or repeated, or label_smoothing is not from 0 to below 1.
@@ -188,7 +189,7 @@ class ClipTask(ClipModel, Task):
         self.metrics[stage].reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["labels"] = self.labels  # they may come from the data, not from the config
+        super().on_save_checkpoint(checkpoint)
         # Weight averaging would save a mean of temperatures, not the one fitted to the mean weights.
         checkpoint["state_dict"]["temperature"] = self.temperature.clone()
 
@@ -215,6 +216,7 @@ class ClipTask(ClipModel, Task):
         return self.average_windows(self(self.split_windows(batch[0][0])).float())
 
 
+@TASKS.register
 class GenreTask(ClipTask):
     """Training of a model of one label a clip, or UNKNOWN, by cross-entropy.
 
@@ -233,6 +235,7 @@ class GenreTask(ClipTask):
         return functional.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
 
 
+@TASKS.register
 class InstrumentTask(ClipTask):
     """Training of a multi-label model by binary cross-entropy.
 

@@ -13,8 +13,10 @@ from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.base import Model
 from audiocnn.training.base import Task
+from audiocnn.training.checkpoint import TASKS
 
 
+@TASKS.register
 class ContrastiveTask(Model, Task):
     """Self-supervised training: find the second half of each clip among those of a batch, given the first.
 

@@ -10,8 +10,10 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from audiocnn.backbones import Backbone
 from audiocnn.models.image import ImageModel
 from audiocnn.training.base import StepTask, load_backbone
+from audiocnn.training.checkpoint import TASKS
 
 
+@TASKS.register
 class ImageTask(ImageModel, StepTask):
     """Training of an `ImageModel`, by cross-entropy.
 
@@ -25,7 +27,7 @@ class ImageTask(ImageModel, StepTask):
         label_smoothing: share of each target that is spread over all classes.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
-        start_from: a Lightning checkpoint of any task, whose backbone's weights training starts from.
+        start_from: a model file, a checkpoint or a run of any task, whose backbone's weights training starts from.
 
     Raises:
         ValueError: n_classes is below 2, or label_smoothing not from 0 to 1.

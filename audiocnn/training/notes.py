@@ -16,6 +16,7 @@ from audiocnn.models.file import read_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
 from audiocnn.training.base import Task
+from audiocnn.training.checkpoint import TASKS
 
 # Share of a segment's mean velocity error that is subtracted before squaring: a recording's level is
 # arbitrary, and only the notes' relative levels show how hard they were struck.
@@ -28,6 +29,7 @@ VELOCITY_WEIGHT = (
 N_STREAMING_FRAMES, STREAMING_WEIGHT = 3, 6.0
 
 
+@TASKS.register
 class NotesTask(NotesModel, Task):
     """Training of a NotesModel.
 

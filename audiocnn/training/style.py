@@ -17,8 +17,12 @@ from audiocnn.style.optimise import resize_to_side
 from audiocnn.style.painters.base import Painter
 from audiocnn.style.perceptual import LossOptions, PerceptualLoss, Target
 from audiocnn.training.base import Task
+from audiocnn.training.checkpoint import PARTS, TASKS
+
+PARTS.register(LossOptions)
 
 
+@TASKS.register
 class StyleTask(Task):
     """Training of a painter, a style-transfer network that needs one forward pass for an image.
 

@@ -1,6 +1,7 @@
 """`audiocnn export`: what is exported is the model, in every format."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,13 @@ from audiocnn.models.file import read_model, write_model
 from audiocnn.models.load import load
 
 RATE = 16_000
+LENET = {"class": "LeNet", "init_args": {}}
+
+
+def described(name: str, **arguments: object) -> dict[str, object]:
+    """A checkpoint without tensors that says it is of a class."""
+    task = {"class": name, "init_args": arguments}
+    return {"state_dict": {}, "audiocnn": json.dumps({"version": 1, "task": task})}
 
 
 def test_export_a_model_again(run, tmp_path: Path, model: Path) -> None:
@@ -93,15 +101,54 @@ def test_export_without_the_onnx_extra(
     ("arguments", "reason"),
     [
         (["m.pt", "--model", "notes"], "OUT is m.pt, expected a name that ends in .safetensors or .onnx"),
-        (["m.onnx"], "give either --model, or --fit-config and --ckpt-path"),
-        (
-            ["m.onnx", "--model", "notes", "--fit-config", "c"],
-            "give either --model, or --fit-config and --ckpt-path",
-        ),
-        (["m.onnx", "--ckpt-path", "c"], "give either --model, or --fit-config and --ckpt-path"),
+        (["m.onnx"], "give either --model or --checkpoint"),
+        (["m.onnx", "--model", "notes", "--checkpoint", "c"], "give either --model or --checkpoint"),
     ],
 )
 def test_export_wrongly_asked_for(run, arguments: list, reason: str) -> None:
     done = run("export", *arguments)
     assert done.status == 2
     assert done.err == [f"audiocnn export: {reason} (see audiocnn export --help)"]
+
+
+class Code:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("unpickled"),)
+
+
+TENSORS_ALONE = "damaged, or no checkpoint of tensors alone"
+NO_TRAINING = "no checkpoint of a training: it has no state_dict"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "reason"),
+    [
+        (None, "no such file or folder, expected a checkpoint, a run or a folder of runs"),
+        (b"", TENSORS_ALONE),
+        (b"text", TENSORS_ALONE),
+        (pickle.dumps({"state_dict": Code()}), TENSORS_ALONE),
+        ({"state_dict": Code()}, TENSORS_ALONE),
+        ({"weights": {}}, NO_TRAINING),
+        (torch.zeros(3), NO_TRAINING),
+        ({"state_dict": {}}, "does not say what its model is: an earlier version wrote it, or "),
+        ({"state_dict": {}, "audiocnn": "{"}, "damaged: its description and its tensors do not fit"),
+        (described("system"), "class system is not registered; update audiocnn"),
+        (described("ImageTask", backbone=1, n_classes=2), "damaged: its description and its tensors do not fit"),
+        (described("ImageTask", backbone=LENET, n_classes=2), "damaged: its description and its tensors do not fit ("),
+    ],
+)  # fmt: skip
+def test_bad_checkpoint(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: object, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bad.ckpt"
+    if isinstance(checkpoint, bytes):
+        path.write_bytes(checkpoint)
+    elif checkpoint is not None:
+        torch.save(checkpoint, path)
+    done = run("export", "out.safetensors", "--checkpoint", path)
+    assert (done.status, len(done.err)) == (1, 1)
+    assert done.err[0].startswith(f"{path}: {reason}")
+    assert [file.name for file in tmp_path.iterdir()] == ([] if checkpoint is None else ["bad.ckpt"])

@@ -59,22 +59,23 @@ def quiet(folder: Path) -> dict:
     return silent | {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": folder}
 
 
-# The network, its styles, how much of the style's loss may be left; a MetaNet's colours are right at once.
+# The network, its styles, its learning rate, how much of the style's loss may be left; a MetaNet's colours are
+# right at once.
 NETWORKS = {
-    "feedforward": (lambda: TransferNet(4, 1), ["stripes"], 0.6),
-    "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"], 0.6),
-    "meta": (lambda: MetaNet(vgg(), 2, 16), ["stripes", "squares"], 0.8),
-    "bank": (lambda: StyleBank(["stripes", "squares"], 4, 1), ["stripes", "squares"], 0.6),
+    "feedforward": (lambda: TransferNet(4, 1), ["stripes"], 1e-2, 0.6),
+    "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"], 1e-2, 0.6),
+    "meta": (lambda: MetaNet(vgg(), 2, 16), ["stripes", "squares"], 3e-3, 0.8),
+    "bank": (lambda: StyleBank(["stripes", "squares"], 4, 1), ["stripes", "squares"], 1e-2, 0.6),
 }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_learns_to_paint(name: str, files: dict[str, str], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network, styles, left = NETWORKS[name]
+    network, styles, learning_rate, left = NETWORKS[name]
     paths = [files[style] for style in styles]
     task = StyleTask(
-        network(), paths, loss=LossOptions(network=files["vgg"]), style_size=32, learning_rate=1e-2
+        network(), paths, loss=LossOptions(network=files["vgg"]), style_size=32, learning_rate=learning_rate
     )
     loop = lightning.Trainer(accelerator="cpu", max_epochs=12, check_val_every_n_epoch=12, **quiet(tmp_path))
     loop.validate(task, DataLoader(blobs(), batch_size=8), verbose=False)

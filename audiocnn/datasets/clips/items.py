@@ -8,12 +8,11 @@ rhythm and clicks that no recording has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from audiocnn.datasets.clips.cache import Sounds
 from audiocnn.datasets.clips.cropping import CropOptions, Cropping
@@ -104,31 +103,3 @@ class WholeClips(Dataset):
         clip = self.clips[index]
         waveform = self.sounds.read(clip.path, *self.sounds.find_span(clip))
         return torch.from_numpy(waveform), encode_labels(clip, self.labels)
-
-
-class EpochSampler(Sampler):
-    """The items of an epoch, each as (epoch, number).
-
-    Lightning sets the epoch, so that a run that resumes after a kill has fresh items.
-
-    Args:
-        n_items: in an epoch.
-    """
-
-    def __init__(self, n_items: int) -> None:
-        self.n_items, self.epoch = n_items, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch whose items come next.
-
-        Args:
-            epoch: from 0.
-        """
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.n_items
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        yield from ((self.epoch, number) for number in range(self.n_items))
-        self.epoch += 1  # for loops that set none

@@ -16,10 +16,11 @@ from torch.utils.data import DataLoader, Dataset
 from audiocnn.datasets.clips import shards
 from audiocnn.datasets.clips.cache import FOLDER, Sounds, open_cache, refuse_broken
 from audiocnn.datasets.clips.cropping import CropOptions, Cropping
-from audiocnn.datasets.clips.items import Crops, EpochSampler, WholeClips
+from audiocnn.datasets.clips.items import Crops, WholeClips
 from audiocnn.datasets.clips.layouts import read_clips
 from audiocnn.datasets.clips.sources import SPLITS, Clip
 from audiocnn.datasets.clips.splits import SplitOptions, split_clips
+from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         """Return batches of crops."""
         if isinstance(self.train_set, shards.ShardStream):
             return self._load(self.train_set, batch_size=self.loader.batch_size)
-        sampler = EpochSampler(self.crops.n_crops or len(self.train_set))
+        sampler = EpochSampler(self.crops.n_crops or len(self.train_set), self.trainer)
         return self._load(self.train_set, batch_size=self.loader.batch_size, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader:
@@ -198,9 +199,11 @@ class ClipsDataModule(lightning.LightningDataModule):
         return self.test_dataloader()
 
     def _load(self, dataset: Dataset, **arguments: Any) -> DataLoader:
-        # A worker's start costs a second: they stay between epochs.
-        workers = self.loader.workers
-        return DataLoader(dataset, num_workers=workers, persistent_workers=workers > 0, **arguments)
+        # A worker's start costs a second: they stay between epochs. Not those of shards, which draw from
+        # generators of their own: seeded anew, an epoch is the same in a training that resumes.
+        workers, streams = self.loader.workers, isinstance(dataset, shards.ShardStream)
+        stay = workers > 0 and not streams
+        return DataLoader(dataset, num_workers=workers, persistent_workers=stay, **arguments)
 
 
 def read_labels(path: LabelsFile) -> list[str]:

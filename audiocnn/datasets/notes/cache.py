@@ -108,7 +108,7 @@ def read_recordings(folder: Path) -> list[Recording]:
         The recordings, sorted by name.
 
     Raises:
-        FileNotFoundError: the folder holds no NAME.wav beside a NAME.tsv.
+        FileError: the folder holds no NAME.wav beside a NAME.tsv.
     """
     recordings = []
     for table in sorted(Path(folder).glob("*.tsv")):
@@ -119,7 +119,6 @@ def read_recordings(folder: Path) -> list[Recording]:
             rows = np.array([line.split("\t")[:4] for line in lines], float).reshape(-1, 4)
             recordings.append(Recording(wav, info.samplerate, info.frames, rows))
     if not recordings:
-        raise FileNotFoundError(
-            f"{folder}: no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
-        )
+        reason = "no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
+        raise files.FileError(folder, reason)
     return recordings

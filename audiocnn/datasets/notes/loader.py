@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from audiocnn import files
+from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments
 from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
@@ -80,7 +82,7 @@ class NotesDataModule(lightning.LightningDataModule):
 
     Raises:
         ValueError: in `setup`, a recording has another sample rate.
-        FileNotFoundError: in `setup`, a cache is empty.
+        FileError: in `setup`, a cache is empty.
     """
 
     def __init__(
@@ -123,12 +125,9 @@ class NotesDataModule(lightning.LightningDataModule):
                 )
 
     def train_dataloader(self) -> DataLoader:
-        """Return batches of segments, other ones in each epoch.
-
-        It is called anew each epoch (reload_dataloaders_every_n_epochs=1): a resumed run has fresh segments.
-        """
-        self.train_set.epoch = self.trainer.current_epoch if self.trainer else 0
-        return self._load(self.train_set, self.loader.batch_size)
+        """Return batches of segments, other ones in each epoch."""
+        sampler = EpochSampler(len(self.train_set), self.trainer)
+        return self._load(self.train_set, self.loader.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader:
         """Return the excerpts of validation, one a batch."""
@@ -138,16 +137,16 @@ class NotesDataModule(lightning.LightningDataModule):
         """Return the excerpts of test, one a batch.
 
         Raises:
-            ValueError: no cache has a part `test`.
+            FileError: no cache has a part `test`.
         """
         test_set = self._excerpts("test")
         if not len(test_set):
             folders = ", ".join(str(cache / "test") for cache in self.validation)
-            raise ValueError(
-                f"no recordings to test on, expected some in {folders}; `audiocnn validate` scores the part validation"
+            raise files.FileError(
+                folders, "no recording to test on; `audiocnn validate` scores those of validation"
             )
         return self._load(test_set, 1)
 
-    def _load(self, dataset: Dataset, batch_size: int) -> DataLoader:
+    def _load(self, dataset: Dataset, batch_size: int, sampler: EpochSampler | None = None) -> DataLoader:
         arguments: dict[str, Any] = {"prefetch_factor": 4} if self.loader.workers else {}
-        return DataLoader(dataset, batch_size, num_workers=self.loader.workers, **arguments)
+        return DataLoader(dataset, batch_size, sampler=sampler, num_workers=self.loader.workers, **arguments)

@@ -73,7 +73,7 @@ class SegmentOptions:
 
 
 class Segments(Dataset):
-    """Random segments of random recordings; item i of epoch e is the same whenever the seed is.
+    """Random segments of random recordings; item (e, i) of epoch e is the same whenever the seed is.
 
     Shape: items are waveforms (samples,) and targets (pitches, frames) by name.
 
@@ -84,15 +84,15 @@ class Segments(Dataset):
     """
 
     def __init__(self, recordings: list[Recording], framing: Framing, options: SegmentOptions) -> None:
-        self.recordings, self.framing, self.options, self.epoch = recordings, framing, options, 0
+        self.recordings, self.framing, self.options = recordings, framing, options
         lengths = np.array([recording.n_samples for recording in recordings], float)
         self.weights = lengths / lengths.sum()
 
     def __len__(self) -> int:
         return self.options.n_segments
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
+        rng = np.random.default_rng((self.options.seed, *item))
         rate = self.framing.sample_rate
         n_samples = (self.options.n_frames - 1) * self.framing.hop_length
         n_total = fast_length(int(CONTEXT_S * rate) + n_samples)

@@ -13,6 +13,7 @@ from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.loader import Excerpts, LoaderOptions, NotesDataModule
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments, change_speed
+from audiocnn.files import FileError
 from audiocnn.notes import Note, decode
 from audiocnn.units import midi_to_hz
 
@@ -73,19 +74,17 @@ def test_recordings_are_silent_outside(folder: Path) -> None:
 
 def test_items_repeat_and_differ(folder: Path) -> None:
     dataset = segments(folder, seed=3)
-    first = dataset[4]
-    assert same(first, segments(folder, seed=3)[4])
-    assert not same(first, dataset[5])
-    assert not same(first, segments(folder, seed=4)[4])
-    dataset.epoch = 1
-    assert not same(first, dataset[4])
-    dataset.epoch = 0
-    assert same(first, dataset[4])
+    first = dataset[0, 4]
+    assert same(first, segments(folder, seed=3)[0, 4])
+    assert not same(first, dataset[0, 5])
+    assert not same(first, segments(folder, seed=4)[0, 4])
+    assert not same(first, dataset[1, 4])
+    assert same(first, dataset[0, 4])
 
 
 def test_shapes(folder: Path) -> None:
     dataset = segments(folder, n_frames=50)
-    waveform, targets = dataset[0]
+    waveform, targets = dataset[0, 0]
     assert len(dataset) == 20
     assert waveform.shape == (49 * HOP,)  # whose front end gives 50 frames
     assert waveform.dtype == torch.float32
@@ -102,7 +101,7 @@ def test_labels_stand_where_the_sound_is(
     dataset = segments(folder, transpose=transpose, transpose_p=1.0, detune_cents=40.0, augment=augment)
     n_notes = 0
     for index in range(6):
-        waveform, targets = dataset[index]
+        waveform, targets = dataset[0, index]
         notes = decode({name: target.numpy() for name, target in targets.items()}, HOP / RATE)
         for note in notes:
             if note.onset_s > 0.15 and note.onset_s < 80 * HOP / RATE - 0.3:
@@ -132,7 +131,7 @@ def test_transposition_is_within_its_limits(folder: Path) -> None:
     dataset = segments(folder, transpose=0, detune_cents=10.0)
     dataset.weights = np.array([1.0, 0.0])
     for index in range(5):
-        targets = dataset[index][1]
+        targets = dataset[0, index][1]
         assert set((targets["frame"].any(dim=1)).nonzero().flatten().tolist()) <= {m - 21 for m in original}
         assert targets["bend"].abs().max() <= 0.1 + 0.08  # the speed is rounded by up to 8 cents
 
@@ -200,5 +199,5 @@ def test_wrong_rate_is_refused(folder: Path) -> None:
 def test_folder_without_recordings(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "lonely.tsv").write_text("onset_s\toffset_s\tmidi\tvelocity\n")
-    with pytest.raises(FileNotFoundError, match=r"train: no recording, expected NAME.wav beside NAME.tsv"):
+    with pytest.raises(FileError, match=r"train: no recording, expected NAME.wav beside NAME.tsv"):
         NotesDataModule([str(tmp_path)]).setup()

@@ -48,7 +48,8 @@ def fit(
         accelerator="cpu",
         max_epochs=max_epochs,
         check_val_every_n_epoch=check_val_every_n_epoch,
-        callbacks=[Checkpoints("val/loss", "min", str(folder)), *callbacks],
+        default_root_dir=folder,
+        callbacks=[Checkpoints("val/loss", "min"), *callbacks],
         num_sanity_val_steps=0,
         **quiet,
     )
@@ -74,6 +75,6 @@ def test_resumes_from_the_last_epoch_and_knows_the_best(tmp_path: Path) -> None:
     with pytest.raises(InterruptedError):
         fit(tmp_path, 4, Kill())
     assert epochs(tmp_path) == {"best.ckpt": 1, "last.ckpt": 2}
-    trainer = fit(tmp_path, 4, ckpt_path="last")
+    trainer = fit(tmp_path, 4, ckpt_path=str(tmp_path / "last.ckpt"))
     assert trainer.global_step == 4 * 2
     assert epochs(tmp_path) == {"best.ckpt": 1, "last.ckpt": 3}

@@ -49,5 +49,5 @@ def test_finds_a_rate_and_trains_with_it(tmp_path: Path) -> None:
     assert {group["max_lr"] for group in trainer.optimizers[0].param_groups} == {task.learning_rate}
     assert torch.equal(weights[0], start)  # trying has left nothing behind
     assert trainer.global_step == 5
-    assert (Path(trainer.log_dir) / "learning_rate.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "learning_rate.png").read_bytes().startswith(b"\x89PNG")
     assert not list(tmp_path.glob(".lr_find*"))

@@ -149,10 +149,10 @@ def test_backbone_of_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "No such file or directory"),
-        (b"text", "no model or checkpoint with this backbone"),
+        (None, "no such file on this machine"),
+        (b"text", "damaged, or no checkpoint of tensors alone"),
         ({"state_dict": {"head.weight": torch.zeros(1)}}, "no model or checkpoint with this backbone"),
-        ({"state_dict": {"backbone.weight": Path("a")}}, "no model or checkpoint with this backbone"),
+        ({"state_dict": {"backbone.weight": Path("a")}}, "damaged, or no checkpoint of tensors alone"),
     ],
     ids=["missing", "text", "another network", "not tensors alone"],
 )

@@ -42,15 +42,14 @@ def test_the_hardest_clips_are_kept(kind: type[ClipTask], tmp_path: Path) -> Non
     task = kind(LogMel(RATE, 256, 128, n_mels=32), create_backbone("resnet_small"), ["a", "b", "c"], 1.0)
     logger = CSVLogger(tmp_path, name="csv")
     clips = validated(task, LogClips(2), [logger], tmp_path)
-    folder = Path(logger.log_dir)
     names = ["confusion.png", "hardest_0.png", "hardest_0.wav", "hardest_1.png", "hardest_1.wav"]
-    assert sorted(path.name for path in folder.iterdir() if path.suffix in (".png", ".wav")) == names
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".png", ".wav")) == names
     task.eval()
     with torch.inference_mode():
         values = torch.cat([task.predict_step((one[None], None)) for one, _ in clips])
     hard = (values - task.to_output_targets(clips.tensors[1])).abs().amax(1)
     for rank, number in enumerate(hard.argsort(descending=True)[:2].tolist()):
-        kept = audio.load(folder / f"hardest_{rank}.wav", RATE)
+        kept = audio.load(tmp_path / f"hardest_{rank}.wav", RATE)
         np.testing.assert_allclose(kept, clips[number][0].numpy(), atol=1e-4)
 
 
