@@ -68,6 +68,7 @@ def read_bytes(path: str | os.PathLike, max_bytes: int) -> bytes:
         FileError: the system refuses, or the file is longer.
     """
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             data = file.read(max_bytes + 1)
     except OSError as error:
@@ -237,6 +238,25 @@ def check_regular(path: str | os.PathLike, kind: type[FileError] = FileError) ->
     if not status.st_size:
         raise kind(path, "is empty")
     return status
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Refuse a place where no file can be written, before the work rather than after.
+
+    Args:
+        path: file to write.
+
+    Raises:
+        FileError: it is a folder, a folder above it is a file, or that cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError(path, "is a folder, expected a file to write")
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir():
+        raise FileError(path, f"{folder} is a file, not a folder")
+    if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise FileError(path, f"{folder} cannot be written to")
 
 
 def describe_error(error: OSError) -> str:

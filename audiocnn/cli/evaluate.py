@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import audiocnn
 from audiocnn import files
-from audiocnn.cli import terminal
+from audiocnn.cli import errors, terminal
 from audiocnn.cli.loading import DecodingArguments, load_classifiers, load_model_and_decoding
 from audiocnn.cli.parser import usage_errors
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from audiocnn.datasets.clips.sources import Clip
     from audiocnn.evaluate import NotesReport, Score
+    from audiocnn.evaluate.notes import Metrics
     from audiocnn.notes import Note
 
 # Measure -> its heading, above precision, recall and F1.
@@ -26,6 +27,7 @@ HEADINGS = {
     "note_offset_velocity": "+ velocity",
     "frame": "frame",
 }
+MAX_NAMES = 5  # of files not evaluated, in a line
 
 
 def evaluate_notes(
@@ -40,7 +42,8 @@ def evaluate_notes(
 
     Prints precision, recall and F1 in percent, for each recording and their mean, as mir_eval defines them.
     Note: the same pitch, and onset within 50 ms. + offset: and offset within 50 ms or 20 % of the note's
-    length. + velocity: and velocity within 10 %. Frame: the same pitches active in a frame.
+    length. + velocity: and velocity within 10 %, – where the notes beside a recording have no velocities.
+    Frame: the same pitches active in a frame. Notes that audiocnn transcribed are refused as a reference.
 
     Args:
         folder: folder to search for recordings, or one recording.
@@ -53,6 +56,7 @@ def evaluate_notes(
         The exit status.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from audiocnn import evaluate
 
@@ -60,28 +64,44 @@ def evaluate_notes(
     with Console(stderr=True).status("transcribing") as status:
 
         def transcribe(path: Path) -> "list[Note]":
-            status.update(f"transcribing {path.name}")
+            status.update(escape(files.printable(f"transcribing {path.name}")))
             return audiocnn.transcribe(path, network, decoding=decoding, device=device).notes
 
-        report = evaluate.evaluate_notes(folder, transcribe, output)
+        report = evaluate.evaluate_notes(folder, transcribe, output, errors.describe)
     terminal.create_console().print(create_scores_table(report))
+    _report_partial_means(report)
+    for reason, names in report.skipped.items():
+        shown = ", ".join(names[:MAX_NAMES]) + " …" * (len(names) > MAX_NAMES)
+        terminal.report(f"{folder}: {len(names)} {reason}: {shown}")
     return _report_failures(report.unreadable.values())
 
 
 def create_scores_table(report: "NotesReport") -> "Table":
     """Build a table of a report's scores in percent, a row for each recording, their mean last."""
     headings = ("recording", *(f"{heading}\n    P     R    F1" for heading in HEADINGS.values()))
-    rows = [(name, *_format_score(score)) for name, score in report.scores.items()]
+    rows = [(files.printable(name), *_format_score(score)) for name, score in report.scores.items()]
     if report.mean:
         rows.append(("mean", *_format_score(report.mean)))
     return terminal.create_table(headings, rows)
 
 
+def _report_partial_means(report: "NotesReport") -> None:
+    """Report which means are not over all recordings, because references lack what they need."""
+    for measure, n in report.counts.items():
+        if n < len(report.scores):
+            n_all = len(report.scores)
+            terminal.report(
+                f"{HEADINGS[measure]}: {n} of {n_all} recordings have it, by what their notes hold"
+            )
+
+
 def _format_score(score: "Score") -> list[str]:
-    return [
-        " ".join(f"{100 * score[measure][figure]:5.1f}" for figure in ("precision", "recall", "f1"))
-        for measure in HEADINGS
-    ]
+    return [_format_metrics(score[measure]) for measure in HEADINGS]
+
+
+def _format_metrics(metrics: "Metrics | None") -> str:
+    values = (None,) * 3 if metrics is None else (metrics[name] for name in ("precision", "recall", "f1"))
+    return " ".join("    –" if value is None else f"{100 * value:5.1f}" for value in values)
 
 
 def evaluate_labels(

@@ -230,13 +230,7 @@ def _check_writable(place: Path, protected: set[tuple[int, int]]) -> None:
     """Raise FileError where a file cannot or must not be written, before the work rather than after."""
     if _identify(place) in protected:
         raise files.FileError(place, "is one of the inputs, expected another output")
-    if place.is_dir():
-        raise files.FileError(place, "is a folder, expected a file to write")
-    folder = next(parent for parent in place.parents if parent.exists())
-    if not folder.is_dir():
-        raise files.FileError(place, f"{folder} is a file, not a folder")
-    if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise files.FileError(place, f"{folder} cannot be written to")
+    files.check_writable(place)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Notes against reference notes -> precision, recall and F1, for one recording or a folder.
+"""Notes against reference notes -> precision, recall and F1.
 
 The metrics are mir_eval's (Raffel et al., "mir_eval: A transparent implementation of common MIR metrics",
 2014):
@@ -13,41 +13,41 @@ Precision, recall and F1 are fractions between 0 and 1, and 0 where one side has
 and offset metrics, which ignore the pitch, are not among them.
 
 Differs: mir_eval compares every two notes, which takes gigabytes on a long recording. Here it is given one
-pitch after the other, with the same result: notes of two pitches never match.
+pitch after the other, and of these the notes whose onsets are near to others, with the same result: the rest
+never matches. mir_eval refuses notes without a length; here they are `MIN_LENGTH_S` long.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from audiocnn import audio, files, formats, units
+from audiocnn import units
 from audiocnn.notes import Note
 
 FRAME_S = 0.01  # as in MIREX's multiple fundamental frequency estimation
 VELOCITY_TOLERANCE = 0.1  # fraction of the range of the reference's velocities, mir_eval's default
 OFFSET_RATIO = 0.2  # fraction of the reference note's length, mir_eval's default
 MEASURES = ("note", "note_offset", "note_offset_velocity", "frame")
-REFERENCE_SUFFIXES = (".tsv", ".mid", ".midi", ".jams")  # in the order in which they are looked for
+MIN_LENGTH_S = 1e-3
+NEAR_S = 0.06  # farther onsets never match: mir_eval's tolerance of 50 ms, and more than its rounding
 
 Metrics = dict[str, float]  # precision, recall, f1
-Score = dict[str, Metrics]  # by measure
+Score = dict[str, Metrics | None]  # by measure; None where it cannot be measured
 Matching = list[tuple[int, int]]  # indices in the reference and in the estimate
 
 
-def score_notes(reference: Iterable[Note], estimate: Iterable[Note]) -> Score:
+def score_notes(reference: Iterable[Note], estimate: Iterable[Note], has_velocities: bool = True) -> Score:
     """Score estimated notes against reference notes.
 
     Args:
         reference: notes of the recording.
         estimate: notes of a transcription.
+        has_velocities: whether the velocities of the reference are known.
 
     Returns:
-        `precision`, `recall` and `f1` of each of `MEASURES`.
+        `precision`, `recall` and `f1` of each of `MEASURES`; None in place of note_offset_velocity where the
+        velocities are not known.
     """
     reference, estimate = list(reference), list(estimate)
     matched = match_notes(reference, estimate, offsets=True)
@@ -56,8 +56,10 @@ def score_notes(reference: Iterable[Note], estimate: Iterable[Note]) -> Score:
         "note_offset": len(matched),
         "note_offset_velocity": int(_match_velocities(reference, estimate, matched).sum()),
     }
-    scores = {name: _compute_metrics(n, len(reference), len(estimate)) for name, n in counts.items()}
-    return {**scores, "frame": _score_frames(reference, estimate)}
+    score: Score = {name: _compute_metrics(n, len(reference), len(estimate)) for name, n in counts.items()}
+    if not has_velocities:
+        score["note_offset_velocity"] = None
+    return {**score, "frame": _score_frames(reference, estimate)}
 
 
 def match_notes(reference: Sequence[Note], estimate: Sequence[Note], offsets: bool) -> Matching:
@@ -74,21 +76,43 @@ def match_notes(reference: Sequence[Note], estimate: Sequence[Note], offsets: bo
     from mir_eval import transcription  # 0.8 s
 
     pairs = []
-    for midi in {note.midi for note in reference} & {note.midi for note in estimate}:
-        rows = [index for index, note in enumerate(reference) if note.midi == midi]
-        columns = [index for index, note in enumerate(estimate) if note.midi == midi]
-        found = transcription.match_notes(
-            *_intervals(reference, rows),
-            *_intervals(estimate, columns),
-            offset_ratio=OFFSET_RATIO if offsets else None,  # pyright: ignore[reportArgumentType], None is documented
-        )
-        pairs += [(rows[row], columns[column]) for row, column in found]
+    every_row, every_column = _index_pitches(reference), _index_pitches(estimate)
+    for midi in every_row.keys() & every_column.keys():
+        rows = _select_near(reference, every_row[midi], estimate, every_column[midi])
+        columns = _select_near(estimate, every_column[midi], reference, rows)
+        if rows and columns:
+            found = transcription.match_notes(
+                *_intervals(reference, rows),
+                *_intervals(estimate, columns),
+                offset_ratio=OFFSET_RATIO if offsets else None,  # pyright: ignore[reportArgumentType], None is documented
+            )
+            pairs += [(rows[row], columns[column]) for row, column in found]
     return sorted(pairs)
+
+
+def _index_pitches(notes: Sequence[Note]) -> dict[int, list[int]]:
+    """Return the indices of the notes of each pitch."""
+    indices: dict[int, list[int]] = defaultdict(list)
+    for index, note in enumerate(notes):
+        indices[note.midi].append(index)
+    return indices
+
+
+def _select_near(
+    notes: Sequence[Note], rows: list[int], others: Sequence[Note], columns: list[int]
+) -> list[int]:
+    """Return the rows of the notes whose onset is near to another's."""
+    onsets_s = np.array([notes[row].onset_s for row in rows])
+    near_s = np.sort([others[column].onset_s for column in columns])
+    first = np.searchsorted(near_s, onsets_s - NEAR_S)
+    is_near = np.append(near_s, np.inf)[first] <= onsets_s + NEAR_S
+    return np.array(rows)[is_near].tolist()
 
 
 def _intervals(notes: Sequence[Note], rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return onsets and offsets in seconds, (notes, 2), and pitches in Hz, (notes,)."""
     intervals = np.array([(notes[row].onset_s, notes[row].offset_s) for row in rows])
+    intervals[:, 1] = np.maximum(intervals[:, 1], intervals[:, 0] + MIN_LENGTH_S)
     return intervals, units.midi_to_hz(np.array([notes[row].midi for row in rows]))
 
 
@@ -109,23 +133,28 @@ def _match_velocities(reference: Sequence[Note], estimate: Sequence[Note], match
 
 
 def _score_frames(reference: Sequence[Note], estimate: Sequence[Note]) -> Metrics:
-    n_frames = max((_first_frame(note.offset_s) for note in (*reference, *estimate)), default=0)
-    rolls = _draw_piano_roll(reference, n_frames), _draw_piano_roll(estimate, n_frames)
-    n_matched = int((rolls[0] & rolls[1]).sum())
-    return _compute_metrics(n_matched, int(rolls[0].sum()), int(rolls[1].sum()))
+    """Count the frames of intervals, not frame by frame: notes may lie hours apart."""
+    spans = _frame_spans(reference), _frame_spans(estimate)
+    counts = [sum(map(_count_frames, one.values())) for one in spans]
+    either = {
+        midi: np.concatenate([one[midi] for one in spans if midi in one]) for midi in spans[0] | spans[1]
+    }
+    n_matched = sum(counts) - sum(map(_count_frames, either.values()))
+    return _compute_metrics(n_matched, *counts)
 
 
-def _draw_piano_roll(notes: Iterable[Note], n_frames: int) -> np.ndarray:
-    """Mark which pitches sound at which multiples of FRAME_S, booleans (128 pitches, frames)."""
-    roll = np.zeros((128, n_frames), bool)
-    for note in notes:
-        roll[note.midi, _first_frame(note.onset_s) : _first_frame(note.offset_s)] = True
-    return roll
+def _frame_spans(notes: Sequence[Note]) -> dict[int, np.ndarray]:
+    """Return the first frame of each note of a pitch, and the first one after it, (notes, 2)."""
+    times_s = np.array([(note.onset_s, note.offset_s) for note in notes]).reshape(-1, 2)
+    frames = np.ceil(np.round(times_s / FRAME_S, 6))  # 1e-6 of a frame is rounding
+    return {midi: frames[rows] for midi, rows in _index_pitches(notes).items()}
 
 
-def _first_frame(time_s: float) -> int:
-    """Return the first frame at or after a time; 1e-6 of a frame is rounding."""
-    return int(np.ceil(round(time_s / FRAME_S, 6)))
+def _count_frames(spans: np.ndarray) -> int:
+    """Count the frames that lie in one span at least."""
+    starts, stops = spans[np.argsort(spans[:, 0])].T
+    covered = np.concatenate([[0.0], np.maximum.accumulate(stops)[:-1]])
+    return int(np.maximum(stops - np.maximum(starts, covered), 0).sum())
 
 
 def _compute_metrics(n_matched: int, n_reference: int, n_estimate: int) -> Metrics:
@@ -133,85 +162,3 @@ def _compute_metrics(n_matched: int, n_reference: int, n_estimate: int) -> Metri
     recall = n_matched / n_reference if n_reference else 0.0
     f1 = 2 * precision * recall / (precision + recall) if n_matched else 0.0
     return {"precision": precision, "recall": recall, "f1": f1}
-
-
-@dataclass(frozen=True)
-class NotesReport:
-    """Result of `evaluate_notes`.
-
-    Attributes:
-        scores: of each recording, by its path in the folder.
-        mean: over the recordings, each of the same weight; None where there is none.
-        unreadable: path of each recording that could not be evaluated, and why.
-    """
-
-    scores: dict[str, Score]
-    mean: Score | None
-    unreadable: dict[str, str]
-
-
-def evaluate_notes(
-    folder: str | os.PathLike,
-    transcribe: Callable[[Path], Iterable[Note]],
-    output: str | os.PathLike | None = None,
-) -> NotesReport:
-    """Evaluate a transcription on each recording that has its notes beside it.
-
-    A recording or a file of notes that cannot be read is reported, and the others are evaluated.
-
-    Args:
-        folder: folder with recordings and notes, see `find_pairs`; or one recording.
-        transcribe: function from the path of a recording to its notes.
-        output: JSON file to write the report to.
-
-    Returns:
-        The report.
-
-    Raises:
-        files.FileError: there is no folder, no recording with notes, or `output` cannot be written.
-    """
-    scores, unreadable = {}, {}
-    for recording, notes in find_pairs(folder):
-        name = recording.name if recording == Path(folder) else recording.relative_to(folder).as_posix()
-        try:
-            scores[name] = score_notes(formats.read_notes(notes), transcribe(recording))
-        except files.FileError as error:
-            unreadable[name] = str(error)
-    report = NotesReport(scores, _average(list(scores.values())), unreadable)
-    if output is not None:
-        with files.write_atomically(output) as partial:
-            partial.write_text(json.dumps(vars(report), indent=1) + "\n", encoding="utf-8")
-    return report
-
-
-def find_pairs(folder: str | os.PathLike) -> list[tuple[Path, Path]]:
-    """Find the recordings in a folder and its subfolders that have a file of notes beside them.
-
-    NAME.wav goes with NAME.tsv, or else the next of `REFERENCE_SUFFIXES`.
-
-    Args:
-        folder: folder to search, or one recording.
-
-    Returns:
-        Paths of recordings and of their notes.
-
-    Raises:
-        files.FileError: there is none.
-    """
-    found = [
-        (recording, notes)
-        for recording in audio.find_recordings(folder)
-        if (notes := next(filter(Path.is_file, map(recording.with_suffix, REFERENCE_SUFFIXES)), None))
-    ]
-    if not found:
-        raise files.FileError(folder, f"no recording with notes beside it ({', '.join(REFERENCE_SUFFIXES)})")
-    return found
-
-
-def _average(scores: list[Score]) -> Score | None:
-    if not scores:
-        return None
-    return {
-        measure: {name: fmean(one[measure][name] for one in scores) for name in scores[0][measure]}
-        for measure in MEASURES
-    }

@@ -85,7 +85,9 @@ def print_scores(folder: Path, systems: dict[str, Transcribe]) -> None:
             for report in reports.values()
         ]
         cells = (
-            f"{100 * score[measure]['f1']:.1f}" if score else "-" for measure in MEASURES for score in scores
+            f"{100 * score[measure]['f1']:.1f}" if score and score[measure] else "-"
+            for measure in MEASURES
+            for score in scores
         )
         table.add_row(recording, *cells, end_section=recording == list(rows)[-1])
     Console(width=WIDTH).print(table)

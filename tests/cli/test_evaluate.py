@@ -21,18 +21,48 @@ def test_evaluate(run, music: Path, model: Path, played) -> None:
 
 
 def test_evaluate_goes_on_after_a_bad_file(run, music: Path, sound, model: Path) -> None:
-    (music / "song.tsv").write_text("onset_s\toffset_s\tmidi\tvelocity\n0.5\t1.0\t69\t64\n")
+    (music / "song.tsv").write_text("onset_s\toffset_s\tmidi\n0.5\t1.0\t69\n0.6\t0.6\t70\n")
     (music / "bad.tsv").write_text("nothing")
-    soundfile.write(music / "bad.wav", sound(), RATE)
+    for name in ("bad", "without"):
+        soundfile.write(music / f"{name}.wav", sound(), RATE)
     done = run("evaluate", "notes", music, "--model", model)
-    assert (done.status, len(done.err), len(done.out)) == (1, 1, 4)
-    assert done.err[0].startswith(f"{music}/bad.tsv: not readable as .tsv")
+    assert (done.status, len(done.out)) == (1, 4)
+    assert done.out[2].split()[7:10] == ["–"] * 3
+    assert done.err == [
+        f"{music}/song.tsv: 1 notes without a length are taken for 1 ms",
+        "+ velocity: 0 of 1 recordings have it, by what their notes hold",
+        f"{music}: 1 recordings without notes beside them: without.wav",
+        f"{music}/bad.tsv: not readable as .tsv: the header has no column onset_s: 'nothing'",
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["mid", "jams"])
+def test_evaluate_refuses_its_own_transcription(run, music: Path, model: Path, suffix: str) -> None:
+    run("transcribe", music, "--model", model, "--formats", suffix, "wav")
+    for renamed in (False, True):
+        if renamed:
+            (music / f"song.{suffix}").rename(music / f"tune.{suffix}")
+            (music / "song.wav").rename(music / "tune.wav")
+        done = run("evaluate", "notes", music, "--model", model)
+        assert (done.status, len(done.err)) == (1, 2)
+        assert done.err[0] == f"{music}: 1 file is results of audiocnn: skipped"
+        place = music / f"{'tune' if renamed else 'song'}.{suffix}"
+        assert done.err[1].startswith(f"{place}: is no reference: transcribed by audiocnn")
 
 
 def test_evaluate_without_notes(run, music: Path, model: Path) -> None:
     done = run("evaluate", "notes", music, "--model", model)
     assert (done.status, done.out) == (1, [])
     assert done.err == [f"{music}: no recording with notes beside it (.tsv, .mid, .midi, .jams)"]
+
+
+def test_evaluate_keeps_its_inputs(run, music: Path, model: Path) -> None:
+    (music / "song.tsv").write_text("onset_s\toffset_s\tmidi\n0.5\t1.0\t69\n")
+    before = (music / "song.wav").read_bytes()
+    done = run("evaluate", "notes", music, "--model", model, "--output", music / "song.wav")
+    assert (done.status, done.out) == (1, [])
+    assert done.err == [f"{music}/song.wav: is one of the inputs, expected another output"]
+    assert (music / "song.wav").read_bytes() == before
 
 
 def test_prepare_maps(run, music: Path) -> None:
