@@ -66,12 +66,13 @@ def check(
 ) -> int:
     """Read all files of a data set of clips, and report its counts and faults.
 
-    The exit status is 1 where a file cannot be read, or where training data leak into validation or test
-    data: a group, a recording, or a near-duplicate, found by comparing the audio.
+    The exit status is 1 where a file or clip cannot be read, or where training data leak into validation or
+    test data: a group, a recording, or a near-duplicate, found by comparing the audio.
 
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
-        layout: layout of the folder (see `audiocnn data list`), or mirdata:NAME; by default detected.
+        layout: layout of the folder (see `audiocnn data list`), mirdata:NAME, or folder for a folder per
+            class; by default detected.
         by: how clips without a split are split.
         seed: seed of that split.
         workers: number of processes that read files.
@@ -79,15 +80,13 @@ def check(
     Returns:
         The exit status.
     """
-    from audiocnn.datasets.clips import inspection, layouts, splits
+    from audiocnn.datasets.clips import finding, inspection, splits
 
-    try:
-        with usage_errors():
-            options = splits.SplitOptions(seed=seed, by=by, leaky=True)
-            clips = splits.split_clips(layouts.read_clips(path, layout), options)
-    except ModuleNotFoundError as error:  # an extra
-        raise UsageError(str(error)) from error
-    report = inspection.inspect_clips(clips, workers)
+    with usage_errors():
+        found = finding.find_clips(path, layout)
+        print(found)
+        report = inspection.inspect_clips(found.clips, splits.SplitOptions(seed=seed, by=by), workers)
+    print(f"split: {splits.describe_split(report.clips)}\n")
     _print_counts(report)
     _print_sounds(report)
     for what, faults in _faults(report).items():
@@ -101,6 +100,7 @@ def _faults(report: "Report") -> dict[str, list[str]]:
 
     return {
         "unreadable": list(report.broken.values()),
+        "clips beyond their file's end": report.beyond,
         "in train and elsewhere": report.leaks,
         "near-duplicates, one in train": pairs(report.across),
         "other near-duplicates": pairs(pair for pair in report.duplicates if pair not in report.across),

@@ -1,6 +1,7 @@
 """`audiocnn evaluate`: a model against recordings whose notes or labels are known."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import audiocnn
 from audiocnn import files
 from audiocnn.cli import errors, terminal
 from audiocnn.cli.loading import DecodingArguments, load_classifiers, load_model_and_decoding
-from audiocnn.cli.parser import usage_errors
+from audiocnn.cli.parser import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from audiocnn.datasets.clips.sources import Clip
     from audiocnn.evaluate import NotesReport, Score
     from audiocnn.evaluate.notes import Metrics
+    from audiocnn.models.clips import ClipModel
     from audiocnn.notes import Note
 
 # Measure -> its heading, above precision, recall and F1.
@@ -110,40 +112,54 @@ def evaluate_labels(
     model: Sequence[str],
     output: Path | None = None,
     split: str | None = None,
+    layout: str | None = None,
     device: str = "cpu",
 ) -> int:
     """Evaluate a model on clips whose labels, genres or instruments, are known.
 
     Prints accuracy, macro F1, mean average precision and the expected calibration error, in percent, and the
     scores of each label. Clips that share a group, or a file, are also evaluated together. A clip without a
-    label, or in a folder named unknown, is correct where no label is predicted.
+    label, or in a folder named unknown, is correct where no label is predicted. Clips that a model was
+    trained on are known by their content, wherever they lie, and are evaluated by --split train alone.
 
     Args:
         path: a folder for each label, a manifest (.csv or .jsonl) or a data set (see data/README.md).
         model: models' names (see `audiocnn models`) or files, which are averaged.
         output: folder for a report (report.md) with plots, and for all results (results.json).
-        split: evaluate only the clips of this split: train, validation or test.
+        split: evaluate only the clips of this split: train, validation or test, as the data set says it or
+            the model's training drew it.
+        layout: layout of the folder (see `audiocnn data list`), mirdata:NAME, or folder for a folder per
+            class; by default detected.
         device: device that the network runs on, such as cpu or cuda.
 
     Returns:
         The exit status.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from audiocnn import evaluate
 
-    clips, models = _read_clips(path, split), load_classifiers(model, device)
+    models = load_classifiers(model, device)
+    clips, left_out = _select_clips(path, layout, split, models)
+    if output is not None and evaluate.prepare_folder(output):
+        print(files.printable(f"{output}: the report in it is replaced"), file=sys.stderr)
     folder = path if path.is_dir() else path.parent
     with Console(stderr=True).status("classifying") as status, usage_errors():
-        report = evaluate.evaluate_clips(
-            clips, models, folder, device, lambda file: status.update(f"classifying {file.name}")
-        )
+
+        def show(file: Path) -> None:
+            status.update(escape(files.printable(f"classifying {file.name}")))
+
+        report = evaluate.evaluate_clips(clips, models, folder, device, show, errors.describe)
     console = terminal.create_console()
     for headings, rows in (evaluate.tabulate_metrics(report), evaluate.tabulate_labels(report)):
         console.print(terminal.create_table(headings, rows), "", sep="\n")
+    n_evaluated = len(report.clips.names)
+    if left_out or n_evaluated < len(clips):
+        print(f"{n_evaluated} of {len(clips)} clips evaluated{left_out}")
     if output is not None:
         evaluate.write_report(report, output)
-        print(f"{output / 'report.md'}")
+        print(files.printable(output / "report.md"))
     return _report_failures(report.unreadable.values())
 
 
@@ -151,16 +167,54 @@ evaluate_genre = partial(evaluate_labels, model=("genre",))
 evaluate_instrument = partial(evaluate_labels, model=("instrument",))
 
 
-def _read_clips(path: Path, split: str | None) -> list["Clip"]:
-    """Read the clips at a path, those of one split. Raises FileError when there are none."""
-    from audiocnn.datasets.clips import layouts, sources
+def _select_clips(
+    path: Path, layout: str | None, split: str | None, models: Sequence["ClipModel"]
+) -> tuple[list["Clip"], str]:
+    """Find the clips of a split; without one all, where no model was trained on any of them.
 
+    Returns:
+        The clips, and in words how many others there are.
+
+    Raises:
+        FileError: there are none.
+        UsageError: a model was trained on some, and no split is given.
+    """
+    from audiocnn.datasets.clips import finding, record, sources
+
+    records = [model.split for model in models if model.split]
     with usage_errors():
         part = None if split is None else sources.parse_split(split)
-    found = [clip for clip in layouts.read_clips(path) if part in (None, clip.split)]
-    if not found:
-        raise files.FileError(path, f"holds no clips of the split {part}")
-    return found
+        found = finding.find_clips(path, layout)
+    if found.notes:
+        print(files.printable(found), file=sys.stderr)
+    clips = record.apply_records(record.add_digests(found.clips), records) if records else found.clips
+    counts = Counter(clip.split or "of no split" for clip in clips)
+    if part is None:
+        _check_untrained(path, counts, bool(records))
+        return clips, ""
+    selected = [clip for clip in clips if clip.split == part]
+    if not selected:
+        known = "" if records else ", and the model does not say what it was trained on"
+        raise files.FileError(path, f"holds no clips of the split {part}, but {_list(counts)}{known}")
+    del counts[part]
+    return selected, f", those of {part}; left out: {_list(counts)}" if counts else ""
+
+
+def _check_untrained(path: Path, counts: Counter[str], is_known: bool) -> None:
+    """Refuse clips that a model is known to be trained on; tell where it may be."""
+    if not counts["train"]:
+        return
+    if is_known:
+        raise UsageError(
+            f"{path}: of its clips {_list(counts)}; the model was trained on those of train: give --split "
+            "test, or --split train"
+        )
+    line = f"{path}: of its clips {_list(counts)}; --split test leaves out what a model may be trained on"
+    print(files.printable(line), file=sys.stderr)
+
+
+def _list(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if count)
 
 
 def _report_failures(reasons: Iterable[object]) -> int:

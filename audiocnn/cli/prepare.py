@@ -14,7 +14,7 @@ HOMES = {
     "prepare_maps": "datasets.notes.maps:prepare_maps",
     "prepare_render": "synthesis.render:prepare_render",
     "prepare_speech": "synthesis.speech:prepare_speech",
-    "shard": "datasets.clips.shards:write_shards",
+    "shard": "datasets.clips.sharding:write_shards",
 }
 
 

@@ -4,7 +4,7 @@ from audiocnn.evaluate.clips import ClipReport, evaluate_clips
 from audiocnn.evaluate.notes import MEASURES, Score, match_notes, score_notes
 from audiocnn.evaluate.predictions import Predictions, collect_predictions
 from audiocnn.evaluate.references import NotesReport, evaluate_notes, find_pairs, read_reference
-from audiocnn.evaluate.report import tabulate_labels, tabulate_metrics, write_report
+from audiocnn.evaluate.report import prepare_folder, tabulate_labels, tabulate_metrics, write_report
 
 __all__ = [
     "MEASURES",
@@ -17,6 +17,7 @@ __all__ = [
     "evaluate_notes",
     "find_pairs",
     "match_notes",
+    "prepare_folder",
     "read_reference",
     "score_notes",
     "tabulate_labels",

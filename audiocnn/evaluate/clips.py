@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class ClipReport:
         clips: predictions for the clips.
         recordings: predictions for recordings, whose clips share a group, or else a file; None where each
             clip is a recording.
-        unreadable: path of each file that could not be read, and why.
+        unreadable: each file that could not be read, or clip that could not be predicted, and why.
     """
 
     models: list[str]
@@ -46,10 +46,11 @@ def evaluate_clips(
     folder: str | Path = "",
     device: str = "cpu",
     progress: Callable[[Path], object] | None = None,
+    describe: Callable[[Exception], str] = repr,
 ) -> ClipReport:
     """Evaluate the mean of models' probabilities on clips whose labels are known.
 
-    A file that cannot be read is reported, and the others are evaluated.
+    A file that cannot be read, or clip that fails, is reported, and the others are evaluated.
 
     Args:
         clips: clips with reference labels.
@@ -57,6 +58,7 @@ def evaluate_clips(
         folder: paths in the report are relative to it.
         device: device that the models run on, such as cpu or cuda.
         progress: called with each file before it is read.
+        describe: unexpected error -> what is reported of it.
 
     Returns:
         The report.
@@ -66,8 +68,7 @@ def evaluate_clips(
         ValueError: a clip has a label that the models lack.
     """
     first = models[0]
-    if foreign := {label for clip in clips for label in clip.labels} - {*first.labels}:
-        raise ValueError(f"clips have {', '.join(sorted(foreign))}, expected {', '.join(first.labels)}")
+    _check_labels(clips, first)
     probabilities: dict[Clip, np.ndarray] = {}
     unreadable = {}
     for path, of_file in _group(clips, lambda clip: clip.path).items():
@@ -75,9 +76,14 @@ def evaluate_clips(
             progress(path)
         try:
             waveform = audio.load(path, first.sample_rate)
-            probabilities |= {clip: _classify(clip, waveform, models, device) for clip in of_file}
-        except files.FileError as error:
-            unreadable[_relative(path, folder)] = str(error)
+        except Exception as error:  # of a decoder
+            unreadable[_relative(path, folder)] = _describe(path, error, describe)
+            continue
+        for clip in of_file:
+            try:
+                probabilities[clip] = _classify(clip, waveform, models, device)
+            except Exception as error:  # of a network: no clip costs the others their results
+                unreadable[_name_clip(clip, folder)] = _describe(path, error, describe)
     if not probabilities:
         reason = next(iter(unreadable.values()), "there is none")
         raise files.FileError(folder, f"no file could be read; {reason}")
@@ -89,6 +95,19 @@ def evaluate_clips(
     )
     recordings = _average_recordings(probabilities, first, folder)
     return ClipReport([model.name for model in models], named, recordings, unreadable)
+
+
+def _check_labels(clips: Sequence[Clip], model: ClipModel) -> None:
+    counts = Counter(label for clip in clips for label in clip.labels if label not in model.labels)
+    if counts:
+        foreign = ", ".join(f"{label} ({count})" for label, count in sorted(counts.items()))
+        raise ValueError(
+            f"clips have labels that the model lacks: {foreign}, expected {', '.join(model.labels)}"
+        )
+
+
+def _describe(path: Path, error: Exception, describe: Callable[[Exception], str]) -> str:
+    return str(error if isinstance(error, files.FileError) else files.FileError(path, describe(error)))
 
 
 def _average_recordings(
@@ -123,7 +142,10 @@ def _classify(clip: Clip, waveform: np.ndarray, models: Sequence[ClipModel], dev
     if not len(samples):
         end_s = len(waveform) / rate
         raise files.FileError(clip.path, f"start is {clip.start_s} s, expected less than its end, {end_s} s")
-    return classify((samples, rate), models, device=device).probabilities
+    probabilities = classify((samples, rate), models, device=device).probabilities
+    if not np.isfinite(probabilities).all():
+        raise files.FileError(clip.path, f"the model's probabilities are {probabilities}, expected numbers")
+    return probabilities
 
 
 def _relative(path: Path, folder: str | Path) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiocnn import plots
+from audiocnn import files, plots
 from audiocnn.labels import Reliability
 
 if TYPE_CHECKING:
@@ -33,9 +33,14 @@ def plot_confusion_matrix(references: list[str], predictions: list[str], counts:
         colour = "white" if shares[row, column] > DARK_SHARE else "0.15"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour)
     axes.set_yticks(
-        range(len(references)), [f"{name}  {n}" for name, n in zip(references, n_clips, strict=True)]
+        range(len(references)),
+        [f"{files.printable(name)}  {n}" for name, n in zip(references, n_clips, strict=True)],
+        parse_math=False,
     )
-    axes.set_xticks(range(len(predictions)), predictions, rotation=45, ha="left", rotation_mode="anchor")
+    names = [files.printable(name) for name in predictions]
+    axes.set_xticks(
+        range(len(names)), names, rotation=45, ha="left", rotation_mode="anchor", parse_math=False
+    )
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(predictions) - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(references) - 1) + 0.5, minor=True)

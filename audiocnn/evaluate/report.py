@@ -1,6 +1,10 @@
 """A report on labels -> a folder: results.json, two plots, and report.md that shows it all."""
 
+import html
 import json
+import math
+import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +13,11 @@ from audiocnn import files, plots
 from audiocnn.evaluate.clips import ClipReport
 from audiocnn.evaluate.plots import plot_confusion_matrix, plot_reliability
 from audiocnn.evaluate.predictions import Predictions
-from audiocnn.labels import Prediction, format_predictions
+from audiocnn.labels import UNKNOWN, Prediction, format_predictions
 
 N_ERRORS = 10  # most confident errors shown
+MISSING = "–"  # in a table, for a metric of a label that no clip has
+MARKDOWN = re.compile(r"[\\`*_{}\[\]#|!~]")  # that would be set, not shown
 METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -27,6 +33,26 @@ LABEL_METRICS = {
 }
 
 Table = tuple[list[str], list[list[str]]]
+
+
+def prepare_folder(folder: Path) -> bool:
+    """Prepare the folder of a report, before the work rather than after.
+
+    Args:
+        folder: is made where it is missing.
+
+    Returns:
+        Whether it holds a report already.
+
+    Raises:
+        files.FileError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise files.FileError(folder, files.describe_error(error)) from error
+    return (folder / "report.md").exists()
 
 
 def write_report(report: ClipReport, folder: Path) -> None:
@@ -99,7 +125,7 @@ def tabulate_metrics(report: ClipReport) -> Table:
 
 
 def tabulate_labels(report: ClipReport) -> Table:
-    """Make a table of metrics in percent with a row for each label.
+    """Make a table of metrics in percent with a row for each label, those that no clip has among them.
 
     Args:
         report: result of `evaluate_clips`.
@@ -107,9 +133,13 @@ def tabulate_labels(report: ClipReport) -> Table:
     Returns:
         Headings, and rows of text.
     """
+    measured = report.clips.label_metrics
     rows = [
-        [name, str(row["n_reference"]), *(_percent(row[key]) for key in LABEL_METRICS)]
-        for name, row in report.clips.label_metrics.items()
+        [name, str(measured[name]["n_reference"]), *(_percent(measured[name][key]) for key in LABEL_METRICS)]
+        if name in measured
+        else [name, "0", *(MISSING for _ in LABEL_METRICS)]
+        for name in report.clips.outputs
+        if name in measured or name != UNKNOWN
     ]
     return ["label", "clips", *LABEL_METRICS.values()], rows
 
@@ -135,12 +165,12 @@ def tabulate_errors(report: ClipReport) -> Table:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
+    return f"{100 * fraction:.1f}" if math.isfinite(fraction) else MISSING
 
 
 def _to_markdown(report: ClipReport) -> Iterator[str]:
     """Generate the lines of report.md."""
-    yield f"# Evaluation of {' + '.join(report.models)}\n"
+    yield f"# Evaluation of {' + '.join(map(_escape, report.models))}\n"
     yield "In percent. A clip's prediction is its most probable label, or unknown; macro F1 and mAP are means"
     yield "over the labels below.\n"
     yield from _format_table(tabulate_metrics(report))
@@ -155,7 +185,7 @@ def _to_markdown(report: ClipReport) -> Iterator[str]:
         yield from _format_table((headings, errors))
     if report.unreadable:
         yield "\n## Unreadable files\n"
-        yield from (f"- {reason}" for reason in report.unreadable.values())
+        yield from (f"- {_escape(reason)}" for reason in report.unreadable.values())
     yield ""
 
 
@@ -167,4 +197,9 @@ def _format_table(table: Table) -> Iterator[str]:
 
 
 def _format_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(map(_escape, cells))} |"
+
+
+def _escape(text: str) -> str:
+    """A name for a page in Markdown, which may hold HTML: shown as it is, in one line."""
+    return html.escape(MARKDOWN.sub(r"\\\g<0>", files.printable(text)), quote=False)

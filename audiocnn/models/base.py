@@ -47,6 +47,8 @@ class Model(InitArgs, nn.Module):
     Attributes:
         head: feature maps to logits; set by the subclass.
         name: of the file that it was loaded from, without the suffix.
+        split: digests of the files that it was trained, validated and tested on, by part, as
+            `datasets.clips.record` writes them; None where that is not known.
 
     Raises:
         TypeError: front_end or backbone are something else.
@@ -54,6 +56,7 @@ class Model(InitArgs, nn.Module):
 
     head: Any  # a module; subclasses say which
     name: str = "model"
+    split: dict[str, list[str]] | None = None
 
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()

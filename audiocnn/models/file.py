@@ -1,7 +1,8 @@
 """Model files: one safetensors file of a model's tensors, and in its header all that rebuilds it.
 
-The header is JSON: {"version": 2, "model": DESCRIPTION}. A description is {"class": ..., "init_args": {...}}:
-the registered name of a front end, backbone, model or set of options, and the arguments of its constructor,
+The header is JSON: {"version": 2, "model": DESCRIPTION}, and where it is known "split": {PART: [DIGEST]}, the
+files of the training by a digest of their content. A description is {"class": ..., "init_args": {...}}: the
+registered name of a front end, backbone, model or set of options, and the arguments of its constructor,
 descriptions themselves where they are objects. Reading one builds registered classes only, see
 `audiocnn.registry`, and unpickles nothing.
 """
@@ -33,7 +34,7 @@ from audiocnn.registry import InitArgs, Registry
 
 FORMAT_VERSION = 2
 HEADER = "audiocnn"  # key of the safetensors file's metadata
-MAX_HEADER = 4 << 20  # bytes; that of ResNet-152 has 0.1 MB
+MAX_HEADER = 32 << 20  # bytes; that of ResNet-152 has 0.1 MB, the split of a million files 22 MB
 MAX_SPARE = 4  # times the tensors of a file are made while it is rebuilt: some take the place of others
 MAX_REASON = 300  # characters that are told of what a constructor raised
 DTYPES = {"F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}  # of models; others are refused
@@ -125,6 +126,8 @@ def write_model(model: nn.Module, path: str | Path) -> None:
         TypeError: the model is of no registered class.
     """
     header = {"version": FORMAT_VERSION, "model": describe(model, _registered_class(model))}
+    if split := getattr(model, "split", None):
+        header["split"] = split
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     with files.write_atomically(path) as partial:
         # Not save_file: its errors are its own, and its file is readable to nobody else.
@@ -161,7 +164,8 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
     _check_header(path)
     try:
         with safe_open(path, "pt") as file:
-            description = _read_description(path, file.metadata() or {})
+            header = _read_audiocnn_header(path, file.metadata() or {})
+            description = header.get("model", {})
             _check_tensors(path, file, description)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
@@ -175,7 +179,7 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
     if not isinstance(model, kind):
         raise ModelError(path, f"holds {type(model).__name__}, expected {kind.__name__}")
     if isinstance(model, Model):
-        model.name = path.stem
+        model.name, model.split = path.stem, header.get("split")
     return model.eval()
 
 
@@ -223,7 +227,7 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def _read_description(path: Path, metadata: Mapping[str, str]) -> Any:
+def _read_audiocnn_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     header = _parse(path, metadata.get(HEADER, "null"))
     if not isinstance(header, dict) or "version" not in header:
         raise ModelError(path, "has no audiocnn header; expected a model that audiocnn saved")
@@ -231,7 +235,10 @@ def _read_description(path: Path, metadata: Mapping[str, str]) -> Any:
         later = isinstance(version, int) and version > FORMAT_VERSION
         advice = "update audiocnn" if later else "export it again from its checkpoint"
         raise ModelError(path, f"is of version {version!r}, expected version {FORMAT_VERSION}: {advice}")
-    return header.get("model")
+    split = header.get("split", {})
+    if not isinstance(split, dict) or not all(isinstance(part, list) for part in split.values()):
+        raise ModelError(path, "damaged: the split in its header is no lists of digests")
+    return header
 
 
 @contextlib.contextmanager

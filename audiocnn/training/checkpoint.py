@@ -20,6 +20,7 @@ from torch import Tensor
 
 from audiocnn import files
 from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
+from audiocnn.models.base import Model
 from audiocnn.models.file import (
     MAX_REASON,
     REGISTRIES,
@@ -33,6 +34,7 @@ from audiocnn.models.file import (
 from audiocnn.registry import Registry
 
 KEY, VERSION = "audiocnn", 1
+DATA = "ClipsDataModule"  # whose state Lightning keeps by its name: the record of the split
 TASKS: Registry[lightning.LightningModule] = Registry(
     "tasks",
     {
@@ -126,6 +128,8 @@ def load_task(path: str | Path) -> lightning.LightningModule:
         raise files.FileError(
             path, f"damaged: its description and its tensors do not fit ({reason})"
         ) from error
+    if isinstance(task, Model):
+        task.split = checkpoint.get(DATA, {}).get("split")
     return task.eval()
 
 

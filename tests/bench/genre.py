@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 import audiocnn
 from audiocnn import audio
 from audiocnn.augment import average_variants
-from audiocnn.datasets.clips import layouts
+from audiocnn.datasets.clips import finding
 from audiocnn.datasets.clips.sources import Clip
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import load
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="clips with a train and a validation split")
     parser.add_argument("--model", default="genre", help="name or file of the model")
     options = parser.parse_args()
-    clips = [clip for clip in layouts.read_clips(options.folder) if clip.path.stat().st_size]
+    clips = [clip for clip in finding.find_clips(options.folder).clips if clip.path.stat().st_size]
     model = load(options.model, kind=ClipModel)
     plain, varied = score_model(clips, model)
     print(f"MFCC statistics, support vector machine: {score_baseline(clips):.1f} %")

@@ -119,7 +119,10 @@ def test_evaluate_instrument_by_a_manifest(run, by_class: Path, many_tones: Path
         ["1", "recordings", "100.0"],
     ]
     done = run(*command, "validation")
-    assert (done.status, done.err) == (1, [f"{by_class}/clips.csv: holds no clips of the split validation"])
+    line = (
+        "holds no clips of the split validation, but 2 test, 1 train, and the model does not say what it was"
+    )
+    assert (done.status, done.err) == (1, [f"{by_class}/clips.csv: {line} trained on"])
     done = run(*command, "exam")
     assert (done.status, len(done.err)) == (2, 1)
     assert done.err[0].startswith("audiocnn evaluate instrument: --split is 'exam', expected one of train")
@@ -129,7 +132,7 @@ def test_evaluate_labels_that_the_model_lacks(run, by_class: Path, one_tone: Pat
     (by_class / "low").rename(by_class / "bass")
     done = run("evaluate", "genre", by_class, "--model", one_tone)
     assert (done.status, done.out) == (2, [])
-    reason = "clips have bass, expected low, middle, high"
+    reason = "clips have labels that the model lacks: bass (4), expected low, middle, high"
     assert done.err == [f"audiocnn evaluate genre: {reason} (see audiocnn evaluate genre --help)"]
 
 

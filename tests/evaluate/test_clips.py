@@ -55,11 +55,12 @@ def test_failures(album: Path, clips: list[Clip], tmp_path: Path, one_tone: Path
     broken, late = Clip(tmp_path / "bad.wav", ("low",)), Clip(album / "low.wav", ("low",), 5.0)
     report = evaluate.evaluate_clips([broken, late, *clips[1:]], models, album)
     assert len(report.clips.names) == 5
-    assert list(report.unreadable) == [str(tmp_path / "bad.wav"), "low.wav"]
+    assert list(report.unreadable) == [str(tmp_path / "bad.wav"), "low.wav 5- s"]
     assert (
-        report.unreadable["low.wav"] == f"{album}/low.wav: start is 5.0 s, expected less than its end, 2.0 s"
+        report.unreadable["low.wav 5- s"]
+        == f"{album}/low.wav: start is 5.0 s, expected less than its end, 2.0 s"
     )
     with pytest.raises(files.FileError, match=r"no file could be read; .*bad\.wav: no audio"):
         evaluate.evaluate_clips([broken], models, tmp_path)
-    with pytest.raises(ValueError, match="clips have drone, expected low, middle, high"):
+    with pytest.raises(ValueError, match=r"that the model lacks: drone \(1\), expected low, middle, high"):
         evaluate.evaluate_clips([replace(broken, labels=("drone",))], models)

@@ -3,7 +3,8 @@
 Place in the flow: clips -> here -> `items`. A cache is KEY.pcm (mono, 16 bit, little-endian, one sound after
 the other) and KEY.json (where each begins). The key is a checksum of all that the samples depend on: the
 rate, and each file's path, size and time of change. So a cache is never stale: another rate, or a file that
-changed, is another cache. The index is written last: where it stands, the cache is whole.
+changed, is another cache. The index is written last: where it stands, the cache is whole; one that is damaged
+is made again. A file is known by its real path, however it is written.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from audiocnn import audio, files
+from audiocnn.datasets.clips.record import compute_digest
 from audiocnn.datasets.clips.sources import Clip
 
 FOLDER = Path("data/cache/clips")
-VERSION = 1  # of the format and of the samples' processing
+VERSION = 2  # of the format and of the samples' processing
 FULL_SCALE = 32767  # of a 16-bit sample
 N_NAMED = 5  # broken files in a message
 
@@ -35,14 +37,38 @@ class Sounds:
     Args:
         pcm: the file of samples.
         sample_rate: in Hz.
-        places: of each sound file, its first sample in there and its number of samples.
-        broken: the reason of each file that could not be read.
+        places: of each sound file by its real path, its first sample in there and its number of samples.
+        digests: of each sound file by its real path, as of `compute_digest`.
+        broken: the reason of each file that could not be read, by its real path.
     """
 
     pcm: Path
     sample_rate: int
     places: dict[str, tuple[int, int]]
+    digests: dict[str, str]
     broken: dict[str, str]
+
+    def select(self, clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
+        """Select the clips that can be read.
+
+        Args:
+            clips: of files in the cache.
+
+        Returns:
+            Those clips, with their digests; and why each other file, or clip that begins after its file's
+            end, cannot be read.
+        """
+        usable, reasons = [], list(self.broken.values())
+        for clip in clips:
+            name = os.path.realpath(clip.path)
+            if name in self.broken:
+                continue  # its reason is there already
+            try:
+                self.find_span(clip)
+                usable.append(replace(clip, digest=self.digests[name]))
+            except ValueError as error:
+                reasons.append(str(error))
+        return usable, reasons
 
     def find_span(self, clip: Clip) -> tuple[int, int]:
         """Find a clip in its file.
@@ -56,7 +82,7 @@ class Sounds:
         Raises:
             ValueError: it begins after the end of the file.
         """
-        _, length = self.places[str(clip.path)]
+        _, length = self.places[os.path.realpath(clip.path)]
         start = round(clip.start_s * self.sample_rate)
         end = length if clip.end_s is None else min(round(clip.end_s * self.sample_rate), length)
         if start >= end:
@@ -75,7 +101,7 @@ class Sounds:
         Returns:
             float32 (n_samples,), 0 outside of the sound.
         """
-        first, length = self.places[str(path)]
+        first, length = self.places[os.path.realpath(path)]
         waveform = np.zeros(n_samples, np.float32)
         begin, end = max(start, 0), min(start + n_samples, length)
         if end > begin:
@@ -86,7 +112,7 @@ class Sounds:
 
 
 def open_cache(paths: Iterable[Path], sample_rate: int, folder: Path = FOLDER, workers: int = 0) -> Sounds:
-    """Open the cache of some sound files, which is made where it is not there.
+    """Open the cache of some sound files, which is made where it is not there, or damaged.
 
     Args:
         paths: of the files, in any order.
@@ -100,39 +126,53 @@ def open_cache(paths: Iterable[Path], sample_rate: int, folder: Path = FOLDER, w
     Raises:
         files.FileError: the system refuses to write.
     """
-    names = sorted({str(path) for path in paths})
+    names = sorted({os.path.realpath(path) for path in paths})
     pcm = Path(folder, f"{compute_key(names, sample_rate)}.pcm")
-    index = pcm.with_suffix(".json")
-    if not index.exists():
-        _make(pcm, index, names, sample_rate, workers)
-    content = json.loads(index.read_text())
-    places = {name: (first, length) for name, (first, length) in content["places"].items()}
-    return Sounds(pcm, sample_rate, places, content["broken"])
+    sounds = _read(pcm, sample_rate)
+    if sounds is None:
+        try:
+            _make(pcm, names, sample_rate, workers)
+        except files.FileError as error:
+            reason = f"{error.reason}; --data.loader.cache (data prepare clips: --out) names another folder"
+            raise files.FileError(error.path, reason) from error
+        sounds = _read(pcm, sample_rate)
+    if sounds is None:
+        raise files.FileError(pcm, "damaged while it was written, by another process or a failing disk")
+    return sounds
 
 
-def refuse_broken(sounds: Sounds) -> None:
-    """Refuse sounds of which some could not be read.
+def _read(pcm: Path, sample_rate: int) -> Sounds | None:
+    """A cache that is there and whole."""
+    try:
+        content = json.loads(pcm.with_suffix(".json").read_text(encoding="utf-8"))
+        places = {name: (first, length) for name, (first, length) in content["places"].items()}
+        is_whole = pcm.stat().st_size == 2 * sum(length for _, length in places.values())
+        return Sounds(pcm, sample_rate, places, content["digests"], content["broken"]) if is_whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def refuse_broken(reasons: Sequence[str], way: str) -> None:
+    """Refuse clips of which some cannot be read.
 
     Args:
-        sounds: an open cache.
+        reasons: a line for each file or clip that cannot be read.
+        way: to go on without them, "loader.skip_broken=true goes on without them".
 
     Raises:
-        ValueError: files are broken; the message names the first of them.
+        ValueError: there are reasons; the message holds the first of them.
     """
-    if sounds.broken:
-        reasons = list(sounds.broken.values())
+    if reasons:
         more = [f"and {len(reasons) - N_NAMED} more"] if len(reasons) > N_NAMED else []
-        raise ValueError(
-            f"{len(reasons)} files cannot be read, loader.skip_broken=true goes on without them:\n"
-            + "\n".join(reasons[:N_NAMED] + more)
-        )
+        count = f"{len(reasons)} files or clips cannot be read, {way}:"
+        raise ValueError("\n".join([count, *reasons[:N_NAMED], *more]))
 
 
 def compute_key(names: list[str], sample_rate: int) -> str:
     """Compute the checksum of everything that a cache depends on.
 
     Args:
-        names: paths of the sound files.
+        names: real paths of the sound files.
         sample_rate: in Hz.
 
     Returns:
@@ -142,29 +182,29 @@ def compute_key(names: list[str], sample_rate: int) -> str:
     for name in names:
         try:
             status = os.stat(name)
-            facts.append([os.path.abspath(name), status.st_size, status.st_mtime_ns])
+            facts.append([name, status.st_size, status.st_mtime_ns])
         except OSError as error:
-            facts.append([os.path.abspath(name), files.describe_error(error)])
+            facts.append([name, files.describe_error(error)])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _make(pcm: Path, index: Path, names: list[str], sample_rate: int, workers: int) -> None:
-    places, broken, n_samples = {}, {}, 0
+def _make(pcm: Path, names: list[str], sample_rate: int, workers: int) -> None:
+    places, digests, broken, n_samples = {}, {}, {}, 0
     loader = DataLoader(_Decoded(names, sample_rate), batch_size=None, num_workers=workers)
     with files.write_atomically(pcm) as partial, open(partial, "wb") as file:
-        for name, (samples, reason) in zip(names, track(loader, "decoding", len(names)), strict=True):
-            if reason:
-                broken[name] = reason
+        for name, (samples, text) in zip(names, track(loader, "decoding", len(names)), strict=True):
+            if not len(samples):
+                broken[name] = text
                 continue
-            places[name] = (n_samples, len(samples))
+            places[name], digests[name] = (n_samples, len(samples)), text
             n_samples += len(samples)
             file.write(np.asarray(samples).tobytes())
-    with files.write_atomically(index) as partial:
-        partial.write_text(json.dumps({"places": places, "broken": broken}))
+    with files.write_atomically(pcm.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps({"places": places, "digests": digests, "broken": broken}))
 
 
 class _Decoded(Dataset):
-    """Each file's samples, int16, or the reason why it has none."""
+    """Each file's samples, int16, with its digest; or none, with the reason."""
 
     def __init__(self, names: list[str], sample_rate: int) -> None:
         self.names, self.sample_rate = names, sample_rate
@@ -173,8 +213,9 @@ class _Decoded(Dataset):
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, str]:
+        path = Path(self.names[index])
         try:
-            waveform = audio.load(self.names[index], self.sample_rate)
-        except audio.AudioError as error:
+            waveform = audio.load(path, self.sample_rate)
+            return np.rint(np.clip(waveform, -1, 1) * FULL_SCALE).astype("<i2"), compute_digest(path)
+        except files.FileError as error:
             return np.zeros(0, "<i2"), str(error)
-        return np.rint(np.clip(waveform, -1, 1) * FULL_SCALE).astype("<i2"), ""

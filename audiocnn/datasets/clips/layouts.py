@@ -1,6 +1,6 @@
 """Clip data sets by name, as they lie on disk when their archives are unpacked.
 
-A row of `LAYOUTS` is a data set's card and the function that reads it; `read_clips` recognises which it is.
+A row of `LAYOUTS` is a data set's card and the function that reads it; `finding` recognises which it is.
 Another package adds one by an entry point, in its pyproject.toml
 `[project.entry-points."audiocnn.layouts"]` and below it `my_songs = "my_package.data:MY_SONGS"`, a `Layout`.
 """
@@ -17,9 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from audiocnn import audio, files
-from audiocnn.datasets.clips.sources import Clip, parse_split, read_folder, read_manifest, read_mirdata
-
-MIRDATA = "mirdata:"  # before the name of a data set that mirdata reads
+from audiocnn.datasets.clips.sources import Clip, parse_split
 
 
 @dataclass(frozen=True)
@@ -54,50 +52,6 @@ def list_layouts() -> dict[str, Layout]:
     """List the data sets by name: `LAYOUTS`, then those of installed packages."""
     announced = {entry.name: entry.load() for entry in entry_points(group="audiocnn.layouts")}
     return {**announced, **LAYOUTS}
-
-
-def read_clips(path: str | Path, layout: str | None = None) -> list[Clip]:
-    """Read the clips at a path.
-
-    Args:
-        path: a manifest where it is a file, else the folder of a data set, else a folder per class.
-        layout: one of `list_layouts`, or mirdata:NAME (see `read_mirdata`); when None, the first whose sign
-            is there.
-
-    Returns:
-        The clips, with their split and group where the data set says them.
-
-    Raises:
-        ValueError: there is no such layout.
-        files.FileError: the path holds no such data set.
-    """
-    path = Path(path)
-    if layout is not None and layout.startswith(MIRDATA):
-        return read_mirdata(layout.removeprefix(MIRDATA), path)
-    layouts = list_layouts()
-    if layout is not None and layout not in layouts:
-        raise ValueError(f"layout is {layout!r}, expected {', '.join(layouts)} or {MIRDATA}NAME")
-    if path.is_file():
-        return read_manifest(path)
-    layout = layout or recognise_layout(path)
-    if layout is None:
-        return read_folder(path)
-    clips = layouts[layout].read(path)
-    if not clips:
-        raise files.FileError(path, f"holds no clips of {layout}, expected {layouts[layout].sign}")
-    return clips
-
-
-def recognise_layout(path: Path) -> str | None:
-    """Recognise a data set by the content of its folder.
-
-    Args:
-        path: a folder.
-
-    Returns:
-        The name of the first layout whose sign is there, if any.
-    """
-    return next((name for name, layout in list_layouts().items() if any(path.glob(layout.sign))), None)
 
 
 # GTZAN, whole and as the crops of a few tracks. A name is GENRE.NUMBER.

@@ -1,7 +1,8 @@
 """Clips -> batches: augmented crops to train on, whole clips to validate and test on.
 
-Place in the flow: `layouts` finds the clips, `splits` divides them, `cache` decodes them once, `items` makes
-crops and whole clips of them; here they become batches.
+Place in the flow: `finding` finds the clips, `cache` decodes them once, `splits` divides them, `items` makes
+crops and whole clips of them; here they become batches. The split is written to the folder of a run
+(`SPLIT_FILE`, a manifest) and into its checkpoints, so that a resumed training keeps it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning
-from torch.utils.data import DataLoader, Dataset
+from lightning.pytorch.utilities import rank_zero_info
+from torch.utils.data import DataLoader
 
 from audiocnn.datasets.clips import shards
 from audiocnn.datasets.clips.cache import FOLDER, Sounds, open_cache, refuse_broken
 from audiocnn.datasets.clips.cropping import CropOptions, Cropping
+from audiocnn.datasets.clips.finding import find_clips
 from audiocnn.datasets.clips.items import Crops, WholeClips
-from audiocnn.datasets.clips.layouts import read_clips
+from audiocnn.datasets.clips.manifest import write_manifest
+from audiocnn.datasets.clips.record import Record, apply_records, record_split
+from audiocnn.datasets.clips.shard_stream import ShardLoader, ShardStream
 from audiocnn.datasets.clips.sources import SPLITS, Clip
-from audiocnn.datasets.clips.splits import SplitOptions, split_clips
+from audiocnn.datasets.clips.splits import SplitOptions, describe_split, split_clips
 from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
+
+Loader = DataLoader | ShardLoader
+SPLIT_FILE = "split.jsonl"  # in the folder of a run
+SKIP_BROKEN = "loader.skip_broken=true goes on without them"
 
 if TYPE_CHECKING:
     LabelsFile = str
@@ -37,7 +46,7 @@ class LoaderOptions:
         batch_size: crops in a batch of training.
         workers: processes that read, and as many that decode into the cache.
         cache: folder of decoded sound, which other trainings use too.
-        skip_broken: go on without the files that cannot be read.
+        skip_broken: go on without the files and shards that cannot be read.
 
     Raises:
         ValueError: a number is out of its range.
@@ -65,7 +74,8 @@ def prepare_clips(
         path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
         out: folder of decoded sound, the configs' `loader.cache`.
         sample_rate: in Hz.
-        layout: name of the data set (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
+        layout: name of the data set (see `audiocnn data list`), mirdata:NAME, or folder for a folder per
+            class; recognised where not given.
         workers: processes that decode.
 
     Returns:
@@ -74,9 +84,11 @@ def prepare_clips(
     Raises:
         ValueError: files cannot be read; the others are in the cache.
     """
-    clips = read_clips(path, layout)
-    sounds = open_cache((clip.path for clip in clips), sample_rate, out, workers)
-    refuse_broken(sounds)
+    found = find_clips(path, layout)
+    print(found)
+    sounds = open_cache((clip.path for clip in found.clips), sample_rate, out, workers)
+    _, reasons = sounds.select(found.clips)
+    refuse_broken(reasons, f"the other {len(sounds.places)} files are in the cache")
     return len(sounds.places)
 
 
@@ -88,11 +100,13 @@ class ClipsDataModule(lightning.LightningDataModule):
 
     Attributes:
         labels: after `setup`, in the order of the targets.
+        record: after `setup`, of the split, as of `record_split`.
 
     Args:
         path: a folder per class, a manifest (.csv, .jsonl), a data set's folder, or the folder or address of
             `audiocnn data shard`.
-        layout: name of the data set (`audiocnn data list`), or mirdata:NAME; recognised when None.
+        layout: name of the data set (`audiocnn data list`), mirdata:NAME, or folder for a folder per class;
+            recognised when None.
         labels: in the order of the targets, or a file with one on each line; all that the clips have, sorted,
             when None.
         sample_rate: in Hz.
@@ -124,11 +138,13 @@ class ClipsDataModule(lightning.LightningDataModule):
         self.path, self.layout, self.sample_rate = path, layout, sample_rate
         self.labels = labels if isinstance(labels, list) else read_labels(labels) if labels else []
         self.split, self.crops, self.loader = split, crops, loader
+        self.record: dict[str, list[str]] = {}
+        self._clips: list[Clip] = []  # with their split; none where they are in shards
 
     def prepare_data(self) -> None:
         """Decode the files that are not cached yet, in one process per machine."""
         if not shards.is_sharded(self.path):
-            self._open_cache(read_clips(self.path, self.layout))
+            self._open_cache(find_clips(self.path, self.layout).clips)
 
     def setup(self, stage: str | None = None) -> None:
         """Make the data sets of every part, once.
@@ -136,25 +152,34 @@ class ClipsDataModule(lightning.LightningDataModule):
         Args:
             stage: makes no difference.
         """
-        if hasattr(self, "train_set"):  # set up for another stage, or for its labels
-            return None
-        if shards.is_sharded(self.path):
-            return self._setup_shards()
-        clips = split_clips(read_clips(self.path, self.layout), self.split)
-        sounds = self._open_cache(clips)
-        clips = [clip for clip in clips if str(clip.path) in sounds.places]
+        if not hasattr(self, "train_set"):  # else set up for another stage, or for its labels
+            self._setup_shards() if shards.is_sharded(self.path) else self._setup_clips()
+        self._write_split()
+
+    def _setup_clips(self) -> None:
+        found = find_clips(self.path, self.layout)
+        rank_zero_info(str(found))
+        self._sounds = self._open_cache(found.clips)
+        clips, reasons = self._sounds.select(found.clips)
+        self._report_broken(reasons)
         self._check_labels({label for clip in clips for label in clip.labels})
+        self._make_sets(split_clips(clips, self.split))
+
+    def _make_sets(self, clips: list[Clip]) -> None:
+        rank_zero_info(f"split: {describe_split(clips)}")
+        self._clips, self.record = clips, record_split(clips)
         parts = {part: [clip for clip in clips if clip.split == part] for part in SPLITS}
         if not parts["train"]:
             raise ValueError(f"{self.path}: no clips to train on, expected some")
-        self.train_set = Crops(parts["train"], sounds, self.labels, self.crops)
-        self.val_set = WholeClips(parts["validation"], sounds, self.labels)
-        self.test_set = WholeClips(parts["test"], sounds, self.labels)
+        self.train_set = Crops(parts["train"], self._sounds, self.labels, self.crops)
+        self.val_set = WholeClips(parts["validation"], self._sounds, self.labels)
+        self.test_set = WholeClips(parts["test"], self._sounds, self.labels)
 
     def _setup_shards(self) -> None:
         if self.crops.sampling != "natural":
             raise ValueError(
-                f"sampling is {self.crops.sampling!r}, expected 'natural': shards come in their own order"
+                f"crops.sampling is {self.crops.sampling!r}, expected 'natural' for {self.path}: the clips "
+                "of shards come in their own order"
             )
         index = shards.Index.read(self.path)
         if index.sample_rate != self.sample_rate:
@@ -162,9 +187,55 @@ class ClipsDataModule(lightning.LightningDataModule):
                 f"{self.path}: sample rate is {index.sample_rate}, expected {self.sample_rate} Hz"
             )
         self._check_labels(set(index.labels))
-        self.train_set = shards.ShardStream(index, "train", self.labels, self.cropping)
-        self.val_set = shards.ShardStream(index, "validation", self.labels)
-        self.test_set = shards.ShardStream(index, "test", self.labels)
+        index, reasons = index.select()
+        self._report_broken(reasons)
+        counts = ", ".join(f"{part} {sum(index.shards[part].values())}" for part in SPLITS)
+        rank_zero_info(f"{self.path}: shards of clips: {counts}; {len(index.labels)} labels")
+        if not index.shards["train"]:
+            raise ValueError(f"{self.path}: no clips to train on, expected some")
+        self.record = index.split
+        self.train_set = ShardStream(index, "train", self.labels, self.cropping, self.loader.batch_size)
+        self.val_set = ShardStream(index, "validation", self.labels)
+        self.test_set = ShardStream(index, "test", self.labels)
+
+    def _report_broken(self, reasons: list[str]) -> None:
+        """Refuse what cannot be read, or say that it is skipped."""
+        if not self.loader.skip_broken:
+            refuse_broken(reasons, SKIP_BROKEN)
+        for reason in reasons:
+            rank_zero_info(f"skipped: {reason}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of the data: the record of the split."""
+        return {"split": self.record}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Divide the clips as the training did that is resumed, and what was added since, anew.
+
+        Args:
+            state_dict: of `state_dict`.
+        """
+        if self._clips and state_dict["split"] != self.record:
+            self._make_sets(self._divide_as(state_dict["split"]))
+            self._write_split()
+
+    def _divide_as(self, record: Record) -> list[Clip]:
+        known = {digest for digests in record.values() for digest in digests}
+        found = find_clips(self.path, self.layout).clips  # with the split that they come with
+        clips, _ = self._sounds.select(found)
+        added = [clip for clip in clips if clip.digest not in known]
+        rank_zero_info(f"split: the training's, resumed; {len(added)} clips were added since")
+        parts = iter(split_clips(added, self.split) if added else [])
+        divided = apply_records(clips, [record])
+        return [clip if clip.digest in known else next(parts) for clip in divided]
+
+    def _write_split(self) -> None:
+        """Write the split to the folder of a run."""
+        trainer = self.trainer
+        if trainer is None or trainer.state.fn != "fit" or getattr(trainer, "fast_dev_run", False):
+            return
+        if self._clips and trainer.is_global_zero:
+            write_manifest(Path(trainer.default_root_dir) / SPLIT_FILE, self._clips)
 
     def _check_labels(self, found: set[str]) -> None:
         """Take over the labels that the clips have, where none are given; refuse others where some are."""
@@ -174,36 +245,33 @@ class ClipsDataModule(lightning.LightningDataModule):
 
     def _open_cache(self, clips: list[Clip]) -> Sounds:
         paths = (clip.path for clip in clips)
-        sounds = open_cache(paths, self.sample_rate, Path(self.loader.cache), self.loader.workers)
-        if not self.loader.skip_broken:
-            refuse_broken(sounds)
-        return sounds
+        return open_cache(paths, self.sample_rate, Path(self.loader.cache), self.loader.workers)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> Loader:
         """Return batches of crops."""
-        if isinstance(self.train_set, shards.ShardStream):
-            return self._load(self.train_set, batch_size=self.loader.batch_size)
+        if isinstance(self.train_set, ShardStream):
+            return self._load(self.train_set)
         sampler = EpochSampler(self.crops.n_crops or len(self.train_set), self.trainer)
         return self._load(self.train_set, batch_size=self.loader.batch_size, sampler=sampler)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> Loader:
         """Return the whole clips of validation, one a batch."""
-        return self._load(self.val_set, batch_size=1)
+        return self._load(self.val_set)
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> Loader:
         """Return the whole clips of test, one a batch."""
-        return self._load(self.test_set, batch_size=1)
+        return self._load(self.test_set)
 
-    def predict_dataloader(self) -> DataLoader:
+    def predict_dataloader(self) -> Loader:
         """Return the whole clips of test, one a batch."""
         return self.test_dataloader()
 
-    def _load(self, dataset: Dataset, **arguments: Any) -> DataLoader:
-        # A worker's start costs a second: they stay between epochs. Not those of shards, which draw from
-        # generators of their own: seeded anew, an epoch is the same in a training that resumes.
-        workers, streams = self.loader.workers, isinstance(dataset, shards.ShardStream)
-        stay = workers > 0 and not streams
-        return DataLoader(dataset, num_workers=workers, persistent_workers=stay, **arguments)
+    def _load(self, dataset: Crops | WholeClips | ShardStream, **arguments: Any) -> Loader:
+        workers = self.loader.workers
+        if isinstance(dataset, ShardStream):
+            return ShardLoader(dataset, workers, self.loader.skip_broken, self.trainer)
+        # A worker's start costs a second: they stay between epochs.
+        return DataLoader(dataset, num_workers=workers, persistent_workers=workers > 0, **arguments)
 
 
 def read_labels(path: LabelsFile) -> list[str]:

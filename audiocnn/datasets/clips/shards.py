@@ -1,40 +1,36 @@
 """Clips in tar files, for corpora beyond one machine: read in a stream, from disk or object storage.
 
 A folder of shards holds PART-000000.tar ..., with NAME.flac (mono, 16 bit) and NAME.json (its labels) for
-every clip, in a random order; and shards.json, written last, which lists them. It may be copied anywhere.
-Reading needs webdataset (`pip install 'audiocnn[shards]'`). It opens folders, addresses (https:, gs:, hf:),
-or a command's output: `pipe:aws s3 cp s3://bucket/clips/{} -`, where {} stands for a file.
-
-Each process and worker reads shards of its own: have at least as many as those. Order and crops come from
-torch's seed; clips are shuffled within a buffer.
+every clip, in a random order, those of a file together; and shards.json, written last, which lists them with
+their number of clips. It may be copied anywhere: to a folder, to a web server (https:), or to object storage
+(s3:, gs:, hf:, each with its package for fsspec). `sharding` writes them, `shard_stream` reads them
+in training. Nothing that an index names is run, or read elsewhere.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import random
+import re
 import tarfile
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
+import fsspec
 import numpy as np
 import soundfile
-import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
-from audiocnn import audio, files
-from audiocnn.datasets.clips.cropping import Cropping
-from audiocnn.datasets.clips.layouts import read_clips
-from audiocnn.datasets.clips.sources import SPLITS, Clip
-from audiocnn.datasets.clips.splits import SplitOptions, split_clips
+from audiocnn import files
+from audiocnn.datasets.clips.sources import SPLITS
 
 INDEX = "shards.json"
+VERSION = 2  # of the index
 SUFFIXES = ("flac", "json")  # of a clip's two files, which follow each other
-N_SHUFFLED = 500  # clips in the buffer
+NAME = re.compile(r"\w[\w.-]*\.tar", re.ASCII)  # of a shard: a file beside its index
+PROTOCOLS = ("http", "https", "s3", "gs", "hf")  # of addresses
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,15 @@ class Index:
         path: the folder or address.
         sample_rate: in Hz.
         labels: of all clips, sorted.
-        shards: the names of each part's files.
+        shards: of each part, its files by name and their number of clips.
+        split: the digests of each part's sound files, as of `record_split`.
     """
 
     path: str
     sample_rate: int
     labels: list[str]
-    shards: dict[str, list[str]]
+    shards: dict[str, dict[str, int]]
+    split: dict[str, list[str]]
 
     @classmethod
     def read(cls, path: str) -> Index:
@@ -62,9 +60,66 @@ class Index:
 
         Returns:
             The index.
+
+        Raises:
+            files.FileError: it cannot be read, or is no index of this version.
         """
-        with _webdataset().gopen(join_address(path, INDEX)) as file:
-            return cls(path, **json.load(file))
+        address = join_address(path, INDEX)
+        with _open(address) as file, _errors(address):
+            content = json.load(file)
+            if not isinstance(content, dict) or content.pop("version", None) != VERSION:
+                raise ValueError(
+                    f"no index of version {VERSION}, write the shards anew by `audiocnn data shard`"
+                )
+            index = cls(path, **content)
+            index._check()
+        return index
+
+    def _check(self) -> None:
+        """Raise ValueError where the index is not what `write_shards` wrote."""
+        if not isinstance(self.sample_rate, int):
+            raise ValueError(f"sample_rate is {self.sample_rate!r}, expected a number of Hz")
+        if not isinstance(self.labels, list) or not all(isinstance(label, str) for label in self.labels):
+            raise ValueError("labels is no list of names")
+        if not isinstance(self.split, dict) or not all(isinstance(one, list) for one in self.split.values()):
+            raise ValueError("split is no lists of digests")
+        if {*self.shards} != {*SPLITS}:
+            raise ValueError(f"shards has {', '.join(self.shards)}, expected {', '.join(SPLITS)}")
+        for name, count in (pair for part in self.shards.values() for pair in part.items()):
+            if not NAME.fullmatch(name):
+                raise ValueError(f"shard {name!r}, expected the name of a .tar file beside {INDEX}")
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"{name} has {count!r} clips, expected 1 or more")
+
+    def locate(self, name: str) -> str:
+        """Locate a shard.
+
+        Args:
+            name: one of the index.
+
+        Returns:
+            Its path or address.
+        """
+        return join_address(self.path, name)
+
+    def select(self) -> tuple[Index, list[str]]:
+        """Select the shards that are whole, by the directory of each file on this machine.
+
+        Returns:
+            The index of those, and of all that have an address; and why each other is not.
+        """
+        reasons = {}
+        for name, count in (pair for part in self.shards.values() for pair in part.items()):
+            try:
+                if not _is_address(self.path):
+                    _check_shard(self.locate(name), count)
+            except files.FileError as error:
+                reasons[name] = str(error)
+        whole = {
+            part: {name: count for name, count in counts.items() if name not in reasons}
+            for part, counts in self.shards.items()
+        }
+        return replace(self, shards=whole), list(reasons.values())
 
 
 def is_sharded(path: str) -> bool:
@@ -76,155 +131,112 @@ def is_sharded(path: str) -> bool:
     Returns:
         Whether shards are to be read there.
     """
-    return ":" in path.partition("/")[0] or Path(path, INDEX).is_file()
+    return Path(path, INDEX).is_file() if Path(path).exists() else _is_address(path)
+
+
+def _is_address(path: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]+:", path) is not None  # of two letters and more: C: is a drive
 
 
 def join_address(path: str, name: str) -> str:
     """Join the name of a file to a folder or an address.
 
     Args:
-        path: a folder or address, with {} where the name goes if that is not the end.
+        path: a folder or address.
         name: of the file.
 
     Returns:
         The file's path or address.
     """
-    return path.replace("{}", name) if "{}" in path else f"{path.rstrip('/')}/{name}"
+    return f"{path.rstrip('/')}/{name}"
 
 
-def write_shards(
-    path: Path,
-    out: Path,
-    layout: str | None = None,
-    sample_rate: int = 22050,
-    shard_mb: int = 256,
-    seed: int = 0,
-) -> int:
-    """Write a data set of clips as shards.
+def _open(address: str) -> IO[bytes]:
+    with _errors(address):
+        if not _is_address(address):
+            return open(address, "rb")
+        protocol = address.partition(":")[0]
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"begins with {protocol}:, expected a folder, or {':, '.join(PROTOCOLS)}:")
+        return fsspec.open(address, "rb").open()  # pyright: ignore[reportAttributeAccessIssue, reportReturnType], no types
+
+
+@contextmanager
+def _errors(address: str) -> Iterator[None]:
+    """Make a FileError of whatever goes wrong with a file."""
+    try:
+        yield
+    except files.FileError:
+        raise
+    except OSError as error:
+        raise files.FileError(address, files.describe_error(error)) from error
+    except Exception as error:  # a damaged tar, JSON or FLAC, a server, may raise anything
+        raise files.FileError(address, str(error) or type(error).__name__) from error
+
+
+def _check_shard(address: str, count: int) -> None:
+    """Raise FileError where a shard on this machine is missing, damaged or has another number of clips."""
+    with _errors(address), tarfile.open(address, "r:") as tar:
+        names = [entry.name for entry in tar]
+        for names_of_clip in zip(names[::2], names[1::2], strict=False):
+            _check_names(names_of_clip)
+        if len(names) != 2 * count:
+            raise ValueError(f"holds {len(names) / 2:g} clips, expected {count} by {INDEX}")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    stems, suffixes = zip(*(name.rpartition(".")[::2] for name in names), strict=True)
+    if suffixes != SUFFIXES or len({*stems}) > 1:
+        raise ValueError(f"has {' and '.join(names)}, expected NAME.flac and then NAME.json")
+
+
+def read_shard(address: str) -> Iterator[tuple[bytes, bytes]]:
+    """Read the clips of a shard in a stream.
 
     Args:
-        path: a folder per class, a manifest (.csv, .jsonl), or a data set's folder.
-        out: folder that holds nothing yet.
-        layout: name of the data set (see `audiocnn data list`), or mirdata:NAME; recognised where not given.
-        sample_rate: in Hz.
-        shard_mb: size of a file.
-        seed: random seed of the order, and of the split where there is none.
+        address: its path or address.
 
-    Returns:
-        The number of clips.
+    Yields:
+        The sound (FLAC) and the facts (JSON) of each clip.
 
     Raises:
-        ValueError: the split leaks, or out holds something.
-        AudioError: a file cannot be read.
+        files.FileError: the shard is missing or damaged.
     """
-    if Path(out).exists() and any(Path(out).iterdir()):
-        raise ValueError(f"{out} holds files already, expected a new folder")
-    clips = split_clips(read_clips(path, layout), SplitOptions(seed=seed))
-    numbered = list(enumerate(clips))
-    random.Random(seed).shuffle(numbered)
-    shards = {
-        part: _write_part(
-            [(number, clip) for number, clip in numbered if clip.split == part],
-            Path(out),
-            part,
-            sample_rate,
-            shard_mb,
-        )
-        for part in SPLITS
-    }
-    labels = sorted({label for clip in clips for label in clip.labels})
-    index = asdict(Index("", sample_rate, labels, shards))
-    del index["path"]
-    with files.write_atomically(Path(out, INDEX)) as partial:
-        partial.write_text(json.dumps(index, indent=1))
-    return len(clips)
-
-
-def _write_part(
-    clips: list[tuple[int, Clip]], out: Path, part: str, sample_rate: int, shard_mb: int
-) -> list[str]:
-    """The names of the files that the clips of a part were written to."""
-    names: list[str] = []
-    todo = deque(clips)
-    while todo:
-        names.append(f"{part}-{len(names):06d}.tar")
-        with files.write_atomically(out / names[-1]) as partial, tarfile.open(partial, "w") as tar:
-            _add(tar, *todo.popleft(), sample_rate)
-            while todo and tar.offset < shard_mb * 1e6:
-                _add(tar, *todo.popleft(), sample_rate)
-    return names
-
-
-def _add(tar: tarfile.TarFile, number: int, clip: Clip, sample_rate: int) -> None:
-    waveform = audio.load(clip.path, sample_rate)
-    end = None if clip.end_s is None else round(clip.end_s * sample_rate)
-    flac = io.BytesIO()
-    soundfile.write(flac, waveform[round(clip.start_s * sample_rate) : end], sample_rate, format="FLAC")
-    facts = json.dumps({"labels": clip.labels, "file": clip.path.name}).encode()
-    for suffix, content in zip(SUFFIXES, (flac.getvalue(), facts), strict=True):
-        entry = tarfile.TarInfo(f"{number:09d}.{suffix}")
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
-
-
-def _samples(address: str) -> Iterator[dict[str, bytes]]:
-    """Each clip of a shard: the content of its files by their suffix."""
-    with _webdataset().gopen(address) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-        sample: dict[str, bytes] = {}
+    with closing(_open(address)) as file, _errors(address), tarfile.open(fileobj=file, mode="r|") as tar:
+        pair: list[tuple[str, bytes]] = []
         for entry in tar:
             content = tar.extractfile(entry)
-            assert content, f"{address}: {entry.name} is no file"
-            sample[entry.name.rpartition(".")[2]] = content.read()
-            if len(sample) == len(SUFFIXES):
-                yield sample
-                sample = {}
+            if content is None:
+                raise ValueError(f"{entry.name} is no file")
+            pair.append((entry.name, content.read()))
+            if len(pair) == len(SUFFIXES):
+                names, contents = zip(*pair, strict=True)
+                _check_names(names)
+                yield contents
+                pair = []
 
 
-class ShardStream(IterableDataset):
-    """The clips of a part: crops of them in a random order where there is a cropping, else as they are.
-
-    Shape: items are waveforms (samples,) and targets (labels,).
+def parse_clip(clip: tuple[bytes, bytes], index: Index, name: str) -> tuple[np.ndarray, list[str]]:
+    """Decode a clip of a shard.
 
     Args:
+        clip: as of `read_shard`.
         index: of the shards.
-        part: one of `SPLITS`.
-        labels: in the order of the targets.
-        cropping: of clips to train on.
+        name: of its shard.
+
+    Returns:
+        The waveform, float32 (samples,), and the labels.
+
+    Raises:
+        files.FileError: the sound or the facts are damaged, or not as the index says.
     """
-
-    def __init__(self, index: Index, part: str, labels: list[str], cropping: Cropping | None = None) -> None:
-        self.addresses = [join_address(index.path, name) for name in index.shards[part]]
-        self.labels, self.cropping = labels, cropping
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        webdataset = _webdataset()
-        rank, world_size, worker, n_workers = webdataset.utils.pytorch_worker_info()
-        mine = self.addresses[rank * n_workers + worker :: world_size * n_workers]
-        seed = int(torch.randint(1 << 31, ()))  # the worker's own, another each epoch
-        if self.cropping:
-            random.Random(seed).shuffle(mine)
-        samples = (sample for address in mine for sample in _samples(address))
-        if self.cropping:
-            samples = webdataset.shuffle(N_SHUFFLED, rng=random.Random(seed))(samples)
-        rng = np.random.default_rng(seed)
-        for sample in samples:
-            yield self._item(sample, rng)
-
-    def _item(self, sample: dict[str, bytes], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        waveform, _ = soundfile.read(io.BytesIO(sample["flac"]), dtype="float32")
-        present = json.loads(sample["json"])["labels"]
-        target = torch.tensor([float(label in present) for label in self.labels])
-        if self.cropping is None:
-            return torch.from_numpy(waveform), target
-        return self.cropping.make_item(
-            lambda start, n: waveform[start : start + n], len(waveform), target, rng
-        )
-
-
-def _webdataset():
-    """Imported where it is used: it is an extra, and its import takes a second."""
-    try:
-        import webdataset  # pyright: ignore[reportMissingImports], an extra
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("needs webdataset: pip install 'audiocnn[shards]'") from error
-    return webdataset
+    with _errors(index.locate(name)):
+        labels = json.loads(clip[1])["labels"]
+        if not isinstance(labels, list) or not {*labels} <= {*index.labels}:
+            raise ValueError(f"a clip has the labels {labels!r}, expected some of {INDEX}")
+        waveform, rate = soundfile.read(io.BytesIO(clip[0]), dtype="float32")
+        if rate != index.sample_rate or waveform.ndim > 1 or not len(waveform):
+            raise ValueError(
+                f"a clip is {waveform.shape} at {rate} Hz, expected mono, {index.sample_rate} Hz"
+            )
+        return waveform, labels

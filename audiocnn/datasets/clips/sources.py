@@ -1,14 +1,12 @@
-"""Clips with labels, from a folder per class, a manifest, or any clip data set of mirdata.
+"""Clips with labels, from a folder per class or any clip data set of mirdata.
 
-Place in the flow: data on disk -> a list of `Clip`, which `layouts` reads for data sets by name, `splits`
-divides and `loader` makes batches of. No sound is read here.
+Place in the flow: data on disk -> a list of `Clip`, which `layouts` reads for data sets by name and
+`manifest` from tables, `splits` divides and `loader` makes batches of. No sound is read here.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,13 @@ from typing import Any
 from audiocnn import audio, files
 from audiocnn.labels import UNKNOWN
 
+FOLDER = "folder"  # the layout of a folder per class
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-COLUMNS = ("path", "labels", "start", "end", "split", "group")
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class Clip:
         end_s: None is the end of the file.
         split: one of `SPLITS`, where the data set says it.
         group: unit that a split must not divide, such as the artist; None where unknown.
+        digest: of the file's content (`record.compute_digest`), where it was read already.
     """
 
     path: Path
@@ -44,9 +43,35 @@ class Clip:
     end_s: float | None = None
     split: str | None = None
     group: str | None = None
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(label for label in self.labels if label != UNKNOWN))
+
+
+@dataclass(frozen=True)
+class FoundClips:
+    """The clips at a path; as a text, one line that says what they are and what was left out.
+
+    Args:
+        path: that was read.
+        layout: that it was read as.
+        clips: that were found.
+        notes: what was left out or is unusual, each with its count.
+    """
+
+    path: Path
+    layout: str
+    clips: list[Clip]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        n_files = len({clip.path for clip in self.clips})
+        n_labels = len({label for clip in self.clips for label in clip.labels})
+        n_without = sum(not clip.labels for clip in self.clips)
+        counts = f"{len(self.clips)} clips of {n_files} files, {n_labels} labels"
+        counts += f", {n_without} clips without" if n_without else ""
+        return "; ".join([f"{self.path}: {counts}, read as {self.layout}", *self.notes])
 
 
 def parse_split(word: str) -> str:
@@ -67,34 +92,47 @@ def parse_split(word: str) -> str:
     return SPLIT_NAMES[name]
 
 
-def read_folder(path: Path) -> list[Clip]:
+def read_folder(path: Path) -> FoundClips:
     """Read the clips of a folder per class.
 
     Args:
         path: holds a folder for each class, or folders train, validation and test that do.
 
     Returns:
-        A clip for each audio file, whose label is the name of its folder.
+        A clip for each audio file, whose label is the name of its folder; a note on each folder without
+        audio.
 
     Raises:
-        files.FileError: there is no class with audio in it.
+        files.FileError: there is no class with audio in it, or folders of parts lie beside others.
     """
-    path = Path(path)
+    path, notes = Path(path), []
     folders = _folders(path)
-    if folders and all(folder.name.lower() in SPLIT_NAMES for folder in folders):
-        return [clip for folder in folders for clip in _classes(folder, parse_split(folder.name))]
-    return _classes(path, None)
+    parts = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+    if not parts:
+        return FoundClips(path, FOLDER, _classes(path, None, notes), tuple(notes))
+    if len(parts) < len(folders):
+        others = next(folder.name for folder in folders if folder not in parts)
+        raise files.FileError(
+            path, f"has the folder {parts[0].name!r} beside {others!r}, expected parts or classes, not both"
+        )
+    clips = [clip for folder in folders for clip in _classes(folder, parse_split(folder.name), notes)]
+    return FoundClips(path, FOLDER, clips, tuple(notes))
 
 
-def _classes(path: Path, split: str | None) -> list[Clip]:
-    folders = _folders(path)
+def _classes(path: Path, split: str | None, notes: list[str]) -> list[Clip]:
+    """The clips of a folder's classes; what is no class is added to the notes."""
+    folders, clips, errors = _folders(path), [], []
     if not folders:
         raise files.FileError(path, "holds no folders, expected one for each class, with audio in it")
-    return [
-        Clip(file, (folder.name,), split=split)
-        for folder in folders
-        for file in audio.find_recordings(folder)
-    ]
+    for folder in folders:
+        try:
+            clips += [Clip(file, (folder.name,), split=split) for file in audio.find_recordings(folder)]
+        except audio.AudioError as error:
+            errors.append(error)
+    if not clips:
+        raise errors[0]
+    notes += [f"no class: {error}" for error in errors]
+    return clips
 
 
 def _folders(path: Path) -> list[Path]:
@@ -104,106 +142,13 @@ def _folders(path: Path) -> list[Path]:
         raise files.FileError(path, files.describe_error(error)) from error
 
 
-def read_manifest(path: Path) -> list[Clip]:
-    """Read the clips that a table lists, one a line.
-
-    Columns: path (relative to the manifest), labels (separated by |, or in JSON a list); and where they
-    are wanted start and end in seconds, split, group.
-
-    Args:
-        path: .csv with a line of column names, or .jsonl.
-
-    Returns:
-        A clip for each line.
-
-    Raises:
-        files.FileError: a value is invalid; the message names the line.
-    """
-    path = Path(path)
-    found = []
-    for line, row in _rows(path):
-        try:
-            found.append(_clip(path.parent, row))
-        except ValueError as error:
-            raise files.FileError(path, f"line {line}: {error}") from error
-    if not found:
-        raise files.FileError(path, "lists no clips")
-    return found
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Each row of a manifest with the number of its line."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            if path.suffix.lower() == ".csv":
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield reader.line_num, row
-            elif path.suffix.lower() == ".jsonl":
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield number, _object(path, number, line)
-            else:
-                raise files.FileError(path, f"suffix is {path.suffix!r}, expected .csv or .jsonl")
-    except OSError as error:
-        raise files.FileError(path, files.describe_error(error)) from error
-
-
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise files.FileError(path, f"line {number}: {error}") from error
-    if not isinstance(row, dict):
-        raise files.FileError(path, f"line {number}: is {line.strip()[:40]}, expected an object {{...}}")
-    return row
-
-
-def _clip(folder: Path, row: Mapping[str, Any]) -> Clip:
-    """The clip of a row; empty fields are as columns that are not there."""
-    if unknown := [column for column in row if column not in COLUMNS]:
-        raise ValueError(f"column {unknown[0]!r}, expected {', '.join(COLUMNS)}")
-    row = {column: value for column, value in row.items() if value not in (None, "")}
-    if "path" not in row:
-        raise ValueError("has no path")
-    file = folder / str(row["path"])
-    if not file.is_file():
-        raise ValueError(f"path is {row['path']!r}, expected a file; {file} is none")
-    start_s, end_s = _seconds(row, "start"), _seconds(row, "end")
-    if end_s is not None and end_s <= (start_s or 0.0):
-        raise ValueError(f"end is {row['end']!r}, expected more than the start, {row.get('start', 0)}")
-    split = parse_split(str(row["split"])) if "split" in row else None
-    group = str(row["group"]) if "group" in row else None
-    return Clip(file, _labels(row.get("labels", [])), start_s or 0.0, end_s, split, group)
-
-
-def _labels(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split("|")
-    if not isinstance(value, list) or not all(isinstance(label, str) and label.strip() for label in value):
-        raise ValueError(f"labels is {value!r}, expected names")
-    return tuple(label.strip() for label in value)
-
-
-def _seconds(row: Mapping[str, Any], column: str) -> float | None:
-    if column not in row:
-        return None
-    try:
-        seconds = float(row[column])
-    except (TypeError, ValueError):
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{column} is {row[column]!r}, expected seconds, 0 or more")
-    return seconds
-
-
 # Attributes of mirdata's tracks that hold the labels, the split and the group.
 LABEL_NAMES = ("genre", "genres", "instrument", "instruments", "instrument_full", "tags")
 SPLIT_ATTRIBUTES = ("split", "subset")
 GROUP_NAMES = ("artist", "song_id", "player_id", "singer_id")
 
 
-def read_mirdata(name: str, path: Path) -> list[Clip]:
+def read_mirdata(name: str, path: Path) -> FoundClips:
     """Read the clips of a data set of mirdata.
 
     Args:
@@ -212,27 +157,33 @@ def read_mirdata(name: str, path: Path) -> list[Clip]:
         path: where the data set lies, unpacked as mirdata unpacks it.
 
     Returns:
-        A clip for each track that has a label.
+        A clip for each track that has sound and a label.
 
     Raises:
-        ModuleNotFoundError: mirdata is not installed.
-        ValueError: mirdata has no such data set, or none of its tracks has sound and a label.
+        ValueError: mirdata has no such data set.
+        files.FileError: mirdata is not installed, or cannot read the data set; or none of its tracks has
+            sound and a label.
     """
     try:
         import mirdata  # pyright: ignore[reportMissingImports], an extra
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("needs mirdata: pip install 'audiocnn[mirdata]'") from error
+        raise files.FileError(path, "needs mirdata: pip install 'audiocnn[mirdata]'") from error
     name, _, attribute = name.partition(".")
     label_names = (attribute,) if attribute else LABEL_NAMES
     if name not in mirdata.list_datasets():
         raise ValueError(f"mirdata has no data set {name!r}, expected one of mirdata.list_datasets()")
-    tracks = mirdata.initialize(name, data_home=str(path)).load_tracks()
-    found = [_track(track, label_names) for track in tracks.values()]
-    if not any(found):
-        raise ValueError(
-            f"{name}: none of {len(found)} tracks has audio and a label ({', '.join(label_names)})"
-        )
-    return [clip for clip in found if clip]
+    try:
+        tracks = mirdata.initialize(name, data_home=str(path)).load_tracks()
+        found = [_track(track, label_names) for track in tracks.values()]
+    except (
+        Exception
+    ) as error:  # each of its loaders fails in its own way: without its index, with half a table
+        raise files.FileError(path, f"mirdata cannot read {name}: {error or type(error).__name__}") from error
+    clips = [clip for clip in found if clip]
+    without = f"{len(found) - len(clips)} of {len(found)} tracks have no sound or no label"
+    if not clips:
+        raise files.FileError(path, f"{name}: {without} ({', '.join(label_names)})")
+    return FoundClips(path, f"mirdata:{name}", clips, (without,) if len(clips) < len(found) else ())
 
 
 def _track(track: Any, label_names: tuple[str, ...]) -> Clip | None:

@@ -1,7 +1,8 @@
 """Parts to train on, validate and test with, such that no part has recordings of another.
 
 Place in the flow: clips, with or without a split -> each with one. A split does not divide the
-clips of a group (an artist, a recording), nor those of one file.
+clips of a group (an artist, a recording), nor those of one file. It is drawn in the order of the files'
+digests where the clips have them: it is the same wherever the files lie and whatever they are called.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from audiocnn.datasets.clips.sources import Clip
+from audiocnn.datasets.clips.sources import SPLITS, Clip
 from audiocnn.ranges import check_fields
 
 N_NAMED = 5  # in a message
@@ -106,6 +107,28 @@ def find_leaks(clips: list[Clip]) -> list[str]:
     return sorted(name for name, both in sides.items() if len(both) > 1)
 
 
+def describe_split(clips: list[Clip]) -> str:
+    """Describe a split in one line.
+
+    Args:
+        clips: with their split.
+
+    Returns:
+        The number of clips in each part, the labels that a part has no clip of, and the number of files that
+        have a copy on the other side of the split.
+    """
+    labels = sorted({label for clip in clips for label in clip.labels})
+    counts = Counter(clip.split for clip in clips)
+    line = ", ".join(f"{part} {counts[part]}" for part in SPLITS)
+    for part in SPLITS:
+        present = {label for clip in clips if clip.split == part for label in clip.labels}
+        if counts[part] and len(present) < len(labels):
+            line += f"; no clip in {part} of {_list([label for label in labels if label not in present])}"
+    trained = {clip.digest for clip in clips if clip.split == "train"} - {None}
+    copies = {clip.path for clip in clips if clip.split != "train" and clip.digest in trained}
+    return line + (f"; {len(copies)} files not in train are copies of files in it" if copies else "")
+
+
 def _divide_at_random(clips: list[Clip], options: SplitOptions) -> list[Clip]:
     """Every clip on its own, whatever it belongs to."""
     if not options.leaky and any(clip.split for clip in clips):
@@ -137,7 +160,8 @@ def _divide(clips: list[Clip], held_out: dict[str, float], seed: int) -> list[Cl
     # (parts, labels): number that each part still lacks.
     wanted = np.outer(list(shares.values()), sum(units.values()))
     lacking = wanted.copy()
-    names = sorted(units)
+    digests = {_unit(clip): clip.digest or "" for clip in clips if clip.group is None}
+    names = sorted(units, key=lambda unit: (digests.get(unit, ""), unit))
     names = [names[i] for i in np.random.RandomState(seed).permutation(len(names))]
     split_of = {}
     for name in sorted(names, key=lambda name: -units[name][-1]):

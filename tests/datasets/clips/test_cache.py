@@ -2,14 +2,16 @@
 
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from audiocnn import audio
+from audiocnn import audio, files
 from audiocnn.datasets.clips import cache
+from audiocnn.datasets.clips.sources import Clip
 
 RATE = 8_000
 
@@ -71,7 +73,58 @@ def test_broken_files_are_told(paths: list[Path], tmp_path: Path) -> None:
     sounds = cache.open_cache(everything, RATE, tmp_path / "cache")
     assert sorted(sounds.places) == [str(path) for path in paths]
     assert sorted(sounds.broken) == [str(path) for path in everything[3:]]
+    clips = [Clip(path, ("a",)) for path in everything] + [Clip(paths[0], ("a",), start_s=9.0)]
+    usable, reasons = sounds.select(clips)
+    assert [clip.path for clip in usable] == paths
+    assert all(len(clip.digest) == 16 for clip in usable)
     with pytest.raises(
-        ValueError, match=r"2 files cannot be read, loader.skip_broken=true goes on(.|\n)*gone\.wav: No such"
+        ValueError,
+        match=r"3 files or clips cannot be read, or not:(.|\n)*gone\.wav: No such(.|\n)*start is 9",
     ):
-        cache.refuse_broken(sounds)
+        cache.refuse_broken(reasons, "or not")
+
+
+DAMAGE = {
+    "samples cut off": lambda pcm: pcm.write_bytes(pcm.read_bytes()[:-2]),
+    "samples gone": Path.unlink,
+    "index cut off": lambda pcm: pcm.with_suffix(".json").write_text('{"places": {'),
+    "index of nothing": lambda pcm: pcm.with_suffix(".json").write_text("[]"),
+    "index of garbage": lambda pcm: pcm.with_suffix(".json").write_bytes(b"\xff\x00"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_is_damaged_is_made_again(paths: list[Path], tmp_path: Path, name: str) -> None:
+    sounds = cache.open_cache(paths, RATE, tmp_path / "cache")
+    expected = sounds.read(paths[0], 0, 800)
+    DAMAGE[name](sounds.pcm)
+    again = cache.open_cache(paths, RATE, tmp_path / "cache")
+    assert again == sounds
+    np.testing.assert_array_equal(again.read(paths[0], 0, 800), expected)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_its_option(
+    paths: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        files.FileError, match=r"(Not a directory|is a file, not a folder); --data\.loader\.cache"
+    ):
+        cache.open_cache(paths, RATE, tmp_path / "file" / "cache")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line(paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "open", lambda *_: Path("/dev/full").open("wb"), raising=False)
+    with pytest.raises(
+        files.FileError, match=r"\.pcm: No space left on device; --data\.loader\.cache .*names"
+    ):
+        cache.open_cache(paths, RATE, tmp_path / "cache")
+    assert not [*(tmp_path / "cache").iterdir()]
+
+
+def test_two_writers(paths: list[Path], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = [*pool.map(lambda _: cache.open_cache(paths, RATE, tmp_path / "cache"), range(8))]
+    assert all(sounds == opened[0] for sounds in opened)
+    assert {file.suffix for file in (tmp_path / "cache").iterdir()} == {".pcm", ".json"}

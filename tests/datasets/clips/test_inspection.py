@@ -41,12 +41,14 @@ def test_report(music: np.ndarray, tmp_path: Path) -> None:
         "f.wav": "test",
     }
     clips = [Clip(tmp_path / name, ("x",), split=part) for name, part in parts.items()]
-    clips.append(Clip(tmp_path / "d.wav", ("x",), split="test"))
+    clips.append(Clip(tmp_path / "d.wav", ("x",), split="validation"))
+    clips.append(Clip(tmp_path / "a.wav", ("x",), 7.9, 8.2, split="train"))
     report = inspect_clips(clips)
     path = {name[0]: str(tmp_path / name) for name in parts}
     assert set(report.files) == {path[name] for name in "abcde"}
     assert list(report.broken) == [path["f"]]
     assert "f.wav: no audio that libsndfile can read" in report.broken[path["f"]]
+    assert report.beyond == [f"{path['a']}: 7.9 to 8.2 s, expected within 8.000 s"]
     assert report.silent == [path["d"]]
     assert report.clipped == [path["c"], path["e"]]
     assert report.leaks == [path["d"]]

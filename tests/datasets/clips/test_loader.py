@@ -226,7 +226,7 @@ def test_lightning_gives_each_epoch_items_of_its_own(folder: Path, tmp_path: Pat
 
     data = module(folder, augment=RandomRecording())
     trainer = lightning.Trainer(
-        max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
+        max_epochs=2, accelerator="cpu", logger=False, default_root_dir=tmp_path, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(Task(), data)
@@ -239,7 +239,7 @@ def test_lightning_gives_each_epoch_items_of_its_own(folder: Path, tmp_path: Pat
 def test_broken_files(folder: Path) -> None:
     (folder / "low" / "broken.wav").write_text("no sound")
     with pytest.raises(
-        ValueError, match=r"1 files cannot be read, loader.skip_broken=true(.|\n)*broken\.wav"
+        ValueError, match=r"1 files or clips cannot be read, loader.skip_broken=true(.|\n)*broken\.wav"
     ):
         module(folder)
     data = module(folder, skip_broken=True, test=0, validation=0)
@@ -253,7 +253,7 @@ def test_broken_files(folder: Path) -> None:
         ({"negative_p": 2}, "negative_p is 2, expected a number from 0 to 1"),
         ({"alone_p": -1}, "alone_p is -1, expected a number from 0 to 1"),
         ({"labels": ["low", "mid"]}, "clips have the labels high, expected low, mid"),
-        ({"layout": "nowhere"}, "layout is 'nowhere', expected gtzan"),
+        ({"layout": "nowhere"}, "layout is 'nowhere', expected folder, gtzan"),
     ],
 )
 def test_wrong_arguments(folder: Path, arguments: dict, message: str) -> None:

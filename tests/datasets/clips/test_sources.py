@@ -1,6 +1,5 @@
-"""Clips from folders, manifests and mirdata: what is read, and what is refused in which words."""
+"""Clips from folders and mirdata: what is read, and what is refused in which words."""
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pytest
 import soundfile
 
 from audiocnn import files
-from audiocnn.datasets.clips.sources import Clip, parse_split, read_folder, read_manifest, read_mirdata
+from audiocnn.datasets.clips.sources import Clip, parse_split, read_folder, read_mirdata
 
 RATE = 8_000
 
@@ -31,7 +30,7 @@ def sound(path: Path, duration_s: float = 0.3) -> None:
 def test_a_folder_per_class(folder: Path) -> None:
     (folder / ".hidden").mkdir()
     (folder / "cat" / "notes.txt").write_text("no sound")
-    assert read_folder(folder) == [
+    assert read_folder(folder).clips == [
         Clip(folder / "cat/a.wav", ("cat",)),
         Clip(folder / "cat/c.ogg", ("cat",)),
         Clip(folder / "dog/a.wav", ("dog",)),
@@ -42,7 +41,7 @@ def test_a_folder_per_class(folder: Path) -> None:
 def test_parts_above_the_classes(tmp_path: Path) -> None:
     for name in ("Training/dog/a.wav", "val/dog/b.wav", "test/cat/c.wav"):
         sound(tmp_path / name)
-    assert [(clip.labels, clip.split) for clip in read_folder(tmp_path)] == [
+    assert [(clip.labels, clip.split) for clip in read_folder(tmp_path).clips] == [
         (("dog",), "train"),
         (("cat",), "test"),
         (("dog",), "validation"),
@@ -57,83 +56,6 @@ def test_wrong_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(files.FileError, match=r"empty: no audio in this folder"):
         read_folder(tmp_path)
-
-
-EXPECTED = [
-    ("cat/a.wav", ("cat",), 0.0, None, None, None),
-    ("dog/a.wav", ("dog", "bark"), 0.1, 0.25, "validation", "rex"),
-    ("cat/c.ogg", (), 0.0, 0.2, None, None),
-]
-
-
-def test_csv(folder: Path) -> None:
-    lines = [
-        "path,labels,start,end,split,group",
-        "cat/a.wav,cat,,,,",
-        "dog/a.wav,dog|bark,0.1,0.25,valid,rex",
-        "cat/c.ogg,,,0.2,,",
-    ]
-    (folder / "clips.csv").write_text("\n".join(lines), encoding="utf-8-sig")
-    assert read_manifest(folder / "clips.csv") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
-
-
-def test_jsonl(folder: Path) -> None:
-    rows = [
-        {"path": "cat/a.wav", "labels": "cat"},
-        {
-            "path": "dog/a.wav",
-            "labels": ["dog", "bark"],
-            "start": 0.1,
-            "end": 0.25,
-            "split": "dev",
-            "group": "rex",
-        },
-        {"path": str(folder / "cat/c.ogg"), "labels": [], "end": 0.2},
-    ]
-    (folder / "clips.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows))
-    assert read_manifest(folder / "clips.jsonl") == [Clip(folder / path, *rest) for path, *rest in EXPECTED]
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"labels": "x"}, "has no path"),
-        ({"path": "b.wav"}, r"path is 'b.wav', expected a file; .*b.wav is none"),
-        ({"path": "cat/a.wav", "start": "soon"}, "start is 'soon', expected seconds, 0 or more"),
-        ({"path": "cat/a.wav", "start": -1}, "start is -1, expected seconds, 0 or more"),
-        ({"path": "cat/a.wav", "end": float("nan")}, "end is nan, expected seconds, 0 or more"),
-        ({"path": "cat/a.wav", "start": 2, "end": 1}, "end is 1, expected more than the start, 2"),
-        ({"path": "cat/a.wav", "split": "tset"}, "split is 'tset', expected one of train, training, valid"),
-        ({"path": "cat/a.wav", "labels": 3}, "labels is 3, expected names"),
-        ({"path": "cat/a.wav", "labels": ["a", ""]}, r"labels is \['a', ''\], expected names"),
-        (
-            {"path": "cat/a.wav", "label": "a"},
-            "column 'label', expected path, labels, start, end, split, group",
-        ),
-        ([1], r"is \[1\], expected an object"),
-    ],
-)
-def test_wrong_rows_are_named_by_their_line(folder: Path, row: object, message: str) -> None:
-    manifest = folder / "clips.jsonl"
-    manifest.write_text('{"path": "cat/a.wav"}\n\n' + json.dumps(row))
-    with pytest.raises(files.FileError, match=rf"clips\.jsonl: line 3: {message}"):
-        read_manifest(manifest)
-
-
-def test_wrong_manifests(folder: Path) -> None:
-    (folder / "a.csv").write_text("path,labels\n")
-    with pytest.raises(files.FileError, match=r"a\.csv: lists no clips"):
-        read_manifest(folder / "a.csv")
-    with pytest.raises(files.FileError, match=r"a\.wav: suffix is '.wav', expected .csv or .jsonl"):
-        read_manifest(folder / "dog" / "a.wav")
-    with pytest.raises(files.FileError, match=r"none\.csv: No such file"):
-        read_manifest(folder / "none.csv")
-    (folder / "b.csv").write_text("path,labels\ncat/a.wav,x,y\n")
-    with pytest.raises(files.FileError, match=r"b\.csv: line 2: column None, expected path"):
-        read_manifest(folder / "b.csv")
-    (folder / "b.jsonl").write_text("{\n")
-    with pytest.raises(files.FileError, match=r"b\.jsonl: line 1: Expecting property name"):
-        read_manifest(folder / "b.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -168,37 +90,72 @@ def mirdata(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_tracks_of_mirdata(mirdata: SimpleNamespace, tmp_path: Path) -> None:
-    assert read_mirdata("tiny", tmp_path) == [
+    found = read_mirdata("tiny", tmp_path)
+    assert found.clips == [
         Clip(Path("1.wav"), ("rock",), split="train", group="Ann"),
         Clip(Path("2.wav"), ("cello",)),
         Clip(Path("3.wav"), ("oboe", "horn"), split="validation", group="7"),
     ]
+    assert str(found).endswith("read as mirdata:tiny; 2 of 5 tracks have no sound or no label")
 
 
 def test_labels_of_mirdata_by_their_attribute(mirdata: SimpleNamespace, tmp_path: Path) -> None:
-    assert [clip.labels for clip in read_mirdata("tiny.instruments", tmp_path)] == [("cello",)]
-    with pytest.raises(ValueError, match=r"tiny: none of 5 tracks has audio and a label \(mood\)"):
+    assert [clip.labels for clip in read_mirdata("tiny.instruments", tmp_path).clips] == [("cello",)]
+    with pytest.raises(files.FileError, match=r"tiny: 5 of 5 tracks have no sound or no label \(mood\)"):
         read_mirdata("tiny.mood", tmp_path)
 
 
 def test_what_mirdata_does_not_have(mirdata: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mirdata has no data set 'big', expected one of"):
         read_mirdata("big", tmp_path)
-    with pytest.raises(ValueError, match="void: none of 0 tracks has audio and a label"):
+    with pytest.raises(files.FileError, match="void: 0 of 0 tracks have no sound or no label"):
         read_mirdata("void", tmp_path)
+
+
+def test_mirdata_without_its_index(
+    mirdata: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def initialize(name: str, data_home: str) -> SimpleNamespace:
+        raise FileNotFoundError("index not found.\nPlease download()")
+
+    monkeypatch.setattr(mirdata, "initialize", initialize)
+    with pytest.raises(files.FileError) as caught:
+        read_mirdata("tiny", tmp_path)
+    assert str(caught.value) == f"{tmp_path}: mirdata cannot read tiny: index not found. Please download()"
 
 
 def test_without_mirdata(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "mirdata", None)
-    with pytest.raises(ModuleNotFoundError, match=r"needs mirdata: pip install 'audiocnn\[mirdata\]'"):
+    with pytest.raises(files.FileError, match=r"needs mirdata: pip install 'audiocnn\[mirdata\]'"):
         read_mirdata("tiny", tmp_path)
+
+
+def test_folders_of_parts_and_classes_are_not_mixed(folder: Path) -> None:
+    sound(folder / "test" / "a.wav")
+    with pytest.raises(
+        files.FileError, match="has the folder 'test' beside 'cat', expected parts or classes"
+    ):
+        read_folder(folder)
+
+
+def test_a_folder_without_audio_is_no_class(folder: Path) -> None:
+    (folder / "report").mkdir()
+    found = read_folder(folder)
+    assert len(found.clips) == 4
+    assert f"no class: {folder}/report: no audio in this folder" in str(found)
+
+
+@pytest.mark.parametrize("name", ["two words", "Ærø,ß", "a|b", "line\nbreak", "[red]", "<b>", "$x$", "a.b"])
+def test_any_name_of_a_class(tmp_path: Path, name: str) -> None:
+    sound(tmp_path / name / "a.wav")
+    assert read_folder(tmp_path).clips == [Clip(tmp_path / name / "a.wav", (name,))]
 
 
 def test_a_folder_named_unknown_holds_what_has_no_label(tmp_path: Path) -> None:
     for name in ("low", "unknown"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.wav").touch()
-    assert [(clip.path.parent.name, clip.labels) for clip in read_folder(tmp_path)] == [
+    assert [(clip.path.parent.name, clip.labels) for clip in read_folder(tmp_path).clips] == [
         ("low", ("low",)),
         ("unknown", ()),
     ]
