@@ -84,9 +84,9 @@ def check(
 
     with usage_errors():
         found = finding.find_clips(path, layout)
-        print(found)
+        terminal.tell(found)
         report = inspection.inspect_clips(found.clips, splits.SplitOptions(seed=seed, by=by), workers)
-    print(f"split: {splits.describe_split(report.clips)}\n")
+    terminal.tell(f"split: {splits.describe_split(report.clips)}", "")
     _print_counts(report)
     _print_sounds(report)
     for what, faults in _faults(report).items():

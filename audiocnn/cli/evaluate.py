@@ -143,7 +143,7 @@ def evaluate_labels(
     models = load_classifiers(model, device)
     clips, left_out = _select_clips(path, layout, split, models)
     if output is not None and evaluate.prepare_folder(output):
-        print(files.printable(f"{output}: the report in it is replaced"), file=sys.stderr)
+        terminal.report(f"{output}: the report in it is replaced")
     folder = path if path.is_dir() else path.parent
     with Console(stderr=True).status("classifying") as status, usage_errors():
 
@@ -159,7 +159,7 @@ def evaluate_labels(
         print(f"{n_evaluated} of {len(clips)} clips evaluated{left_out}")
     if output is not None:
         evaluate.write_report(report, output)
-        print(files.printable(output / "report.md"))
+        terminal.tell(output / "report.md")
     return _report_failures(report.unreadable.values())
 
 
@@ -186,7 +186,7 @@ def _select_clips(
         part = None if split is None else sources.parse_split(split)
         found = finding.find_clips(path, layout)
     if found.notes:
-        print(files.printable(found), file=sys.stderr)
+        terminal.report(found)
     clips = record.apply_records(record.add_digests(found.clips), records) if records else found.clips
     counts = Counter(clip.split or "of no split" for clip in clips)
     if part is None:
@@ -210,7 +210,7 @@ def _check_untrained(path: Path, counts: Counter[str], is_known: bool) -> None:
             "test, or --split train"
         )
     line = f"{path}: of its clips {_list(counts)}; --split test leaves out what a model may be trained on"
-    print(files.printable(line), file=sys.stderr)
+    terminal.report(line)
 
 
 def _list(counts: Counter[str]) -> str:

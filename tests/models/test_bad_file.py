@@ -156,7 +156,10 @@ def deep(n: int) -> str:
     [
         (join({"x": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}, b""), "damaged"),
         (struct.pack("<Q", 1 << 40) + b'{"x":' + bytes(31), "damaged, or no safetensors file"),
-        (join(b"{" + b" " * (40 << 20) + b"}", b""), r"has a header of 41,943,\d+ bytes, expected at most 33,5"),
+        (
+            join(b"{" + b" " * (40 << 20) + b"}", b""),
+            r"has a header of 41,943,\d+ bytes, expected at most 33,5",
+        ),
         (join(b'{"\xff": 1}', b""), "damaged.*utf-8"),
         (join(deep(100_000).encode(), b""), "damaged"),
         (join(b'{"x": ' + deep(100_000).encode() + b"}", b""), "damaged"),

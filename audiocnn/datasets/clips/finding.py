@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from audiocnn import audio, files
+from audiocnn import audio, files, inputs
 from audiocnn.datasets.clips.layouts import list_layouts
 from audiocnn.datasets.clips.manifest import read_manifest
 from audiocnn.datasets.clips.sources import FOLDER, Clip, FoundClips, read_folder, read_mirdata
@@ -69,7 +69,7 @@ def recognise_layout(path: Path) -> str:
     signs = [name for name, layout in list_layouts().items() if any(path.glob(layout.sign))]
     if not signs:
         return FOLDER
-    sounds = _find_sounds(path)
+    sounds = {*_find_sounds(path)}
     used = {name: len(sounds & {clip.path for clip in _read(name, path)}) for name in signs}
     fitting = [name for name, count in used.items() if 2 * count > len(sounds)]
     if len(fitting) != 1:
@@ -92,25 +92,28 @@ def _read(layout: str, path: Path) -> list[Clip]:
         raise files.FileError(path, f"not readable as {layout} ({reason}); see layout={FOLDER}") from error
 
 
-def _find_sounds(path: Path) -> set[Path]:
+def _find_sounds(path: Path) -> inputs.Found:
     try:
-        return {*audio.find_recordings(path)}
+        return audio.find_recordings(path)
     except audio.AudioError:  # there are none
-        return set()
+        return inputs.Found()
 
 
 def _with_notes(found: FoundClips) -> FoundClips:
     """Add what a user may not expect: files that are not used, and what is peculiar about the clips."""
     clips, folder = found.clips, found.path if found.path.is_dir() else found.path.parent
-    sounds = set() if found.path.is_file() else _find_sounds(found.path)
-    unused = sounds - {clip.path for clip in clips}
+    sounds = inputs.Found() if found.path.is_file() else _find_sounds(found.path)
+    unused = {*sounds} - {clip.path for clip in clips}
     way = "" if found.layout == FOLDER else f" (layout={FOLDER} takes all, a folder for each class)"
     counts = {
-        f"of {len(sounds)} sound files are not used{way}": len(unused),
+        f"of {len(sounds.paths)} sound files are not used{way}": len(unused),
         "clips are listed more than once, and count so often": len(clips) - len({*clips}),
         "clips are outside of the folder": sum(not _is_below(clip.path, folder) for clip in clips),
     }
-    notes = tuple(f"{count} {what}" for what, count in counts.items() if count)
+    notes = [f"{count} {what}" for what, count in counts.items() if count]
+    if found.layout == FOLDER and sounds.skipped:
+        notes.append(sounds.describe_skipped())
+    notes += [f"not readable: {error}" for error in sounds.unreadable]
     return replace(found, notes=(*found.notes, *notes))
 
 

@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_its_option(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line(paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "open", lambda *_: Path("/dev/full").open("wb"), raising=False)
+    monkeypatch.setattr(cache, "open", lambda *_: Path("/dev/full").open("wb"), raising=False)  # noqa: SIM115
     with pytest.raises(
         files.FileError, match=r"\.pcm: No space left on device; --data\.loader\.cache .*names"
     ):
