@@ -20,7 +20,6 @@ from torch import Tensor
 
 from audiocnn import files
 from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
-from audiocnn.models.base import Model
 from audiocnn.models.file import (
     MAX_REASON,
     REGISTRIES,
@@ -121,6 +120,7 @@ def load_task(path: str | Path) -> lightning.LightningModule:
         check_described(description, describe_tensors(checkpoint["state_dict"]), registries)
         task = rebuild(description, registries)
         task.load_state_dict(checkpoint["state_dict"])
+        task.split = checkpoint.get(DATA, {}).get("split")  # which a model file keeps
     except (UnregisteredError, ImportError) as error:
         raise files.FileError(path, error) from error
     except Exception as error:  # a wrong argument may raise anything
@@ -128,8 +128,6 @@ def load_task(path: str | Path) -> lightning.LightningModule:
         raise files.FileError(
             path, f"damaged: its description and its tensors do not fit ({reason})"
         ) from error
-    if isinstance(task, Model):
-        task.split = checkpoint.get(DATA, {}).get("split")
     return task.eval()
 
 
