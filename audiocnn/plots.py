@@ -20,6 +20,7 @@ every bin as a polygon, and here a spectrogram is one image.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,9 @@ def make_figure(
 def save_figure(figure: Figure, path: str | os.PathLike, **settings: Any) -> None:
     """Write a figure to a file, whole or not at all, in the format of its suffix.
 
+    Names of files and labels are drawn as they are: a dollar sign begins no formula, and a character that the
+    font lacks is a box.
+
     Args:
         figure: any figure.
         path: file to write, such as plot.png or plot.svg.
@@ -83,8 +87,16 @@ def save_figure(figure: Figure, path: str | os.PathLike, **settings: Any) -> Non
     Raises:
         files.FileError: the file cannot be written.
     """
-    with files.write_atomically(path) as partial:
-        figure.savefig(partial, **settings)
+    import matplotlib
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text("\n".join(map(files.printable, text.get_text().split("\n"))))
+    with files.write_atomically(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        with matplotlib.rc_context({"text.parse_math": False}):  # of ticks that are made while drawing
+            figure.savefig(partial, **settings)
 
 
 def plot_spectrogram(

@@ -91,3 +91,16 @@ def test_a_tone_is_drawn_at_its_frequency(tmp_path: Path) -> None:
     x, y = axes.transData.transform((1.0, ticks(axes)["C5"]))
     dark = np.flatnonzero(pixels[:200, round(x)] < 0.2)  # above the axis's name
     assert dark.mean() == pytest.approx(300 - y, abs=1)
+
+
+@pytest.mark.parametrize("name", ["$\\frac$", "a $x_", "ピアノ", "\udcff\x1b[31m", "<b>&amp;"])
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_names_are_drawn_as_they_are(tmp_path: Path, name: str, suffix: str) -> None:
+    """No formula, no character that a font or a file cannot hold, and no warning."""
+    figure, (axes,) = plots.make_figure(3, 3)
+    axes.set_title(f"{name}\ntwo lines")
+    axes.set_yticks([0.5], [files.printable(name)])  # as labels are, by the time a model has them
+    axes.plot([0, 1], label=name)
+    axes.legend()
+    plots.save_figure(figure, tmp_path / f"plot.{suffix}")
+    assert (tmp_path / f"plot.{suffix}").stat().st_size > 1000

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from audiocnn import files
 from audiocnn.formats import labels
 from audiocnn.formats import tempo as tempo_grid
@@ -168,7 +170,7 @@ def write_notes(
     Raises:
         ValueError: a note cannot be, or the tempo is out of range.
         files.FileError: no such format, the file cannot be written, or the transcription does not hold what
-            the format needs: raw scores, or the recording.
+            the format needs: raw scores that are finite, or the recording.
     """
     _writer("write_notes", NOTE_FORMATS, path, format)(transcription, path, **midi_options)
 
@@ -182,9 +184,13 @@ def write_labels(classification: Any, path: str | os.PathLike, format: str | Non
         format: one of `LABEL_FORMATS`; the suffix of the path when None.
 
     Raises:
-        files.FileError: no such format, the file cannot be written, or a plot's recording is not known.
+        files.FileError: no such format, the file cannot be written, a plot's recording is not known, or a
+            probability is not finite.
     """
-    _writer("write_labels", LABEL_FORMATS, path, format)(classification, path)
+    write = _writer("write_labels", LABEL_FORMATS, path, format)
+    if not np.isfinite(classification.timeline.probabilities).all():
+        raise files.FileError(path, "is not written: there are probabilities that are not finite")
+    write(classification, path)
 
 
 def create_writer(
@@ -219,6 +225,8 @@ def _writer(kind: str, names: list[str], path: str | os.PathLike, format: str | 
 def _scores(transcription: Any, path: str | os.PathLike) -> Any:
     if not transcription.scores:
         raise files.FileError(path, "needs the raw scores, which this transcription does not hold")
+    if not all(np.isfinite(score).all() for score in transcription.scores.values()):
+        raise files.FileError(path, "is not written: there are scores that are not finite")
     return transcription.scores
 
 

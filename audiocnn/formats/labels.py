@@ -33,7 +33,7 @@ def write_json(classification: Any, path: str | os.PathLike) -> None:
     """
     timeline = classification.timeline
     document = {
-        "file": None if classification.source is None else str(classification.source),
+        "file": None if classification.source is None else files.printable(classification.source),
         "model": " + ".join(classification.models),
         "duration_s": round(classification.duration_s, 6),
         "unknown": classification.is_unknown,
@@ -52,7 +52,7 @@ def write_json(classification: Any, path: str | os.PathLike) -> None:
         },
     }
     with files.write_atomically(path) as partial:
-        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_csv(classification: Any, path: str | os.PathLike) -> None:

@@ -1,7 +1,8 @@
 """Notes -> sound, beside their recording: a listener notices at once what is missing and what is wrong.
 
 The file is stereo, the recording on the left and the notes on the right, equally loud: both together, or each
-alone by the balance control. The recording keeps its level.
+alone by the balance control. The recording keeps its level, and is clipped where that is above full scale;
+the notes are limited softly there.
 """
 
 import os
@@ -40,16 +41,19 @@ def write_wav(notes: Iterable[Note], source: str | os.PathLike, path: str | os.P
         raise files.FileError(path, "is the recording itself and stays as it is; choose another place")
     waiting = deque(sorted(notes, key=lambda note: note.onset_s))
     pending = np.zeros(0, np.float32)  # the notes from the block's start on, as far as they reach
-    start = 0
+    start, n_clipped = 0, 0
     with audio.create(path, SAMPLE_RATE, 2) as file:
         for block in audio.read_blocks(source, SAMPLE_RATE, N_BLOCK):
             stop = start + len(block)
+            n_clipped += int(np.count_nonzero(np.abs(block) > 1))
             while waiting and round(waiting[0].onset_s * SAMPLE_RATE) < stop:
                 note = waiting.popleft()
                 pending = _add(pending, synthesise(note), round(note.onset_s * SAMPLE_RATE) - start)
             pending = np.pad(pending, (0, max(len(block) - len(pending), 0)))
             file.write(np.stack([block, np.tanh(gain * pending[: len(block)])], axis=1))
             pending, start = pending[len(block) :], stop
+    clipped = f"{n_clipped} samples are above full scale, and clipped beside the notes in sound"
+    files.warn(source, [clipped] if n_clipped else [])
 
 
 def synthesise(note: Note, sample_rate: int = SAMPLE_RATE) -> np.ndarray:

@@ -49,6 +49,13 @@ def test_jams_is_valid_and_comes_back(tmp_path: Path, notes: list[Note]) -> None
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Passing a schema:DeprecationWarning")
+def test_jams_of_a_transcription_is_valid(tmp_path: Path) -> None:
+    formats.write_notes(SimpleNamespace(notes=WORKED, duration_s=1.1), tmp_path / "notes.jams")
+    (annotation,) = jams.load(str(tmp_path / "notes.jams"), validate=True, strict=True).annotations
+    assert annotation.annotation_metadata.annotation_tools == formats.MARK
+
+
 def test_jams_of_unknown_length_ends_with_its_notes(tmp_path: Path) -> None:
     formats.write_jams(WORKED, tmp_path / "notes.jams")
     assert json.loads((tmp_path / "notes.jams").read_text())["file_metadata"]["duration"] == 1.1
@@ -148,6 +155,13 @@ def test_scores_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(got["onset"], scores["onset"])
         assert got["midi"].tolist() == list(range(21, 109))
         assert got["times_s"] == pytest.approx(np.arange(200) * 0.016)
+
+
+def test_scores_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
+    made = SimpleNamespace(scores={"onset": np.full((88, 3), np.nan)}, frame_s=0.016)
+    with pytest.raises(files.FileError, match="scores that are not finite"):
+        formats.write_notes(made, tmp_path / "scores.npz")
+    assert list(tmp_path.iterdir()) == []
 
 
 # The table of formats

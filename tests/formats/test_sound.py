@@ -69,3 +69,11 @@ def test_sound_never_replaces_the_recording(a4: Path) -> None:
     with pytest.raises(files.FileError, match=r"a4\.wav: is the recording itself"):
         formats.write_wav([Note(0.0, 1.0, 60)], a4, a4)
     assert a4.read_bytes() == before
+
+
+def test_clipped_samples_are_reported(tmp_path: Path) -> None:
+    loud = np.array([0.5, 1.5, -2.0, 1.0] * 5000, np.float32)
+    soundfile.write(tmp_path / "loud.wav", loud, 44_100, subtype="FLOAT")
+    with pytest.warns(files.FileWarning, match=r"loud\.wav: 10000 samples are above full scale"):
+        formats.write_wav([Note(0.0, 0.2, 60)], tmp_path / "loud.wav", tmp_path / "notes.wav")
+    assert np.abs(soundfile.read(tmp_path / "notes.wav")[0]).max() <= 1

@@ -60,6 +60,7 @@ def plot_losses(rates: list[float], losses: list[float], best: float) -> Figure:
     """
     figure, (axes,) = plots.make_figure(7, 4)
     axes.semilogx(rates, losses, color=plots.COLOURS[0])
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(best, color=plots.COLOURS[1], label=f"{best:.2g}")
     axes.set(xlabel="learning rate", ylabel="smoothed loss")
     plots.plot_grid(axes)
