@@ -7,9 +7,10 @@ after a signal: 130 after Ctrl-C. Whatever fails is reported in one line on the 
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import NamedTuple
 
-from audiocnn import __version__
+from audiocnn import __version__, files
 from audiocnn.cli import errors, streams
 
 
@@ -170,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare_process(verb: str | None) -> None:
     streams.prepare()
+    errors.report_strays()
     if verb is not None:  # the list of verbs is shown sooner than this is imported
         from audiocnn.cli import interrupts
 
@@ -183,6 +185,7 @@ def find_function(verb: str) -> Callable[..., int]:
 
 
 def _run(verb: str, words: list[str]) -> int:
+    _refuse_empty(words)
     function = find_function(verb)
     if verb in LIGHTNING_VERBS:
         return function(verb, words)
@@ -193,6 +196,16 @@ def _run(verb: str, words: list[str]) -> int:
         return function(**parse(parser, words)) or 0
     except UsageError as error:
         parser.error(errors.describe(error))
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """Refuse empty words, which would mean the current folder where a path is expected."""
+    for before, word in pairwise(["", *words]):
+        name, equals, value = word.partition("=")
+        if not value and (equals or not name):
+            named = name or before
+            argument = named if named.startswith("--") else "an argument"
+            raise errors.UsageError(f"{argument} is '', expected a path, a name or a number")
 
 
 def _show_verbs(words: list[str]) -> int:
@@ -209,5 +222,5 @@ def _show_verbs(words: list[str]) -> int:
         print(f"  {verb:{max(map(len, shown)) + 2}}{summary}", file=stream)
     print("\n`audiocnn VERB --help` shows a verb's arguments and an example.", file=stream)
     if not is_help:
-        print(f"\naudiocnn: no such verb: {' '.join(words)}", file=stream)
+        print(f"\naudiocnn: no such verb: {files.printable(' '.join(words))}", file=stream)
     return 0 if is_help else 2

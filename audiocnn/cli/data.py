@@ -137,7 +137,7 @@ def _print_sounds(report: "Report") -> None:
 def _print_faults(what: str, faults: list[str]) -> None:
     print(f"{what}: {len(faults) or 'none'}")
     for fault in faults[:MAX_SHOWN]:
-        print(f"  {fault}")
+        terminal.tell(f"  {fault}")
     if len(faults) > MAX_SHOWN:
         print(f"  and {len(faults) - MAX_SHOWN} more")
 

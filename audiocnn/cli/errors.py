@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ CLEAR = {"ConnectionError", "FileError", "MisconfigurationException", "ModuleNot
 NO_MEMORY = re.compile("(can't|cannot) allocate memory|(not enough|out of) memory|bad_alloc", re.IGNORECASE)
 SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}  # of other signals nobody is left to read
 MAX_CHARACTERS = 300  # of an unexpected error's own text
+
+
+class UsageError(Exception):
+    """A wrong argument: one line, exit status 2."""
 
 
 class Stopped(BaseException):
@@ -52,7 +57,7 @@ def report(error: BaseException, program: str) -> int:
         return 128 + error.number
     if isinstance(error, BrokenPipeError):  # of a standard output that is not ours
         return report(Stopped(signal.SIGPIPE), program)
-    is_usage = "UsageError" in _names(error)
+    is_usage = isinstance(error, UsageError)
     line = describe(error) + f" (see {program} --help)" * is_usage
     print(line if isinstance(error, files.FileError) else f"{program}: {line}", file=sys.stderr)
     return 2 if is_usage else 1
@@ -73,6 +78,16 @@ def show_warnings() -> Iterator[None]:
 
         warnings.showwarning = show_line
         yield
+
+
+def report_strays() -> None:
+    """Report errors that no verb receives, of threads and destructors, in one line too."""
+
+    def report_stray(stray: Any) -> None:
+        if isinstance(stray.exc_value, Exception):  # not a signal, which ends the program anyway
+            report(stray.exc_value, "audiocnn")
+
+    sys.unraisablehook = threading.excepthook = report_stray
 
 
 def describe(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """`audiocnn evaluate`: a model against recordings whose notes or labels are known."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -57,16 +56,13 @@ def evaluate_notes(
     Returns:
         The exit status.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from audiocnn import evaluate
 
     network, decoding = load_model_and_decoding(model, device, options)
-    with Console(stderr=True).status("transcribing") as status:
+    with terminal.show_status("transcribing") as show:
 
         def transcribe(path: Path) -> "list[Note]":
-            status.update(escape(files.printable(f"transcribing {path.name}")))
+            show(f"transcribing {path.name}")
             return audiocnn.transcribe(path, network, decoding=decoding, device=device).notes
 
         report = evaluate.evaluate_notes(folder, transcribe, output, errors.describe)
@@ -135,9 +131,6 @@ def evaluate_labels(
     Returns:
         The exit status.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from audiocnn import evaluate
 
     models = load_classifiers(model, device)
@@ -145,12 +138,10 @@ def evaluate_labels(
     if output is not None and evaluate.prepare_folder(output):
         terminal.report(f"{output}: the report in it is replaced")
     folder = path if path.is_dir() else path.parent
-    with Console(stderr=True).status("classifying") as status, usage_errors():
-
-        def show(file: Path) -> None:
-            status.update(escape(files.printable(f"classifying {file.name}")))
-
-        report = evaluate.evaluate_clips(clips, models, folder, device, show, errors.describe)
+    with terminal.show_status("classifying") as show, usage_errors():
+        report = evaluate.evaluate_clips(
+            clips, models, folder, device, lambda file: show(f"classifying {file.name}"), errors.describe
+        )
     console = terminal.create_console()
     for headings, rows in (evaluate.tabulate_metrics(report), evaluate.tabulate_labels(report)):
         console.print(terminal.create_table(headings, rows), "", sep="\n")
@@ -221,5 +212,5 @@ def _report_failures(reasons: Iterable[object]) -> int:
     """Print why recordings failed; return the exit status."""
     reasons = list(reasons)
     for reason in reasons:
-        print(reason, file=sys.stderr)
+        terminal.report(reason)
     return int(bool(reasons))

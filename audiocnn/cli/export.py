@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import audiocnn
 from audiocnn import files
+from audiocnn.cli import terminal
 from audiocnn.cli.parser import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def export(
     if average is not None:
         _average(network, average, share)
     _write(network, out)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    terminal.tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

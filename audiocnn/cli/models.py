@@ -180,7 +180,7 @@ def _print_details(
         # Front ends depend on values: they do not run on the meta device.
         _print_layers(console, name, model, shape, model.backbone, hop_ms, device="cpu")
         if isinstance(model, ClipModel):
-            console.print(f"{DESCRIBE[kind](model)}: {', '.join(model.labels)}\n", highlight=False)
+            terminal.tell(f"{DESCRIBE[kind](model)}: {', '.join(model.labels)}", "")
     for name in names:
         with usage_errors():
             backbone, network = sound.create(name, classes)

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ import yaml
 
 from audiocnn import files
 from audiocnn.cli.configs import ConfigAction, find_config
+from audiocnn.cli.errors import UsageError
 from audiocnn.ranges import FINITE
 
 # Type -> its metavar in the help, and its name in error messages.
@@ -56,10 +58,6 @@ class OptionGroup(NamedTuple):
     own_defaults: bool = True
 
 
-class UsageError(Exception):
-    """A wrong argument: one line, exit status 2."""
-
-
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn a ValueError into a UsageError, in a block where it means a wrong argument."""
@@ -85,6 +83,8 @@ class ConfigFile(ConfigAction):
             action = parser.find(name)
             if action and action.nargs == "+" and not isinstance(argument, list):
                 parser.error(f"{name} is {argument!r} in {path}, expected a list")
+            if argument == "":
+                parser.error(f"{name} is '' in {path}, expected a path, a name or a number")
             if isinstance(action, jsonargparse.ActionYesNo) and not isinstance(argument, bool):
                 parser.error(f"{name} is {argument!r} in {path}, expected true or false")
         super().__call__(parser, namespace, value, option_string)
@@ -175,9 +175,20 @@ def parse(parser: VerbParser, words: Sequence[str]) -> dict[str, Any]:
     Returns:
         The arguments by their names, sequences as tuples; of an `OptionGroup` those given only.
     """
+    _refuse_repeated(parser, words)
     given = vars(parser.parse_args(words))
     del given["config"]
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _refuse_repeated(parser: VerbParser, words: Sequence[str]) -> None:
+    """Refuse an option that is given twice, of which the first would not count; configs add up."""
+    names = [word.partition("=")[0] for word in words if word.startswith("--")]
+    actions = [parser._option_string_actions[name] for name in names if name in parser._option_string_actions]
+    counts = Counter(action.dest for action in actions if not isinstance(action, ConfigFile))
+    for action in actions:
+        if counts[action.dest] > 1:
+            parser.error(f"{_spelling(action)} is given {counts[action.dest]} times, expected once")
 
 
 def _is_positional(parameter: inspect.Parameter, parameters: Iterable[inspect.Parameter]) -> bool:

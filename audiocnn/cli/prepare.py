@@ -1,11 +1,10 @@
 """`audiocnn data prepare` and `data shard`: downloaded or synthesised data -> what training reads."""
 
 import functools
-import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from audiocnn.cli import interrupts
+from audiocnn.cli import interrupts, terminal
 
 # Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
@@ -33,10 +32,10 @@ def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
         try:
             with interrupts.raised():  # so that temporary folders are removed
                 n_recordings = prepare(**arguments)
-        except (ImportError, OSError, ValueError, RuntimeError) as error:
-            print(error, file=sys.stderr)
+        except (ValueError, RuntimeError) as error:
+            terminal.report(" ".join(str(error).split()))
             return 1
-        print(f"{n_recordings} recordings written to {arguments['out']}")
+        terminal.tell(f"{n_recordings} recordings written to {arguments['out']}")
         return 0
 
     return verb

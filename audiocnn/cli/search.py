@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import yaml
 
 from audiocnn import files, plots
-from audiocnn.cli import interrupts
+from audiocnn.cli import interrupts, terminal
 from audiocnn.cli.parser import OptionGroup, usage_errors
 from audiocnn.training.search import Candidate, Cells, History, Space, choose_best, evolve, plot_search
 
@@ -78,7 +78,7 @@ def search(
         history = History(output / "history.jsonl", {"fit": fit, "space": asdict(cell_space), **settings})
         evolve(history, cell_space, evaluate, candidates, population, sample, seed, _printer(candidates))
         best = _write(history.candidates, fit, output, monitor, epochs)
-    print(f"{best}: the best; train it with `audiocnn fit --config {best}`")
+    terminal.tell(f"{best}: the best; train it with `audiocnn fit --config {best}`")
     return 0
 
 

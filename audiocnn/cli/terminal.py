@@ -6,14 +6,15 @@ rich takes 0.1 s to import, so it is imported only where it prints.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from audiocnn import files
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress, ProgressColumn, Task
     from rich.table import Table
 
 WIDTH = 120  # columns of a table where there is no terminal
@@ -63,8 +64,22 @@ def create_table(headings: Sequence[str], rows: Iterable[Sequence[object]], n_le
         else:
             table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(files.printable(cell)) for cell in row))
     return table
+
+
+@contextmanager
+def show_status(text: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being done, on the standard error where it is a terminal; yield what changes the text.
+
+    Args:
+        text: what is done first.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(text)) as status:
+        yield lambda text: status.update(Text(files.printable(text)))
 
 
 def create_bar(*columns: str | ProgressColumn) -> Progress:
@@ -74,11 +89,16 @@ def create_bar(*columns: str | ProgressColumn) -> Progress:
         columns: further columns, after the description and the bar.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn
+    from rich.text import Text
+
+    class Description(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(files.printable(task.description))
 
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        Description(),
         BarColumn(),
         *columns,
         console=console,

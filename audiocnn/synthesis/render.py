@@ -11,6 +11,7 @@ Licence: that of the songs and sounds used: POP909 MIT, Nottingham GPLv3, FluidR
 MIT, TimGM6mb GPL, Salamander CC BY 3.0, Discord SFZ GM Bank CC0 and CC BY.
 """
 
+import os
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -168,7 +169,7 @@ def split_by_song(paths: list[Path]) -> dict[str, list[Path]]:
     Returns:
         The songs of "train" and of "validation".
     """
-    held_out = [zlib.crc32(path.stem.encode()) % VALIDATION_SHARE == 0 for path in paths]
+    held_out = [zlib.crc32(os.fsencode(path.stem)) % VALIDATION_SHARE == 0 for path in paths]
     return {
         "train": [path for path, held in zip(paths, held_out, strict=True) if not held],
         "validation": [path for path, held in zip(paths, held_out, strict=True) if held],

@@ -85,7 +85,7 @@ DEFAULTS = {
         ("a --formats cold hot --tempo 3", {"formats": ("cold", "hot"), "tempo": 3.0}),
         ("a --output out --batch-size 2", {"output": Path("out"), "batch_size": 2}),
         ("a --whole", {"whole": True}),
-        ("a --whole --no-whole", {"whole": False}),
+        ("a --no-whole", {"whole": False}),
         ("a --heat-c 80", {"heat_c": 80.0}),
         ("a --herbs dill mint", {"herbs": ("dill", "mint")}),
         ("a --tempo null", {}),

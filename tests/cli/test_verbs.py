@@ -105,3 +105,34 @@ def test_no_number_of_a_training_is_nan_or_infinite(run, number: str) -> None:
         done = run("fit", "--config", "digits", f"{option}={number}")
         assert (done.status, done.out, len(done.err)) == (2, [], 1)
         assert option.rpartition(".")[2] in done.err[0]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_empty_words(run, verb: str) -> None:
+    """An empty word would be the current folder."""
+    for words, argument in (
+        (["--config", ""], "--config"),
+        (["--config="], "--config"),
+        ([""], "an argument"),
+    ):
+        done = run(*verb.split(), *words)
+        assert (done.status, done.out) == (2, [])
+        reason = f"{argument} is '', expected a path, a name or a number"
+        assert done.err == [f"audiocnn {verb}: {reason} (see audiocnn {verb} --help)"]
+
+
+def test_empty_value_in_a_config(run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("output: ''")
+    done = run("transcribe", "song.wav", "--config", tmp_path / "config.yaml")
+    assert (done.status, done.out, len(done.err)) == (2, [], 1)
+    assert f"output is '' in {tmp_path / 'config.yaml'}, expected a path" in done.err[0]
+
+
+@pytest.mark.parametrize("verb", OWN)
+def test_option_given_twice(run, verb: str) -> None:
+    options = {action.dest: action.option_strings for action in parser_of(verb)._actions}
+    for spellings in [strings for dest, strings in options.items() if dest not in ("help", "config")]:
+        if spellings:
+            done = run(*verb.split(), f"{spellings[0]}=1", f"{spellings[-1]}=2")
+            assert (done.status, done.out, len(done.err)) == (2, [], 1)
+            assert f"{spellings[0]} is given 2 times, expected once" in done.err[0]
