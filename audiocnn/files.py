@@ -1,21 +1,25 @@
 """Files that fail in one clear line, and output that is there whole or not at all."""
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows: what a killed process leaves stays there
     fcntl = None
 
-_STDERR = threading.Lock()
+_C = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
+_MUTED = threading.Lock()
 _PARTIALS = threading.Lock()
 _partials: set[Path] = set()  # files that this process is writing
 _swept: set[Path] = set()  # folders without any of a process that was killed
@@ -82,15 +86,20 @@ class FileWarning(UserWarning):
     """What of a file is skipped, guessed or read only in part: one line, `path: remark; remark`."""
 
 
-def warn(path: str | os.PathLike, remarks: Iterable[str]) -> None:
+class PartWarning(FileWarning):
+    """A file of which a part cannot be read: a verb has a result, and the exit status 1."""
+
+
+def warn(path: str | os.PathLike, remarks: Iterable[str], category: type[FileWarning] = FileWarning) -> None:
     """Warn of what is skipped, guessed or read only in part of a file; of nothing where there is nothing.
 
     Args:
         path: the file.
         remarks: what, with counts.
+        category: the class of the warning.
     """
     if text := "; ".join(remarks):
-        warnings.warn(FileWarning(printable(f"{path}: {text}")), stacklevel=3)
+        warnings.warn(category(printable(f"{path}: {text}")), stacklevel=3)
 
 
 @contextlib.contextmanager
@@ -271,21 +280,37 @@ def describe_error(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def mute_stderr() -> Iterator[None]:
-    """Drop what C code writes to the standard error: libmpg123 comments there on every damaged mp3.
+def mute(*, stdout: bool = True) -> Iterator[None]:
+    """Drop what C code writes to the standard error, and to the standard output.
 
-    Other threads wait for their turn.
+    libmpg123 comments on every damaged mp3 on the one, libsndfile's reader of SDS on the other. What Python
+    printed before comes out; other threads wait for their turn.
+
+    Args:
+        stdout: whether the standard output is muted too.
     """
-    with _STDERR:
-        try:
-            stderr = os.dup(2)
-        except OSError:  # the process has no standard error
-            yield
-            return
-        with open(os.devnull, "wb") as devnull:
-            os.dup2(devnull.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    with _MUTED, contextlib.ExitStack() as muted:
+        muted.enter_context(_mute(sys.stderr, 2))
+        if stdout:
+            muted.enter_context(_mute(sys.stdout, 1))
+        yield
+
+
+@contextlib.contextmanager
+def _mute(stream: TextIO | None, descriptor: int) -> Iterator[None]:
+    try:
+        kept = os.dup(descriptor)
+    except OSError:  # the process has no such stream
+        yield
+        return
+    with contextlib.suppress(OSError, ValueError):  # full or closed, which is found when it is used
+        if stream:
+            stream.flush()
+    with open(os.devnull, "wb") as devnull:
+        os.dup2(devnull.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        _C.fflush(None)  # C keeps what it prints in a buffer of its own
+        os.dup2(kept, descriptor)
+        os.close(kept)

@@ -65,15 +65,15 @@ def surround(path: Path) -> None:
 # What is in the file -> how it is made, and the notes it gives (MIDI numbers) or the reason why not.
 SOUNDS: dict[str, tuple[str, Callable[[Path], object], list[int] | str]] = {
     "empty": (".wav", lambda path: path.touch(), "is empty"),
-    "text": (".wav", lambda path: path.write_text("la la la\n" * 1000), "no audio that libsndfile can read"),
+    "text": (".wav", lambda path: path.write_text("la la la\n" * 1000), "no audio that libsndfile or FFmpeg can read"),
     "half an mp3": (".mp3", lambda path: cut(path, 0.5), [A4]),
     "start of an mp3": (
         ".mp3",
         lambda path: path.write_bytes(b"ID3\x04"),
-        "no audio that libsndfile can read",
+        "no audio that libsndfile or FFmpeg can read",
     ),
     "half a flac": (".flac", lambda path: cut(path, 0.5), "damaged after"),
-    "half an ogg": (".ogg", lambda path: cut(path, 0.6), "no audio that libsndfile can read"),
+    "half an ogg": (".ogg", lambda path: cut(path, 0.6), "no audio that libsndfile or FFmpeg can read"),
     "sizes too large": (".wav", lambda path: with_sizes(path, 2**31, 2**31), [A4]),
     "size none": (".wav", lambda path: with_sizes(path, 36, 0), "holds no samples"),
     "header alone": (".wav", lambda path: write(path, np.zeros(0)), "holds no samples"),

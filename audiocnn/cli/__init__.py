@@ -159,8 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         _prepare_process(verb)
     try:
-        with errors.show_warnings():
+        with errors.show_warnings() as shown:
             status = _show_verbs(words) if verb is None else _run(verb, words[len(verb.split()) :])
+            status = status or int(files.PartWarning in shown)
         sys.stdout.flush()
     except SystemExit:  # of a parser, which has printed its line
         raise

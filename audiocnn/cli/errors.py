@@ -64,20 +64,28 @@ def report(error: BaseException, program: str) -> int:
 
 
 @contextmanager
-def show_warnings() -> Iterator[None]:
-    """Print each `files.FileWarning` as its one line, as long as the block lasts; other warnings as ever."""
+def show_warnings() -> Iterator[set[type[Warning]]]:
+    """Print each `files.FileWarning` as its one line, once; other warnings are shown as ever.
+
+    Yields:
+        The classes of those printed so far.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("always", files.FileWarning)
         show = warnings.showwarning
+        lines: set[str] = set()
+        kinds: set[type[Warning]] = set()
 
         def show_line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, files.FileWarning):
-                print(message, file=sys.stderr)
-            else:
+            if not issubclass(category, files.FileWarning):
                 show(message, category, *place, **more)
+            elif str(message) not in lines:
+                print(message, file=sys.stderr)
+                lines.add(str(message))
+                kinds.add(category)
 
         warnings.showwarning = show_line
-        yield
+        yield kinds
 
 
 def report_strays() -> None:

@@ -42,7 +42,8 @@ def listen(
     Args:
         model: a model's name (see `audiocnn models`) or file.
         sample_rate: sample rate of the input, in Hz.
-        channels: number of interleaved channels of the input; their mean is transcribed.
+        channels: number of interleaved channels of the input; their mean is transcribed, or one of them where
+            they cancel each other.
         look_ahead_s: look-ahead, the seconds of sound after an onset that the model may use before the note
             is printed; by default as many as it can use, which is later and more accurate.
         low_latency: the same as --look-ahead-s 0.1.
@@ -91,7 +92,7 @@ def _transcribe_stream(
     transcriber: "StreamingTranscriber", stream: BinaryIO, sample_rate: int, channels: int
 ) -> Iterator[list[Note]]:
     """Yield the notes that have ended, after each read of the stream and after its end."""
-    resampler = audio.Resampler(sample_rate, transcriber.sample_rate)
+    resampler = audio.Resampler(sample_rate, transcriber.sample_rate, "standard input")
     for samples in read_pcm(stream, channels):
         yield transcriber.push(resampler.push(samples))
     yield transcriber.push(resampler.flush()) + transcriber.flush()

@@ -130,7 +130,7 @@ def test_a_bad_file_does_not_stop_the_others(run, album: Path, one_tone: Path) -
     (album / "bad.wav").write_text("la la la\n" * 1000)
     done = run("classify", album, "--model", one_tone, "--output", album / "out")
     assert (done.status, len(done.out), len(done.err)) == (1, 3, 1)
-    assert done.err[0].startswith(f"{album}/bad.wav: no audio that libsndfile can read")
+    assert done.err[0].startswith(f"{album}/bad.wav: no audio that libsndfile or FFmpeg can read")
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def test_no_folder_for_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_warning_about_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with errors.show_warnings():
-        for _ in range(2):  # the same words of the same file, said twice
+        for _ in range(2):  # a file that is read twice
             files.warn("a\nb.mid", ["2 notes\tare guessed", "4 are not read"])
-    assert capsys.readouterr().err == "a\\nb.mid: 2 notes\\tare guessed; 4 are not read\n" * 2
+    assert capsys.readouterr().err == "a\\nb.mid: 2 notes\\tare guessed; 4 are not read\n"
     with errors.show_warnings(), pytest.warns(UserWarning, match="of others"):
         warnings.warn("of others", stacklevel=1)

@@ -140,5 +140,5 @@ def test_evaluate_labels_goes_on_after_a_bad_file(run, by_class: Path, one_tone:
     (by_class / "low" / "0.wav").write_text("la la la\n" * 1000)
     done = run("evaluate", "genre", by_class, "--model", one_tone)
     assert (done.status, len(done.err)) == (1, 1)
-    assert done.err[0].startswith(f"{by_class}/low/0.wav: no audio that libsndfile can read")
+    assert done.err[0].startswith(f"{by_class}/low/0.wav: no audio that libsndfile or FFmpeg can read")
     assert any(line.startswith("11 clips") for line in done.out)

@@ -54,7 +54,7 @@ def test_a_bad_file_does_not_stop_the_others(run, music: Path, model: Path) -> N
     done = run("explain", music, music / "missing.wav", "--model", model, "--output", music / "out")
     assert (done.status, len(done.out), len(done.err)) == (1, 1, 3)
     assert done.err[0] == f"{music}/missing.wav: No such file or directory"
-    assert done.err[1].startswith(f"{music}/bad.wav: no audio that libsndfile can read")
+    assert done.err[1].startswith(f"{music}/bad.wav: no audio that libsndfile or FFmpeg can read")
     assert done.err[2] == f"{music}/none.wav: no note is transcribed that could be explained"
     assert [path.name for path in (music / "out").glob("[!.]*")] == ["song.tones.explained"]
 

@@ -47,7 +47,7 @@ def test_report(music: np.ndarray, tmp_path: Path) -> None:
     path = {name[0]: str(tmp_path / name) for name in parts}
     assert set(report.files) == {path[name] for name in "abcde"}
     assert list(report.broken) == [path["f"]]
-    assert "f.wav: no audio that libsndfile can read" in report.broken[path["f"]]
+    assert "f.wav: no audio that libsndfile or FFmpeg can read" in report.broken[path["f"]]
     assert report.beyond == [f"{path['a']}: 7.9 to 8.2 s, expected within 8.000 s"]
     assert report.silent == [path["d"]]
     assert report.clipped == [path["c"], path["e"]]

@@ -255,54 +255,6 @@ def test_memory_is_flat(tmp_path):
     assert peaks_mb[1] - peaks_mb[0] < 20
 
 
-# --- m4a, aac and video sound
-
-
-def test_without_torchcodec_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)  # makes its import fail
-    path = tmp_path / "a.m4a"
-    path.write_bytes(bytes(100))
-    with pytest.raises(
-        audio.AudioError, match=r"a\.m4a: needs FFmpeg and torchcodec: pip install .audiocnn\[video\]"
-    ):
-        audio.load(path, 16_000)
-
-
-@pytest.fixture
-def encode(tmp_path):
-    """A function that makes a file with torchcodec from (channels, samples)."""
-    encoders = pytest.importorskip("torchcodec.encoders")
-    torch = pytest.importorskip("torch")
-
-    def encode(name, samples, sample_rate):
-        path = tmp_path / name
-        encoder = encoders.AudioEncoder(torch.from_numpy(samples), sample_rate=sample_rate)
-        encoder.to_file(str(path), bit_rate=192_000)
-        return path
-
-    return encode
-
-
-@pytest.mark.parametrize("name", ["a.m4a", "a.mp4", "a.mkv"])
-def test_video_sound(encode, name):
-    samples = sine(5 * 48_000, 48_000).astype(np.float32)
-    path = encode(name, np.stack([samples, samples]), 48_000)
-    waveform = audio.load(path, 16_000)
-    assert abs(len(waveform) / 16_000 - 5) < 0.1
-    if path.suffix != ".mkv":  # torchcodec writes mkv headers with a wrong duration
-        assert abs(audio.read_duration_s(path) - 5) < 0.1
-    assert np.abs(np.fft.rfft(waveform[:16_000])).argmax() == 440
-    np.testing.assert_array_equal(np.concatenate(list(audio.read_blocks(path, 16_000, 7777))), waveform)
-
-
-def test_video_without_sound(tmp_path):
-    pytest.importorskip("torchcodec.decoders")
-    path = tmp_path / "a.mp4"
-    path.write_text("this is no film\n" * 100)
-    with pytest.raises(audio.AudioError, match=r"a\.mp4: no sound in it that FFmpeg can decode"):
-        audio.load(path, 16_000)
-
-
 # --- finding and saving
 
 
