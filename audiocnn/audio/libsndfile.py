@@ -28,8 +28,9 @@ HEADS = {
 }
 MAGIC = {b"FORM": "AIFF", b"RIFF": "WAV"}  # of formats of which libsndfile refuses joined files
 MIN_PART = 128  # bytes; a film's Ogg begins with several heads, 42 to 112 bytes each
-# What libsndfile notes of a file that is shorter than its header says; 0xFFFFFFFF stands for "to the end".
-SHORTER = re.compile(r"(?:data|riff|SSND|Data Size) *: (?!4294967295|2147483647)(\d+) \(should be (\d+)\)")
+# What libsndfile notes of a file that is shorter than its header says.
+SHORTER = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+UNKNOWN_SIZE = 2**31 - 2**20  # bytes; writers that do not know the size claim this much or more
 SHORTER_RF64 = re.compile(r"from 'ds64' chunk of (\d+)\.")
 STRAY = re.compile(r"Unknown chunk marker .* at position (\d+)\. Exiting")
 N_NEAR_DAMAGE = 1024  # samples, over all channels, read at a time where a chunk was damaged
@@ -182,7 +183,8 @@ def expect_samples(file: soundfile.SoundFile, source: Source) -> int:
         with mp3.map_bytes(source) as data:
             n_counted = mp3.count_samples(data)
             return max(n_frames, n_counted) if mp3.FIRST_FRAME.search(data) else n_counted
-    if shorter := SHORTER.search(file.extra_info):
+    shorter = SHORTER.search(file.extra_info)
+    if shorter and int(shorter[1]) < UNKNOWN_SIZE:
         return n_frames * int(shorter[1]) // max(int(shorter[2]), 1)
     if shorter := SHORTER_RF64.search(file.extra_info):
         return int(shorter[1])
