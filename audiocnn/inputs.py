@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +28,19 @@ class Found:
     """The input files at a path.
 
     Attributes:
+        kind: what they are: "audio".
         paths: the files, sorted.
-        skipped: "no audio", "hidden" or "results of audiocnn" -> how many files of a folder are.
+        n_others: files of other kinds.
+        n_results: files and folders that audiocnn wrote.
+        n_hidden: hidden files and folders.
         unreadable: subfolders, links, pipes and the like that could not be read.
     """
 
+    kind: str
     paths: list[Path] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
+    n_others: int = 0
+    n_results: int = 0
+    n_hidden: int = 0
     unreadable: list[files.FileError] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Path]:
@@ -43,11 +48,15 @@ class Found:
 
     def describe_skipped(self) -> str:
         """Describe what is no input: "12 files are no audio, 3 are hidden: skipped"; nothing: ""."""
-        counts = [f"{n} {'is' if n == 1 else 'are'} {what}" for what, n in self.skipped.items()]
-        if counts:
-            number, rest = counts[0].split(" ", 1)
-            counts[0] = f"{number} {'file' if number == '1' else 'files'} {rest}"
-        return f"{', '.join(counts)}: skipped" if counts else ""
+        counts = {
+            (f"no {self.kind}", f"no {self.kind}"): self.n_others,
+            ("a result of audiocnn", "results of audiocnn"): self.n_results,
+            ("hidden", "hidden"): self.n_hidden,
+        }
+        texts = [f"{n} is {one}" if n == 1 else f"{n} are {many}" for (one, many), n in counts.items() if n]
+        if texts:
+            texts[0] = texts[0].replace(" is ", " file is ", 1).replace(" are ", " files are ", 1)
+        return f"{', '.join(texts)}: skipped" if texts else ""
 
 
 def find_files(
@@ -74,15 +83,15 @@ def find_files(
     path = Path(path)
     try:
         if _is_file(path, error):
-            return Found([path])
+            return Found(kind, [path])
         os.scandir(path).close()
     except OSError as reason:
         raise error(path, _describe_failure(path, reason)) from reason
-    found = Found()
-    _search(path, suffixes, kind, found)
+    found = Found(kind)
+    _search(path, suffixes, found)
     found.paths.sort()
     if not found.paths:
-        del found.skipped[f"no {kind}"]
+        found.n_others = 0  # which this says already
         reasons = [f"no {kind} in this folder ({', '.join(sorted(suffixes))})", found.describe_skipped()]
         raise error(path, "; ".join(filter(None, [*reasons, *map(str, found.unreadable)])))
     return found
@@ -103,7 +112,7 @@ def _describe_failure(path: Path, error: OSError) -> str:
     return files.describe_error(error)
 
 
-def _search(folder: Path, suffixes: Collection[str], kind: str, found: Found) -> None:
+def _search(folder: Path, suffixes: Collection[str], found: Found) -> None:
     """Search a folder: real folders first, so that files have their own names, then those linked to."""
     folders, links, seen = [folder], [], set()
     while folders or links:
@@ -124,14 +133,14 @@ def _search(folder: Path, suffixes: Collection[str], kind: str, found: Found) ->
             if entry.name == records.FOLDER:
                 continue
             if entry.name.startswith("."):
-                found.skipped["hidden"] += 1
+                found.n_hidden += 1
             elif records.name_record(entry.name) in ours:
-                found.skipped["results of audiocnn"] += 1
-            elif is_folder := _sort(path, suffixes, kind, found):
+                found.n_results += 1
+            elif is_folder := _sort(path, suffixes, found):
                 (links if entry.is_symlink() else folders).append(is_folder)
 
 
-def _sort(path: Path, suffixes: Collection[str], kind: str, found: Found) -> Path | None:
+def _sort(path: Path, suffixes: Collection[str], found: Found) -> Path | None:
     """Add a file to what is found; return a folder that is still to be searched."""
     try:
         if not _is_file(path):
@@ -146,5 +155,5 @@ def _sort(path: Path, suffixes: Collection[str], kind: str, found: Found) -> Pat
         if path.suffix.lower() in suffixes:
             found.paths.append(path)
         else:
-            found.skipped[f"no {kind}"] += 1
+            found.n_others += 1
     return None

@@ -108,8 +108,8 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_skipped_in_words() -> None:
-    found = inputs.Found()
-    assert found.describe_skipped() == ""
-    found.skipped.update({"no image": 1, "results of audiocnn": 3, "hidden": 1})
+    assert inputs.Found("image").describe_skipped() == ""
     text = "1 file is no image, 3 are results of audiocnn, 1 is hidden: skipped"
-    assert found.describe_skipped() == text
+    assert inputs.Found("image", n_others=1, n_results=3, n_hidden=1).describe_skipped() == text
+    text = "1 file is a result of audiocnn, 2 are hidden: skipped"
+    assert inputs.Found("image", n_results=1, n_hidden=2).describe_skipped() == text

@@ -66,7 +66,7 @@ def explain(
     options = ExplanationOptions(labels=label, top=top, time_s=time, midi=note, layer=layer)
     with usage_errors():
         options.check(network)
-    corpus = inputs.Found() if among is None else audio.find_recordings(among)
+    corpus = inputs.Found("audio") if among is None else audio.find_recordings(among)
     if among is not None:
         jobs.report_found(among, corpus)
 

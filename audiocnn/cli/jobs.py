@@ -115,8 +115,8 @@ def report_found(path: Path, found: inputs.Found) -> None:
         path: the folder.
         found: what was found in it.
     """
-    if found.skipped:
-        terminal.report(f"{path}: {found.describe_skipped()}")
+    if skipped := found.describe_skipped():
+        terminal.report(f"{path}: {skipped}")
     for error in found.unreadable:
         terminal.report(error)
 

@@ -266,7 +266,7 @@ def test_find(tmp_path):
     found = audio.find_recordings(tmp_path)
     names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["a/c/x.m4a", "a/z.MP3", "b.wav"]
-    assert found.describe_skipped() == "3 files are hidden, 1 is no audio: skipped"
+    assert found.describe_skipped() == "1 file is no audio, 3 are hidden: skipped"
     assert audio.find_recordings(str(tmp_path / "notes.txt")).paths == [tmp_path / "notes.txt"]
 
 
