@@ -64,7 +64,7 @@ def write_page(
     else:
         assert isinstance(model, ClipModel)
         summary, excerpts = select_windows(source, model, waveform, options)
-    lines = [f"<h1>{html.escape(source.name)}: {html.escape(summary)}</h1>"]
+    lines = [f"<h1>{html.escape(files.printable(source.name))}: {html.escape(summary)}</h1>"]
     lines += [f"<p>Explanation of {html.escape(model.name)}.</p>"]
     explained_s = 0.0
     sections = generate_sections(network, model, waveform, excerpts, options.layer, among or [source])
@@ -74,7 +74,7 @@ def write_page(
         explained_s += len(waveform) / model.sample_rate / (len(excerpts) + 3)
         if progress:
             progress(explained_s)
-    title = f"<title>{html.escape(source.name)}</title>"
+    title = f"<title>{html.escape(files.printable(source.name))}</title>"
     head = f'<!doctype html><meta charset="utf-8">{title}<style>{STYLE}</style>'
     with files.write_atomically(path) as partial:
         partial.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
