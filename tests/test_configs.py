@@ -69,7 +69,10 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CommandLine]:
         of_clips = "ClipsDataModule" in config.read_text()
         given = ["--data.labels=[jazz,rock]"] if of_clips else []  # for which else the clips would be read
         monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", config.stem, *given])
-        return CommandLine(run=False)
+        cli = CommandLine(run=False)
+        cli.trainer.strategy.connect(cli.model)
+        cli.datamodule.trainer = cli.trainer  # which asks its model
+        return cli
 
     return resolved
 

@@ -47,6 +47,55 @@ def test_the_temperature_of_a_miscalibration_is_found(multi_label: bool, tempera
     assert labels.measure_reliability(values, targets, multi_label).expected_calibration_error < 0.01
 
 
+RIGHT, WRONG = np.array([[9.0, 0, 0]]), np.array([[0, 9.0, 0]])
+FIRST = np.array([[1.0, 0, 0]])
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_few_clips_that_are_all_right_move_the_temperature_little(multi_label: bool) -> None:
+    """Of one class or not; without a prior it would be at an end of the range, 0.05."""
+    n = labels.MIN_CALIBRATION
+    found = labels.fit_temperature(np.repeat(RIGHT, n, 0), np.repeat(FIRST, n, 0), multi_label)
+    assert 0.9 < found < 1
+    classes = np.arange(n) % 3
+    assert labels.fit_temperature(9 * np.eye(3)[classes], np.eye(3)[classes], multi_label) == pytest.approx(
+        found, rel=1e-3
+    )
+    # A hundred windows of each recording say no more than one.
+    windows = np.repeat(RIGHT, 100 * n, 0), np.repeat(FIRST, 100 * n, 0)
+    assert labels.fit_temperature(*windows, multi_label, n) == pytest.approx(found, rel=1e-3)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_clips_that_are_all_wrong_leave_no_confidence(multi_label: bool) -> None:
+    wrong, targets = np.repeat(WRONG, 30, 0), np.repeat(FIRST, 30, 0)
+    found = labels.fit_temperature(wrong, targets, multi_label)
+    assert 9 < found < labels.TEMPERATURE_RANGE[1]
+    assert labels.compute_probabilities(WRONG, found, multi_label).max() < 0.75
+
+
+@pytest.mark.parametrize("n", [0, 12, labels.MIN_CALIBRATION - 1])
+def test_too_few_clips_to_calibrate_on_are_refused(n: int) -> None:
+    logits, targets = np.repeat(RIGHT, n, 0), np.repeat(FIRST, n, 0)
+    with pytest.raises(ValueError, match=f"{n} recordings to calibrate on, expected 30 or more"):
+        labels.fit_temperature(logits, targets, multi_label=False)
+    with pytest.raises(ValueError, match=f"{n} recordings to calibrate on, expected 30 or more"):
+        labels.fit_temperature(np.repeat(RIGHT, 500, 0), np.repeat(FIRST, 500, 0), False, n)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_scores_that_are_not_finite_are_no_prediction(multi_label: bool, number: float) -> None:
+    logits = np.array([[number, 1.0, 2.0], [0.0, 1.0, 2.0]])
+    message = "1 of 6 logits are NaN or infinite, expected finite numbers"
+    with pytest.raises(ValueError, match=message):
+        labels.compute_probabilities(logits, 1.0, multi_label)
+    with pytest.raises(ValueError, match=message):
+        labels.fit_temperature(logits, np.eye(3)[:2], multi_label)
+    with pytest.raises(ValueError, match="1 of 3 probabilities are NaN or infinite"):
+        labels.predict_labels(NAMES, logits[0], multi_label, threshold=0.5)
+
+
 def test_reliability_by_hand() -> None:
     """Of three predictions near 0.95 two are correct, of two near 0.55 one is."""
     values = np.array([[0.95, 0.05], [0.05, 0.95], [0.95, 0.05], [0.55, 0.45], [0.45, 0.55]])

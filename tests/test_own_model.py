@@ -22,7 +22,12 @@ CONFIG = ROOT / "configs" / "genre_folder.yaml"
 RATE = 16_000
 CLASSES = {"bells": 1900, "hum": 150, "whistle": 5200}  # Hz
 N_CLIPS = 12  # of each class
-SMALL = ("--trainer.max_epochs=12", "--data.crops={augment: null, window_s: 1}", "--data.loader.workers=0")
+SMALL = (
+    "--trainer.max_epochs=12",
+    "--data.crops={augment: null}",
+    "--model.window_s=1",
+    "--data.loader.workers=0",
+)
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 
 # Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
@@ -108,8 +113,6 @@ TINY = {
         "init_args": {
             "path": "my_music",
             "layout": "tiny",
-            "sample_rate": RATE,
-            "crops": {"window_s": 1.0},
             "loader": {"batch_size": 12, "workers": 0},
         },
     },

@@ -66,7 +66,8 @@ class Backbone(InitArgs, nn.Module):
 
     Args:
         dims: 1 for (batch, channels, frames), 2 for (batch, channels, bins, frames).
-        in_channels: channels of the input; for dims=1 on a spectrogram its bins.
+        in_channels: channels of the input; 1 when None, and in a model of sound those of its front end's
+            spectrograms: 1, or for dims=1 the bins.
         norm: of convolutions, as `create_norm`.
         act: activation of convolutions, as `create_act`.
 
@@ -76,7 +77,7 @@ class Backbone(InitArgs, nn.Module):
         pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of
             these.
         dims: as given.
-        in_channels: as given.
+        in_channels: channels of the input.
         norm: as given.
         act: as given.
         stages: one after the other; the output of each is a feature map of `features`.
@@ -92,10 +93,11 @@ class Backbone(InitArgs, nn.Module):
     time_stride: int
 
     def __init__(
-        self, dims: int = 2, in_channels: int = 1, *, norm: str = "batch", act: str = "relu"
+        self, dims: int = 2, in_channels: int | None = None, *, norm: str = "batch", act: str = "relu"
     ) -> None:
         super().__init__()
-        self.dims, self.in_channels, self.norm, self.act = dims, in_channels, norm, act
+        self.dims, self.norm, self.act = dims, norm, act
+        self.in_channels = 1 if in_channels is None else in_channels
 
     @property
     def layer_options(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Perceptron(Backbone):
 
     Args:
         dims: 1 or 2, the axes after channels.
-        in_channels: channels of the input.
+        in_channels: channels of the input, as `Backbone`.
         size: positions along each axis to which the classifier averages its input.
         hidden: values of each of the classifier's hidden layers; without any it is linear.
         act: activation of convolutions, as `create_act`.
@@ -41,7 +41,7 @@ class Perceptron(Backbone):
         self,
         *,
         dims: int = 2,
-        in_channels: int = 1,
+        in_channels: int | None = None,
         size: Size = 16,
         hidden: tuple[int, ...] = (),
         act: str = "relu",
@@ -51,7 +51,7 @@ class Perceptron(Backbone):
         self.size, self.hidden, self.drop = size, hidden, drop
         to_tuple(size, dims, "size")
         self.stages = nn.ModuleList([nn.Identity()])
-        self.stage_channels = (in_channels,)
+        self.stage_channels = (self.in_channels,)
         self.time_stride = 1
 
     def classifier(self, n_classes: int) -> nn.Module:

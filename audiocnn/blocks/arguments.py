@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 Size = int | tuple[int, ...]  # one number for all axes, or one for each: (bins, frames) or (frames,)
@@ -25,7 +26,9 @@ def choose(table: Mapping[Any, Entry], key: Any, name: str) -> Entry:
         ValueError: the table has no such key.
     """
     if key not in table:
-        raise ValueError(f"{name} is {key!r}, expected one of {', '.join(map(str, table))}")
+        near = get_close_matches(str(key), map(str, table), n=2)
+        advice = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"{name} is {key!r}, expected one of {', '.join(map(str, table))}{advice}")
     return table[key]
 
 

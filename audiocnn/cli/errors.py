@@ -17,7 +17,14 @@ from typing import Any
 from audiocnn import files
 
 # Errors whose text says all there is to know, by the names of their classes: some are slow to import.
-CLEAR = {"ConnectionError", "FileError", "MisconfigurationException", "ModuleNotFoundError", "UsageError"}
+CLEAR = {
+    "ConnectionError",
+    "FileError",
+    "MisconfigurationException",
+    "ModuleNotFoundError",
+    "TrainingError",
+    "UsageError",
+}
 NO_MEMORY = re.compile("(can't|cannot) allocate memory|(not enough|out of) memory|bad_alloc", re.IGNORECASE)
 SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}  # of other signals nobody is left to read
 MAX_CHARACTERS = 300  # of an unexpected error's own text

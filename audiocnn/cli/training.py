@@ -20,7 +20,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from audiocnn import files
 from audiocnn.cli import errors
 from audiocnn.cli.configs import BASE, ConfigAction
-from audiocnn.cli.parser import FiniteParser
+from audiocnn.cli.fit_errors import find_cause, is_usage_error, name_backbones, spell_option
+from audiocnn.cli.parser import FiniteParser, UsageError
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training import runs
 from audiocnn.training.base import Task
@@ -49,12 +50,16 @@ def run_lightning(verb: str, words: list[str]) -> int:
     Returns:
         The exit status.
     """
-    sys.argv[1:] = [verb, *words]  # where Lightning reads them: it warns about any other way
+    sys.argv[1:] = [verb, *name_backbones(words)]  # where Lightning reads them: it warns about any other way
     try:
         with warnings.catch_warnings():
             for message in EXPECTED:
                 warnings.filterwarnings("ignore", message)
             CommandLine(parser_class=Parser, save_config_callback=SaveConfig)
+    except ValueError as error:
+        if is_usage_error(error):
+            raise UsageError(str(error)) from error
+        raise
     finally:
         run = os.environ.pop(RUN, None)
         if run and not rank_zero_only.rank:
@@ -102,7 +107,6 @@ class CommandLine(LightningCLI):
         modes = {"parser_class": TrainingParser, "subclass_mode_model": True, "subclass_mode_data": True}
         own = {"default_config_files": [str(BASE)], **(parser_kwargs or {})}
         parsers = dict.fromkeys(self.subcommands(), own) if run else own
-        self._data: ClipsDataModule | None = None
         self._checkpoint: Path | None = None
         self._restored: dict[str, Any] = {}
         self._root = self._run = Path()
@@ -141,8 +145,19 @@ class CommandLine(LightningCLI):
             module = parser.instantiate_classes(Namespace(data=data))["data"]
             if isinstance(module, ClipsDataModule):
                 # Put into the config, not linked: links break the arguments of create_backbone.
-                model.init_args.labels = data.init_args.labels = read_labels(module)
-                self._data = module
+                model.init_args.labels = data.init_args.labels = module.find_labels()
+
+    def instantiate_classes(self) -> None:
+        """Build the classes; of an error in one say that, not where jsonargparse has tried to build it."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError) as error:
+            cause = find_cause(error)
+            if isinstance(cause, ValueError | TypeError):
+                raise UsageError(
+                    spell_option(str(cause), self.config.get(str(self.subcommand), self.config))
+                ) from error
+            raise cause from None
 
     def _place(self, config: Namespace) -> None:
         """Find the checkpoint and the folder of the run, and place all that is written there."""
@@ -227,9 +242,7 @@ class CommandLine(LightningCLI):
             self.config[self.subcommand] = placed
 
     def after_instantiate_classes(self) -> None:
-        """Train on the data module that has been read already, for its labels."""
-        if self._data is not None:
-            self.datamodule = self._data
+        """Check that the checkpoint is of this model."""
         if self._restored and isinstance(self.model, Task):
             check_fit(str(self._checkpoint), self.model.state_dict(), self._restored["state_dict"])
 
@@ -282,12 +295,3 @@ def _say(line: str) -> None:
 def has_bf16() -> bool:
     """Say whether the CPU has instructions for bfloat16."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def read_labels(data: ClipsDataModule) -> list[str]:
-    """Return the labels of clips, in the order of their targets; the data may have to be read first."""
-    if not data.labels:
-        with torch.random.fork_rng(devices=[]):  # later random numbers do not depend on the cache
-            data.prepare_data()
-            data.setup()
-    return data.labels

@@ -42,7 +42,8 @@ class Model(InitArgs, nn.Module):
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
-        backbone: spectrograms to feature maps.
+        backbone: spectrograms to feature maps; built anew for the channels of the front end's spectrograms, see
+            `fit_in_channels`.
 
     Attributes:
         head: feature maps to logits; set by the subclass.
@@ -52,6 +53,7 @@ class Model(InitArgs, nn.Module):
 
     Raises:
         TypeError: front_end or backbone are something else.
+        ValueError: the backbone cannot take the front end's spectrograms.
     """
 
     head: Any  # a module; subclasses say which
@@ -62,8 +64,9 @@ class Model(InitArgs, nn.Module):
         super().__init__()
         check_part("front_end", front_end, FrontEnd)
         check_part("backbone", backbone, Backbone)
-        self.front_end, self.backbone = front_end, backbone
-        to_channels_last(backbone)
+        self.front_end, self.backbone = front_end, fit_in_channels(backbone, front_end)
+        self.init_args["backbone"] = self.backbone
+        to_channels_last(self.backbone)
 
     @property
     def sample_rate(self) -> int:
@@ -100,3 +103,32 @@ class Model(InitArgs, nn.Module):
         with torch.autocast(waveforms.device.type, enabled=False):
             spectrogram = self.front_end(waveforms.float())
         return spectrogram if self.backbone.dims == 2 else spectrogram.squeeze(1)
+
+
+def fit_in_channels(backbone: Backbone, front_end: FrontEnd) -> Backbone:
+    """Give a backbone as many input channels as a front end's spectrograms have.
+
+    They have one, or for dims=1, where bins are channels, as many as bins.
+
+    Args:
+        backbone: with any channels, or with None.
+        front_end: that makes its input.
+
+    Returns:
+        The backbone; where its in_channels are None and do not fit, a new one with random weights.
+
+    Raises:
+        ValueError: its in_channels are given and do not fit, or it is of dims=2 and there is one bin alone.
+    """
+    name, n_bins = type(front_end).__name__, front_end.n_bins
+    if backbone.dims == 2 and n_bins == 1:
+        raise ValueError(f"dims is 2, expected 1: the front end {name} has 1 bin")
+    expected = n_bins if backbone.dims == 1 else 1
+    if backbone.in_channels == expected:
+        return backbone
+    if backbone.init_args.get("in_channels", expected) is None:
+        return type(backbone)(**{**backbone.init_args, "in_channels": expected})
+    channels = f"dims=1 has {n_bins} channels, its bins" if backbone.dims == 1 else "dims=2 has 1 channel"
+    raise ValueError(
+        f"in_channels is {backbone.in_channels}, expected {expected}: the front end {name} with {channels}"
+    )

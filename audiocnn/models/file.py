@@ -122,13 +122,14 @@ def write_model(model: nn.Module, path: str | Path) -> None:
         path: the file, NAME.safetensors.
 
     Raises:
-        FileError: the file cannot be written.
+        FileError: the file cannot be written, or the model holds numbers that are not finite.
         TypeError: the model is of no registered class.
     """
     header = {"version": FORMAT_VERSION, "model": describe(model, _registered_class(model))}
     if split := getattr(model, "split", None):
         header["split"] = split
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    _check_numbers(Path(path), tensors)
     with files.write_atomically(path) as partial:
         # Not save_file: its errors are its own, and its file is readable to nobody else.
         partial.write_bytes(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))

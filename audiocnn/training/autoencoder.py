@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,6 +13,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.conv import conv_transpose
 from audiocnn.blocks.norm import create_norm
+from audiocnn.ranges import Range
 from audiocnn.training.base import StepTask
 from audiocnn.training.checkpoint import TASKS
 
@@ -75,8 +79,11 @@ class AutoencoderTask(StepTask):
         weight_decay: of weights, not of norms and biases.
 
     Raises:
-        ValueError: `hidden` is not from 0 to below 1.
+        ValueError: a number is out of its range, or the sizes are not as many as the backbone has dims.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {"hidden": Range(0, 0.99)}
+    batch_form = "images (batch, channels, rows, columns) and classes"
 
     def __init__(
         self,
@@ -87,11 +94,18 @@ class AutoencoderTask(StepTask):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__()
-        if not 0 <= hidden < 1:
-            raise ValueError(f"hidden is {hidden}, expected from 0 to below 1")
-        self.backbone, self.size, self.hidden = backbone, size, hidden
+        self.backbone, self.hidden = backbone, hidden
+        self.size = size[0] if not isinstance(size, int) and len({*size}) == 1 else size
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.decoder = MirrorDecoder(backbone, size)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.backbone.in_channels
+
+    def takes(self, batch: Any) -> bool:
+        return batch[0].ndim == 2 + self.backbone.dims
 
     def forward(self, images: Tensor) -> Tensor:
         return self.decoder(self.backbone(images))

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiocnn import files
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.drop import decay_groups
 from audiocnn.models import weights
-from audiocnn.models.file import read_model
+from audiocnn.models.file import describe_tensors, find_difference, read_model
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range
 from audiocnn.registry import InitArgs
 from audiocnn.training.checkpoint import KEY, describe_task, load_task, read_checkpoint
+from audiocnn.training.checks import (
+    check_data,
+    check_finite,
+    check_loss,
+    check_weights,
+    count_steps,
+    describe_batch,
+)
 from audiocnn.training.runs import BEST, find_checkpoint
 from audiocnn.training.seeding import Seeded
 from audiocnn.training.stages import group_by_learning_rate
@@ -40,19 +50,45 @@ class Task(InitArgs, Seeded):
         weight_decay: of weights only, not of norms and biases.
         rate_decay: divisor of the learning rate from each stage of the backbone to the one below it; see
             `training.stages.group_by_learning_rate`.
+        batch_form: what a batch of training is, in words.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "learning_rate": POSITIVE,
+        "weight_decay": NOT_NEGATIVE,
+        "label_smoothing": SHARE,
+    }
+    batch_form: str
     backbone: Backbone
     learning_rate: float
     weight_decay: float
     rate_decay: float = 1.0
+
+    def setup(self, stage: str) -> None:
+        """Check that the data fit the model.
+
+        Args:
+            stage: of the trainer.
+
+        Raises:
+            ValueError: they do not, see `checks.check_data`.
+        """
+        check_data(self, self.datamodule)
+
+    @property
+    def datamodule(self) -> Any:
+        """The data module of the training; None where its batches come from loaders alone."""
+        return getattr(self._trainer, "datamodule", None)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer and its schedule, as Lightning takes them."""
         groups = decay_groups(self, self.weight_decay)
         groups = group_by_learning_rate(groups, self.backbone, self.learning_rate, self.rate_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
-        n_steps = max(int(self.trainer.estimated_stepping_batches), 3)
+        n_steps = max(count_steps(self.trainer), 3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in groups],
@@ -65,6 +101,43 @@ class Task(InitArgs, Seeded):
         """Return the callbacks of every training."""
         return [LearningRateMonitor("step")] if self.trainer.loggers else []
 
+    def takes(self, batch: Any) -> bool:
+        """Say whether a batch has the form `batch_form`.
+
+        Args:
+            batch: as the data module has it.
+        """
+        return True
+
+    def check_batch(self, batch: Any) -> None:
+        """Check the form of a batch, and that its numbers are finite.
+
+        Args:
+            batch: as the data module has it.
+
+        Raises:
+            ValueError: it has another form.
+            TrainingError: it holds NaN or infinite numbers.
+        """
+        if not self.takes(batch):
+            raise ValueError(f"a batch is {describe_batch(batch)}, expected {self.batch_form}")
+        check_finite(batch)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self.check_batch(batch)
+
+    def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self.check_batch(batch)
+
+    def on_test_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self.check_batch(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        check_weights(self.state_dict(), self.trainer)
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        check_loss(loss, self.trainer)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         gradients = [one.grad for one in self.parameters() if one.grad is not None]
         self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
@@ -75,6 +148,7 @@ class Task(InitArgs, Seeded):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
+        check_weights(checkpoint["state_dict"], self.trainer)
         checkpoint[KEY] = describe_task(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -159,18 +233,27 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     """
     found = find_checkpoint(weights.path(path), BEST)
     if found is None:
-        raise files.FileError(path, "no such file on this machine, nor a run with best.ckpt")
+        names = ", ".join(weights.names("notes", "labels", "images"))
+        raise files.FileError(
+            path, f"no such file, nor a run with {BEST}; expected one, or a model of {names}"
+        )
     try:
-        backbone.load_state_dict(_read_backbone_weights(found))
+        tensors = _read_backbone_weights(found)
     except files.FileError:
         raise
     except Exception as error:  # a damaged file may raise anything
-        raise files.FileError(path, f"no model or checkpoint with this backbone ({error})") from error
+        raise files.FileError(path, "no model or checkpoint with a backbone") from error
+    if not tensors:
+        raise files.FileError(path, "no model or checkpoint with a backbone")
+    if difference := find_difference(*map(describe_tensors, (backbone.state_dict(), tensors))):
+        raise files.FileError(path, f"is of another backbone: {difference}")
+    backbone.load_state_dict(tensors)
 
 
 def _read_backbone_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        return read_model(path).backbone.state_dict()
+        model: Any = read_model(path, nn.Module)
+        return model.backbone.state_dict()
     state_dict = read_checkpoint(path)["state_dict"]
     prefix = "backbone."
     return {name.removeprefix(prefix): one for name, one in state_dict.items() if name.startswith(prefix)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import Metric, MetricCollection
@@ -24,6 +25,10 @@ from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.clips import ClipModel
 from audiocnn.training.base import Task, load_backbone
 from audiocnn.training.checkpoint import TASKS
+from audiocnn.training.checks import try_input
+from audiocnn.training.label_checks import check_labels, describe_several
+
+ROUNDING = 1e-3  # of a target's sum, in half precision
 
 
 class ClipTask(ClipModel, Task):
@@ -32,7 +37,7 @@ class ClipTask(ClipModel, Task):
     Training batches: waveforms (batch, samples) and targets (batch, labels), 0 to 1; a clip without label is
     unknown. Validation batches: one whole clip, (1, samples), which is predicted window by window as in
     inference. After each validation the temperature is fitted to its windows, so that every checkpoint is
-    calibrated.
+    calibrated, unless it has fewer clips than `labels.MIN_CALIBRATION`.
 
     Args:
         front_end: as of `ClipModel`.
@@ -54,6 +59,7 @@ class ClipTask(ClipModel, Task):
         ValueError: labels are missing or repeated, or label_smoothing is not from 0 to below 1.
     """
 
+    batch_form = "waveforms (batch, samples) and targets (batch, labels)"
     multi_label: bool
     metrics: nn.ModuleDict  # of the stages val and test, a MetricCollection each
 
@@ -83,8 +89,9 @@ class ClipTask(ClipModel, Task):
         metrics = MetricCollection(self.create_metrics(len(self.outputs)))
         self.metrics = nn.ModuleDict({stage: metrics.clone(f"{stage}/") for stage in ("val", "test")})
         self._validated: list[tuple[Tensor, Tensor]] = []  # logits and targets of windows
+        self._has_said_few = False  # that clips are too few to calibrate on
         if start_from:
-            load_backbone(backbone, start_from)
+            load_backbone(self.backbone, start_from)
 
     def create_metrics(self, n_outputs: int) -> dict[str, Metric | MetricCollection]:
         """Create the metrics of a validation by their names.
@@ -116,19 +123,30 @@ class ClipTask(ClipModel, Task):
         return torch.cat([targets, 1 - targets.sum(1, keepdim=True).clamp(max=1)], dim=1)
 
     def setup(self, stage: str) -> None:
-        """Check that the data have the model's labels, in their order.
+        """Check that the data fit the model, and before a training that all labels can be learned.
 
         Args:
             stage: of the trainer.
 
         Raises:
-            ValueError: the data have other labels, or these in another order.
+            ValueError: they do not, see `checks.check_data` and `check_labels`.
         """
-        theirs = getattr(getattr(self.trainer, "datamodule", None), "labels", None)
-        if theirs and [*theirs] != self.labels:
-            raise ValueError(
-                f"labels of the data are {[*theirs]}, expected the task's in their order, {self.labels}"
-            )
+        super().setup(stage)
+        try_input(self, (1, self.n_window))
+        counts = getattr(self.datamodule, "label_counts", None)
+        if counts and stage == "fit":
+            for line in check_labels(counts, self.labels, self.multi_label):
+                rank_zero_info(line)
+
+    def takes(self, batch: Any) -> bool:
+        waveforms, targets = batch
+        return waveforms.ndim == 2 and (*targets.shape,) == (len(waveforms), len(self.labels))
+
+    def check_batch(self, batch: Any) -> None:
+        super().check_batch(batch)
+        n_several = int((batch[1].sum(1) > 1 + ROUNDING).sum())
+        if n_several and not self.multi_label:
+            raise ValueError(describe_several(n_several, len(batch[1]), "clips of a batch"))
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch
@@ -176,10 +194,24 @@ class ClipTask(ClipModel, Task):
     def on_validation_epoch_end(self) -> None:
         if not self.trainer.sanity_checking:  # on two clips
             self._log_metrics("val")
-            logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._validated, strict=True))
-            self.temperature.fill_(labelling.fit_temperature(logits, targets, self.multi_label))
+            self._calibrate()
         self.metrics["val"].reset()  # also after a sanity check
         self._validated.clear()
+
+    def _calibrate(self) -> None:
+        """Fit the temperature to the clips of a validation; where they are too few, it is 1."""
+        n_clips = len(self._validated)
+        if n_clips < labelling.MIN_CALIBRATION:
+            self.temperature.fill_(1.0)
+            if not self._has_said_few:
+                rank_zero_info(
+                    f"probabilities are not calibrated: the validation has {n_clips} clips, calibration needs "
+                    f"{labelling.MIN_CALIBRATION}"
+                )
+            self._has_said_few = True
+            return
+        logits, targets = (torch.cat(tensors).numpy() for tensors in zip(*self._validated, strict=True))
+        self.temperature.fill_(labelling.fit_temperature(logits, targets, self.multi_label, n_clips))
 
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,6 +15,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.base import Model
+from audiocnn.ranges import Range
 from audiocnn.training.base import Task
 from audiocnn.training.checkpoint import TASKS
 
@@ -43,6 +47,9 @@ class ContrastiveTask(Model, Task):
         The two segments of a clip are adjacent, not drawn at random.
     """
 
+    ranges: ClassVar[Mapping[str, Range]] = {"channels": Range(1, 1_000_000, whole=True)}
+    batch_form = "waveforms (batch, samples) and targets"
+
     def __init__(
         self,
         front_end: FrontEnd,
@@ -54,8 +61,8 @@ class ContrastiveTask(Model, Task):
     ) -> None:
         super().__init__(front_end, backbone)
         self.head = nn.Sequential(
-            create_global_pool("average", backbone.out_channels),
-            nn.Linear(backbone.out_channels, channels),
+            create_global_pool("average", self.backbone.out_channels),
+            nn.Linear(self.backbone.out_channels, channels),
             nn.LayerNorm(channels),
             nn.Tanh(),
         )
@@ -63,6 +70,9 @@ class ContrastiveTask(Model, Task):
         self.spec_augment = spec_augment or nn.Identity()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self._embeddings: list[Tensor] = []
+
+    def takes(self, batch: Any) -> bool:
+        return batch[0].ndim == 2
 
     def split_halves(
         self, waveforms: Float[Tensor, "batch samples"]
@@ -89,6 +99,8 @@ class ContrastiveTask(Model, Task):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         spectrograms = self.spec_augment(self.spectrogram(self.split_halves(batch[0]).flatten(0, 1)))
         first, second = self.head(self.backbone(spectrograms)).float().chunk(2)
+        if len(first) == 1 and self.trainer.num_training_batches == 1:
+            raise ValueError("a batch has 1 clip, expected 2 or more, among which to find the other half")
         logits = self.compare(first, second)
         loss = functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from audiocnn.backbones import Backbone
+from audiocnn.blocks.arguments import only_dims
 from audiocnn.models.image import ImageModel
 from audiocnn.training.base import StepTask, load_backbone
 from audiocnn.training.checkpoint import TASKS
+from audiocnn.training.checks import try_input
 
 
 @TASKS.register
@@ -30,8 +34,11 @@ class ImageTask(ImageModel, StepTask):
         start_from: a model file, a checkpoint or a run of any task, whose backbone's weights training starts from.
 
     Raises:
-        ValueError: n_classes is below 2, or label_smoothing not from 0 to 1.
+        ValueError: n_classes is below 2, a number is out of its range, or the backbone is of dims=1.
+        FileError: start_from cannot be read or does not fit.
     """
+
+    batch_form = "images (batch, channels, rows, columns) and classes (batch,)"
 
     def __init__(
         self,
@@ -43,12 +50,33 @@ class ImageTask(ImageModel, StepTask):
         start_from: str | None = None,
     ) -> None:
         super().__init__(backbone, n_classes)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 to 1")
         self.label_smoothing = label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
-            load_backbone(backbone, start_from)
+            load_backbone(self.backbone, start_from)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.backbone.in_channels
+
+    def setup(self, stage: str) -> None:
+        """Check that the data fit the model.
+
+        Args:
+            stage: of the trainer.
+
+        Raises:
+            ValueError: they do not, see `checks.check_data`; or the images are of a size that it cannot take.
+        """
+        super().setup(stage)
+        only_dims(self.backbone.dims, 2, "images have rows and columns")
+        if size := getattr(self.datamodule, "size", None):
+            try_input(self, (1, self.channels, size, size))
+
+    def takes(self, batch: Any) -> bool:
+        images, classes = batch
+        return images.ndim == 4 and classes.ndim == 1
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Compute the loss of images and their classes (batch,); log the accuracy too."""

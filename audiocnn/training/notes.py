@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -15,7 +17,7 @@ from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
-from audiocnn.training.base import Task
+from audiocnn.training.base import Task, load_backbone
 from audiocnn.training.checkpoint import TASKS
 
 # Share of a segment's mean velocity error that is subtracted before squaring: a recording's level is
@@ -45,8 +47,14 @@ class NotesTask(NotesModel, Task):
         learning_rate: highest rate of the schedule, see `Task`.
         weight_decay: of weights, see `Task`.
         start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and
-            its head's if it has the same outputs.
+            its head's if it has the same outputs; or a Lightning checkpoint of any task, its backbone's alone.
+
+    Raises:
+        ValueError: a number is out of its range.
+        FileError: start_from cannot be read or does not fit.
     """
+
+    batch_form = "waveforms (batch, samples) and targets by name, in validation notes (batch, notes, 4)"
 
     def __init__(
         self,
@@ -63,10 +71,37 @@ class NotesTask(NotesModel, Task):
         self.spec_augment = spec_augment or nn.Identity()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
-            start = read_model(weights.path(start_from))
-            self.backbone.load_state_dict(start.backbone.state_dict())
-            if start.head.outputs == self.head.outputs:
-                self.head.load_state_dict(start.head.state_dict())
+            load_backbone(self.backbone, start_from)
+            self._load_head(start_from)
+
+    def _load_head(self, start_from: str) -> None:
+        """Load the head of a model file with the same outputs."""
+        path = weights.path(start_from)
+        start = read_model(path) if path.suffix == ".safetensors" else None
+        if isinstance(start, NotesModel) and start.head.outputs == self.head.outputs:
+            self.head.load_state_dict(start.head.state_dict())
+
+    def setup(self, stage: str) -> None:
+        """Check that the data fit the model, and that segments are longer than the front end's windows.
+
+        Args:
+            stage: of the trainer.
+
+        Raises:
+            ValueError: they do not, see `checks.check_data`, or are not.
+        """
+        super().setup(stage)
+        n_frames = getattr(getattr(self.datamodule, "segments", None), "n_frames", None)
+        if n_frames is not None and n_frames <= self.n_incomplete:
+            raise ValueError(
+                f"segments.n_frames is {n_frames}, expected more than {self.n_incomplete}: the front end's windows "
+                "reach so many frames beyond a segment's end"
+            )
+
+    def takes(self, batch: Any) -> bool:
+        waveforms, targets = batch
+        of_stage = isinstance(targets, dict) if self.trainer.training else targets.ndim == 3
+        return waveforms.ndim == 2 and of_stage
 
     def training_step(self, batch: tuple[Tensor, dict[str, Tensor]]) -> Tensor:
         waveforms, targets = batch

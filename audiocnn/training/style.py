@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from audiocnn import files, images
 from audiocnn.models.file import read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import find_model
+from audiocnn.ranges import Range
 from audiocnn.style.losses import total_variation
 from audiocnn.style.optimise import resize_to_side
 from audiocnn.style.painters.base import Painter
@@ -49,6 +51,10 @@ class StyleTask(Task):
         FileError: also in `setup`; a file cannot be read or does not fit.
     """
 
+    ranges: ClassVar[Mapping[str, Range]] = {"style_size": Range(1, 1 << 14, whole=True)}
+    batch_form = "images (batch, 3, rows, columns) and classes"
+    channels = 3  # of its images
+
     def __init__(
         self,
         network: Painter,
@@ -68,7 +74,8 @@ class StyleTask(Task):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
 
     def setup(self, stage: str) -> None:
-        """Read the loss network and find the images of the styles."""
+        """Check that the data are images in colour; read the loss network, find the images of the styles."""
+        super().setup(stage)
         backbone = read_model(find_model(self.loss.network, "images"), ImageModel).backbone
         self.network.load_encoder(backbone)
         self.perceptual_loss = PerceptualLoss(backbone, self.loss.statistic)
@@ -82,6 +89,9 @@ class StyleTask(Task):
     def backbone(self) -> nn.Module:  # pyright: ignore[reportIncompatibleVariableOverride] (it has no stages)
         """The painter, all of whose layers learn at one rate."""
         return self.network
+
+    def takes(self, batch: Any) -> bool:
+        return batch[0].ndim == 4 and batch[0].shape[1] == self.channels
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         share = self.network.identity_share

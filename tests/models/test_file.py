@@ -61,6 +61,17 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_not_written(number: float, saved: Path) -> None:
+    before, task = saved.read_bytes(), dilated()
+    with torch.no_grad():
+        next(task.backbone.parameters())[0] = number
+    with pytest.raises(ModelError, match=r"model\.safetensors: backbone\.\S+ has values that are not finite"):
+        write_model(task, saved)
+    assert saved.read_bytes() == before
+    assert [file.name for file in saved.parent.iterdir()] == [saved.name]
+
+
 @pytest.mark.parametrize("create", [dilated, harmonic])
 def test_comes_back_unchanged(create, tmp_path: Path) -> None:
     task, path = varied(create()), tmp_path / "model.safetensors"

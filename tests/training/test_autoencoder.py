@@ -88,7 +88,7 @@ def test_pixels_are_hidden_in_training_alone(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match=r"hidden is 1\.0, expected from 0 to below 1"):
+    with pytest.raises(ValueError, match=r"hidden is 1\.0, expected a number from 0 to 0\.99"):
         AutoencoderTask(create_backbone("lenet5"), size=16, hidden=1.0)
     with pytest.raises(ValueError, match=r"size is \(16,\), expected a number from 1 on, or 2 of them"):
         AutoencoderTask(create_backbone("lenet5"), size=(16,))

@@ -126,7 +126,7 @@ def test_refuses_data_whose_labels_are_in_another_order() -> None:
     data = lightning.LightningDataModule.from_datasets(some, some)
     data.labels = LABELS[::-1]
     trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
-    with pytest.raises(ValueError, match=r"labels of the data are \['high', .* expected .* \['low', "):
+    with pytest.raises(ValueError, match=r"labels of the data is \['high', .* expected .* \['low', "):
         trainer.fit(tiny(), data)
 
 

@@ -131,8 +131,8 @@ def test_biases_of_each_place_do_not_decay() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_classes": 1}, "n_classes is 1, expected at least 2"),
-        ({"n_classes": 2, "label_smoothing": 1.5}, r"label_smoothing is 1\.5, expected 0 to 1"),
+        ({"n_classes": 1}, "n_classes is 1, expected a whole number from 2"),
+        ({"n_classes": 2, "label_smoothing": 1.5}, r"label_smoothing is 1\.5, expected a number from 0 to 1"),
     ],
 )
 def test_wrong_arguments(arguments: dict, message: str) -> None:

@@ -16,6 +16,7 @@ from audiocnn.ranges import COUNT, POSITIVE, SHARE, check_fields
 
 Read = Callable[[int, int], np.ndarray]  # first sample and number of samples -> float32 (samples,)
 Sampling = Literal["natural", "balanced"]
+WINDOW_S = 3.0  # seconds, as of `ClipModel`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class CropOptions:
     """The crops that are trained on.
 
     Args:
-        window_s: length of a crop.
+        window_s: length of a crop; that of the model's windows when None, or `WINDOW_S` where it has none.
         n_crops: crops in an epoch; as many as there are clips when None.
         sampling: natural goes through all clips before it draws one again; balanced draws each label, and
             clips without one, equally often.
@@ -37,7 +38,7 @@ class CropOptions:
         ValueError: an argument is out of range.
     """
 
-    window_s: float = 3.0
+    window_s: float | None = None
     n_crops: int | None = None
     sampling: Sampling = "natural"
     alone_p: float = 0.0
@@ -57,7 +58,7 @@ class Cropping:
 
     Args:
         sample_rate: in Hz.
-        options: length, augmentation and negative examples.
+        options: length, which must be given, augmentation and negative examples.
     """
 
     sample_rate: int
@@ -66,7 +67,8 @@ class Cropping:
     @property
     def n_samples(self) -> int:
         """The length of a crop in samples."""
-        return round(self.options.window_s * self.sample_rate)
+        assert self.options.window_s is not None, "the data module knows it"
+        return max(round(self.options.window_s * self.sample_rate), 1)
 
     def make_item(
         self, read: Read, length: int, target: Tensor, rng: np.random.Generator

@@ -7,7 +7,8 @@ crops and whole clips of them; here they become batches. The split is written to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from audiocnn.datasets.clips import shards
 from audiocnn.datasets.clips.cache import FOLDER, Sounds, open_cache, refuse_broken
-from audiocnn.datasets.clips.cropping import CropOptions, Cropping
+from audiocnn.datasets.clips.cropping import WINDOW_S, CropOptions, Cropping
 from audiocnn.datasets.clips.finding import find_clips
 from audiocnn.datasets.clips.items import Crops, WholeClips
 from audiocnn.datasets.clips.manifest import write_manifest
@@ -25,6 +26,7 @@ from audiocnn.datasets.clips.record import Record, apply_records, record_split
 from audiocnn.datasets.clips.shard_stream import ShardLoader, ShardStream
 from audiocnn.datasets.clips.sources import SPLITS, Clip
 from audiocnn.datasets.clips.splits import SplitOptions, describe_split, split_clips
+from audiocnn.datasets.defaults import default_of_model
 from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
 
@@ -109,7 +111,7 @@ class ClipsDataModule(lightning.LightningDataModule):
             recognised when None.
         labels: in the order of the targets, or a file with one on each line; all that the clips have, sorted,
             when None.
-        sample_rate: in Hz.
+        sample_rate: in Hz; the model's when None.
         split: how clips that come without a split are divided.
         crops: options of the training crops.
         loader: how clips are read.
@@ -124,22 +126,53 @@ class ClipsDataModule(lightning.LightningDataModule):
         path: str,
         layout: str | None = None,
         labels: list[str] | LabelsFile | None = None,
-        sample_rate: int = 22050,
+        sample_rate: int | None = None,
         split: SplitOptions = SplitOptions(),
         crops: CropOptions = CropOptions(),
         loader: LoaderOptions = LoaderOptions(),
     ) -> None:
         super().__init__()
-        self.cropping = Cropping(sample_rate, crops)
-        if self.cropping.n_samples < 1:
-            raise ValueError(
-                f"window_s is {crops.window_s}, expected a sample of 1 / {sample_rate} s at least"
-            )
-        self.path, self.layout, self.sample_rate = path, layout, sample_rate
+        self.path, self.layout = path, layout
         self.labels = labels if isinstance(labels, list) else read_labels(labels) if labels else []
-        self.split, self.crops, self.loader = split, crops, loader
+        self.split, self.loader = split, loader
+        self._sample_rate, self._crops = sample_rate, crops
         self.record: dict[str, list[str]] = {}
         self._clips: list[Clip] = []  # with their split; none where they are in shards
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the clips, in Hz."""
+        return default_of_model(self, "sample_rate", self._sample_rate)
+
+    @property
+    def window_s(self) -> float:
+        """Length of a crop, in seconds."""
+        return default_of_model(self, "window_s", self._crops.window_s, WINDOW_S)
+
+    @property
+    def crops(self) -> CropOptions:
+        """Options of the training crops, with their length."""
+        return replace(self._crops, window_s=self.window_s)
+
+    @property
+    def cropping(self) -> Cropping:
+        """Conversion of a clip to a training item."""
+        return Cropping(self.sample_rate, self.crops)
+
+    @property
+    def label_counts(self) -> dict[str, Counter[tuple[str, ...]]]:
+        """How many clips of each part have which labels; empty where they are in shards, whose index says none."""
+        if not self._clips:
+            return {}
+        return {part: Counter(clip.labels for clip in self._clips if clip.split == part) for part in SPLITS}
+
+    def find_labels(self) -> list[str]:
+        """Find the labels of the clips, in the order of their targets, before any sound is read."""
+        if self.labels:
+            return self.labels
+        if shards.is_sharded(self.path):
+            return sorted(shards.Index.read(self.path).labels)
+        return sorted({label for clip in find_clips(self.path, self.layout).clips for label in clip.labels})
 
     def prepare_data(self) -> None:
         """Decode the files that are not cached yet, in one process per machine."""

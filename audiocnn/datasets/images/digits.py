@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.utils.data import TensorDataset
 
 from audiocnn.datasets.images.memory import ImagesInMemory
+from audiocnn.ranges import Range
 
 SIDE, N_CLASSES = 8, 10  # pixels; digits
 MAX_LEVEL = 16  # of a pixel, in scikit-learn's data
@@ -112,7 +113,8 @@ class DigitsDataModule(ImagesInMemory):
     """scikit-learn's digits as batches of images (batch, 1, size, size) and classes (batch,).
 
     Args:
-        size: pixels of a side, to which the images of 8 are enlarged bilinearly.
+        size: pixels of a side, to which the images of 8 are enlarged bilinearly; the model's when None, or
+            32 where it takes any.
         batch_size: images of a batch.
         shift: the furthest that a training image is shifted up, down, left or right, in pixels of the 8.
         per_class: training images of each class; all when None. Validation and test stay whole.
@@ -121,15 +123,16 @@ class DigitsDataModule(ImagesInMemory):
         ValueError: size is below 8 or shift negative; in `setup`, per_class is more than there are.
     """
 
+    channels, n_classes = 1, N_CLASSES
+
     def __init__(
-        self, size: int = 32, batch_size: int = 32, shift: float = 0.5, per_class: int | None = None
+        self, size: int | None = None, batch_size: int = 32, shift: float = 0.5, per_class: int | None = None
     ) -> None:
-        super().__init__()
-        if size < SIDE:
+        super().__init__(size, batch_size)
+        if size is not None and size < SIDE:
             raise ValueError(f"size is {size}, expected at least {SIDE}")
-        if shift < 0:
-            raise ValueError(f"shift is {shift}, expected at least 0")
-        self.size, self.batch_size, self.shift, self.per_class = size, batch_size, shift, per_class
+        Range(0, SIDE).check("shift", shift)
+        self.shift, self.per_class = shift, per_class
 
     def setup(self, stage: str | None = None) -> None:
         """Read and split the digits."""

@@ -17,7 +17,8 @@ from torch.utils.data import TensorDataset
 
 from audiocnn import images
 from audiocnn.datasets.images.digits import split
-from audiocnn.datasets.images.memory import ImagesInMemory
+from audiocnn.datasets.images.memory import SIZES, ImagesInMemory
+from audiocnn.ranges import Range
 
 
 def read_squares(paths: Sequence[Path], size: int) -> Tensor:
@@ -72,7 +73,8 @@ class ImageFolderDataModule(ImagesInMemory):
 
     Args:
         path: a folder with a folder for each class, or with train/ and test/ that have them.
-        size: pixels of a side, to which the square in the middle of each image is resized.
+        size: pixels of a side, to which the square in the middle of each image is resized; the model's when
+            None, or 32 where it takes any.
         batch_size: images of a batch.
         shift: the furthest that a training image is shifted up, down, left or right, in pixels.
         validation: share of each class that is not trained on; without a test/ as much again to test on.
@@ -86,30 +88,38 @@ class ImageFolderDataModule(ImagesInMemory):
         FileError: in `setup`, an image cannot be read.
     """
 
+    channels = 3
     drop_last = True
 
     def __init__(
         self,
         path: str,
-        size: int = 32,
+        size: int | None = None,
         batch_size: int = 64,
         shift: int = 4,
         validation: float = 0.1,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        if not 0 <= shift < size:
-            raise ValueError(f"shift is {shift}, expected 0 or more and less than size, {size}")
+        super().__init__(size, batch_size)
+        Range(0, SIZES.high, whole=True).check("shift", shift)
         if not 0 < validation < 0.5:
             raise ValueError(f"validation is {validation}, expected between 0 and 0.5")
-        self.path, self.size, self.batch_size, self.shift = Path(path), size, batch_size, shift
+        self.path, self.shift = Path(path), shift
         self.validation, self.seed = validation, seed
         self.sets: dict[str, TensorDataset] = {}
+        self.classes: list[str] = []
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of classes; None before `setup`."""
+        return len(self.classes) or None
 
     def setup(self, stage: str | None = None) -> None:
         """Read and split the images."""
         if self.sets:
             return
+        if self.shift >= self.size:
+            raise ValueError(f"shift is {self.shift}, expected less than size, {self.size}")
         has_test = (self.path / "test").is_dir()
         squares, classes = self._read(self.path / "train" if has_test else self.path)
         cuts = (1 - self.validation, 1) if has_test else (1 - 2 * self.validation, 1 - self.validation)

@@ -12,19 +12,46 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+from audiocnn.datasets.defaults import default_of_model
+from audiocnn.ranges import Range
+
+SIZE = 32  # pixels of a side
+SIZES = Range(1, 1 << 14, whole=True)
+
 
 class ImagesInMemory(lightning.LightningDataModule):
     """Batches of images and classes that are kept in memory.
 
-    Attributes:
-        sets: images and classes of the parts train, validation and test; a subclass sets them in `setup`.
+    Args:
+        size: pixels of a side; the model's when None, or `SIZE` where it takes any.
         batch_size: images of a batch.
+
+    Attributes:
+        channels: of the images.
+        sets: images and classes of the parts train, validation and test; a subclass sets them in `setup`.
         drop_last: whether a training epoch leaves out a last batch that is not full.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
+    channels: int
     sets: dict[str, TensorDataset]
-    batch_size: int
     drop_last = False
+
+    def __init__(self, size: int | None, batch_size: int) -> None:
+        super().__init__()
+        if size is not None:
+            SIZES.check("size", size)
+        Range(1, 1 << 20, whole=True).check("batch_size", batch_size)
+        self._size, self.batch_size = size, batch_size
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side."""
+        size = default_of_model(self, "size", self._size, SIZE)
+        SIZES.check("size", size)
+        return size
 
     def train_dataloader(self) -> DataLoader:
         """Return batches of all training images, in another order each epoch."""

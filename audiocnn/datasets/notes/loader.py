@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from audiocnn import files
+from audiocnn.datasets.defaults import default_of_model
 from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments
@@ -74,8 +75,8 @@ class NotesDataModule(lightning.LightningDataModule):
         caches: prepared folders, each with `train` and maybe `validation` and `test`; drawn in proportion to
             length.
         validation: prepared folders whose `validation` and `test` are used; all that have one when None.
-        sample_rate: in Hz.
-        hop_length: of the front end, in samples.
+        sample_rate: in Hz; the model's when None.
+        hop_length: samples from one frame of the targets to the next; the model's when None.
         validation_s: seconds of each recording of validation and test.
         segments: options of the training segments.
         loader: how batches are read.
@@ -89,8 +90,8 @@ class NotesDataModule(lightning.LightningDataModule):
         self,
         caches: list[str],
         validation: list[str] | None = None,
-        sample_rate: int = 16000,
-        hop_length: int = 512,
+        sample_rate: int | None = None,
+        hop_length: int | None = None,
         validation_s: float = 60.0,
         segments: SegmentOptions = SegmentOptions(),
         loader: LoaderOptions = LoaderOptions(),
@@ -98,8 +99,23 @@ class NotesDataModule(lightning.LightningDataModule):
         super().__init__()
         self.caches = [Path(cache) for cache in caches]
         self.validation = [Path(cache) for cache in validation or caches]
-        self.framing = Framing(sample_rate, hop_length)
+        self._sample_rate, self._hop_length = sample_rate, hop_length
         self.validation_s, self.segments, self.loader = validation_s, segments, loader
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the recordings, in Hz."""
+        return default_of_model(self, "sample_rate", self._sample_rate)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame of the targets to the next."""
+        return default_of_model(self, "hop_length", self._hop_length)
+
+    @property
+    def framing(self) -> Framing:
+        """What targets depend on."""
+        return Framing(self.sample_rate, self.hop_length)
 
     def setup(self, stage: str | None = None) -> None:
         """Make the data sets of training and validation.

@@ -93,7 +93,7 @@ def test_only_training_is_shifted() -> None:
     assert data.on_after_batch_transfer(batch, 0) is batch
 
     class Training:
-        training = True
+        training, lightning_module = True, None
 
     data.trainer = Training()
     torch.manual_seed(0)
@@ -117,7 +117,7 @@ def test_few_labels() -> None:
     ("arguments", "message"),
     [
         ({"size": 7}, "size is 7, expected at least 8"),
-        ({"shift": -1}, "shift is -1, expected at least 0"),
+        ({"shift": -1}, "shift is -1, expected a number from 0 to 8"),
     ],
 )
 def test_wrong_arguments(arguments: dict, message: str) -> None:

@@ -169,6 +169,8 @@ def test_excerpts(folder: Path) -> None:
 def test_batches(folder: Path) -> None:
     data = NotesDataModule(
         [str(folder)],
+        sample_rate=RATE,
+        hop_length=HOP,
         validation_s=1.0,
         segments=SegmentOptions(n_frames=30, n_segments=6),
         loader=LoaderOptions(batch_size=3, workers=0),
@@ -185,7 +187,7 @@ def test_batches(folder: Path) -> None:
 
 
 def test_two_caches_and_another_validation(folder: Path) -> None:
-    data = NotesDataModule([str(folder), str(folder)], validation=[str(folder)])
+    data = NotesDataModule([str(folder), str(folder)], [str(folder)], sample_rate=RATE, hop_length=HOP)
     data.setup()
     assert len(data.train_set.recordings) == 4
     assert len(data.val_set) == 1
@@ -193,7 +195,7 @@ def test_two_caches_and_another_validation(folder: Path) -> None:
 
 def test_wrong_rate_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.wav: sample rate is 16000 Hz, expected 22050 Hz"):
-        NotesDataModule([str(folder)], sample_rate=22050).setup()
+        NotesDataModule([str(folder)], sample_rate=22050, hop_length=HOP).setup()
 
 
 def test_folder_without_recordings(tmp_path: Path) -> None:

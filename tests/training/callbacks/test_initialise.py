@@ -149,12 +149,16 @@ def test_backbone_of_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no such file on this machine"),
+        (None, r"no such file, nor a run with best\.ckpt; expected one, or a model of genre, "),
         (b"text", "damaged, or no checkpoint of tensors alone"),
-        ({"state_dict": {"head.weight": torch.zeros(1)}}, "no model or checkpoint with this backbone"),
+        ({"state_dict": {"head.weight": torch.zeros(1)}}, "no model or checkpoint with a backbone$"),
+        (
+            {"state_dict": {"backbone.stages.0.0.0.weight": torch.zeros(1)}},
+            r"is of another backbone: stages\.0\.0\.0\.weight is torch.float32 \(1,\), expected",
+        ),
         ({"state_dict": {"backbone.weight": Path("a")}}, "damaged, or no checkpoint of tensors alone"),
     ],
-    ids=["missing", "text", "another network", "not tensors alone"],
+    ids=["missing", "text", "a head alone", "another network", "not tensors alone"],
 )
 def test_bad_checkpoint(tmp_path: Path, content: Any, reason: str) -> None:
     path = tmp_path / "bad.ckpt"

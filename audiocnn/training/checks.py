@@ -1,0 +1,159 @@
+"""Checks of a training: that data and model fit each other before it begins, and that its numbers are finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from audiocnn.blocks.cost import evaluation_mode
+
+# What data and model both have, by the name of the attribute, and where a config says it: of the model, of the
+# data. What a data module or a task does not have is not compared.
+SHARED = {
+    "sample_rate": ("--model.front_end.sample_rate", "--data.sample_rate"),
+    "hop_length": ("--model.front_end.hop_length", "--data.hop_length"),
+    "window_s": ("--model.window_s", "--data.crops.window_s"),
+    "labels": ("--model.labels", "--data.labels"),
+    "channels": ("--model.backbone.in_channels", "--data.class_path"),
+    "size": ("--model.size", "--data.size"),
+    "n_classes": ("--model.n_classes", "--data.path"),
+}
+
+
+class TrainingError(Exception):
+    """A training that cannot go on, in one line."""
+
+
+def check_data(task: lightning.LightningModule, data: lightning.LightningDataModule | None) -> None:
+    """Check that data are as the model expects them.
+
+    Args:
+        task: to be trained.
+        data: where its batches come from; None where they come from loaders, which say nothing of themselves.
+
+    Raises:
+        ValueError: they differ in one of `SHARED`.
+    """
+    for name, options in SHARED.items():
+        expected, found = getattr(task, name, None), getattr(data, name, None)
+        if expected is not None and found is not None and found != expected:
+            raise ValueError(
+                f"{name} of the data is {found}, expected that of the model, {expected} ({' and '.join(options)})"
+            )
+
+
+def check_finite(batch: Any) -> None:
+    """Check that the sound or the images of a batch are finite.
+
+    Args:
+        batch: tensors, alone or in sequences and mappings.
+
+    Raises:
+        TrainingError: there are NaNs or infinite numbers; the message holds their count.
+    """
+    for tensor in _find_tensors(batch):
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            n_bad = int((~tensor.isfinite()).sum())
+            raise TrainingError(
+                f"{n_bad} of {tensor.numel()} numbers of a batch are NaN or infinite, expected finite ones: a "
+                "file of the data holds them, or their augmentation makes them"
+            )
+
+
+def _find_tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        yield from _find_tensors([*batch.values()])
+    elif isinstance(batch, list | tuple):
+        for part in batch:
+            yield from _find_tensors(part)
+
+
+def describe_batch(batch: Any) -> str:
+    """Describe what a batch holds: the shapes of its tensors.
+
+    Args:
+        batch: tensors, alone or in sequences and mappings.
+    """
+    return " and ".join(str((*tensor.shape,)) for tensor in _find_tensors(batch)) or type(batch).__name__
+
+
+def try_input(task: lightning.LightningModule, shape: tuple[int, ...]) -> None:
+    """Check that a network takes its input, by one forward pass of zeros.
+
+    Args:
+        task: its training.
+        shape: of a batch.
+
+    Raises:
+        ValueError: it does not; the message holds the shape and what torch says.
+    """
+    try:
+        with torch.no_grad(), evaluation_mode(task):
+            task(torch.zeros(shape, device=task.device))
+    except RuntimeError as error:
+        raise ValueError(f"the network cannot take an input of {shape}: {error}") from error
+
+
+def check_loss(loss: Tensor, trainer: lightning.Trainer) -> None:
+    """Check that the loss of a step is finite.
+
+    Args:
+        loss: a scalar.
+        trainer: of the training.
+
+    Raises:
+        TrainingError: it is not; the message holds the step and its learning rate.
+    """
+    if not torch.isfinite(loss):
+        rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+        raise TrainingError(
+            f"the loss is {loss.item()} in step {trainer.global_step}, at learning rate {rate:.2g}, expected a "
+            "finite number: train at a lower --model.learning_rate; the checkpoints that are there stay"
+        )
+
+
+def check_weights(state_dict: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
+    """Check that weights are finite, before they are saved.
+
+    Args:
+        state_dict: tensors by name.
+        trainer: of the training.
+
+    Raises:
+        TrainingError: one is not.
+    """
+    for name, tensor in state_dict.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise TrainingError(
+                f"{name} is not finite after step {trainer.global_step}: train at a lower "
+                "--model.learning_rate; the checkpoints that are there stay"
+            )
+
+
+def count_steps(trainer: lightning.Trainer) -> int:
+    """Count the optimizer's steps of a training, which its schedule is made for.
+
+    Args:
+        trainer: of the training.
+
+    Raises:
+        ValueError: there is no end, or not even one batch.
+    """
+    n_steps = trainer.estimated_stepping_batches
+    if n_steps == 0 and trainer.num_training_batches == 0:
+        raise ValueError(
+            "0 batches to train on, expected 1 or more: are there fewer examples than batch_size?"
+        )
+    if not math.isfinite(n_steps) or n_steps < 0:
+        raise ValueError(
+            f"the steps of the training are {n_steps}, expected a number, for the learning rate's schedule: give "
+            "--trainer.max_steps; data without a length have no epochs to count"
+        )
+    return int(n_steps)
