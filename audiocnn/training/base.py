@@ -235,7 +235,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     if found is None:
         names = ", ".join(weights.names("notes", "labels", "images"))
         raise files.FileError(
-            path, f"no such file, nor a run with {BEST}; expected one, or a model of {names}"
+            path, f"no such file on this machine, nor a run with {BEST}; expected one, or a model of {names}"
         )
     try:
         tensors = _read_backbone_weights(found)

@@ -71,7 +71,11 @@ def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "sample_rate of the data is 16000, ",
         ),
         ("--data.crops.window_s 1", 2, "window_s of the data is 1.0, expected that of the model, 0.5"),
-        ("--model.start_from nope.ckpt", 1, "nope.ckpt: no such file, nor a run with best.ckpt"),
+        (
+            "--model.start_from nope.ckpt",
+            1,
+            "nope.ckpt: no such file on this machine, nor a run with best.ckpt",
+        ),
         ("--model.start_from genre", 1, "genre: is of another backbone: "),
         (
             "--model.front_end audiocnn.frontends.Waveform --model.front_end.sample_rate 16000",

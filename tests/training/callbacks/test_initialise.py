@@ -149,7 +149,10 @@ def test_backbone_of_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, r"no such file, nor a run with best\.ckpt; expected one, or a model of genre, "),
+        (
+            None,
+            r"no such file on this machine, nor a run with best\.ckpt; expected one, or a model of genre, ",
+        ),
         (b"text", "damaged, or no checkpoint of tensors alone"),
         ({"state_dict": {"head.weight": torch.zeros(1)}}, "no model or checkpoint with a backbone$"),
         (
