@@ -44,7 +44,8 @@ class NotesReport:
             hold what it needs.
         mean: over the recordings, each of the same weight; None where there is none.
         counts: of the recordings that have a measure and are in its mean.
-        unreadable: path of each recording or folder that could not be evaluated, and why.
+        unreadable: path of each recording that could not be evaluated, folder that could not be searched, and
+            output that could not be written, and why.
         skipped: "recordings without notes beside them" and the like -> paths of what is not evaluated.
     """
 
@@ -75,8 +76,7 @@ def evaluate_notes(
         The report.
 
     Raises:
-        files.FileError: there is no folder, no recording with notes, or `output` cannot be written, which is
-            known before the first recording is transcribed.
+        files.FileError: there is no folder, no recording with notes, or `output` is no place for a file.
     """
     pairs = find_pairs(folder)
     if output is not None:
@@ -99,10 +99,18 @@ def evaluate_notes(
     named = {reason: [_name(path, base) for path in paths] for reason, paths in skipped.items() if paths}
     report = NotesReport(scores, *_average(list(scores.values())), unreadable, named)
     if output is not None:
-        text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
+        _write(report, output)
+    return report
+
+
+def _write(report: NotesReport, output: str | os.PathLike) -> None:
+    """Write a report; where that fails, say so in it, for the scores are there all the same."""
+    text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
+    try:
         with files.write_atomically(output) as partial:
             partial.write_text(text, encoding="utf-8")
-    return report
+    except files.FileError as error:
+        report.unreadable[str(output)] = str(error)
 
 
 def read_reference(references: list[Path]) -> tuple[Path, Annotation]:
@@ -120,9 +128,7 @@ def read_reference(references: list[Path]) -> tuple[Path, Annotation]:
     refusals = []
     for path in references:
         annotation = formats.read_annotation(path)
-        by = annotation.transcribed_by or (
-            "written by audiocnn, as the record beside it says" * _is_ours(path)
-        )
+        by = annotation.transcribed_by or "audiocnn wrote it, by the record beside it" * _is_ours(path)
         if not by:
             _report_oddities(path, annotation)
             return path, annotation

@@ -79,7 +79,7 @@ def read_table(path: Path) -> Annotation:
         if name not in names:
             raise ValueError(f"the header has no column {name}: {' '.join(row)[:80]!r}")
     notes = [_note(names, row, number) for lines in (first, rows) for number, row in lines]
-    by = "a program that is sure of its notes by degrees (it has a column of confidences)"
+    by = "it has a column of confidences, as only transcriptions have"
     return Annotation(notes, "velocity" in names, by if "confidence" in names else "")
 
 
@@ -106,7 +106,9 @@ def _names_columns(line: str) -> bool:
 
 def _split_line(line: str) -> Row:
     separator = next((one for one in SEPARATORS if one in line), None)
-    return line.split() if separator is None else next(csv.reader([line], delimiter=separator))
+    if '"' in line and separator:
+        return next(csv.reader([line], delimiter=separator))
+    return line.split(separator)
 
 
 def _is_number(field: str) -> bool:

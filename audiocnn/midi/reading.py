@@ -290,6 +290,8 @@ def _bends(controls: list[Event], clock: Clock) -> np.ndarray:
 
 def _sample_bend(changes: np.ndarray, onset_s: float, offset_s: float) -> tuple[float, ...]:
     """Return the bend of a note as `Note.bend`, up to its last change; () for none."""
+    if not len(changes):
+        return ()
     first, last = np.searchsorted(changes[:, 0], [onset_s + BEND_STEP_S / 2, offset_s])
     inside = changes[max(first - 1, 0) : last]
     if not inside[:, 1].any():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiocnn import audio, evaluate, files, formats, midi
+from audiocnn import audio, evaluate, files, formats, midi, records
 from audiocnn.evaluate import NotesReport
 from audiocnn.notes import Note
 from tests.formats.test_reading import MADE
@@ -144,3 +144,25 @@ def test_no_notes_to_compare_with(folder: Path) -> None:
 def test_an_output_that_cannot_be_is_refused_before_the_work(folder: Path, output: str, reason: str) -> None:
     with pytest.raises(files.FileError, match=reason):
         evaluate.evaluate_notes(folder, lambda path: pytest.fail("transcribed"), folder / output)
+
+
+def test_scores_are_not_lost_where_they_cannot_be_written(folder: Path) -> None:
+    def transcribe(path: Path) -> list[Note]:
+        (folder / "scores.json").mkdir(exist_ok=True)  # after the check
+        return []
+
+    report = evaluate.evaluate_notes(folder, transcribe, folder / "scores.json")
+    assert len(report.scores) == 3
+    assert report.unreadable == {str(folder / "scores.json"): f"{folder / 'scores.json'}: Is a directory"}
+
+
+def test_a_record_tells_what_audiocnn_wrote(folder: Path) -> None:
+    """Also of files that hold no mark."""
+    content = records.read_content(folder / "b.mid")
+    source = records.read_content(folder / "b.flac")
+    records.Record("b.flac", source, {}, {"b.mid": content}, {}).write(folder / "b.mid")
+    with pytest.warns(files.FileWarning, match="1 file is results of audiocnn"):
+        report = evaluate_folder(folder)
+    assert report.unreadable["b.flac"].endswith(
+        "b.mid: is no reference: audiocnn wrote it, by the record beside it"
+    )
