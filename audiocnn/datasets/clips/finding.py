@@ -102,7 +102,7 @@ def _find_sounds(path: Path) -> inputs.Found:
 def _with_notes(found: FoundClips) -> FoundClips:
     """Add what a user may not expect: files that are not used, and what is peculiar about the clips."""
     clips, folder = found.clips, found.path if found.path.is_dir() else found.path.parent
-    sounds = inputs.Found() if found.path.is_file() else _find_sounds(found.path)
+    sounds = inputs.Found("audio") if found.path.is_file() else _find_sounds(found.path)
     unused = {*sounds} - {clip.path for clip in clips}
     way = "" if found.layout == FOLDER else f" (layout={FOLDER} takes all, a folder for each class)"
     counts = {
@@ -111,8 +111,8 @@ def _with_notes(found: FoundClips) -> FoundClips:
         "clips are outside of the folder": sum(not _is_below(clip.path, folder) for clip in clips),
     }
     notes = [f"{count} {what}" for what, count in counts.items() if count]
-    if found.layout == FOLDER and sounds.skipped:
-        notes.append(sounds.describe_skipped())
+    if found.layout == FOLDER and (skipped := sounds.describe_skipped()):
+        notes.append(skipped)
     notes += [f"not readable: {error}" for error in sounds.unreadable]
     return replace(found, notes=(*found.notes, *notes))
 
