@@ -163,7 +163,7 @@ def find_pairs(folder: str | os.PathLike) -> Pairs:
         files.FileError: there is none.
     """
     found = audio.find_recordings(folder)
-    del found.skipped["no audio"]  # references are among them
+    found.n_others = 0  # references are among them
     files.warn(folder, filter(None, [found.describe_skipped()]))
     listed: dict[Path, dict[str, list[Path]]] = {}
     for parent in {recording.parent for recording in found}:

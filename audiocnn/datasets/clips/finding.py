@@ -96,7 +96,7 @@ def _find_sounds(path: Path) -> inputs.Found:
     try:
         return audio.find_recordings(path)
     except audio.AudioError:  # there are none
-        return inputs.Found()
+        return inputs.Found("audio")
 
 
 def _with_notes(found: FoundClips) -> FoundClips:
