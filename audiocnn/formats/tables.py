@@ -71,21 +71,25 @@ def read_table(path: Path) -> Annotation:
     names = [SYNONYMS.get(name, name) for name in (field.strip().lower() for field in row)]
     if not row:
         raise ValueError("is empty, expected a table of notes")
-    first = []
+    first, remarks = [], []
     if all(map(_is_number, row)) and len(row) >= len(NEEDED):
         names, first = [*BARE[: len(row)]], [(number, row)]
-        files.warn(path, [f"has no header, and its columns are taken for {', '.join(names)}"])
+        remarks.append(f"has no header, and its columns are taken for {', '.join(names)}")
     for name in NEEDED:
         if name not in names:
             raise ValueError(f"the header has no column {name}: {' '.join(row)[:80]!r}")
-    notes = [_note(names, row, number) for lines in (first, rows) for number, row in lines]
+    read = [_read_note(names, row, number) for lines in (first, rows) for number, row in lines]
+    if n_rounded := sum(pitch != note.midi for note, pitch in read):
+        remarks.append(f"{n_rounded} pitches are rounded to whole MIDI numbers, which they are taken for")
+    files.warn(path, remarks)
+    notes = [note for note, _ in read]
     by = "it has a column of confidences, as only transcriptions have"
     return Annotation(notes, "velocity" in names, by if "confidence" in names else "")
 
 
 def _decode(data: bytes) -> str:
     is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_wide else "utf-8-sig")
+    return data.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")  # comments may be of any kind
 
 
 def _split(text: str) -> Iterator[tuple[int, Row]]:
@@ -123,13 +127,15 @@ def _parse(field: str) -> float:
     return float(field.replace(",", "."))  # where a comma is no separator it is a decimal point
 
 
-def _note(names: list[str], row: Row, line: int) -> Note:
+def _read_note(names: list[str], row: Row, line: int) -> tuple[Note, float]:
+    """Return the note of a line, and its pitch as it stands there."""
     fields = dict(zip(names, row, strict=False))
     try:
+        pitch = _parse(fields["midi"])
         note = Note(
             onset_s=_parse(fields["onset_s"]),
             offset_s=_parse(fields["offset_s"]),
-            midi=round(_parse(fields["midi"])),
+            midi=round(pitch),
             velocity=round(_parse(fields.get("velocity", str(Note.velocity)))),
             confidence=_parse(fields.get("confidence", str(Note.confidence))),
         )
@@ -137,4 +143,4 @@ def _note(names: list[str], row: Row, line: int) -> Note:
         raise ValueError(f"line {line}: expected numbers, got {' '.join(row)[:80]!r}") from error
     if fault := find_fault(note):
         raise ValueError(f"line {line}: the note {fault}")
-    return note
+    return note, pitch

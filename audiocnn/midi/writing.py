@@ -14,6 +14,7 @@ from audiocnn.notes import BEND_STEP_S, Note, check_notes, sort_notes
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # quarters a minute; MIDI holds none below 3.6
 TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute
 FINE_TICKS_PER_QUARTER = 9600  # of parts, which are rendered: 0.05 ms at 120 quarters a minute
+MAX_DELTA = (1 << 28) - 1  # ticks from one event to the next
 CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of what is not drums
 N_CHANNELS = len(CHANNELS)
 OFFSET, SOUND, ONSET = range(
@@ -173,15 +174,20 @@ def _write(
         )
 
 
-def _make_track(voice: _Voice, channel: int, ticks_hz: float) -> list[mido.Message]:
+def _make_track(voice: _Voice, channel: int, ticks_hz: float) -> list[mido.Message | mido.MetaMessage]:
     """Return a voice's messages with the ticks since the one before; a note lasts a tick at least."""
     timed = [(round(time_s * ticks_hz), SOUND, message) for time_s, message in voice.controls]
     for onset_s, offset_s, midi, velocity in voice.notes:
         onset, offset = round(onset_s * ticks_hz), round(offset_s * ticks_hz)
         timed.append((onset, ONSET, mido.Message("note_on", note=midi, velocity=velocity)))
         timed.append((max(offset, onset + 1), OFFSET, mido.Message("note_on", note=midi, velocity=0)))
-    before, track = 0, [mido.Message("program_change", channel=channel, program=voice.program)]
+    before = 0
+    start = mido.Message("program_change", channel=channel, program=voice.program)
+    track: list[mido.Message | mido.MetaMessage] = [start]
     for tick, _, message in sorted(timed, key=lambda one: one[:2]):
+        while tick - before > MAX_DELTA:  # a longer time than a file can hold before an event
+            track.append(mido.MetaMessage("text", time=MAX_DELTA))
+            before += MAX_DELTA
         track.append(message.copy(channel=channel, time=tick - before))
         before = tick
     return track

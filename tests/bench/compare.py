@@ -139,7 +139,7 @@ def main() -> None:
     counted = [*write_noises(), *(file for path in options.count for file in audio.find_recordings(path))]
     systems = {"audiocnn": transcribe_by_model(options.model)} if options.model else {}
     if peer.python():
-        scored = [recording for recording, _ in evaluate.find_pairs(options.folder)]
+        scored = list(evaluate.find_pairs(options.folder).references)
         systems["basic-pitch"] = transcribe_by_peer([*scored, *counted])
     print_scores(options.folder, systems)
     print_counts(counted, systems)

@@ -63,6 +63,18 @@ def test_a_guess_about_columns_is_reported(tmp_path: Path, kind: str) -> None:
         assert formats.read_notes(tmp_path / "notes.tsv") == expected
 
 
+def test_rounded_pitches_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "notes.tsv").write_text("onset offset note\n0.5 1 60.2\n1.5 2.25 62.0\n")
+    with pytest.warns(files.FileWarning, match="1 pitches are rounded to whole MIDI numbers"):
+        assert formats.read_notes(tmp_path / "notes.tsv") == PLAIN
+
+
+def test_comments_of_any_encoding(tmp_path: Path) -> None:
+    table = "# von Händel\nonset_s offset_s midi\n0.5 1 60\n1.5 2.25 62\n"
+    (tmp_path / "notes.tsv").write_bytes(table.encode("latin-1"))
+    assert formats.read_notes(tmp_path / "notes.tsv") == PLAIN
+
+
 @pytest.mark.parametrize("line", NO_NOTES)
 def test_no_note_in_a_table(tmp_path: Path, line: str) -> None:
     (tmp_path / "notes.csv").write_text(f"onset_s,offset_s,midi,velocity\n0,1,60,9\n{line}\n")

@@ -103,6 +103,12 @@ def test_midi_does_not_drift(tmp_path: Path) -> None:
     assert midi.read_midi(tmp_path / "late.mid")[0].onset_s == pytest.approx(7200, abs=1e-3)
 
 
+def test_a_rest_may_be_longer_than_a_delta_time(tmp_path: Path) -> None:
+    notes = [Note(1.0, 2.0, 60), Note(1e5, 1e5 + 1, 62)]  # 28 hours, at 125 us a tick
+    midi.write_midi(notes, tmp_path / "long.mid", tempo=1000)
+    np.testing.assert_allclose(times(midi.read_midi(tmp_path / "long.mid")), times(notes), atol=1e-3)
+
+
 def test_midi_keeps_the_shortest_note(tmp_path: Path) -> None:
     midi.write_midi([Note(1.0, 1.0 + 1e-6, 60)], tmp_path / "short.mid")
     (note,) = midi.read_midi(tmp_path / "short.mid")
