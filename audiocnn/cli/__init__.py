@@ -4,6 +4,7 @@ Exit status: 0 when all that was asked was done, 1 when a file failed, 2 for wro
 after a signal: 130 after Ctrl-C. Whatever fails is reported in one line on the standard error.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -187,6 +188,7 @@ def find_function(verb: str) -> Callable[..., int]:
 
 def _run(verb: str, words: list[str]) -> int:
     _refuse_empty(words)
+    _check_folder()
     function = find_function(verb)
     if verb in LIGHTNING_VERBS:
         return function(verb, words)
@@ -197,6 +199,14 @@ def _run(verb: str, words: list[str]) -> int:
         return function(**parse(parser, words)) or 0
     except UsageError as error:
         parser.error(errors.describe(error))
+
+
+def _check_folder() -> None:
+    """Check that there is a current folder: without one, libraries end the process as they are loaded."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise files.FileError(".", f"no current folder: {files.describe_error(error)}") from error
 
 
 def _refuse_empty(words: list[str]) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from audiocnn import audio, units
+from audiocnn import audio, files, units
 from audiocnn.cli.loading import DecodingArguments, load_model_and_decoding
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.notes import Note
+from audiocnn.ranges import Range
 
 if TYPE_CHECKING:
     from audiocnn.inference.transcribe import StreamingTranscriber
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 BLOCK_S = 0.25  # new sound in one run of the network, whose context is half of its cost
 LOW_LATENCY_S = 0.1
 N_READ = 8192  # bytes, at most; what is available is read
+
+CHANNELS = Range(1, 1024, whole=True)  # as in libsndfile
+INPUT = "standard input"
 
 Key = tuple[float, int]  # onset and pitch of a note
 
@@ -82,8 +86,8 @@ def _check(sample_rate: int, channels: int) -> None:
     if sample_rate not in audio.SAMPLE_RATES:
         low, high = audio.SAMPLE_RATES[0], audio.SAMPLE_RATES[-1]
         raise UsageError(f"sample_rate is {sample_rate}, expected {low} to {high}")
-    if channels < 1:
-        raise UsageError(f"channels is {channels}, expected 1 or more")
+    with usage_errors():
+        CHANNELS.check("channels", channels)
     if sys.stdin.isatty():
         raise UsageError("the standard input is a terminal, expected a pipe of raw samples")
 
@@ -92,7 +96,7 @@ def _transcribe_stream(
     transcriber: "StreamingTranscriber", stream: BinaryIO, sample_rate: int, channels: int
 ) -> Iterator[list[Note]]:
     """Yield the notes that have ended, after each read of the stream and after its end."""
-    resampler = audio.Resampler(sample_rate, transcriber.sample_rate, "standard input")
+    resampler = audio.Resampler(sample_rate, transcriber.sample_rate, INPUT)
     for samples in read_pcm(stream, channels):
         yield transcriber.push(resampler.push(samples))
     yield transcriber.push(resampler.flush()) + transcriber.flush()
@@ -101,16 +105,31 @@ def _transcribe_stream(
 def read_pcm(stream: BinaryIO, channels: int) -> Iterator[np.ndarray]:
     """Yield the samples of a raw 16-bit stream as they arrive, float32.
 
+    Raises:
+        FileError: there are none, or the stream cannot be read.
+
     Shape:
         (channels, samples).
     """
-    left = b""
-    while data := stream.read1(N_READ):  # pyright: ignore[reportAttributeAccessIssue], buffered streams have it
+    left, n_frames = b"", 0
+    while data := _read(stream):
         left += data
         n_bytes = len(left) // (2 * channels) * 2 * channels
         frames = np.frombuffer(left[:n_bytes], "<i2").reshape(-1, channels)
+        n_frames += len(frames)
         yield frames.T.astype(np.float32) / 32_768
         left = left[n_bytes:]
+    if not n_frames:
+        raise files.FileError(INPUT, "holds no samples, expected raw 16-bit ones")
+    if left:
+        files.warn(INPUT, [f"ends within a frame of {2 * channels} bytes, of which {len(left)} are dropped"])
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        return stream.read1(N_READ)  # pyright: ignore[reportAttributeAccessIssue], buffered streams have it
+    except OSError as error:
+        raise files.FileError(INPUT, files.describe_error(error)) from error
 
 
 def format_events(ended: list[Note], active: list[Note], printed: dict[Key, Note]) -> list[str]:

@@ -1,6 +1,7 @@
 """`audiocnn listen`: raw sound in, notes out while it goes on."""
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from audiocnn.cli import listen
+from audiocnn.files import FileWarning
 from audiocnn.inference.transcribe import StreamingTranscriber
 from audiocnn.models.file import read_model
 from audiocnn.notes import Note
@@ -67,7 +69,7 @@ def test_low_latency(listen_to, sound) -> None:
     ("arguments", "reason"),
     [
         (["--look-ahead-s", 0.01], "--look-ahead-s is 0.01, expected at least this model's 0.096"),
-        (["--channels", 0], "--channels is 0, expected 1 or more"),
+        (["--channels", 0], "--channels is 0, expected a whole number from 1 to 1024"),
         (["--sample-rate", 1], "--sample-rate is 1, expected 1000 to 1000000"),
     ],
 )
@@ -82,9 +84,30 @@ def test_samples_of_a_stream_that_is_cut_anywhere(n_bytes: int) -> None:
     samples = np.arange(-3000, 3000, dtype="<i2").reshape(-1, 2)
     stream = io.BytesIO(samples.tobytes() + b"cut")
     chunks = listen.read_pcm(SimpleNamespace(read1=lambda _: stream.read(n_bytes)), channels=2)
-    got = np.concatenate(list(chunks), axis=1)
+    with pytest.warns(
+        FileWarning, match="^standard input: ends within a frame of 4 bytes, of which 3 are dropped$"
+    ):
+        got = np.concatenate(list(chunks), axis=1)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, samples.T / np.float32(32_768))
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_listen_to_nothing(run, monkeypatch: pytest.MonkeyPatch, model: Path, content: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False))
+    done = run("listen", "--model", model)
+    assert (done.status, len(done.out)) == (1, 1)
+    assert done.err == ["standard input: holds no samples, expected raw 16-bit ones"]
+
+
+def test_listen_to_what_cannot_be_read(
+    run, monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path
+) -> None:
+    unreadable = open(os.open(tmp_path / "written", os.O_CREAT | os.O_WRONLY), "rb", buffering=0)  # noqa: SIM115
+    with io.BufferedReader(unreadable) as stream:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream, isatty=lambda: False))
+        done = run("listen", "--model", model)
+    assert (done.status, done.err) == (1, ["standard input: Bad file descriptor"])
 
 
 def test_format_events() -> None:
