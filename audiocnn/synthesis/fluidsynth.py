@@ -63,8 +63,11 @@ def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None)
         command += [f"-osynth.{name}={value}" for name, value in _settings(reverb).items()]
         command += [f"{soundfont}", f"{song}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not rendered.exists():
-            raise RenderError(f"{soundfont}: fluidsynth failed: {done.stderr.strip() or done.returncode}")
+        # Without its soundfont fluidsynth renders silence, and ends well.
+        if done.returncode or not rendered.exists() or "error: " in done.stderr:
+            raise RenderError(
+                f"{soundfont}: fluidsynth failed: {' '.join(done.stderr.split()) or done.returncode}"
+            )
         stereo, _ = soundfile.read(rendered, dtype="float32", always_2d=True)
     return soxr.resample(stereo.mean(axis=1), SYNTHESIS_RATE, SAMPLE_RATE)
 

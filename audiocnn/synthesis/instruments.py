@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from audiocnn import audio, files, midi
+from audiocnn.datasets import preparing
 from audiocnn.midi import MIDI, OFFSET, ONSET, VELOCITY, Part
 from audiocnn.synthesis import fluidsynth, performance, recipes, render, sampler, singing
 
@@ -153,10 +154,13 @@ def prepare_instruments(
         The number of recordings rendered.
 
     Raises:
-        fluidsynth.RenderError: FluidSynth or a soundfont is missing, or it failed.
-        ValueError: no songs or no soundfonts.
+        fluidsynth.RenderError: FluidSynth is missing.
+        ValueError: no songs or no soundfonts; out holds recordings made otherwise; or recordings failed,
+            which the message names and the manifest leaves out.
     """
-    render.check_soundfonts(soundfonts)
+    render.check_soundfonts([*soundfonts, *validation_soundfonts])
+    recipe = {"soundfonts": soundfonts, "validation_soundfonts": validation_soundfonts, "banks": banks}
+    preparing.check_recipe(out, {"midi_folder": midi_folder, "seed": seed, **recipe})
     split = render.split_by_song(render.find_songs(Path(midi_folder)))
     fonts = {"train": tuple(soundfonts), "validation": tuple(validation_soundfonts) or tuple(soundfonts)}
     excerpts = []
@@ -172,17 +176,19 @@ def prepare_instruments(
         stem = Path(out, "train", f"takes_{number:05d}")
         excerpts.append(Excerpt(stem, None, (seed, 2, number), (), tuple(banks)))
     todo = [excerpt for excerpt in excerpts if not excerpt.labels.exists()]
-    render.run_jobs([excerpt.run for excerpt in todo], workers)
+    reasons = render.run_jobs([excerpt.run for excerpt in todo], workers)
     with files.write_atomically(Path(out, "manifest.csv")) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("path", "labels", "start", "end", "split", "group"))
-        table.writerows(row for excerpt in excerpts for row in excerpt.rows())
+        written = (excerpt for excerpt in excerpts if excerpt.labels.exists())
+        table.writerows(row for excerpt in written for row in excerpt.rows())
         table.writerows(
             row
             for folder in without
             for path in audio.find_recordings(folder)
             for row in list_unlabelled(path)
         )
+    preparing.raise_failures(reasons, len(todo))
     return len(todo)
 
 

@@ -11,6 +11,7 @@ Licence: that of the songs and sounds used: POP909 MIT, Nottingham GPLv3, FluidR
 MIT, TimGM6mb GPL, Salamander CC BY 3.0, Discord SFZ GM Bank CC0 and CC BY.
 """
 
+import errno
 import os
 import shutil
 import zlib
@@ -24,13 +25,15 @@ from typing import Literal
 import numpy as np
 from rich.progress import track
 
-from audiocnn import midi
+from audiocnn import files, midi
+from audiocnn.datasets import preparing
 from audiocnn.datasets.notes import cache
 from audiocnn.synthesis import fluidsynth, recipes, sampler
 
 EXCERPT_S = 70.0
 VALIDATION_SHARE = 20  # one song in so many
 SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other versions, Nottingham's single parts
+DISK_FULL = os.strerror(errno.ENOSPC)
 PEAK_DB = (-12.0, -1.0)  # of a recording, drawn evenly
 
 
@@ -85,47 +88,81 @@ def prepare_render(
         The number of recordings rendered.
 
     Raises:
-        fluidsynth.RenderError: FluidSynth or a soundfont is missing, or it failed.
-        ValueError: no songs or no soundfonts.
+        fluidsynth.RenderError: FluidSynth is missing.
+        ValueError: no songs or no soundfonts; out holds recordings made otherwise; or recordings failed,
+            which the message names.
     """
-    check_soundfonts(soundfonts)
+    check_soundfonts([*soundfonts, *validation_soundfonts])
+    fonts = {"soundfonts": soundfonts, "validation_soundfonts": validation_soundfonts, "banks": banks}
+    preparing.check_recipe(out, {"midi_folder": midi_folder, "programs": programs, "seed": seed, **fonts})
     train = tuple(soundfonts), tuple(banks)
     held_out = (tuple(validation_soundfonts), ()) if validation_soundfonts else train
     split = split_by_song(find_songs(Path(midi_folder)))
     jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
     jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
     todo = [job for job in jobs if not cache.recording_exists(job.stem)]
-    run_jobs([job.run for job in todo], workers)
+    preparing.raise_failures(run_jobs([job.run for job in todo], workers), len(todo))
     return len(todo)
 
 
-def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> None:
-    """Run jobs in processes and show the progress.
+def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> list[str]:
+    """Run jobs in processes and show the progress; a job that fails does not stop the others.
 
     Args:
         jobs: that can be pickled.
         workers: processes.
+
+    Returns:
+        Why jobs failed; once the disk is full, the rest are not run and fail too.
     """
+    reasons: list[str] = []
+    n_done = 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(job) for job in jobs]
         for future in track(as_completed(futures), "rendering", total=len(jobs), disable=not jobs):
-            future.result()
+            n_done += 1
+            if error := future.exception():
+                reasons.append(_describe(error))
+                if DISK_FULL in reasons[-1]:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    break
+    return reasons + [f"not rendered: {DISK_FULL}"] * (len(jobs) - n_done)
+
+
+def _describe(error: BaseException) -> str:
+    is_clear = isinstance(error, files.FileError | fluidsynth.RenderError)
+    return str(error) if is_clear else f"{type(error).__name__}: {error}"
 
 
 def check_soundfonts(soundfonts: Sequence[Path]) -> None:
-    """Check that FluidSynth is installed and a soundfont is given.
+    """Check that FluidSynth is installed, and that soundfonts are given and are some.
 
     Args:
         soundfonts: that were given.
 
     Raises:
         fluidsynth.RenderError: FluidSynth is not installed.
-        ValueError: there are no soundfonts.
+        ValueError: there are no soundfonts, or some are none; the message names them.
     """
     if not shutil.which("fluidsynth"):
         raise fluidsynth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
     if not soundfonts:
         raise ValueError("no soundfonts given")
+    if faults := [fault for path in soundfonts if (fault := _find_fault(Path(path)))]:
+        raise ValueError("\n".join(faults))
+
+
+def _find_fault(soundfont: Path) -> str:
+    """What is wrong with a soundfont; nothing: ""."""
+    try:
+        with open(soundfont, "rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        return str(files.FileError(soundfont, files.describe_error(error)))
+    is_whole = head[:4] == b"RIFF" and head[8:] == b"sfbk"
+    is_cut = is_whole and int.from_bytes(head[4:8], "little") + 8 > soundfont.stat().st_size + 1
+    reason = "cut off" if is_cut else "" if is_whole else "is no soundfont (.sf2, .sf3)"
+    return str(files.FileError(soundfont, reason)) if reason else ""
 
 
 def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:

@@ -15,6 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from audiocnn import audio
+from audiocnn.datasets import preparing
 from audiocnn.datasets.notes import cache
 
 LANGUAGES = ("en-us", "en-gb", "de", "fr-fr", "es", "it", "sv", "ru", "pl", "hu", "tr", "fi")
@@ -39,9 +40,11 @@ def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
 
     Raises:
         RuntimeError: espeak-ng is missing or failed.
+        ValueError: out holds recordings of another seed.
     """
     if not shutil.which("espeak-ng"):
         raise RuntimeError("espeak-ng is not installed (Debian: apt install espeak-ng)")
+    preparing.check_recipe(out, {"seed": seed})
     stems = [Path(out, "train", f"{index:05d}_speech") for index in range(minutes)]
     todo = [(index, stem) for index, stem in enumerate(stems) if not cache.recording_exists(stem)]
     for index, stem in track(todo, "speaking", disable=not todo):

@@ -1,6 +1,8 @@
 """Rendering: what is asked for lies in the cache, the same for a seed, with songs and sounds kept apart."""
 
+import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,48 @@ def test_refuses_to_render_without_soundfonts_or_program(
         render.prepare_render(songs, tmp_path / "out")
 
 
+BROKEN_SOUNDFONTS = {
+    "missing": (None, "No such file"),
+    "empty": (b"", "is no soundfont"),
+    "garbage": (b"garbage" * 9, "is no soundfont"),
+    "cut off": (b"RIFF\xff\xff\x00\x00sfbk" + bytes(99), "cut off"),
+}
+
+
+@needs_fluidsynth
+@pytest.mark.parametrize("name", BROKEN_SOUNDFONTS)
+def test_broken_soundfonts_are_named_before_the_work(
+    songs: Path, soundfont: Path, tmp_path: Path, name: str
+) -> None:
+    content, reason = BROKEN_SOUNDFONTS[name]
+    for path in (tmp_path / "one.sf2", tmp_path / "two.sf2"):
+        if content is not None:
+            path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"one\.sf2: {reason}.*\n.*two\.sf2: {reason}"):
+        fonts = [soundfont, tmp_path / "one.sf2", tmp_path / "two.sf2"]
+        render.prepare_render(songs, tmp_path / "out", soundfonts=fonts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    jobs = [
+        partial(int, "x"),
+        partial(os.mkdir, tmp_path / "one"),
+        partial(os.mkdir, tmp_path / "no" / "folder"),
+        partial(os.mkdir, tmp_path / "two"),
+    ]
+    reasons = render.run_jobs(jobs, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
+    assert sorted(reason.partition(":")[0] for reason in reasons) == ["FileNotFoundError", "ValueError"]
+
+
+def test_a_full_disk_ends_the_work(tmp_path: Path) -> None:
+    full = partial(shutil.copyfile, Path(__file__), "/dev/full")
+    reasons = render.run_jobs([full] * 50, 1)
+    assert len(reasons) == 50
+    assert sum(reason == "not rendered: No space left on device" for reason in reasons) > 40
+
+
 @needs_fluidsynth
 @pytest.mark.slow
 def test_prepares_a_cache_repeats_it_by_seed_and_resumes(
@@ -59,7 +103,7 @@ def test_prepares_a_cache_repeats_it_by_seed_and_resumes(
     hours = 2.2 * render.EXCERPT_S / 3600
     settings = {"soundfonts": [soundfont], "hours": hours, "validation_hours": hours / 2, "seed": 7}
     assert render.prepare_render(songs, tmp_path / "a", **settings) == 3
-    written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").glob("*/*"))
     assert [path.suffix for path in written] == [".tsv", ".wav"] * 3
     assert [path.parts[0] for path in written] == ["train"] * 4 + ["validation"] * 2
     (tmp_path / "a" / written[0]).unlink()

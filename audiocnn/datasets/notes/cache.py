@@ -108,17 +108,30 @@ def read_recordings(folder: Path) -> list[Recording]:
         The recordings, sorted by name.
 
     Raises:
-        FileError: the folder holds no NAME.wav beside a NAME.tsv.
+        FileError: the folder holds no NAME.wav beside a NAME.tsv, one of them alone, or a damaged one.
     """
-    recordings = []
-    for table in sorted(Path(folder).glob("*.tsv")):
-        wav = table.with_suffix(".wav")
-        if wav.exists():
-            info = soundfile.info(wav)
-            lines = table.read_text().splitlines()[1:]
-            rows = np.array([line.split("\t")[:4] for line in lines], float).reshape(-1, 4)
-            recordings.append(Recording(wav, info.samplerate, info.frames, rows))
-    if not recordings:
+    folder = Path(folder)
+    stems = {suffix: {path.stem for path in folder.glob(f"[!.]*{suffix}")} for suffix in (".wav", ".tsv")}
+    if not stems[".wav"] & stems[".tsv"]:
         reason = "no recording, expected NAME.wav beside NAME.tsv (`audiocnn data prepare`)"
         raise files.FileError(folder, reason)
-    return recordings
+    if alone := sorted(stems[".wav"] ^ stems[".tsv"]):
+        counts = f"{len(alone)} recordings have one of NAME.wav and NAME.tsv alone, such as {alone[0]}"
+        raise files.FileError(folder, f"{counts}; `audiocnn data prepare` again completes an interrupted one")
+    return [_read_recording(folder / f"{stem}.tsv") for stem in sorted(stems[".tsv"])]
+
+
+def _read_recording(table: Path) -> Recording:
+    wav = table.with_suffix(".wav")
+    try:
+        info = soundfile.info(wav)
+    except soundfile.LibsndfileError as error:
+        raise files.FileError(wav, f"damaged: {error.error_string}") from error
+    try:
+        lines = table.read_text(encoding="utf-8").splitlines()[1:]
+        rows = np.array([line.split("\t")[:4] for line in lines], float).reshape(-1, 4)
+    except ValueError as error:
+        raise files.FileError(table, f"damaged: no table of {', '.join(COLUMNS)} ({error})") from error
+    if not np.isfinite(rows).all() or (rows[:, 1] < rows[:, 0]).any():
+        raise files.FileError(table, "damaged: a note has no finite times, or ends before it begins")
+    return Recording(wav, info.samplerate, info.frames, rows)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from audiocnn import audio, midi
+from audiocnn import audio, files, midi
+from audiocnn.datasets import preparing
 from audiocnn.datasets.notes import cache
 
 TEST_PIANOS = ("ENSTDkAm", "ENSTDkCl")
@@ -34,15 +35,27 @@ def prepare_maps(source: Path, out: Path) -> int:
         The number of recordings written.
 
     Raises:
-        ValueError: the source holds no recording that may be used.
+        ValueError: the source holds no recording that may be used; or recordings failed, which the message
+            names.
     """
-    split = split_by_piano(find_maps(Path(source)))
+    found = find_maps(Path(source))
+    split = split_by_piano(found)
+    print(
+        f"{source}: {len(split)} of {len(found)} recordings are used; the others and what they play is reserved"
+    )
     if not split:
         raise ValueError(f"{source}: no MAPS recordings (found no {PREFIX}*.flac or .wav that may be used)")
     todo = [(path, Path(out, part, path.stem)) for path, part in split.items()]
     todo = [(path, stem) for path, stem in todo if not cache.recording_exists(stem)]
+    reasons = []
     for path, stem in track(todo, "MAPS", disable=not todo):
-        cache.write_recording(stem, audio.load(path, cache.SAMPLE_RATE), read_labels(path))
+        try:
+            waveform, notes = audio.load(path, cache.SAMPLE_RATE), read_labels(path)
+        except files.FileError as error:
+            reasons.append(str(error))
+        else:
+            cache.write_recording(stem, waveform, notes)
+    preparing.raise_failures(reasons, len(todo))
     return len(todo)
 
 
@@ -95,12 +108,25 @@ def read_labels(path: Path) -> np.ndarray:
 
     Returns:
         (notes, 4) as in `midi.Part`.
+
+    Raises:
+        files.FileError: the labels are missing or damaged.
     """
     if path.with_suffix(".tsv").exists():
-        text = path.with_suffix(".tsv").read_text().replace(",", "\t")
-        return np.loadtxt(text.splitlines(), ndmin=2)[:, :4]
+        return _read_table(path.with_suffix(".tsv"), n_header=0, n_columns=4)
     if path.with_suffix(".mid").exists():
         parts = midi.read_parts(path.with_suffix(".mid"))
         return midi.merge_notes([midi.sustain(part.notes, part.pedal) for part in parts])
-    rows = np.loadtxt(path.with_suffix(".txt"), skiprows=1, ndmin=2)[:, :3]
+    rows = _read_table(path.with_suffix(".txt"), n_header=1, n_columns=3)
     return np.column_stack([rows, np.full(len(rows), UNKNOWN_VELOCITY)])
+
+
+def _read_table(path: Path, n_header: int, n_columns: int) -> np.ndarray:
+    try:
+        lines = path.read_text(encoding="utf-8").replace(",", "\t").splitlines()[n_header:]
+        rows = [line.split()[:n_columns] for line in lines if line.strip() and not line.startswith("#")]
+        return np.array(rows, float).reshape(-1, n_columns)
+    except OSError as error:
+        raise files.FileError(path, files.describe_error(error)) from error
+    except ValueError as error:
+        raise files.FileError(path, f"no table of {n_columns} numbers a line ({error})") from error

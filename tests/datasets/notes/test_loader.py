@@ -1,5 +1,6 @@
 """From a prepared cache to batches: labels stand where the sound is, and examples repeat with their seed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,3 +204,24 @@ def test_folder_without_recordings(tmp_path: Path) -> None:
     (tmp_path / "train" / "lonely.tsv").write_text("onset_s\toffset_s\tmidi\tvelocity\n")
     with pytest.raises(FileError, match=r"train: no recording, expected NAME.wav beside NAME.tsv"):
         NotesDataModule([str(tmp_path)]).setup()
+
+
+DAMAGED = {
+    "sound": ("a.wav", b"garbage", r"a\.wav: damaged: "),
+    "no table": ("a.tsv", b"onset_s\n1\t2\tx\t4\n", r"a\.tsv: damaged: no table of onset_s, offset_s"),
+    "bytes": ("a.tsv", b"\xff\xfe\n\xff", r"a\.tsv: damaged: no table"),
+    "short": ("a.tsv", b"onset_s\n1\t2\n3\n", r"a\.tsv: damaged: no table"),
+    "nan": ("a.tsv", b"onset_s\nnan\t2\t60\t64\n", r"a\.tsv: damaged: a note has no finite times"),
+    "backwards": ("a.tsv", b"onset_s\n2\t1\t60\t64\n", r"a\.tsv: damaged: .* ends before it begins"),
+    "alone": ("c.tsv", b"onset_s\n", "1 recordings have one of NAME.wav and NAME.tsv alone, such as c"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_recordings_are_named(folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(folder / "train", tmp_path / "train")
+    file, content, message = DAMAGED[name]
+    (tmp_path / "train" / file).write_bytes(content)
+    with pytest.raises(FileError, match=message) as caught:
+        read_recordings(tmp_path / "train")
+    assert "\n" not in str(caught.value)

@@ -70,3 +70,20 @@ def test_reads_midi_with_the_pedal(tmp_path: Path) -> None:
 def test_refuses_a_folder_without_recordings(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no MAPS recordings"):
         maps.prepare_maps(tmp_path, tmp_path / "out")
+
+
+def test_recordings_that_fail_are_named_and_the_others_written(source: Path, tmp_path: Path) -> None:
+    (source / "AkPnBcht" / "MAPS_MUS-bach_AkPnBcht.wav").write_text("no sound")
+    (source / "SptkBGAm" / "MAPS_MUS-chpn-p1_SptkBGAm.txt").write_text("OnsetTime\nnone at all\n")
+    with pytest.raises(ValueError, match="2 of 3 recordings failed, the others are written:") as caught:
+        maps.prepare_maps(source, tmp_path / "out")
+    assert "bach_AkPnBcht.wav: no audio" in str(caught.value)
+    assert "chpn-p1_SptkBGAm.txt: no table of 3 numbers a line" in str(caught.value)
+    assert len([*(tmp_path / "out").rglob("*.tsv")]) == 1
+
+
+def test_what_is_reserved_is_counted(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps.prepare_maps(source, tmp_path / "out")
+    assert capsys.readouterr().out.startswith(f"{source}: 3 of 5 recordings are used; the others")
