@@ -107,13 +107,18 @@ def read(output: Path) -> Record | None:
     Returns:
         The record; None where there is none that can be read.
     """
+    path = _path(output)
     try:
-        fields = json.loads(_path(output).read_text(encoding="utf-8"))
+        if not path.is_file():  # a pipe would be waited for
+            return None
+        fields = json.loads(path.read_text(encoding="utf-8"))
         fields["content"] = Content(**fields["content"])
         for name in ("files", "replaced"):
             fields[name] = {path: Content(**content) for path, content in fields[name].items()}
-        return Record(**fields) if fields["files"] else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        known = [*map(Path, (*fields["files"], *fields["replaced"]))]
+        is_own = all(one.parts[0] == output.name and ".." not in one.parts for one in known)
+        return Record(**fields) if fields["files"] and is_own else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

@@ -1,5 +1,6 @@
 """Records of outputs: what they hold, and the states of an output beside its record."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,21 @@ def test_a_broken_record_is_none(output: Path, content: str) -> None:
     (output.parent / ".audiocnn" / "song.mid.json").write_text(content)
     assert records.read(output) is None
     assert records.inspect(output)[0] == "foreign"
+
+
+@pytest.mark.parametrize("name", ["../song.wav", "song.mid/../../song.wav", "/etc/passwd", "song.wav", ""])
+def test_a_record_of_files_elsewhere_is_none(output: Path, name: str) -> None:
+    made = record(output)
+    made = dataclasses.replace(made, replaced={name: made.content})
+    made.write(output)
+    assert records.read(output) is None
+
+
+def test_a_pipe_in_place_of_a_record_is_not_waited_for(output: Path) -> None:
+    path = output.parent / ".audiocnn" / "song.mid.json"
+    path.unlink()
+    os.mkfifo(path)
+    assert records.read(output) is None
 
 
 def test_what_was_to_be_replaced_is_torn(output: Path) -> None:

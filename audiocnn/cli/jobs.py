@@ -100,11 +100,11 @@ def _find_inputs(paths: Sequence[Path], batch: Batch) -> tuple[dict[Path, Path],
         n_failed += len(here.unreadable)
         for source in here:
             first = seen.setdefault(os.path.realpath(source), source)
-            if os.path.abspath(first) != os.path.abspath(source):
-                terminal.report(f"{source}: is the same file as {first}, which is processed once")
-            elif source not in found:
+            if first is source:
                 below = Path() if source == path else source.parent.relative_to(path)
                 found[source] = source.parent if batch.output is None else batch.output / below
+            elif os.path.abspath(first) != os.path.abspath(source):
+                terminal.report(f"{source}: is the same file as {first}, which is processed once")
     return found, n_failed
 
 

@@ -130,7 +130,9 @@ def _describe_making(settings: dict[str, Any], style: Sequence[Path], every: int
         networks = [str(find_model(model, "style"))]
     # A style that is no file is one of the model's own, by its name.
     styles = [[str(one)] if model and not one.exists() else describe_file(one) for one in style]
-    inputs = {"style": styles, "masks": [*map(describe_file, masks)]}
+    inputs = {"style": styles, "masks": [*map(describe_file, masks)], "model": None, "backbone": None}
+    if not networks:  # one that is known by its name alone
+        inputs["backbone"] = backbone
     return describe_making("stylize", networks, **settings | inputs, every=every)
 
 

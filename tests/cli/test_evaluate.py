@@ -45,8 +45,8 @@ def test_evaluate_refuses_its_own_transcription(run, music: Path, model: Path, s
             (music / "song.wav").rename(music / "tune.wav")
         done = run("evaluate", "notes", music, "--model", model)
         assert (done.status, len(done.err)) == (1, 2)
-        n_ours = "1 file is" if renamed else "2 files are"
-        assert done.err[0] == f"{music}: {n_ours} results of audiocnn: skipped"
+        ours = "1 file is a result" if renamed else "2 files are results"
+        assert done.err[0] == f"{music}: {ours} of audiocnn: skipped"
         place = music / f"{'tune' if renamed else 'song'}.{suffix}"
         assert done.err[1].startswith(f"{place}: is no reference: transcribed by audiocnn")
 

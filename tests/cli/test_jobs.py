@@ -101,6 +101,15 @@ def test_a_pipe_as_an_argument(ask, tmp_path: Path) -> None:
     assert done.err == [f"{tmp_path}/pipe: is a pipe, expected a file"]
 
 
+def test_one_file_named_twice_is_processed_once(run, case: Case, words: list, tmp_path: Path) -> None:
+    if case.verb == "stylize":
+        pytest.skip("takes one path")
+    good = tmp_path / "in" / f"good{case.suffix}"
+    paths = [good, good, tmp_path / "in", os.path.relpath(good), tmp_path / "in" / ".." / "in" / good.name]
+    done = run(case.verb, *paths, *words)
+    assert (done.status, len(done.out), done.err) == (0, 1, [])
+
+
 def test_one_file_by_two_names_is_processed_once(ask, case: Case, tmp_path: Path) -> None:
     (tmp_path / "in" / f"z{case.suffix}").symlink_to(f"good{case.suffix}")
     done = ask()

@@ -48,6 +48,41 @@ def test_images_on_the_way(run, album: Path) -> None:
     command = ("stylize", album / "album/cat.png", "--style", album / "night.png", "--output", target)
     assert run(*command, *FAST, "--every", 1).status == 0
     assert sorted(path.name for path in album.glob("made*")) == ["made.0001.png", "made.png"]
+    (album / "made.0001.png").write_text("precious")
+    done = run(*command, *FAST, "--every", 1, "--strength", 0.5)
+    assert (done.status, (album / "made.0001.png").read_text()) == (1, "precious")
+    assert f"{album}/made.0001.png: was changed since audiocnn wrote it" in done.err[0]
+
+
+def test_a_result_of_another_image_is_kept(run, album: Path) -> None:
+    target = album / "made.png"
+    how = ("--style", album / "night.png", "--output", target, *FAST)
+    assert run("stylize", album / "album/cat.png", *how).status == 0
+    done = run("stylize", album / "album/deep/dog.jpg", *how)
+    kept = f"{target}: is the result of album/cat.png: kept (--overwrite replaces it)"
+    assert (done.status, done.out, done.err) == (1, [], [kept])
+
+
+def test_into_a_folder_that_is_there(run, album: Path) -> None:
+    (album / "out").mkdir()
+    done = run(
+        "stylize", album / "album/cat.png", "--style", album / "night.png", "--output", album / "out", *FAST
+    )
+    assert (done.status, (album / "out" / "cat.night.png").exists()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--every", 0], "--every is 0, expected 1 or more"),
+        (["--model", "udnie", "--iterations", 5], "--iterations is given, expected none: a model paints"),
+        (["--model", "udnie", "--backbone", "vgg"], "--backbone is given, expected none: a model paints"),
+    ],
+)
+def test_arguments_without_effect(run, album: Path, arguments: list, reason: str) -> None:
+    done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *arguments)
+    assert (done.status, done.out, len(done.err)) == (2, [], 1)
+    assert done.err[0].startswith(f"audiocnn stylize: {reason}")
 
 
 @pytest.mark.parametrize(
