@@ -11,7 +11,7 @@ from audiocnn import files
 N_LOOK_AHEAD = 2**22  # samples of a recording, over all channels, by which its mix is chosen: 16 MB, 48 s
 WINDOW_S = 5.0  # of what comes later, after each of which the choice is reconsidered
 N_FFT = 2048  # samples of a frame: 46 ms at 44.1 kHz
-MAX_FRAMES = 128  # that are looked at, spread over what is given: 3 ms
+MAX_FRAMES = 32  # that are looked at, spread over what is given: 1 ms
 # A bin is cancelled where the sum of the channels has less than a tenth of their energy; channels that have
 # nothing to do with each other have all of it, equal ones more.
 CANCELLED = 0.1
@@ -35,7 +35,7 @@ class Mixer:
         self.source, self.n_window, self.sample_rate = source, round(WINDOW_S * sample_rate), sample_rate
         self._channel: int | None = None  # that is taken alone
         self._window: list[np.ndarray] = []
-        self._n_mixed = 0
+        self._n_mixed = self._n_known = 0  # samples; the latter have been looked at
 
     def look_ahead(self, samples: np.ndarray) -> None:
         """Choose the mix by the beginning of the recording, before any of it is mixed.
@@ -43,6 +43,10 @@ class Mixer:
         Args:
             samples: the beginning, (channels, samples).
         """
+        self._choose(samples)
+        self._n_known = samples.shape[1] // self.n_window * self.n_window
+
+    def _choose(self, samples: np.ndarray) -> None:
         if len(samples) > 1 and self._channel is None and measure_cancelled(samples) > MAX_CANCELLED:
             self._channel = int((samples - samples.mean(axis=1, keepdims=True)).std(axis=1).argmax())
             since = f" from {self._n_mixed / self.sample_rate:.1f} s on" if self._n_mixed else ""
@@ -65,10 +69,11 @@ class Mixer:
             n_missing = self.n_window - self._n_mixed % self.n_window
             part, samples = samples[:, :n_missing], samples[:, n_missing:]
             mixed.append(part.mean(axis=0) if self._channel is None else part[self._channel])
-            self._window.append(part)
+            if self._n_mixed >= self._n_known:
+                self._window.append(part)
             self._n_mixed += part.shape[1]
-            if self._n_mixed % self.n_window == 0:
-                self.look_ahead(np.concatenate(self._window, axis=1))
+            if self._window and self._n_mixed % self.n_window == 0:
+                self._choose(np.concatenate(self._window, axis=1))
                 self._window = []
         return np.concatenate(mixed) if mixed else samples[0]
 
@@ -85,7 +90,8 @@ def measure_cancelled(samples: np.ndarray) -> float:
     if samples.shape[1] < N_FFT:
         samples = np.pad(samples, ((0, 0), (0, N_FFT - samples.shape[1])))
     starts = np.linspace(0, samples.shape[1] - N_FFT, min(samples.shape[1] // N_FFT, MAX_FRAMES)).astype(int)
-    frames = np.nan_to_num(samples[:, starts[:, None] + np.arange(N_FFT)], posinf=0, neginf=0)
+    frames = np.stack([samples[:, start : start + N_FFT] for start in starts], axis=1)
+    frames = np.nan_to_num(frames, posinf=0, neginf=0)
     with np.errstate(over="ignore"):
         spectra = np.fft.rfft(frames * np.hanning(N_FFT).astype(np.float32))[..., 2:]  # no constant offset
         separate = (np.abs(spectra) ** 2).sum(axis=(0, 1))  # energies in each bin: of the channels,

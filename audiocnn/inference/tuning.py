@@ -18,7 +18,7 @@ FLOOR_DB = 50.0  # peaks further below the highest are noise
 BLOCK_FRAMES = 64  # spectra computed at once: 1 MB
 # Found on the 42 validation recordings of notes, all in tune (within 6 cents; agreement 0.4 to 1, but for one
 # of drums), and 30 real ones: speech, noise, drums, birds and the orchestra's glides agree by less than 0.2.
-MIN_PEAKS, MIN_AGREEMENT = 100, 0.3
+MIN_PEAKS, MIN_AGREEMENT = 50, 0.3
 MIN_CENTS = 8.0  # what is closer is in tune, and its notes are found
 
 
@@ -91,7 +91,7 @@ def find_peaks(waveform: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.n
     n_fft = 2 ** round(np.log2(WINDOW_S * sample_rate))
     low, high = int(LOW_HZ * n_fft / sample_rate), int(min(HIGH_HZ, 0.45 * sample_rate) * n_fft / sample_rate)
     window = np.hanning(n_fft).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(waveform, n_fft // 2), n_fft)[:: n_fft // 2]
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(waveform, n_fft // 2), n_fft)[::n_fft]
     levels = np.concatenate(
         [
             np.log(np.abs(np.fft.rfft(frames[i : i + BLOCK_FRAMES] * window)[:, low - 1 : high + 1]) + 1e-9)

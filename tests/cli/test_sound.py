@@ -30,8 +30,7 @@ def test_a_file_that_ends_too_early(run, verbs, verb: str, music: Path) -> None:
     samples, _ = soundfile.read(music / "song.wav")
     soundfile.write(path, samples + 0.001 * np.random.default_rng(0).standard_normal(len(samples)), RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    formats.write_csv([Note(0.5, 1.0, 69)], music / "song.csv")
-    (music / "song.csv").rename(music / "song.tsv")
+    (music / "song.tsv").write_text("onset_s\toffset_s\tmidi\tvelocity\n0.5\t1.0\t69\t80\n")
     done = run(*verbs[verb], path)
     assert done.status == 1
     (line,) = done.err
