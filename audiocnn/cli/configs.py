@@ -3,9 +3,11 @@
 They are the folder `configs` of the repository, and in an installed package its folder `configs`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]  # its __all__ is made at run time
 
 import audiocnn
@@ -13,6 +15,11 @@ from audiocnn import files
 
 _PACKAGE = Path(audiocnn.__file__).parent
 FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+FIT = "audiocnn fit"  # and validate, and test
+VERBS = {
+    "audiocnn search": {"fit", "operations"},
+    "wandb sweep": {"method", "parameters"},
+}  # their configs' keys
 BASE = FOLDER / "base.yaml"  # defaults of every training; its config and the command line override them
 
 
@@ -37,26 +44,48 @@ def find_config(name: str) -> Path:
     )
 
 
-def list_configs() -> dict[str, str]:
+def list_configs(verb: str | None = None) -> dict[str, str]:
     """List the shipped configs.
+
+    Args:
+        verb: that they are for, of `VERBS`; all when None.
 
     Returns:
         The first line of each config, which says what it is for, by its name, sorted.
     """
-    paths = sorted(path for path in FOLDER.glob("*.yaml") if path != BASE)
-    return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in paths}
+    texts = {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml")) if path != BASE
+    }
+    return {
+        name: text.partition("\n")[0].lstrip("# ")
+        for name, text in texts.items()
+        if verb is None or find_verb(yaml.safe_load(text)) == verb
+    }
+
+
+def find_verb(config: Mapping[str, Any]) -> str:
+    """Find the command that a config is for, by its keys.
+
+    Args:
+        config: as it is read.
+
+    Returns:
+        One of `VERBS`.
+    """
+    return next((verb for verb, keys in VERBS.items() if keys <= config.keys()), FIT)
 
 
 def show_configs() -> int:
-    """List the shipped configs, for `fit`, `validate`, `test` and, where their name says so, others.
+    """List the shipped configs by the command that they are for.
 
     They can also be copied and changed: the last line is their folder.
 
     Returns:
         The exit status.
     """
-    print(format_configs(list_configs()))
-    print(f"\n{FOLDER}")
+    for verb in (FIT, *VERBS):
+        print(f"{verb}\n{format_configs(list_configs(verb))}\n")
+    print(FOLDER)
     return 0
 
 

@@ -16,8 +16,8 @@ configs, by name:
 {configs}
 
 A config is a YAML file with the sections trainer, model and data. Its defaults are those of
-base.yaml beside the shipped ones; options after it override it, under the same names. The config
-of a run is written among its logs.
+base.yaml beside the shipped ones; options after it override it, under the same names. Each training
+writes its config, metrics and checkpoints to a folder of its own, trainer.default_root_dir/DATE.
 
   --config CONFIG              a config by its name, or a file; later ones override earlier ones
   --data.path my_music/        where the data are
@@ -32,18 +32,17 @@ of a run is written among its logs.
 VERBS = {
     "fit": (
         "Train the model that a config describes.",
-        "resume from last.ckpt, or start from scratch where there is none",
+        "go on with the latest run; from scratch where there is none",
     ),
     "validate": (
         "Score a checkpoint on the validation data of a config.",
-        "the checkpoint that the config's training wrote last",
+        "last or best of the latest run; or a checkpoint, or a run",
     ),
     "test": (
         "Score a checkpoint on the test data of a config.",
-        "the checkpoint that the config's training wrote last",
+        "last or best of the latest run; or a checkpoint, or a run",
     ),
 }
-OTHERS = ("search", "sweep")  # configs of other commands
 
 
 def run(verb: str, words: list[str]) -> int:
@@ -68,9 +67,12 @@ def run(verb: str, words: list[str]) -> int:
 def print_help(verb: str) -> None:
     """Print the short help of a verb."""
     from audiocnn.cli import VERBS as ALL_VERBS
-    from audiocnn.cli.configs import format_configs, list_configs
+    from audiocnn.cli.configs import FIT, format_configs, list_configs
 
     summary, ckpt_path = VERBS[verb]
-    ours = {name: line for name, line in list_configs().items() if not name.startswith(OTHERS)}
-    fields = {"example": ALL_VERBS[verb].example, "configs": format_configs(ours), "ckpt_path": ckpt_path}
+    fields = {
+        "example": ALL_VERBS[verb].example,
+        "configs": format_configs(list_configs(FIT)),
+        "ckpt_path": ckpt_path,
+    }
     print(HELP.format(verb=verb, summary=summary, **fields), end="")

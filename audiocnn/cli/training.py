@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,13 +16,20 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from lightning import LightningDataModule, __version__
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from audiocnn import files
 from audiocnn.cli import errors
-from audiocnn.cli.configs import BASE, ConfigAction
-from audiocnn.cli.fit_errors import find_cause, is_usage_error, name_backbones, spell_option
+from audiocnn.cli.configs import BASE, FIT, ConfigAction, find_config, find_verb, list_configs
+from audiocnn.cli.fit_errors import (
+    find_cause,
+    is_usage_error,
+    keep_nulls,
+    name_backbones,
+    reword,
+    spell_option,
+)
 from audiocnn.cli.parser import FiniteParser, UsageError
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.training import runs
@@ -33,7 +42,7 @@ METRICS_LOGGER = "audiocnn.training.callbacks.loggers.MetricsLogger"
 # Warnings that say nothing: a run that resumes has a folder; Lightning calls what torch has renamed.
 EXPECTED = (
     "Checkpoint directory .* exists and is not empty",
-    ".*isinstance.treespec, LeafSpec. is deprecated",
+    ".*isinstance.treespec, LeafSpec.. is deprecated",
 )
 
 
@@ -50,7 +59,8 @@ def run_lightning(verb: str, words: list[str]) -> int:
     Returns:
         The exit status.
     """
-    sys.argv[1:] = [verb, *name_backbones(words)]  # where Lightning reads them: it warns about any other way
+    # Where Lightning reads them: it warns about any other way.
+    sys.argv[1:] = [verb, *keep_nulls(name_backbones(words))]
     try:
         with warnings.catch_warnings():
             for message in EXPECTED:
@@ -77,8 +87,34 @@ class Parser(TrainingParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         program, verb = "audiocnn", sys.argv[1]
-        line = " ".join(message.replace(f" {verb}.", " ").split())
+        line = re.sub(rf"(?<![\w-]){verb}\.", "", " ".join(message.split()))
+        verbs = [action.choices[verb] for action in self._actions if isinstance(action.choices, dict)]
+        options = {
+            one for parser in (self, *verbs) for action in parser._actions for one in action.option_strings
+        }
+        line = reword(line, options, sys.argv[2:])
         self.exit(2, f"{program} {verb}: {line} (see {program} {verb} --help)\n")
+
+
+class FitConfig(ConfigAction):
+    """`--config` of a training, which says whose another one is."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
+        path = find_config(value)
+        try:
+            sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise files.FileError(path, files.describe_error(error)) from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise files.FileError(path, f"no YAML: {error}") from error
+        if not isinstance(sections, dict):
+            kind = "empty" if sections is None else f"a {type(sections).__name__}"
+            raise files.FileError(path, f"{kind}, expected the sections trainer, model and data")
+        if (verb := find_verb(sections)) != FIT:
+            raise UsageError(
+                f"--config {value} is for `{verb}`, expected one of {', '.join(list_configs(FIT))}"
+            )
+        super().__call__(parser, namespace, value, option_string)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -121,7 +157,7 @@ class CommandLine(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         parser = self.parser_class(dump_header=[f"lightning.pytorch=={__version__}"], **kwargs)
         parser.add_argument(
-            "-c", "--config", action=ConfigAction, help="a file, or a name of `audiocnn configs`"
+            "-c", "--config", action=FitConfig, help="a file, or a name of `audiocnn configs`"
         )
         return parser
 
@@ -142,21 +178,26 @@ class CommandLine(LightningCLI):
         if model and "labels" in model.init_args and not model.init_args.labels:
             parser = ArgumentParser()
             parser.add_subclass_arguments(LightningDataModule, "data")
-            module = parser.instantiate_classes(Namespace(data=data))["data"]
+            with self._spelled():
+                module = parser.instantiate_classes(Namespace(data=data))["data"]
             if isinstance(module, ClipsDataModule):
                 # Put into the config, not linked: links break the arguments of create_backbone.
                 model.init_args.labels = data.init_args.labels = module.find_labels()
 
     def instantiate_classes(self) -> None:
-        """Build the classes; of an error in one say that, not where jsonargparse has tried to build it."""
-        try:
+        with self._spelled():
             super().instantiate_classes()
-        except (ValueError, TypeError) as error:
+
+    @contextlib.contextmanager
+    def _spelled(self) -> Iterator[None]:
+        """Of an error in a class say that, not where jsonargparse has tried to build it."""
+        try:
+            yield
+        except (ValueError, TypeError, MisconfigurationException) as error:
             cause = find_cause(error)
-            if isinstance(cause, ValueError | TypeError):
-                raise UsageError(
-                    spell_option(str(cause), self.config.get(str(self.subcommand), self.config))
-                ) from error
+            if isinstance(cause, ValueError | TypeError | MisconfigurationException):
+                config = self.config.get(str(self.subcommand), self.config)
+                raise UsageError(spell_option(" ".join(str(cause).split()), config)) from error
             raise cause from None
 
     def _place(self, config: Namespace) -> None:
@@ -256,9 +297,13 @@ class CommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what is there, and what to do with it."""
+        if not (self._run / runs.LAST).exists():
+            return _say(f"{self._run}: nothing was trained")
         best = next((one for one in self.trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
         score = f", {best.monitor} {best.best_model_score:.4g}" if best and best.best_model_score else ""
-        _say(f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {self._run}")
+        return _say(
+            f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {self._run}"
+        )
 
     def before_validate(self) -> None:
         """Say which checkpoint is scored."""

@@ -124,6 +124,7 @@ class Task(InitArgs, Seeded):
         check_finite(batch)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        super().on_train_batch_start(batch, batch_idx)
         self.check_batch(batch)
 
     def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -142,9 +143,9 @@ class Task(InitArgs, Seeded):
         gradients = [one.grad for one in self.parameters() if one.grad is not None]
         self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
 
-    def log(self, name: str, value: Any, *args: Any, sync_dist: bool = False, **options: Any) -> None:
-        """Log a value as Lightning does, of evaluations the mean over all processes."""
-        super().log(name, value, *args, sync_dist=sync_dist or not self.trainer.training, **options)
+    def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
+        """Log a value as Lightning does, as the mean over all processes."""
+        super().log(name, value, *args, **{**options, "sync_dist": True})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
 from audiocnn.cli.configs import FOLDER, list_configs
 from audiocnn.training import runs
@@ -53,20 +54,73 @@ def test_all_of_the_help(run) -> None:
     assert sum(line.lstrip().startswith("--trainer.") for line in done.out) > 40
 
 
+TYPO = {"trainer": {"max_epoch": 3}}
+NO_CLASS = {"model": {"class_path": "no_such_package.Task"}, "data": {}}
+
+
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
-        ("--config digits --sing loud", 2, "audiocnn fit: unrecognized arguments: --sing loud"),
-        ("--config digits --trainer.max_epochs ten", 2, 'audiocnn fit: Parser key "trainer.max_epochs": '),
-        ("", 2, "audiocnn fit: the following arguments are required: data, model (see audiocnn fit --help)"),
+        ("--sing loud", 2, "audiocnn fit: unrecognized arguments: --sing loud"),
+        ("--trainer.max_epochs ten", 2, "audiocnn fit: --trainer.max_epochs is 'ten', expected a whole number"),
+        ("--trainer.max_epochs -5", 2, "audiocnn fit: --trainer: `max_epochs` must be a non-negative integer"),
+        ("--trainer.accelerator tpux", 2, "audiocnn fit: --trainer: You selected an invalid accelerator name"),
+        ("--trainer.precision 12", 2, "audiocnn fit: --trainer.precision is '12', expected 64 or 32 or 16 or "),
+        ("--config typo.yaml", 2, "audiocnn fit: --trainer.max_epoch is no option; did you mean --trainer.max_epochs?"),
+        ("--config no_class.yaml", 2, "audiocnn fit: --model: no_such_package.Task cannot be used: No module named"),
+        ("--config sweep_digits", 2, "audiocnn fit: --config sweep_digits is for `wandb sweep`, expected one of "),
+        ("--config search_digits", 2, "audiocnn fit: --config search_digits is for `audiocnn search`, expected "),
         ("--config jazz", 1, "jazz: no such file, and no shipped config (those are contrastive, "),
+        ("--config empty.yaml", 1, "empty.yaml: empty, expected the sections trainer, model and data"),
+        ("--config list.yaml", 1, "list.yaml: a list, expected the sections trainer, model and data"),
+        ("--config broken.yaml", 1, "broken.yaml: no YAML: "),
+        ("--model.n_classes two", 2, "audiocnn fit: --model.n_classes is 'two', expected a whole number"),
+        ("--model.label_smoothing 3", 2, "audiocnn fit: --model.label_smoothing is 3.0, expected 0 to 1"),
+        ("--model.backbone.name resnet_smal", 2, "audiocnn fit: --model.backbone is 'resnet_smal', expected one of"),
+        ("--model.backbone ResNett", 2, "audiocnn fit: --model.backbone is 'ResNett', expected the path of a class"),
+        (
+            "--model.backbone audiocnn.backbones.ResNet --model.backbone.norm wrong",
+            2,
+            "audiocnn fit: --model.backbone.norm is 'wrong', expected one of batch, instance, layer, group, none",
+        ),
+        ("--data.size 3", 2, "audiocnn fit: --data.size is 3, expected at least 8"),
+        ("--model.start_from nope", 1, "nope: no such file on this machine, nor a run with best.ckpt"),
+        ("--model.start_from notes-piano", 1, "notes-piano: no model or checkpoint with this backbone ("),
+        ("--trainer.default_root_dir s3://a/b", 1, "s3://a/b: expected a folder on this machine"),
+        ("--trainer.default_root_dir list.yaml", 1, "list.yaml: "),
     ],
-)
-@pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
-def test_wrong_words(run, words: str, status: int, reason: str) -> None:
-    done = run("fit", *words.split())
-    assert (done.status, done.out, len(done.err)) == (status, [], 1)
-    assert done.err[0].startswith(reason)
+)  # fmt: skip
+def test_wrong_words(fit, tmp_path: Path, words: str, status: int, reason: str) -> None:
+    for name, content in {"typo": TYPO, "no_class": NO_CLASS, "list": ["a"]}.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "broken.yaml").write_text("model: [")
+    done = fit(*words.split())
+    assert done.status == status
+    assert done.err[-1].startswith(reason)
+    assert "Traceback" not in "".join(done.err)
+    assert not list(tmp_path.glob("runs/*/*"))
+
+
+def test_no_config(run) -> None:
+    done = run("fit")
+    reason = "audiocnn fit: the following arguments are required: data, model (see audiocnn fit --help)"
+    assert (done.status, done.out, done.err) == (2, [], [reason])
+
+
+@pytest.mark.parametrize("words", [("--data.crops.augment=null",), ("--data.crops.augment", "null")])
+def test_null_is_the_value_of_any_option(run, words: tuple[str, ...]) -> None:
+    done = run(
+        "fit",
+        "--config",
+        "genre_folder",
+        "--data.labels=[a,b]",
+        "--model.spec_augment=null",
+        *words,
+        "--print_config",
+    )
+    assert done.status == 0
+    assert {"    spec_augment: null", "      augment: null"} <= set(done.out)
 
 
 class Code:
@@ -204,6 +258,11 @@ def test_last_starts_from_scratch_where_there_is_none(fit, tmp_path: Path) -> No
 
 def test_configs(run) -> None:
     done = run("configs")
-    assert (done.status, done.err) == (0, [])
-    assert [line.split()[0] for line in done.out[:-2]] == [*list_configs()]
-    assert done.out[-1] == str(FOLDER)
+    assert (done.status, done.err, done.out[-1]) == (0, [], str(FOLDER))
+    sections = "\n".join(done.out[:-2]).split("\n\n")
+    verbs = [section.splitlines()[0] for section in sections]
+    assert verbs == ["audiocnn fit", "audiocnn search", "wandb sweep"]
+    for verb, section in zip(verbs, sections, strict=True):
+        assert [line.split()[0] for line in section.splitlines()[1:]] == [*list_configs(verb)]
+    assert [*list_configs("audiocnn search")] == ["search_digits"]
+    assert [*list_configs("wandb sweep")] == ["sweep_digits", "sweep_genre_folder"]
