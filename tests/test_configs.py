@@ -22,10 +22,12 @@ from audiocnn.datasets.images.folder import ImageFolderDataModule
 from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.loader import NotesDataModule
 from audiocnn.models import weights
-from audiocnn.models.file import read_model
+from audiocnn.models.file import REGISTRIES, check_described, describe_tensors, read_model
 from audiocnn.training.autoencoder import AutoencoderTask
+from audiocnn.training.base import Task
 from audiocnn.training.callbacks.checkpoints import Checkpoints
 from audiocnn.training.callbacks.loggers import MetricsLogger
+from audiocnn.training.checkpoint import PARTS, TASKS, describe_task
 from audiocnn.training.clips import ClipTask
 from audiocnn.training.contrastive import ContrastiveTask
 from audiocnn.training.image import ImageTask
@@ -84,10 +86,18 @@ def test_stands(config: Path, resolved: Callable[[Path], CommandLine]) -> None:
         pytest.skip(f"{start_from} is not there yet")
     cli = resolved(config)
     check_trainer(config, cli.trainer)
+    check_description(cli.model)
     with torch.inference_mode():
         next(stand for kind, stand in STANDS.items() if isinstance(cli.model, kind))(
             cli.model.eval(), cli.datamodule
         )
+
+
+def check_description(task: Task) -> None:
+    """What a checkpoint says of its task is enough to build it again."""
+    description = json.loads(str(describe_task(task)))["task"]
+    description["init_args"].pop("start_from", None)
+    check_described(description, describe_tensors(task.state_dict()), (TASKS, PARTS, *REGISTRIES))
 
 
 def check_trainer(config: Path, trainer: lightning.Trainer) -> None:

@@ -312,16 +312,14 @@ class CommandLine(LightningCLI):
     before_test = before_validate
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run the verb; after a signal, end as any other verb does, without Lightning's status."""
+        """Run the verb; where a signal ends it, say how it goes on."""
         try:
             super()._run_subcommand(subcommand)
-        except SystemExit as error:
-            _say(f"{self._run}: stopped; --ckpt_path last goes on") if subcommand == "fit" else None
-            if isinstance(error, SIGTERMException):
+        except (SystemExit, errors.Stopped) as error:
+            if subcommand == "fit":
+                _say(f"{self._run}: stopped; --ckpt_path last goes on")
+            if isinstance(error, SIGTERMException):  # with Lightning's exit status, 0
                 raise errors.Stopped(signal.SIGTERM) from None
-            if isinstance(error.__context__, KeyboardInterrupt):
-                signal.signal(signal.SIGINT, signal.default_int_handler)  # which Lightning has ignored
-                raise KeyboardInterrupt from None
             raise
 
 

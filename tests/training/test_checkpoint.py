@@ -1,0 +1,90 @@
+"""Checkpoints: written whole, and built again from what they say of their task."""
+
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiocnn.augment import Mixup, RandomShift, SpecAugment
+from audiocnn.backbones import create_backbone
+from audiocnn.files import FileError
+from audiocnn.frontends.mel import LogMel
+from audiocnn.training.base import Task
+from audiocnn.training.checkpoint import KEY, TASKS, CheckpointFile, describe_task
+from audiocnn.training.clips import GenreTask, InstrumentTask
+from audiocnn.training.image import ImageTask
+
+
+def save(task: Task, path: Path) -> None:
+    """A checkpoint as a training writes it, but for the training's state."""
+    checkpoint = {"state_dict": task.state_dict()}
+    task.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, path)
+
+
+def test_a_task_is_built_again_with_all_its_arguments(tmp_path: Path) -> None:
+    task = GenreTask(
+        LogMel(4000, 256, 128, n_mels=32), create_backbone("resnet_small"), ["a", "b"], window_s=1.0,
+        spec_augment=SpecAugment(p=0.2), random_shift=RandomShift(bins=1), mix=Mixup(0.4), label_smoothing=0.1,
+    )  # fmt: skip
+    save(task, tmp_path / "a.ckpt")
+    again = GenreTask.load_from_checkpoint(tmp_path / "a.ckpt")
+    assert (again.labels, again.window_s, again.label_smoothing) == (["a", "b"], 1.0, 0.1)
+    assert (again.spec_augment.p, again.random_shift.bins, again.mix.alpha) == (0.2, 1, 0.4)
+    torch.testing.assert_close(again.state_dict(), task.state_dict(), rtol=0, atol=0)
+    assert type(Task.load_from_checkpoint(tmp_path / "a.ckpt")) is GenreTask
+    with pytest.raises(FileError, match=r"a\.ckpt: holds GenreTask, expected InstrumentTask"):
+        InstrumentTask.load_from_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_start_from_is_not_read_again(tmp_path: Path) -> None:
+    start = ImageTask(create_backbone("lenet5"), 10)
+    save(start, tmp_path / "start.ckpt")
+    task = ImageTask(create_backbone("lenet5"), 10, start_from=str(tmp_path / "start.ckpt"))
+    save(task, tmp_path / "task.ckpt")
+    (tmp_path / "start.ckpt").unlink()
+    torch.testing.assert_close(
+        Task.load_from_checkpoint(tmp_path / "task.ckpt").state_dict(), task.state_dict()
+    )
+
+
+class Subclass(ImageTask):
+    """Has the arguments of a registered class."""
+
+
+class Unregistered(Task):
+    """Has none, and an argument that is no value."""
+
+    def __init__(self, thing: object) -> None:
+        super().__init__()
+
+
+def test_classes_that_are_not_registered(tmp_path: Path) -> None:
+    save(Subclass(create_backbone("lenet5"), 10), tmp_path / "a.ckpt")
+    assert type(Task.load_from_checkpoint(tmp_path / "a.ckpt")) is ImageTask
+    assert describe_task(Unregistered(object())) is None
+    save(Unregistered(3), tmp_path / "b.ckpt")
+    assert KEY in torch.load(tmp_path / "b.ckpt", weights_only=True)
+    with pytest.raises(FileError, match="class Unregistered is not registered; install or import"):
+        Task.load_from_checkpoint(tmp_path / "b.ckpt")
+
+
+def test_a_full_disk_leaves_the_checkpoint_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    CheckpointFile().save_checkpoint({"state_dict": {}}, path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(FileError, match=r"last\.ckpt: File too large"):
+            CheckpointFile().save_checkpoint({"state_dict": {"weight": torch.zeros(10_000)}}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+    assert CheckpointFile().load_checkpoint(path) == {"state_dict": {}}
+
+
+def test_every_registered_task_is_one() -> None:
+    assert all(issubclass(TASKS[name], Task) for name in TASKS.names())
