@@ -85,7 +85,7 @@ def find_files(
         if _is_file(path, error):
             return Found(kind, [path])
         os.scandir(path).close()
-    except OSError as reason:
+    except (OSError, ValueError) as reason:  # ValueError: a name with a null character
         raise error(path, _describe_failure(path, reason)) from reason
     found = Found(kind)
     _search(path, suffixes, found)
@@ -105,11 +105,11 @@ def _is_file(path: Path, error: Callable[[Path, object], files.FileError] = file
     return not stat.S_ISDIR(mode)
 
 
-def _describe_failure(path: Path, error: OSError) -> str:
+def _describe_failure(path: Path, error: Exception) -> str:
     """Describe why the system refused a path; of a link that leads nowhere, where it leads."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"links to {path.readlink()}, which does not exist"
-    return files.describe_error(error)
+    return files.describe_error(error) if isinstance(error, OSError) else str(error)
 
 
 def _search(folder: Path, suffixes: Collection[str], found: Found) -> None:

@@ -61,6 +61,11 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
         audio.load(tmp_path / "pipe.wav", 16_000)
 
 
+def test_a_name_with_a_null_character() -> None:
+    with pytest.raises(audio.AudioError, match="embedded null byte"):
+        audio.find_recordings("a\0.wav")
+
+
 def test_a_folder_without_files_says_why(tmp_path: Path) -> None:
     for name in (".hidden.wav", "notes.txt"):
         (tmp_path / name).touch()
