@@ -81,6 +81,8 @@ def transcribe(
             write_notes(result, target, name, **midi)
         return _summarise(result, tempo, "mid" in work.targets)
 
+    if "mid" not in formats and (given := [name for name, value in midi.items() if value]):
+        raise UsageError(f"{given[0]} is given, expected none without the format mid")
     made_by = describe_making("transcribe", [model], decoding=decoding, tuning=tuning)
     outputs = {name: Output(SUFFIXES.get(name, f".{name}"), made_by) for name in formats}
     if "mid" in outputs:

@@ -152,6 +152,7 @@ def test_whole_and_in_blocks(run, music: Path, model: Path) -> None:
         (["--block-s", ".inf"], "--block-s is inf, expected a finite number"),
         (["--onset-threshold", 2], "--onset-threshold is 2.0, expected more than 0 and at most 1"),
         (["--lowest-pitch", 90, "--highest-pitch", 80], "pitches are 90 to 80"),
+        (["--formats", "csv", "--quantise"], "--quantise is given, expected none without the format mid"),
         (["--device", "abacus"], "--device is 'abacus': "),
         (["--quantize"], "unrecognized arguments: --quantize"),
     ],
