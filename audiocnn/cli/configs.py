@@ -99,4 +99,11 @@ class ConfigAction(ActionConfigFile):
     """`--config` that takes the names of shipped configs, too."""
 
     def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
-        super().__call__(parser, namespace, str(find_config(value)), option_string)
+        path = find_config(value)
+        try:
+            path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise files.FileError(path, files.describe_error(error)) from error
+        except UnicodeDecodeError as error:
+            raise files.FileError(path, f"no YAML: {error}") from error
+        super().__call__(parser, namespace, str(path), option_string)

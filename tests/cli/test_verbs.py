@@ -138,3 +138,13 @@ def test_option_given_twice(run, verb: str) -> None:
             done = run(*verb.split(), f"{spellings[0]}=1", f"{spellings[-1]}=2")
             assert (done.status, done.out, len(done.err)) == (2, [], 1)
             assert f"{spellings[0]} is given 2 times, expected once" in done.err[0]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_config_that_is_no_text(run, verb: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_bytes(b"tempo: \xff")
+    done = run(*verb.split(), "--config", config)
+    assert (done.status, done.out) == (1, [])
+    reason = "'utf-8' codec can't decode byte 0xff in position 7: invalid start byte"
+    assert done.err == [f"{config}: no YAML: {reason}"]
