@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,9 +38,12 @@ def measure_receptive_field(
     field lies within it. Where those of neighbours differ, as after upsampling, this is the smallest that
     holds them all. Not measured: selections by value, as k-max pooling.
 
+    What lies along one axis does not depend on the size of the others: the first power of two is taken at
+    which the network runs.
+
     Args:
         module: the network; not changed.
-        input_shape: with the batch. Other axes stay as they are: the smallest are the fastest.
+        input_shape: with the batch; sizes at which the network runs.
         axis: counted from the end, where input and output correspond: -1 is time, -2 bins.
         whole_map: follow the gates (squeeze-and-excitation, attention over kernels) that depend on the mean
             or maximum of a whole feature map; with any the size is infinite. False: they count as constants.
@@ -50,7 +55,24 @@ def measure_receptive_field(
     Raises:
         ValueError: the output has no such axis, or does not depend on the input.
     """
-    shape, n_before = list(input_shape), 0
+    for shape in _smaller_shapes(input_shape, axis):
+        with contextlib.suppress(Exception):  # too small for this network, which it may say in any way
+            return _measure(module, shape, axis, whole_map)
+    return _measure(module, [*input_shape], axis, whole_map)
+
+
+def _smaller_shapes(shape: tuple[int, ...], axis: int) -> Iterator[list[int]]:
+    """Shapes with 1, 2, 4 ... positions along the other axes, up to those of the shape."""
+    positions = [*shape[2:]]
+    positions[axis] = 1
+    for size in (1 << i for i in range((max(positions) - 1).bit_length())):
+        smaller = [*shape[:2], *(min(size, n) for n in positions)]
+        smaller[axis] = shape[axis]
+        yield smaller
+
+
+def _measure(module: nn.Module, shape: list[int], axis: int, whole_map: bool) -> ReceptiveField:
+    n_before = 0
     with evaluation_mode(module):
         weights = _positive_weights(module)
         while True:

@@ -86,6 +86,65 @@ def test_field_is_the_textbooks(windows: list[Window], kind: str, dims: int) -> 
     assert measure_receptive_field(nn.Sequential(*net), shape) == compute_receptive_field(windows)
 
 
+def brute_force(net: nn.Module, size: int, axis: int) -> tuple[int, int]:
+    """The first and last input position that changes the middle of the output, each tried by itself."""
+    shape = [1, 2, 24, 24]
+    shape[axis] = size
+    net = net.double().eval()
+    x = torch.rand(shape, dtype=torch.float64)
+    changed = []
+    with torch.no_grad():
+        y = net(x)
+        middle = y.shape[axis] // 2
+        for i in range(size):
+            other = x.clone()
+            other.select(axis, i).add_(torch.rand(1, dtype=torch.float64))
+            if not torch.equal(net(other).select(axis, middle), y.select(axis, middle)):
+                changed.append(i)
+    return changed[0], changed[-1]
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Conv2d(2, 3, (5, 3), padding=(2, 1)), nn.ReLU(), nn.Conv2d(3, 2, 3, stride=2)),
+        nn.Sequential(nn.Conv2d(2, 2, (3, 7), padding=(0, 3)), nn.AvgPool2d(3, 2), nn.Conv2d(2, 2, 2)),
+        nn.Sequential(nn.Conv2d(2, 2, 4, stride=2), nn.Conv2d(2, 2, 3, dilation=(2, 1), padding=(2, 1))),
+        Residual(nn.Conv2d(2, 2, (1, 9), padding=(0, 4)), nn.Conv2d(2, 2, (5, 1), padding=(2, 0))),
+    ],
+)
+def test_field_is_what_trying_each_position_finds(net: nn.Module, axis: int) -> None:
+    """Along each axis, whatever little of the other axis the measurement takes."""
+    torch.manual_seed(0)
+    for weight in net.parameters():
+        nn.init.uniform_(weight, 0.1, 1)
+    first, last = brute_force(net, 41, axis)
+    shape = [1, 2, 24, 24]
+    shape[axis] = 41
+    field = measure_receptive_field(net, tuple(shape), axis)
+    with torch.no_grad():
+        middle = net(torch.zeros(shape, dtype=torch.float64)).shape[axis] // 2
+    centre, reach = field.offset + middle * field.stride, (field.size - 1) / 2
+    assert (centre - reach, centre + reach) == (first, last)
+
+
+def test_field_of_a_network_that_needs_a_size() -> None:
+    """The other axis is as small as the network runs on, and never larger than given."""
+
+    class Picky(nn.Module):
+        seen: list[int] = []  # noqa: RUF012
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen.append(x.shape[-2])
+            if x.shape[-2] < 5:
+                raise KeyError("too small")
+            return functional.avg_pool2d(x, (1, 3), 1)
+
+    assert measure_receptive_field(Picky(), (1, 1, 100, 16)) == ReceptiveField(3, 1, 1)
+    assert set(Picky.seen) == {1, 2, 4, 8}
+
+
 def test_field_along_each_axis() -> None:
     pool = nn.MaxPool2d((1, 3), dilation=(1, 2), ceil_mode=True)
     net = nn.Sequential(nn.Conv2d(1, 1, (3, 5), stride=(1, 2)), pool)
