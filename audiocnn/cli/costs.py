@@ -1,11 +1,22 @@
 """What a network costs on an input: parameters, multiply-accumulates, receptive field and latency."""
 
+import contextlib
+import csv
+import functools
 import inspect
+import json
+import os
+import platform
 import statistics
+import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
+from audiocnn import files
 from audiocnn.ranges import POSITIVE, check_fields
 
 if TYPE_CHECKING:
@@ -13,6 +24,8 @@ if TYPE_CHECKING:
 
     from audiocnn.backbones import Backbone
 
+TABLE = Path(files.__file__).parent / "backbones" / "costs.csv"  # written by this module, see `write_table`
+COLUMNS = ("name", "dims", "shape", "parameters", "macs", "field", "field_ms")
 RUNS = 5  # of which the latency is the median
 WAVEFORM_HZ = 16_000  # sample rate for networks on waveforms, that of the shipped models
 OTHER_INPUTS = ("waveform", "text")  # families that take no spectrogram: their channels are their own
@@ -33,11 +46,11 @@ class Input:
         ValueError: a number is out of its range.
     """
 
-    dims: int | None
-    in_channels: int
-    bins: int
-    frames: int
-    hop_ms: float
+    dims: int | None = None
+    in_channels: int = 1
+    bins: int = 294
+    frames: int = 32
+    hop_ms: float = 32.0
 
     def __post_init__(self) -> None:
         if self.dims not in (None, 1, 2):
@@ -128,17 +141,76 @@ class Costs:
     macs: int
     field: float
     field_ms: float
-    latency_ms: float | None
+    latency_ms: float | None = None
 
 
-def measure_costs(name: str, sound: Input, classes: int | None, latency: bool) -> Costs:
-    """Measure the costs of a network.
+def list_names(pattern: str) -> list[str]:
+    """List the names of networks that match a pattern, those of other packages included.
+
+    PyTorch is imported only where there are such packages.
+
+    Args:
+        pattern: shell pattern.
+    """
+    if "audiocnn.backbones" in sys.modules or entry_points(group="audiocnn.backbones"):
+        from audiocnn.backbones import list_backbones
+
+        return list_backbones(pattern)
+    return [name for name in read_table() if fnmatch(name, pattern)]
+
+
+def find_field(name: str, backbone: "Backbone") -> float:
+    """Find the receptive field of a network, in frames or samples, in `TABLE` where it has it.
+
+    Args:
+        name: of the network.
+        backbone: the network, of any dims.
+    """
+    known = read_table().get(name)
+    return known.field if known and known.dims == backbone.dims else backbone.receptive_field
+
+
+def find_costs(name: str, sound: Input, classes: int | None) -> Costs:
+    """Find the costs of a network, but for its latency, in `TABLE` where it has them.
 
     Args:
         name: of the network.
         sound: the input.
         classes: number of classes of its classifier; no classifier when None.
-        latency: whether to measure the latency on this machine.
+
+    Raises:
+        ValueError: the network cannot run on this input.
+    """
+    known = read_table().get(name) if sound == Input() and classes is None else None
+    return known or measure_costs(name, sound, classes)
+
+
+@functools.cache
+def read_table() -> dict[str, Costs]:
+    """Read the costs of audiocnn's own networks on the default input, by their names."""
+    with TABLE.open(newline="") as file:
+        return {row["name"]: _read_row(row) for row in csv.DictReader(file)}
+
+
+def _read_row(row: dict[str, str]) -> Costs:
+    return Costs(
+        row["name"],
+        int(row["dims"]),
+        tuple(map(int, row["shape"].split("x"))),
+        int(row["parameters"]),
+        int(row["macs"]),
+        float(row["field"]),
+        float(row["field_ms"]),
+    )
+
+
+def measure_costs(name: str, sound: Input, classes: int | None) -> Costs:
+    """Measure the costs of a network, but for its latency.
+
+    Args:
+        name: of the network.
+        sound: the input.
+        classes: number of classes of its classifier; no classifier when None.
 
     Raises:
         ValueError: the network cannot run on this input.
@@ -156,8 +228,37 @@ def measure_costs(name: str, sound: Input, classes: int | None, latency: bool) -
         count_macs(network, shape),
         field,
         field * sound.step_ms(backbone),
-        measure_latency_ms(network, shape) if latency else None,
     )
+
+
+def find_latency_ms(name: str, sound: Input, classes: int | None) -> float:
+    """Find the latency of a network on this machine, measured once and then kept in a folder of the user's.
+
+    Args:
+        name: of the network.
+        sound: the input.
+        classes: number of classes of its classifier; no classifier when None.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    key = " ".join(map(str, [name, sound, classes, platform.node(), torch.__version__, threads]))
+    path = _cache_folder() / "latency.json"
+    try:
+        known = json.loads(path.read_text())
+        if isinstance(latency_ms := known.get(key), float):
+            return latency_ms
+    except (OSError, ValueError, AttributeError):
+        known = {}  # the first time, or damaged: all is measured anew
+    backbone, network = sound.create(name, classes)
+    known[key] = measure_latency_ms(network, sound.shape(backbone))
+    with contextlib.suppress(files.FileError), files.write_atomically(path) as partial:
+        partial.write_text(json.dumps(known))
+    return known[key]
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiocnn"
 
 
 def measure_latency_ms(network: "nn.Module", shape: tuple[int, ...], runs: int = RUNS) -> float:
@@ -178,3 +279,26 @@ def measure_latency_ms(network: "nn.Module", shape: tuple[int, ...], runs: int =
             network(x)
             times_s.append(time.perf_counter() - start_s)
     return 1000 * statistics.median(times_s[1:])
+
+
+def write_table(file: TextIO) -> None:
+    """Measure the costs of all of audiocnn's own networks on the default input, and write them as CSV.
+
+    `python -m audiocnn.cli.costs > audiocnn/backbones/costs.csv` takes some minutes.
+
+    Args:
+        file: to write to.
+    """
+    from audiocnn.backbones import FAMILIES
+
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for _, members in FAMILIES.values():
+        for name in members:
+            costs = measure_costs(name, Input(), None)
+            row = {**asdict(costs), "shape": "x".join(map(str, costs.shape))}
+            table.writerow([row[column] for column in COLUMNS])
+
+
+if __name__ == "__main__":
+    write_table(sys.stdout)

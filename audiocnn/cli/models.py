@@ -2,11 +2,23 @@
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audiocnn.cli import terminal
-from audiocnn.cli.costs import RUNS, WAVEFORM_HZ, Costs, Input, measure_costs, measure_latency_ms
+from audiocnn.cli.costs import (
+    RUNS,
+    WAVEFORM_HZ,
+    Costs,
+    Input,
+    find_costs,
+    find_field,
+    find_latency_ms,
+    list_names,
+    measure_latency_ms,
+)
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.models import weights
 
@@ -15,7 +27,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from audiocnn.backbones import Backbone
-    from audiocnn.models.clips import ClipModel
 
 WIDTH = 100  # columns of the tables where there is no terminal
 
@@ -30,9 +41,9 @@ def list_models(
     frames: int = 32,
     hop_ms: float = 32.0,
     classes: int | None = None,
-    latency: bool = True,
+    latency: bool = False,
 ) -> int:
-    """List the shipped models, and the networks to train with their costs on this machine.
+    """List the shipped models, and the networks to train with their costs.
 
     The costs are those of one forward pass on a second of sound: the spectrogram of the shipped models, or
     its bins as channels for 1-D networks, or its waveform at 16 kHz. MACs are multiply-accumulates of
@@ -48,7 +59,7 @@ def list_models(
         frames: frames of the spectrogram.
         hop_ms: hop length in milliseconds.
         classes: include the classifier that a network was published with, for this number of classes.
-        latency: also measure the latency.
+        latency: also measure the latency on this machine; what is measured once is kept in ~/.cache/audiocnn.
 
     Returns:
         The exit status.
@@ -57,10 +68,8 @@ def list_models(
         sound = Input(dims, in_channels, bins, frames, hop_ms)
         if classes is not None and classes < 1:
             raise ValueError(f"classes is {classes}, expected 1 or more")
-    from audiocnn.backbones import list_backbones
-
     shipped = _find_shipped(pattern, *(("notes", "labels") if detail else weights.KINDS))
-    names = sorted(list_backbones(pattern), key=_natural_order)
+    names = sorted(list_names(pattern), key=_natural_order)
     if not shipped and not names:
         raise UsageError(f"pattern is {pattern!r}, expected one that matches a network (`audiocnn models`)")
     console = terminal.create_console(WIDTH)
@@ -85,26 +94,25 @@ def _natural_order(name: str) -> list:
 
 def _print_shipped(shipped: dict[str, str]) -> None:
     """Print a line for each shipped model, with its model card; not cut to the terminal's width."""
-    from torch import nn
-
-    from audiocnn.models.file import read_model
-
     for name, kind in shipped.items():
         path = weights.path(name)
-        size_mb, summary = path.stat().st_size / 1e6, DESCRIBE[kind](read_model(path, nn.Module))
-        print(f"{name:16}{size_mb:5.1f} MB  {summary:28}{path.with_suffix('.md')}")
+        size_mb, summary = path.stat().st_size / 1e6, DESCRIBE[kind](weights.read_arguments(name))
+        print(f"{name:16}{size_mb:5.1f} MB  {summary:28}{path.with_suffix('.md')}", flush=True)
 
 
-def _describe_labels(model: "ClipModel") -> str:
-    return f"{len(model.labels)} labels, {model.window_s:g} s windows"
+def _describe_painter(arguments: dict[str, Any]) -> str:
+    """Say in which styles a painter paints: those that it has names for, any by an encoder, or one."""
+    if "styles" in arguments:
+        return f"style transfer, {len(arguments['styles'])} styles"
+    return f"style transfer, {'any style' if 'backbone' in arguments else '1 style'}"
 
 
-# Kind of a shipped model -> its summary.
-DESCRIBE = {
-    "notes": lambda model: "notes",
-    "labels": _describe_labels,
-    "images": lambda model: f"image classifier, {model.n_classes} classes",
-    "style": lambda painter: painter.summary,
+# Kind of a shipped model -> its summary, from the arguments that it is built with.
+DESCRIBE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "notes": lambda arguments: "notes",
+    "labels": lambda arguments: f"{len(arguments['labels'])} labels, {arguments['window_s']:g} s windows",
+    "images": lambda arguments: f"image classifier, {arguments['n_classes']} classes",
+    "style": _describe_painter,
 }
 
 
@@ -119,7 +127,9 @@ def _print_networks(
         for number, name in enumerate(names):
             bar.update(task, description=name, completed=number)
             try:
-                rows.append(measure_costs(name, sound, classes, latency))
+                costs = find_costs(name, sound, classes)
+                latency_ms = find_latency_ms(name, sound, classes) if latency else None
+                rows.append(replace(costs, latency_ms=latency_ms))
             except ValueError as error:
                 refused.append(f"{name}: {error}")
     if rows:
@@ -131,17 +141,19 @@ def _print_networks(
 
 
 def _title(sound: Input, classes: int | None, latency: bool) -> str:
-    import torch
-
     heads = f"with a classifier of {classes} classes" if classes else "without heads"
     lines = [
         f"\nNetworks {heads}, each on {sound.duration_s:.3g} s of sound:",
         f"{sound.bins} bins and {sound.frames} frames of {sound.hop_ms:g} ms, "
         f"or the waveform at {WAVEFORM_HZ / 1000:g} kHz.",
         "field: the receptive field, in frames or samples.",
-        f"run ms: the latency, median of {RUNS} runs on this machine; threads: {torch.get_num_threads()}.",
     ]
-    return "\n".join(lines if latency else lines[:-1]) + "\n"
+    if latency:
+        import torch
+
+        threads = f"threads: {torch.get_num_threads()}"
+        lines.append(f"run ms: the latency, median of {RUNS} runs on this machine; {threads}.")
+    return "\n".join(lines) + "\n"
 
 
 def _format_costs(costs: Costs) -> list[str]:
@@ -178,14 +190,16 @@ def _print_details(
         shape = (1, round(sound.duration_s * model.sample_rate))
         hop_ms = 1000 * model.front_end.frame_s
         # Front ends depend on values: they do not run on the meta device.
-        _print_layers(console, name, model, shape, model.backbone, hop_ms, device="cpu")
+        field = model.backbone.receptive_field
+        _print_layers(console, name, model, shape, model.backbone, field, hop_ms, device="cpu")
         if isinstance(model, ClipModel):
-            terminal.tell(f"{DESCRIBE[kind](model)}: {', '.join(model.labels)}", "")
+            terminal.tell(f"{DESCRIBE[kind](model.init_args)}: {', '.join(model.labels)}", "")
     for name in names:
         with usage_errors():
             backbone, network = sound.create(name, classes)
             shape = sound.shape(backbone)
-        _print_layers(console, name, network, shape, backbone, sound.step_ms(backbone))
+        field = find_field(name, backbone)
+        _print_layers(console, name, network, shape, backbone, field, sound.step_ms(backbone))
 
 
 def _print_layers(
@@ -194,6 +208,7 @@ def _print_layers(
     network: "nn.Module",
     shape: tuple[int, ...],
     backbone: "Backbone",
+    field: float,
     step_ms: float,
     device: str = "meta",
 ) -> None:
@@ -212,7 +227,6 @@ def _print_layers(
     rows.append(("all", "", output_shape, f"{count_parameters(network):,}", f"{macs:,}"))
     console.print(f"{name} on {_format_shape(shape)}\n", style="bold", highlight=False)
     console.print(terminal.create_table(("layer", "kind", "output", "parameters", "MACs"), rows, n_left=2))
-    field = backbone.receptive_field
     extent = "all of the input" if math.isinf(field) else f"{field:,} frames, {field * step_ms:,.0f} ms"
     print(f"\nreceptive field: {extent}; stride: {backbone.time_stride}")
     print(f"latency: {measure_latency_ms(network, shape):,.1f} ms, the median of {RUNS} runs\n")

@@ -27,7 +27,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> Pat
 def test_shipped_models_are_listed(run, shipped: Path) -> None:
     line = f"notes-piano       0.0 MB  notes                       {shipped}/notes/notes-piano.md"
     assert run("models", "notes*").out == [line]
-    done = run("models", "lenet5", "--no-latency")
+    done = run("models", "lenet5")
     assert line not in done.out  # its name does not match
 
 
@@ -44,7 +44,7 @@ def test_a_model_of_labels(run, shipped: Path, one_tone: Path) -> None:
 
 
 def test_table(run, shipped: Path) -> None:
-    done = run("models", "[rv]*_small", "--no-latency")
+    done = run("models", "[rv]*_small")
     assert (done.status, done.err) == (0, [])
     text = "\n".join(done.out)
     assert "each on 1.02 s of sound:\n294 bins and 32 frames of 32 ms, or the waveform at 16 kHz." in text
@@ -59,7 +59,7 @@ def test_table(run, shipped: Path) -> None:
 
 def test_published_figures(run, shipped: Path) -> None:
     image = ["--in-channels", 3, "--bins", 224, "--frames", 224, "--classes", 1000]
-    done = run("models", "resnet18", *image, "--no-latency")
+    done = run("models", "resnet18", *image)
     assert "Networks with a classifier of 1000 classes, each on 7.17 s of sound:" in done.out
     assert done.out[-1].split()[1:6] == ["2", "3x224x224", "11,689,512", "1.81", "G"]
 
@@ -73,9 +73,9 @@ def test_waveforms_are_as_long(run, shipped: Path) -> None:
 
 
 def test_other_dims(run, shipped: Path) -> None:
-    done = run("models", "lenet5", "--dims", 1, "--bins", 80, "--no-latency")
+    done = run("models", "lenet5", "--dims", 1, "--bins", 80)
     assert done.out[-1].split()[1:3] == ["1", "80x32"]
-    done = run("models", "harmonic", "--dims", 1, "--no-latency")
+    done = run("models", "harmonic", "--dims", 1)
     assert (done.status, done.out) == (0, ["not for this input: harmonic: dims is 1, expected 2"])
 
 

@@ -1,6 +1,8 @@
 """The shipped models: KIND/NAME.safetensors beside its model card KIND/NAME.md."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 KINDS = ("notes", "labels", "images", "style")
@@ -23,3 +25,14 @@ def names(*kinds: str) -> list[str]:
         kinds: some of `KINDS`.
     """
     return sorted(file.stem for kind in kinds for file in (FOLDER / kind).glob("*.safetensors"))
+
+
+def read_arguments(model: str) -> dict[str, Any]:
+    """Read the arguments that a shipped model is built with from its file's header, without PyTorch.
+
+    Args:
+        model: a shipped model's name.
+    """
+    with path(model).open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return json.loads(header["__metadata__"]["audiocnn"])["model"]["init_args"]

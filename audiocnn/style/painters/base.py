@@ -51,14 +51,6 @@ class Painter(InitArgs, nn.Module):
         """Names of its styles; empty for one without a name; None for any style, given as an image."""
         return None
 
-    @property
-    def summary(self) -> str:
-        """What the model is for, in a few words."""
-        if self.style_names is None:
-            return "style transfer, any style"
-        n_styles = max(len(self.style_names), 1)
-        return f"style transfer, {n_styles} style{'s' if n_styles > 1 else ''}"
-
     def paint(
         self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
