@@ -108,7 +108,7 @@ def select_windows(
     windows = model.split_windows(waveform)
     middles_s = timeline.starts_s + timeline.window_s / 2
     excerpts = []
-    for label in options.labels or [one.label for one in result.ranked_labels[: options.top]]:
+    for label in dict.fromkeys(options.labels) or [one.label for one in result.ranked_labels[: options.top]]:
         column = model.outputs.index(label)
         probabilities = timeline.probabilities[:, column]
         nearest = probabilities if options.time_s is None else -np.abs(middles_s - options.time_s)

@@ -7,7 +7,7 @@ page is written last: where it exists, so does everything that it shows.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from audiocnn import audio, files, plots
 from audiocnn.explain.excerpts import ExplanationOptions, select_note, select_windows
 from audiocnn.explain.network import strip_front_end
-from audiocnn.explain.sections import Element, generate_sections
+from audiocnn.explain.sections import Element, describe_failure, generate_sections
 from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.notes import NotesModel
@@ -49,41 +49,64 @@ def write_page(
         progress: called with the seconds of the recording explained so far.
 
     Returns:
-        The titles of the excerpts that are explained, as text.
+        The titles of the excerpts that are explained, and what could not be computed, as text.
 
     Raises:
-        files.FileError: a recording cannot be read, no such note is transcribed, or the page cannot be
-            written.
+        files.FileError: a recording cannot be read, it ends before the time to explain, no such note is
+            transcribed, or the page cannot be written.
         ValueError: the model has no such label, note or layer.
     """
     options.check(model)
     network = strip_front_end(model)
     waveform = torch.from_numpy(audio.load(source, model.sample_rate))
+    duration_s = len(waveform) / model.sample_rate
+    if options.time_s is not None and options.time_s > duration_s:
+        raise files.FileError(
+            source, f"time is {options.time_s:g} s, expected at most its {duration_s:.2f} s"
+        )
     if isinstance(model, NotesModel):
         summary, excerpts = select_note(source, model, waveform, options)
     else:
         assert isinstance(model, ClipModel)
         summary, excerpts = select_windows(source, model, waveform, options)
-    lines = [f"<h1>{html.escape(files.printable(source.name))}: {html.escape(summary)}</h1>"]
-    lines += [f"<p>Explanation of {html.escape(model.name)}.</p>"]
-    explained_s = 0.0
+    lines = [f"<h1>{_escape(source.name)}: {_escape(summary)}</h1>"]
+    lines += [f"<p>Explanation of {_escape(model.name)}.</p>"]
+    failures: list[str] = []
     sections = generate_sections(network, model, waveform, excerpts, options.layer, among or [source])
-    for title, elements in sections:
-        lines.append(f"<h2>{html.escape(title)}</h2>")
-        lines += [_write_element(element, path.parent, model.sample_rate) for element in elements]
-        explained_s += len(waveform) / model.sample_rate / (len(excerpts) + 3)
+    for number, (title, elements) in enumerate(sections, start=1):
+        lines.append(f"<h2>{_escape(title)}</h2>")
+        for element in _until_failure(elements):
+            lines.append(_write_element(element, path.parent, model.sample_rate))
+            failures += [f"{title}: {element.caption}"] * isinstance(element.content, Exception)
         if progress:
-            progress(explained_s)
-    title = f"<title>{html.escape(files.printable(source.name))}</title>"
+            progress(duration_s * number / (len(excerpts) + 3))
+    title = f"<title>{_escape(source.name)}</title>"
     head = f'<!doctype html><meta charset="utf-8">{title}<style>{STYLE}</style>'
     with files.write_atomically(path) as partial:
         partial.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
-    return "; ".join(excerpt.title for excerpt in excerpts)
+    return "; ".join([*(excerpt.title for excerpt in excerpts), *failures])
+
+
+def _escape(text: str) -> str:
+    """Return a text as HTML that shows it, whatever is in it: labels and names of files are others'."""
+    return html.escape(files.printable(text))
+
+
+def _until_failure(elements: Iterator[Element]) -> Iterator[Element]:
+    """Yield the elements of a section, and in place of those that cannot be computed why: models differ."""
+    try:
+        yield from elements
+    except files.FileError:
+        raise
+    except Exception as error:
+        yield describe_failure("the rest", error)
 
 
 def _write_element(element: Element, folder: Path, sample_rate: int) -> str:
-    """Write a figure or sound to the folder; return the HTML that shows it."""
-    path, caption = folder / element.name, html.escape(element.caption)
+    """Write a figure or sound to the folder; return the HTML that shows it, or why there is none."""
+    path, caption = folder / element.name, _escape(element.caption)
+    if isinstance(element.content, Exception):
+        return f"<p>{caption}</p>"
     if isinstance(element.content, Tensor):
         audio.save(path, element.content.detach().cpu().numpy(), sample_rate)
         return f'<span>{caption}<audio controls preload="none" src="{element.name}"></audio></span>'

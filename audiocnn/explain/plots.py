@@ -113,7 +113,7 @@ def plot_kernels(kernels: Tensor, columns: int = 16, names: Sequence[str] = ()) 
             axes.plot(kernel[0].numpy(), color=plots.COLOURS[0], linewidth=0.8)
             axes.set_ylim(-1.1 * top, 1.1 * top)
         if names:
-            axes.set_title(names[i], fontsize=8)
+            axes.set_title(names[i], fontsize=8, parse_math=False)
     return figure
 
 
@@ -151,7 +151,7 @@ def plot_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
         axes.imshow(crop.numpy(), origin="lower", aspect="auto", cmap=plots.GREYS, vmin=low, vmax=top)
         axes.set(xticks=[], yticks=[])
         if names:
-            axes.set_title(names[i], fontsize=8)
+            axes.set_title(names[i], fontsize=8, parse_math=False)
     return figure
 
 
@@ -168,7 +168,9 @@ def plot_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[i
     colours = [plots.COLOURS[index % len(plots.COLOURS)] for index in indices]
     axes.scatter(points[:, 0], points[:, 1], c=colours, s=30)
     for (x, y), name in zip(points, names, strict=True):
-        axes.annotate(name, (float(x), float(y)), (4, 3), textcoords="offset points", fontsize=8)
+        axes.annotate(
+            name, (float(x), float(y)), (4, 3), textcoords="offset points", fontsize=8, parse_math=False
+        )
     axes.set(xticks=[], yticks=[])
     axes.margins(0.12)
     axes.spines[:].set_color("0.8")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -25,22 +28,35 @@ from audiocnn.models.notes import NotesModel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MAX_REASON = 200  # characters that are told of an error
+MAX_NAME = 60  # characters of a label in the names of files
 N_CHANNELS = 3  # channels that contribute most to the first label
 NOTE_WINDOW = 9, 6  # bins and frames that occlusion silences in a note's spectrogram
 
 
 class Element(NamedTuple):
-    """A figure or a sound on a page.
+    """A figure or a sound on a page, or why there is none.
 
     Attributes:
         name: name of its file.
-        content: a figure, or the samples of a sound.
+        content: a figure, the samples of a sound, or the error that was raised instead.
         caption: text beside it.
     """
 
     name: str
-    content: Figure | Tensor
+    content: Figure | Tensor | Exception
     caption: str
+
+
+def describe_failure(what: str, error: Exception) -> Element:
+    """Describe what cannot be computed of a model, in the place where it would stand.
+
+    Args:
+        what: its name.
+        error: that was raised.
+    """
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return Element("", error, f"{what} cannot be computed: {textwrap.shorten(reason, MAX_REASON)}")
 
 
 def generate_sections(
@@ -78,24 +94,35 @@ def generate_sections(
 def _explain_excerpt(
     network: nn.Module, model: Model, excerpt: Excerpt, layer: str, silence: float
 ) -> Iterator[Element]:
-    spectrogram, target = excerpt.spectrogram, excerpt.target
-    window = NOTE_WINDOW if isinstance(model, NotesModel) else None
-    saliency_maps = {
-        "class activation": saliency.class_activation(network, spectrogram, target, layer),
-        "Grad-CAM": saliency.grad_cam(network, spectrogram, target, layer),
-        "occlusion": saliency.occlusion(network, spectrogram, target, window, silence),
-        "guided backpropagation": saliency.guided_backprop(network, spectrogram, target),
-        "deconvolution": saliency.deconvolution(network, spectrogram, target),
-    }
-    first = {name: saliency_map[0].cpu() for name, saliency_map in saliency_maps.items()}
-    figure = plots.plot_saliency_maps(_plain(spectrogram), first, model.front_end, excerpt.start_s)
-    name = _slug(excerpt.name)
+    maps: dict[str, Tensor] = {}
+    for method, saliency_map in _list_methods(network, model, excerpt, layer, silence).items():
+        try:
+            maps[method] = saliency_map()[0].cpu()
+        except Exception as error:  # not every method is for every model and layer
+            yield describe_failure(method, error)
+    figure = plots.plot_saliency_maps(_plain(excerpt.spectrogram), maps, model.front_end, excerpt.start_s)
+    name = _name_file(excerpt.name)
     yield Element(f"{name}.png", figure, f"Red: evidence for {excerpt.name}; blue: evidence against it.")
     yield Element(f"{name}.wav", excerpt.waveform, "recording")
-    for method, saliency_map in first.items():
+    for method, saliency_map in maps.items():
         gains = saliency.normalise(saliency_map[None])[0]
         sound = sonify.filter_waveform(excerpt.waveform, gains, model.front_end)
         yield Element(f"{name}.{_slug(method)}.wav", sonify.normalise_level(sound), f"filtered by {method}")
+
+
+def _list_methods(
+    network: nn.Module, model: Model, excerpt: Excerpt, layer: str, silence: float
+) -> dict[str, Callable[[], Tensor]]:
+    """The methods that explain an excerpt by saliency maps."""
+    spectrogram, target = excerpt.spectrogram, excerpt.target
+    window = NOTE_WINDOW if isinstance(model, NotesModel) else None
+    return {
+        "class activation": partial(saliency.class_activation, network, spectrogram, target, layer),
+        "Grad-CAM": partial(saliency.grad_cam, network, spectrogram, target, layer),
+        "occlusion": partial(saliency.occlusion, network, spectrogram, target, window, silence),
+        "guided backpropagation": partial(saliency.guided_backprop, network, spectrogram, target),
+        "deconvolution": partial(saliency.deconvolution, network, spectrogram, target),
+    }
 
 
 def _maximise_labels(
@@ -112,7 +139,7 @@ def _maximise_labels(
     yield Element("maximal.png", figure, caption)
     for name, spectrogram in spectrograms.items():
         sound = sonify.invert_spectrogram(spectrogram, model.front_end)
-        yield Element(f"maximal.{_slug(name)}.wav", sound, name)
+        yield Element(f"maximal.{_name_file(name)}.wav", sound, name)
 
 
 def _maximise(network: nn.Module, target: Target, like: Tensor, model: Model, silence: float) -> Tensor:
@@ -210,5 +237,12 @@ def _plain(spectrogram: Tensor) -> Tensor:
 
 
 def _slug(name: str) -> str:
-    """Turn any label into a file name."""
-    return re.sub(r"\W+", "_", name.lower())
+    return re.sub(r"\W+", "_", name.lower(), flags=re.ASCII)
+
+
+def _name_file(label: str) -> str:
+    """Turn any label into a file name, another for each: by a checksum where letters are lost."""
+    name = _slug(label)[:MAX_NAME]
+    if name.replace("_", " ") == label:
+        return name
+    return f"{name}_{zlib.crc32(label.encode(errors='surrogatepass')):08x}"

@@ -75,3 +75,75 @@ def test_no_such_note(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(files.FileError, match="no note 60 is transcribed that could be explained"):
         page.write_page(recording, model, tmp_path / "out" / page.NAME, ExplanationOptions(midi=60))
     assert not (tmp_path / "out").exists()
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def page_of(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: list[str], **options
+) -> tuple[str, str]:
+    """The line about a small model's page, and its text."""
+    quick = partial(maximise_activation, options=MaximisationOptions(steps=1))
+    monkeypatch.setattr(sections, "maximise_activation", quick)
+    torch.manual_seed(0)
+    backbone = create_backbone("tcn_small", dims=1, in_channels=32)
+    model = ClipModel(LogMel(RATE, n_fft=512, hop_length=256, n_mels=32), backbone, outputs, window_s=0.8)
+    model.name = HOSTILE
+    path = tmp_path / "out" / page.NAME
+    said = page.write_page(recording, model.eval(), path, ExplanationOptions(**options))
+    return said, path.read_text()
+
+
+def test_names_are_shown_and_never_obeyed(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels and names of files are others': HTML, formulas of plots, paths, and two that look alike."""
+    labels = [HOSTILE + "$\\frac{1}$" + "x" * 300, "../../up", "R&B", "R/B"]
+    hostile = recording.rename(tmp_path / "<img src=x onerror=alert(1)> & \udcff.wav")
+    _, text = page_of(hostile, tmp_path, monkeypatch, labels, labels=[*labels, labels[0]])
+    assert HOSTILE not in text and "&lt;img src=x onerror=alert(1)&gt; &amp; \\xff.wav" in text
+    assert re.findall(r"<[^>]*\son\w+=", text) == []
+    shown = re.findall(r'src="([^"]*)"', text)
+    assert len(set(shown)) == len(shown) and {file.name for file in (tmp_path / "out").iterdir()} == {
+        *shown,
+        page.NAME,
+    }
+    assert len(re.findall("<h2>Saliency maps", text)) == len(labels)
+
+
+def test_what_a_model_cannot_do_is_told(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("no gradient <b>\nand more lines")
+
+    monkeypatch.setattr(sections.saliency, "grad_cam", fail)
+    monkeypatch.setattr(sections.kernels, "get_first_kernels", fail)
+    said, text = page_of(recording, tmp_path, monkeypatch, ["a", "b"], top=1)
+    told = ["Grad-CAM cannot be computed: no gradient <b>", "the rest cannot be computed: no gradient <b>"]
+    for reason in told:
+        assert reason in said and f"<p>{reason.replace('<b>', '&lt;b&gt;')}</p>" in text
+    assert "\n" not in said and "deconvolution" in text and ".grad_cam." not in text
+
+
+def test_a_time_after_the_end(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(files.FileError, match=r"wav: time is 30 s, expected at most 2\.00, its length"):
+        page_of(recording, tmp_path, monkeypatch, ["a"], time_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer": "spine"}, "layer is 'spine', expected one of backbone, .*head"),
+        ({"layer": ""}, "layer is '', expected one of backbone"),
+        ({"labels": ["c"]}, "label is 'c', expected one of a, unknown"),
+        ({"midi": 70}, "note is 70, expected none"),
+    ],
+)
+def test_wrong_options_list_the_right_ones(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        page_of(recording, tmp_path, monkeypatch, ["a"], **options)
+    assert "\n" not in str(error.value)
