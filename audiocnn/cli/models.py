@@ -227,6 +227,6 @@ def _print_layers(
     rows.append(("all", "", output_shape, f"{count_parameters(network):,}", f"{macs:,}"))
     console.print(f"{name} on {_format_shape(shape)}\n", style="bold", highlight=False)
     console.print(terminal.create_table(("layer", "kind", "output", "parameters", "MACs"), rows, n_left=2))
-    extent = "all of the input" if math.isinf(field) else f"{field:,} frames, {field * step_ms:,.0f} ms"
+    extent = "all of the input" if math.isinf(field) else f"{field:,.0f} frames, {field * step_ms:,.0f} ms"
     print(f"\nreceptive field: {extent}; stride: {backbone.time_stride}")
     print(f"latency: {measure_latency_ms(network, shape):,.1f} ms, the median of {RUNS} runs\n")

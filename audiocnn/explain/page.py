@@ -61,9 +61,8 @@ def write_page(
     waveform = torch.from_numpy(audio.load(source, model.sample_rate))
     duration_s = len(waveform) / model.sample_rate
     if options.time_s is not None and options.time_s > duration_s:
-        raise files.FileError(
-            source, f"time is {options.time_s:g} s, expected at most its {duration_s:.2f} s"
-        )
+        expected = f"at most {duration_s:.2f}, its length"
+        raise files.FileError(source, f"time is {options.time_s:g} s, expected {expected}")
     if isinstance(model, NotesModel):
         summary, excerpts = select_note(source, model, waveform, options)
     else:
