@@ -111,4 +111,4 @@ def test_prepare_clips(run, folder: Path, tmp_path: Path) -> None:
     (folder / "low" / "broken.wav").write_text("no sound")
     done = run("data", "prepare", "clips", folder, "--out", out, "--workers", "0")
     assert done.status == 1
-    assert done.err[0].startswith("1 files or clips cannot be read")
+    assert done.err[0].startswith(f"{folder}: 1 files or clips cannot be read, the other 20")

@@ -1,6 +1,7 @@
 """`audiocnn evaluate` and `audiocnn data prepare`: folders of recordings with their notes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,116 @@ def test_evaluate_labels_goes_on_after_a_bad_file(run, by_class: Path, one_tone:
     assert (done.status, len(done.err)) == (1, 1)
     assert done.err[0].startswith(f"{by_class}/low/0.wav: no audio that libsndfile or FFmpeg can read")
     assert any(line.startswith("11 clips") for line in done.out)
+
+
+def test_what_a_model_was_trained_on_is_refused_unless_asked_for(
+    run, by_class: Path, one_tone: Path, tmp_path: Path
+) -> None:
+    from audiocnn.datasets.clips.finding import find_clips
+    from audiocnn.datasets.clips.record import add_digests, record_split
+    from audiocnn.datasets.clips.splits import SplitOptions, split_clips
+    from audiocnn.models.file import write_model
+    from audiocnn.models.load import load
+
+    for number, path in enumerate(sorted(by_class.rglob("*.wav"))):  # all different
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples[: len(samples) - number], rate)
+    model = load(one_tone)
+    options = SplitOptions(validation=0.25, test=0.25)
+    model.split = record_split(split_clips(add_digests(find_clips(by_class).clips), options))
+    write_model(model, tmp_path / "mine.safetensors")
+    moved = by_class.rename(by_class.parent / "moved")
+    mine = moved / "mine.safetensors"
+    counts = {part: len(digests) for part, digests in model.split.items()}
+    line = ", ".join(f"{counts[part]} {part}" for part in sorted(counts))
+    done = run("evaluate", "genre", moved, "--model", mine)
+    assert (done.status, done.out) == (2, [])
+    assert f"of its clips {line}; the model was trained on those of train: give --split test" in done.err[-1]
+    for part, count in counts.items():
+        done = run("evaluate", "genre", moved, "--model", mine, "--split", part)
+        assert done.status == 0
+        assert any(row.startswith(f"{count} clips ") for row in done.out)
+        assert any(row.startswith(f"{count} of {count} clips evaluated, those of {part}") for row in done.out)
+    soundfile.write(moved / "low" / "new.wav", 0.1 * soundfile.read(moved / "low" / "0.wav")[0], RATE)
+    done = run("evaluate", "genre", moved, "--model", mine, "--split", "test")
+    assert "1 of no split" in done.out[-1]
+    done = run("evaluate", "genre", moved / "low", "--model", mine, "--layout", "nothing")
+    assert (done.status, len(done.err)) == (2, 1)
+
+
+def test_a_folder_that_the_model_does_not_know_is_evaluated_whole(
+    run, by_class: Path, one_tone: Path
+) -> None:
+    from audiocnn.models.file import write_model
+    from audiocnn.models.load import load
+
+    model = load(one_tone)
+    model.split = {"train": ["0" * 16], "validation": [], "test": []}
+    write_model(model, by_class / "mine.safetensors")
+    done = run("evaluate", "genre", by_class, "--model", by_class / "mine.safetensors")
+    assert done.status == 0
+    assert any(line.startswith("12 clips") for line in done.out)
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file"])
+def test_an_output_that_cannot_be_is_told_before_the_work(
+    run, by_class: Path, one_tone: Path, kind: str
+) -> None:
+    (by_class / "report").write_text("mine")
+    output = by_class / "report" if kind == "a file" else by_class / "report" / "below"
+    done = run("evaluate", "genre", by_class, "--model", one_tone, "--output", output)
+    assert (done.status, done.out) == (1, [])
+    assert done.err[-1].startswith(f"{output}: ")
+    assert (by_class / "report").read_text() == "mine"
+
+
+def test_a_report_that_is_replaced_is_told(run, by_class: Path, one_tone: Path) -> None:
+    command = ("evaluate", "genre", by_class, "--model", one_tone, "--output", by_class / "report")
+    assert run(*command).err == []
+    done = run(*command)
+    assert done.status == 0
+    assert f"{by_class}/report: the report in it is replaced" in done.err
+
+
+NASTY = "<img src=x onerror=alert(1)>[red]|a`\n*b*\x1b[31m"
+
+
+def test_names_are_shown_as_they_are(run, by_class: Path, one_tone: Path) -> None:
+    """Of a class, a clip that is wrong and one that is unreadable: no HTML, no markup, each in one line."""
+    (by_class / "low" / "0.wav").rename(by_class / "high" / f"{NASTY}.wav")
+    (by_class / "low" / f"{NASTY}2.wav").write_text("no sound")
+    done = run("evaluate", "genre", by_class, "--model", one_tone, "--output", by_class / "report")
+    assert done.status == 1
+    assert len(done.err) == 1
+    page = (by_class / "report" / "report.md").read_text()
+    assert "<img" not in page and "\x1b" not in page
+    shown = r"&lt;img src=x onerror=alert(1)&gt;\[red\]\|a\`\\n\*b\*\\x1b\[31m"
+    assert f"| high/{shown}.wav | high | low " in page
+    assert any(line.startswith("- ") and shown in line for line in page.splitlines())
+    assert "\x1b" not in "".join(done.out + done.err)
+
+
+def test_labels_without_clips_are_shown_as_missing(run, by_class: Path, one_tone: Path) -> None:
+    shutil.rmtree(by_class / "middle")
+    done = run("evaluate", "genre", by_class, "--model", one_tone)
+    assert next(line.split() for line in done.out if line.startswith("middle")) == ["middle", "0", *"––––"]
+
+
+def test_a_clip_that_fails_does_not_lose_the_others(
+    run, by_class: Path, one_tone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiocnn.evaluate import clips
+
+    classify = clips.classify
+
+    def fail_once(sound, models, **options):
+        if len(sound[0]) == 999:
+            raise RuntimeError("the network failed")
+        return classify(sound, models, **options)
+
+    monkeypatch.setattr(clips, "classify", fail_once)
+    soundfile.write(by_class / "low" / "odd.wav", soundfile.read(by_class / "low" / "0.wav")[0][:999], RATE)
+    done = run("evaluate", "genre", by_class, "--model", one_tone)
+    assert (done.status, len(done.err)) == (1, 1)
+    assert "odd.wav: RuntimeError: the network failed (traceback in " in done.err[0]
+    assert "12 of 13 clips evaluated" in done.out

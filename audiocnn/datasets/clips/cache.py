@@ -152,20 +152,21 @@ def _read(pcm: Path, sample_rate: int) -> Sounds | None:
         return None
 
 
-def refuse_broken(reasons: Sequence[str], way: str) -> None:
+def refuse_broken(path: str | Path, reasons: Sequence[str], way: str) -> None:
     """Refuse clips of which some cannot be read.
 
     Args:
-        reasons: a line for each file or clip that cannot be read.
+        path: of the data set.
+        reasons: of each file or clip that cannot be read.
         way: to go on without them, "loader.skip_broken=true goes on without them".
 
     Raises:
-        ValueError: there are reasons; the message holds the first of them.
+        files.FileError: there are reasons; the message holds their number and the first of them.
     """
     if reasons:
         more = [f"and {len(reasons) - N_NAMED} more"] if len(reasons) > N_NAMED else []
-        count = f"{len(reasons)} files or clips cannot be read, {way}:"
-        raise ValueError("\n".join([count, *reasons[:N_NAMED], *more]))
+        named = "; ".join([*reasons[:N_NAMED], *more])
+        raise files.FileError(path, f"{len(reasons)} files or clips cannot be read, {way}: {named}")
 
 
 def compute_key(names: list[str], sample_rate: int) -> str:

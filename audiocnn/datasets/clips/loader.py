@@ -84,13 +84,13 @@ def prepare_clips(
         The number of files in the cache.
 
     Raises:
-        ValueError: files cannot be read; the others are in the cache.
+        FileError: files cannot be read; the others are in the cache.
     """
     found = find_clips(path, layout)
     print(found)
     sounds = open_cache((clip.path for clip in found.clips), sample_rate, out, workers)
     _, reasons = sounds.select(found.clips)
-    refuse_broken(reasons, f"the other {len(sounds.places)} files are in the cache")
+    refuse_broken(path, reasons, f"the other {len(sounds.places)} files are in the cache")
     return len(sounds.places)
 
 
@@ -234,7 +234,7 @@ class ClipsDataModule(lightning.LightningDataModule):
     def _report_broken(self, reasons: list[str]) -> None:
         """Refuse what cannot be read, or say that it is skipped."""
         if not self.loader.skip_broken:
-            refuse_broken(reasons, SKIP_BROKEN)
+            refuse_broken(self.path, reasons, SKIP_BROKEN)
         for reason in reasons:
             rank_zero_info(f"skipped: {reason}")
 

@@ -41,7 +41,7 @@ def prepare_maps(source: Path, out: Path) -> int:
     found = find_maps(Path(source))
     split = split_by_piano(found)
     print(
-        f"{source}: {len(split)} of {len(found)} recordings are used; the others and what they play is reserved"
+        f"{source}: {len(split)} of {len(found)} recordings are used; other ones and their pieces are reserved"
     )
     if not split:
         raise ValueError(f"{source}: no MAPS recordings (found no {PREFIX}*.flac or .wav that may be used)")

@@ -78,10 +78,10 @@ def test_broken_files_are_told(paths: list[Path], tmp_path: Path) -> None:
     assert [clip.path for clip in usable] == paths
     assert all(len(clip.digest) == 16 for clip in usable)
     with pytest.raises(
-        ValueError,
-        match=r"3 files or clips cannot be read, or not:(.|\n)*gone\.wav: No such(.|\n)*start is 9",
+        files.FileError,
+        match=r"music: 3 files or clips cannot be read, or not:(.|\n)*gone\.wav: No such(.|\n)*start is 9",
     ):
-        cache.refuse_broken(reasons, "or not")
+        cache.refuse_broken("music", reasons, "or not")
 
 
 DAMAGE = {

@@ -19,6 +19,7 @@ from audiocnn.datasets.clips.loader import ClipsDataModule, LoaderOptions
 from audiocnn.datasets.clips.sources import Clip
 from audiocnn.datasets.clips.splits import SplitOptions
 from audiocnn.datasets.epochs import EpochSampler
+from audiocnn.files import FileError
 
 RATE = 8_000
 HZ = {"low": 500, "high": 2000}
@@ -239,7 +240,7 @@ def test_lightning_gives_each_epoch_items_of_its_own(folder: Path, tmp_path: Pat
 def test_broken_files(folder: Path) -> None:
     (folder / "low" / "broken.wav").write_text("no sound")
     with pytest.raises(
-        ValueError, match=r"1 files or clips cannot be read, loader.skip_broken=true(.|\n)*broken\.wav"
+        FileError, match=r"clips: 1 files or clips cannot be read, loader.skip_broken=true(.|\n)*broken\.wav"
     ):
         module(folder)
     data = module(folder, skip_broken=True, test=0, validation=0)

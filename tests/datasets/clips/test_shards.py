@@ -329,7 +329,7 @@ def test_broken_shards_are_named_and_skipped_if_asked(
     folder: Path, name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     BROKEN_SHARDS[name](folder / "train-000003.tar")
-    with pytest.raises((files.FileError, ValueError), match=r"(.|\n)*train-000003\.tar: (.|\n)*") as caught:
+    with pytest.raises(files.FileError, match=r"(.|\n)*train-000003\.tar: (.|\n)*") as caught:
         epoch(module(folder))
     assert "skip_broken=true" in str(caught.value)
     caplog.set_level("INFO")

@@ -86,4 +86,4 @@ def test_what_is_reserved_is_counted(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     maps.prepare_maps(source, tmp_path / "out")
-    assert capsys.readouterr().out.startswith(f"{source}: 3 of 5 recordings are used; the others")
+    assert capsys.readouterr().out.startswith(f"{source}: 3 of 5 recordings are used; other ones")
