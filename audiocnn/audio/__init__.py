@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -194,7 +195,8 @@ def create(path: str | os.PathLike, sample_rate: int, n_channels: int) -> Iterat
     check_suffix(Path(path))
     with files.write_atomically(path) as partial:
         try:
-            with soundfile.SoundFile(os.fsencode(partial), "w", sample_rate, n_channels) as file:
+            name: Any = os.fsencode(partial)  # not UTF-8, perhaps
+            with soundfile.SoundFile(name, "w", sample_rate, n_channels) as file:
                 yield file
         except soundfile.LibsndfileError as error:
             # libsndfile keeps the system's reason to itself: writing once more brings it up.

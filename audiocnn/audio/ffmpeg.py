@@ -118,9 +118,7 @@ def _decode(path: str | os.PathLike, reading: Reading, reason: str) -> Iterator[
 
     with _open(path, reason) as (container, sound):
         rate, origin_s = sound.sample_rate, _find_origin_s(container, sound)
-        if container.format.name not in GUESSED and sound.duration:
-            end_s = float(((sound.start_time or 0) + sound.duration) * sound.time_base) - origin_s
-            reading.n_expected = max(reading.n_expected, round(end_s * rate))
+        reading.n_expected = max(reading.n_expected, round(_find_end_s(container, sound, origin_s) * rate))
         start, n_damaged, shape, resampler = 0, 0, None, None
         packets = container.demux(sound)
         while True:
@@ -156,3 +154,12 @@ def _find_origin_s(container: Any, sound: Any) -> float:
     if films and films[0].start_time is not None:
         return float(films[0].start_time * films[0].time_base)
     return (container.start_time or 0) / 1e6 + PRIMING.get(container.format.name, 0) / sound.sample_rate
+
+
+def _find_end_s(container: Any, sound: Any, origin_s: float) -> float:
+    """Find when the sound ends by the file's header, in seconds from the origin; 0 where it does not say."""
+    if sound.duration and container.format.name not in GUESSED:
+        return float(((sound.start_time or 0) + sound.duration) * sound.time_base) - origin_s
+    if container.format.name.startswith("matroska") and not container.streams.video:
+        return (container.duration or 0) / 1e6
+    return 0.0

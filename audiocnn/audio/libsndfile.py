@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -155,7 +156,7 @@ def open_part(path: str | os.PathLike, source: Source) -> soundfile.SoundFile:
     """
     try:
         with files.mute():
-            opened = io.BytesIO(source) if isinstance(source, bytes) else os.fsencode(source)
+            opened: Any = io.BytesIO(source) if isinstance(source, bytes) else os.fsencode(source)
             file = soundfile.SoundFile(opened)  # a name may be no UTF-8
     except soundfile.LibsndfileError as error:
         # libsndfile says of an mp3 without a single good frame that it does not exist.

@@ -96,7 +96,7 @@ FORMATS = {
         write_notes=lambda made, path, **_: write_piano_roll(made.notes, _source(made, path), path),
         write_labels=labels.write_plot,
     ),
-    "wav": Format(write_notes=lambda made, path, **_: write_wav(made.notes, _source(made, path), path)),
+    "wav": Format(write_notes=lambda made, path, **_: write_wav(_as_tuned(made), _source(made, path), path)),
 }
 NOTE_FORMATS = [name for name, format in FORMATS.items() if format.write_notes]
 LABEL_FORMATS = [name for name, format in FORMATS.items() if format.write_labels]
@@ -159,7 +159,7 @@ def write_notes(
     """Write a transcription.
 
     Args:
-        transcription: has `notes`, `source`, `duration_s`, `frame_s` and `scores`, as
+        transcription: has `notes`, `source`, `duration_s`, `frame_s`, `scores` and `tuning_cents`, as
             `inference.transcribe.Transcription`.
         path: file to write.
         format: one of `NOTE_FORMATS`; the suffix of the path when None.
@@ -228,6 +228,14 @@ def _scores(transcription: Any, path: str | os.PathLike) -> Any:
     if not all(np.isfinite(score).all() for score in transcription.scores.values()):
         raise files.FileError(path, "is not written: there are scores that are not finite")
     return transcription.scores
+
+
+def _as_tuned(transcription: Any) -> list[Note]:
+    """Return the notes with their bends from 440 Hz instead of the tuning, to sound with the recording."""
+    notes, tuning = transcription.notes, transcription.tuning_cents / 100
+    if not tuning:
+        return notes
+    return [replace(note, bend=tuple(tuning + bend for bend in note.bend or (0.0,))) for note in notes]
 
 
 def _source(transcription: Any, path: str | os.PathLike) -> Path:

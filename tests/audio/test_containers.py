@@ -113,6 +113,14 @@ def test_content_decides_not_the_suffix(tmp_path, name):
     assert find_clicks(audio.load(sound, RATE)) == pytest.approx(CLICKS_S, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["a.mka", "a.webm"])
+def test_a_file_that_ends_too_early(tmp_path, name):
+    path = encode(tmp_path / name, "libopus", 48_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.warns(files.PartWarning, match=r"[01]\.\d of 2\.0 s are read"):
+        assert find_clicks(audio.load(path, RATE))[0] == pytest.approx(CLICKS_S[0], abs=0.01)
+
+
 def test_without_the_extra_it_is_named(tmp_path, no_ffmpeg):
     path = encode(tmp_path / "a.m4a", "aac")
     with pytest.raises(audio.AudioError, match=r"a\.m4a: no audio that libsndfile can.*; pip install"):

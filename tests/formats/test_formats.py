@@ -169,7 +169,9 @@ def test_scores_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
 
 def test_every_format_of_notes(a4: Path, tmp_path: Path) -> None:
     scores = {"onset": np.zeros((88, 10), np.float32)}
-    made = SimpleNamespace(notes=WORKED, scores=scores, frame_s=0.016, source=a4, duration_s=2.0)
+    made = SimpleNamespace(
+        notes=WORKED, scores=scores, frame_s=0.016, source=a4, duration_s=2.0, tuning_cents=0.0
+    )
     for name in formats.NOTE_FORMATS:
         formats.write_notes(made, tmp_path / f"out.{name}", tempo=90.0, pitch_bend=True)
     assert {path.name for path in tmp_path.glob("out.*")} == {f"out.{name}" for name in formats.NOTE_FORMATS}
@@ -193,7 +195,9 @@ def test_format_is_the_suffix_or_named(tmp_path: Path) -> None:
     ("name", "what"), [("npz", "raw scores"), ("png", "recording"), ("wav", "recording")]
 )
 def test_formats_say_what_they_need(tmp_path: Path, name: str, what: str) -> None:
-    made = SimpleNamespace(notes=WORKED, scores={}, frame_s=0.016, source=None, duration_s=2.0)
+    made = SimpleNamespace(
+        notes=WORKED, scores={}, tuning_cents=0.0, frame_s=0.016, source=None, duration_s=2.0
+    )
     with pytest.raises(files.FileError, match=f"out.{name}: needs the {what}"):
         formats.write_notes(made, tmp_path / f"out.{name}")
     assert list(tmp_path.iterdir()) == []
@@ -203,7 +207,12 @@ def test_formats_say_what_they_need(tmp_path: Path, name: str, what: str) -> Non
 def test_nothing_half_written(a4: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     made = SimpleNamespace(
-        notes=WORKED, scores={"onset": np.zeros((88, 9))}, frame_s=0.1, source=a4, duration_s=2.0
+        notes=WORKED,
+        scores={"onset": np.zeros((88, 9))},
+        frame_s=0.1,
+        source=a4,
+        duration_s=2.0,
+        tuning_cents=0.0,
     )
     with pytest.raises(files.FileError, match="file is a file, not a folder"):
         formats.write_notes(made, tmp_path / "file" / f"out.{name}")

@@ -132,3 +132,10 @@ def test_estimated_from_a_file_as_from_an_array(tmp_path: Path, example) -> None
 def test_out_of_range(cents: float) -> None:
     with pytest.raises(ValueError, match=f"tuning is {cents} cents, expected -200 to 200"):
         find_sample_rate(RATE, cents)
+
+
+def test_notes_sound_as_the_recording_is_tuned(tmp_path: Path, example) -> None:
+    audio.save(tmp_path / "a.wav", retuned(example[0][: 4 * RATE], 39), RATE)
+    transcribe(tmp_path / "a.wav", tuning=39).to_wav(tmp_path / "a.notes.wav")
+    (_, notes), rate = audio.load_channels(tmp_path / "a.notes.wav")
+    assert estimate_tuning(notes, rate) == pytest.approx(39, abs=3)
