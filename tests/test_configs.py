@@ -28,6 +28,7 @@ from audiocnn.training.base import Task
 from audiocnn.training.callbacks.checkpoints import Checkpoints
 from audiocnn.training.callbacks.loggers import MetricsLogger
 from audiocnn.training.checkpoint import PARTS, TASKS, describe_task
+from audiocnn.training.checks import SHARED
 from audiocnn.training.clips import ClipTask
 from audiocnn.training.contrastive import ContrastiveTask
 from audiocnn.training.image import ImageTask
@@ -98,6 +99,16 @@ def check_description(task: Task) -> None:
     description = json.loads(str(describe_task(task)))["task"]
     description["init_args"].pop("start_from", None)
     check_described(description, describe_tensors(task.state_dict()), (TASKS, PARTS, *REGISTRIES))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_what_data_and_model_share_stands_once(config: Path) -> None:
+    """In the model; the data take it from there, see `datasets.defaults`."""
+    text = yaml.safe_load(config.read_text())
+    model, data = text["model"]["init_args"], text["data"]["init_args"]
+    of_model = {*model, *model.get("front_end", {}).get("init_args", {})}
+    of_data = {*data, *data.get("crops", {}), *data.get("segments", {})}
+    assert not of_model & of_data & {*SHARED}
 
 
 def check_trainer(config: Path, trainer: lightning.Trainer) -> None:

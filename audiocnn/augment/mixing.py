@@ -6,15 +6,21 @@ itself. Targets are (batch, labels), 0 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range
+from audiocnn.registry import InitArgs
 
 Waveforms = Float[Tensor, "batch samples"]
 Targets = Float[Tensor, "batch labels"]
 
 
-class Mixup:
+class Mixup(InitArgs):
     """Mix waveforms and targets to weighted means of two examples: for single-label models.
 
     Args:
@@ -31,9 +37,9 @@ class Mixup:
         Each example has a weight of its own.
     """
 
+    ranges: ClassVar[Mapping[str, Range]] = {"alpha": POSITIVE}
+
     def __init__(self, alpha: float = 0.2) -> None:
-        if alpha <= 0:
-            raise ValueError(f"alpha is {alpha}, expected more than 0")
         self.alpha = alpha
 
     def __call__(self, waveforms: Waveforms, targets: Targets) -> tuple[Waveforms, Targets]:
@@ -43,7 +49,7 @@ class Mixup:
         return mixed, united
 
 
-class Overlay:
+class Overlay(InitArgs):
     """Add waveforms, and unite their labels: for multi-label models.
 
     The sum has the power of the first waveform, if the two are uncorrelated.
@@ -51,7 +57,12 @@ class Overlay:
     Args:
         p: probability that an example is mixed.
         level_db: greatest level difference between the two waveforms.
+
+    Raises:
+        ValueError: p is no probability, or level_db negative.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {"p": SHARE, "level_db": NOT_NEGATIVE}
 
     def __init__(self, p: float = 0.5, level_db: float = 10.0) -> None:
         self.p, self.level_db = p, level_db

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from audiocnn.augment.torchaudio_import import import_torchaudio
+from audiocnn.ranges import SHARE, Range
+from audiocnn.registry import InitArgs
+
+WIDTH = Range(0, 1 << 20, whole=True)  # bins or frames; more than there are is as many as there are
 
 
-class SpecAugment(nn.Module):
+class SpecAugment(InitArgs, nn.Module):
     """Mask a band of bins and a stretch of frames of each spectrogram, by torchaudio.
 
     Args:
         p: probability of each of the two masks, for each spectrogram.
         bins: widest mask along frequency.
         frames: widest mask along time.
+
+    Raises:
+        ValueError: p is no probability, or a width negative.
 
     Shape:
         (batch, ..., bins, frames) -> the same.
@@ -26,6 +36,8 @@ class SpecAugment(nn.Module):
     Differs:
         Masked bins get the spectrogram's lowest value.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {"p": SHARE, "bins": WIDTH, "frames": WIDTH}
 
     def __init__(self, p: float = 0.3, bins: int = 18, frames: int = 8) -> None:
         super().__init__()
@@ -46,7 +58,7 @@ class SpecAugment(nn.Module):
         return torch.where(kept > 0, spectrograms, spectrograms.amin(dim=(-2, -1), keepdim=True))
 
 
-class RandomShift(nn.Module):
+class RandomShift(InitArgs, nn.Module):
     """Shift spectrograms along time and frequency.
 
     Time shifts are circular. Shifts in frequency are not, since treble would become bass: bins that come in
@@ -56,9 +68,14 @@ class RandomShift(nn.Module):
         p: probability of each of the two shifts, for each spectrogram.
         bins: furthest shift up or down.
 
+    Raises:
+        ValueError: p is no probability, or bins negative.
+
     Shape:
         (batch, ..., bins, frames) -> the same.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {"p": SHARE, "bins": WIDTH}
 
     def __init__(self, p: float = 0.5, bins: int = 2) -> None:
         super().__init__()

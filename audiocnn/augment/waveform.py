@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import scipy.fft
 import soxr
+
+from audiocnn.ranges import FINITE, POSITIVE, SHARE, Range
+from audiocnn.registry import InitArgs
 
 Rng = np.random.Generator
 # Length in seconds of the segments that a time stretch moves as a whole: a period of the lowest notes, and
@@ -207,7 +213,14 @@ def draw_crop(waveform: np.ndarray, n_samples: int, rng: Rng) -> np.ndarray:
     return waveform[start : start + n_samples]
 
 
-class RandomRecording:
+def _check_ends(name: str, ends: tuple[float, float], expected: Range) -> None:
+    for end in ends:
+        expected.check(name, end)
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ValueError(f"{name} is {ends}, expected the lower and the upper end of an interval")
+
+
+class RandomRecording(InitArgs):
     """Simulate another recording chain: room, microphone and tape.
 
     One pass through the frequency domain applies varispeed, equaliser and impulse response; then come noise,
@@ -219,7 +232,14 @@ class RandomRecording:
         noise_p: probability of noise, at 10 to 50 dB below the music.
         saturation_p: probability of saturation.
         gain_db: lowest and highest level of the result's peak, relative to full scale.
+
+    Raises:
+        ValueError: a probability is not from 0 to 1, or gain_db not in ascending order.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = dict.fromkeys(
+        ("impulse_response_p", "equaliser_p", "noise_p", "saturation_p"), SHARE
+    )
 
     def __init__(
         self,
@@ -231,6 +251,7 @@ class RandomRecording:
     ) -> None:
         self.impulse_response_p, self.equaliser_p, self.noise_p = impulse_response_p, equaliser_p, noise_p
         self.saturation_p, self.gain_db = saturation_p, gain_db
+        _check_ends("gain_db", gain_db, FINITE)
 
     def __call__(self, waveform: np.ndarray, n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         """Resample a waveform to n_samples, which changes pitch and tempo together, and change it.
@@ -262,7 +283,7 @@ class RandomRecording:
         return (out / peak * 10 ** (rng.uniform(*self.gain_db) / 20)).astype(np.float32)
 
 
-class RandomClip:
+class RandomClip(InitArgs):
     """Draw a crop of a waveform, its polarity, tempo and pitch changed, and change its recording.
 
     Args:
@@ -272,7 +293,12 @@ class RandomClip:
         pitch_p: probability of a pitch shift.
         semitones: lowest and highest pitch shift.
         record: changes the recording; `RandomRecording()` when None.
+
+    Raises:
+        ValueError: a probability is not from 0 to 1, or the ends of an interval not in ascending order.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = dict.fromkeys(("polarity_p", "stretch_p", "pitch_p"), SHARE)
 
     def __init__(
         self,
@@ -285,6 +311,8 @@ class RandomClip:
     ) -> None:
         self.polarity_p, self.stretch_p, self.stretch = polarity_p, stretch_p, stretch
         self.pitch_p, self.semitones, self.record = pitch_p, semitones, record or RandomRecording()
+        _check_ends("stretch", stretch, POSITIVE)
+        _check_ends("semitones", semitones, FINITE)
 
     def __call__(self, waveform: np.ndarray, n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         """Change a waveform, and draw n_samples of it.

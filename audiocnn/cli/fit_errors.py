@@ -67,7 +67,9 @@ def spell_option(message: str, config: Namespace) -> str:
     """
     name = message.partition(" ")[0]
     found = {
-        re.sub(r"\.(init_args|dict_kwargs)", "", key) for key, _ in config.items() if key.endswith(f".{name}")
+        re.sub(r"\.(init_args|dict_kwargs)", "", key)
+        for key, value in config.items()
+        if value is not None and key.endswith(f".{name}")
     }
     return message.replace(name, f"--{found.pop()}", 1) if len(found) == 1 else message
 

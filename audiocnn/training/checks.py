@@ -119,6 +119,23 @@ def check_loss(loss: Tensor, trainer: lightning.Trainer) -> None:
         )
 
 
+def check_scores(scores: Tensor, trainer: lightning.Trainer) -> None:
+    """Check that a model's scores are finite: of others no label could be told.
+
+    Args:
+        scores: of a validation or test.
+        trainer: of the training.
+
+    Raises:
+        TrainingError: one is not.
+    """
+    if not scores.isfinite().all():
+        raise TrainingError(
+            f"the scores of a clip are not finite after step {trainer.global_step}: train at a lower "
+            "--model.learning_rate; the checkpoints that are there stay"
+        )
+
+
 def check_weights(state_dict: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
     """Check that weights are finite, before they are saved.
 

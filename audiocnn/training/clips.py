@@ -25,7 +25,7 @@ from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.clips import ClipModel
 from audiocnn.training.base import Task, load_backbone
 from audiocnn.training.checkpoint import TASKS
-from audiocnn.training.checks import try_input
+from audiocnn.training.checks import check_scores, try_input
 from audiocnn.training.label_checks import check_labels, describe_several
 
 ROUNDING = 1e-3  # of a target's sum, in half precision
@@ -184,6 +184,7 @@ class ClipTask(ClipModel, Task):
         """The logits of a clip's windows, its targets and its probabilities, which the metrics take."""
         waveforms, targets = batch
         logits = self(self.split_windows(waveforms[0])).float()
+        check_scores(logits, self.trainer)
         targets = self.to_output_targets(targets)
         values = self.average_windows(logits)
         self.metrics[stage].update(values, targets.int() if self.multi_label else targets.argmax(1))

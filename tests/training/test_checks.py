@@ -215,6 +215,16 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_validated(tmp_path: P
         trainer().validate(task, IMAGES, verbose=False)
 
 
+def test_scores_that_are_not_finite_are_no_labels() -> None:
+    """Weights may be finite where what they add up to is not."""
+    task = clip_task()
+    with torch.no_grad():
+        task.head.project.weight.fill_(3e38)
+    clips = DataLoader([(torch.randn(RATE), torch.tensor([1.0, 0.0]))])
+    with pytest.raises(TrainingError, match="the scores of a clip are not finite after step 0"):
+        trainer().validate(task, clips, verbose=False)
+
+
 class Stream(IterableDataset):
     """Images without an end."""
 

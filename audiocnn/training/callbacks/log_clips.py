@@ -13,6 +13,7 @@ from audiocnn.evaluate import collect_predictions
 from audiocnn.evaluate.plots import plot_confusion_matrix
 from audiocnn.inference.classify import classify
 from audiocnn.labels import UNKNOWN
+from audiocnn.ranges import NOT_NEGATIVE
 from audiocnn.training.callbacks.loggers import get_log_folder, log_figure, log_media
 from audiocnn.training.clips import ClipTask
 
@@ -29,6 +30,7 @@ class LogClips(lightning.Callback):
     """
 
     def __init__(self, n_hardest: int = 4) -> None:
+        NOT_NEGATIVE.check("n_hardest", n_hardest)
         self.n_hardest = n_hardest
         self._values: list[np.ndarray] = []
         self._labels: list[tuple[str, ...]] = []

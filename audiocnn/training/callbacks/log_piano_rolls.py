@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audiocnn import plots
 from audiocnn.notes import LOWEST_MIDI, N_PITCHES, Note
+from audiocnn.ranges import NOT_NEGATIVE
 from audiocnn.training.callbacks.loggers import log_figure
 from audiocnn.training.notes import NotesTask
 
@@ -29,6 +30,7 @@ class LogPianoRolls(lightning.Callback):
     """
 
     def __init__(self, n_recordings: int = 2) -> None:
+        NOT_NEGATIVE.check("n_recordings", n_recordings)
         self.n_recordings = n_recordings
 
     def on_validation_batch_end(

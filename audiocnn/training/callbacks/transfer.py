@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lightning
 
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, check
 from audiocnn.training.base import get_backbone
 from audiocnn.training.stages import freeze_stages, list_stages
 
@@ -17,9 +18,13 @@ class FreezeBackbone(lightning.Callback):
 
     Args:
         n_stages: how many are frozen; all when None.
+
+    Raises:
+        ValueError: n_stages is negative.
     """
 
     def __init__(self, n_stages: int | None = None) -> None:
+        check("n_stages", n_stages, NOT_NEGATIVE)
         self.n_stages = n_stages
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -51,8 +56,7 @@ class GradualUnfreezing(lightning.Callback):
     """
 
     def __init__(self, epochs_per_stage: int = 1) -> None:
-        if epochs_per_stage < 1:
-            raise ValueError(f"epochs_per_stage is {epochs_per_stage}, expected at least 1")
+        COUNT.check("epochs_per_stage", epochs_per_stage)
         self.epochs_per_stage = epochs_per_stage
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -74,8 +78,7 @@ class DiscriminativeRates(lightning.Callback):
     """
 
     def __init__(self, rate_decay: float = 2.6) -> None:
-        if rate_decay < 1:
-            raise ValueError(f"rate_decay is {rate_decay}, expected at least 1")
+        COUNT.check("rate_decay", rate_decay)
         self.rate_decay = rate_decay
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:

@@ -224,8 +224,8 @@ def test_rates_rise_and_fall_together() -> None:
     ("make", "message"),
     [
         (lambda: freeze_stages(small_resnet(), 4), "n_stages is 4, expected 0 to 3"),
-        (lambda: GradualUnfreezing(0), "epochs_per_stage is 0, expected at least 1"),
-        (lambda: DiscriminativeRates(0.5), r"rate_decay is 0\.5, expected at least 1"),
+        (lambda: GradualUnfreezing(0), "epochs_per_stage is 0, expected 1 or more"),
+        (lambda: DiscriminativeRates(0.5), r"rate_decay is 0\.5, expected 1 or more"),
     ],
 )
 def test_wrong_arguments(make, message: str) -> None:
