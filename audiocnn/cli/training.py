@@ -15,9 +15,10 @@ import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 from lightning import LightningDataModule, __version__
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from audiocnn import files
 from audiocnn.cli import errors
@@ -72,7 +73,7 @@ def run_lightning(verb: str, words: list[str]) -> int:
         raise
     finally:
         run = os.environ.pop(RUN, None)
-        if run and not rank_zero_only.rank:
+        if run and _is_first_process():
             with contextlib.suppress(OSError):  # of a training that failed before it wrote anything
                 Path(run).rmdir()
     return 0
@@ -250,7 +251,7 @@ class CommandLine(LightningCLI):
             return (found.parent if found else self._root) / str(self.subcommand)
         if found and found.name == runs.LAST and runs.is_run(found.parent):
             return found.parent
-        if rank_zero_only.rank:  # another process of the training
+        if not _is_first_process():
             return Path(os.environ.get(RUN, self._root))
         if is_trial:
             return self._root
@@ -328,6 +329,11 @@ def _check_precision(trainer: Namespace) -> None:
     if trainer.precision == "bf16-mixed" and on_processor and not has_bf16():
         print("precision: 32-true for bf16-mixed, for which this CPU has no instructions", file=sys.stderr)
         trainer.precision = "32-true"
+
+
+def _is_first_process() -> bool:
+    """Say whether this process is the only one of the training, or its first."""
+    return not rank_zero_only.rank  # pyright: ignore[reportFunctionMemberAccess], Lightning has set it
 
 
 @rank_zero_only

@@ -23,8 +23,10 @@ class EpochSampler(Sampler):
     @property
     def epoch(self) -> int:
         """The epoch, from 0."""
+        if self.trainer is None:
+            return self.n_used
         # Not current_epoch, which is the one before while a training resumes.
-        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else self.n_used
+        return self.trainer.fit_loop.epoch_progress.current.processed  # pyright: ignore[reportAttributeAccessIssue], epochs have it
 
     def __len__(self) -> int:
         return self.n_items

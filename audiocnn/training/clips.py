@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -187,7 +187,7 @@ class ClipTask(ClipModel, Task):
         check_scores(logits, self.trainer)
         targets = self.to_output_targets(targets)
         values = self.average_windows(logits)
-        self.metrics[stage].update(values, targets.int() if self.multi_label else targets.argmax(1))
+        self._get_metrics(stage).update(values, targets.int() if self.multi_label else targets.argmax(1))
         loss = self.loss(logits, targets.expand_as(logits))
         self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=1, on_step=False, on_epoch=True)
         return logits, targets, values
@@ -196,7 +196,7 @@ class ClipTask(ClipModel, Task):
         if not self.trainer.sanity_checking:  # on two clips
             self._log_metrics("val")
             self._calibrate()
-        self.metrics["val"].reset()  # also after a sanity check
+        self._get_metrics("val").reset()  # also after a sanity check
         self._validated.clear()
 
     def _calibrate(self) -> None:
@@ -217,9 +217,12 @@ class ClipTask(ClipModel, Task):
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")
 
+    def _get_metrics(self, stage: str) -> MetricCollection:
+        return cast(MetricCollection, self.metrics[stage])
+
     def _log_metrics(self, stage: str) -> None:
-        self.log_dict(self.metrics[stage].compute(), prog_bar=True)
-        self.metrics[stage].reset()
+        self.log_dict(self._get_metrics(stage).compute(), prog_bar=True)
+        self._get_metrics(stage).reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

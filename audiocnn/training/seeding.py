@@ -54,7 +54,7 @@ class Seeded(lightning.LightningModule):
         if self._is_first_epoch:
             # Lightning starts the loader after this hook, but that of the first epoch long before, at a time
             # when a training that resumes does not know its epoch.
-            iter(self.trainer.fit_loop._data_fetcher)  # pyright: ignore[reportArgumentType], it is there
+            iter(self.trainer.fit_loop._data_fetcher)  # pyright: ignore[reportArgumentType, reportCallIssue], it is there
             self._is_first_epoch = False
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

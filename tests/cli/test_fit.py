@@ -213,6 +213,7 @@ def test_each_run_has_a_folder_and_goes_on_in_it(fit, tmp_path: Path) -> None:
     assert whole.out[-1].startswith(f"{name}: done, val/accuracy 0.")
     assert whole.out[-1].endswith(f"; next: audiocnn export my.safetensors --checkpoint {name}")
     assert {path.name for path in first.iterdir()} == {"best.ckpt", "config.yaml", "last.ckpt", "metrics.csv"}
+    assert {"lr-AdamW/pg1", "train/gradient_norm", "train/loss", "val/loss"} <= rows(first)[0].keys()
     kept = {path.name: path.read_bytes() for path in first.iterdir()}
 
     assert fit("--trainer.max_epochs=1").status == 0  # in the same second perhaps
@@ -247,6 +248,26 @@ def test_each_run_has_a_folder_and_goes_on_in_it(fit, tmp_path: Path) -> None:
     assert f"{second.relative_to(tmp_path)}/best.ckpt" in scored[0].out
     assert f"{second}/last.ckpt" in scored[1].out
     assert len([*root.iterdir()]) == 2 and len([*second.iterdir()]) == 4
+
+
+@pytest.mark.slow
+def test_weights_and_biases_gets_the_config_and_what_is_logged(fit, tmp_path: Path) -> None:
+    logger = "lightning.pytorch.loggers.WandbLogger"
+    assert (
+        fit("--trainer.max_epochs=1", f"--trainer.logger={logger}", "--trainer.logger.offline=true").status
+        == 0
+    )
+    (run,) = (tmp_path / "runs" / "digits").iterdir()
+    (log,) = run.glob("wandb/offline-run-*/*.wandb")
+    logged = log.read_bytes()
+    for text in (
+        "audiocnn.training.image.ImageTask",
+        "seed_everything",
+        "lr-AdamW/pg1",
+        "train/gradient_norm",
+    ):
+        assert text.encode() in logged, text
+    assert f"digits-{run.name}" in log.name  # by which the same run goes on
 
 
 def test_last_starts_from_scratch_where_there_is_none(fit, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.csv_logs import CSVLogger, ExperimentWriter
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from matplotlib.figure import Figure
 
 from audiocnn import files, plots
@@ -52,9 +52,11 @@ class MetricsLogger(CSVLogger):
 
     def __init__(self, save_dir: str = ".") -> None:
         super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=1)
+        self._experiment: _Table | None = None
 
     @property
-    def experiment(self) -> ExperimentWriter:
+    def experiment(self) -> _Table:
+        """The writer of the table."""
         if self._experiment is None:
             self._experiment = _Table(self.log_dir)
         return self._experiment
