@@ -81,8 +81,8 @@ def test_tracebacks_of_one_process_are_in_one_file(monkeypatch: pytest.MonkeyPat
     errors._traceback_file.cache_clear()
 
 
-def test_no_folder_for_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+def test_no_folder_for_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     errors._traceback_file.cache_clear()
     line = errors.describe(ZeroDivisionError("division by zero"))
     reason = "its traceback cannot be written: No such file or directory"
