@@ -60,7 +60,7 @@ def raise_failures(reasons: Sequence[str], n_recordings: int) -> None:
         ValueError: there are reasons.
     """
     if reasons:
-        counts = Counter(reasons).most_common()
+        counts = Counter(reasons).items()
         lines = [reason if count == 1 else f"{reason} ({count} times)" for reason, count in counts]
         more = [f"and {len(lines) - N_NAMED} more"] if len(lines) > N_NAMED else []
         head = f"{len(reasons)} of {n_recordings} recordings failed, the others are written:"

@@ -158,7 +158,7 @@ def _open(address: str) -> IO[bytes]:
         protocol = address.partition(":")[0]
         if protocol not in PROTOCOLS:
             raise ValueError(f"begins with {protocol}:, expected a folder, or {':, '.join(PROTOCOLS)}:")
-        return fsspec.open(address, "rb").open()  # pyright: ignore, fsspec has no types
+        return fsspec.open(address, "rb").open()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @contextmanager

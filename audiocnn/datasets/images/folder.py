@@ -131,7 +131,7 @@ class ImageFolderDataModule(ImagesInMemory):
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
-        named = {one.name: [*images.find_images(one)] for one in sorted(folder.glob("*/"))}
+        named = {one.name: [*images.find_images(one)] for one in sorted(folder.glob("[!.]*/"))}
         if not named:
             raise ValueError(f"{folder}: no folders in it, expected one for each class")
         self.classes = [*named]
