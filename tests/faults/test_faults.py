@@ -1,0 +1,90 @@
+"""Each verb that writes, killed at twenty moments, with a full disk, and twice at once on one folder.
+
+Its outputs are whole or absent each time, and the next run completes.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiocnn.cli import VERBS
+from tests.faults.commands import COMMANDS, READERS, SOUNDFONT, prepare_folder
+from tests.faults.runs import N_KILLS, SIZES, Run, find_outputs
+
+SCRIPT = Path(__file__).with_name("runs.py")
+each_verb = pytest.mark.parametrize(
+    "verb", [pytest.param(verb, marks=[pytest.mark.slow] * one.slow) for verb, one in COMMANDS.items()]
+)
+
+
+def test_every_verb_is_tried_or_writes_nothing() -> None:
+    assert {*COMMANDS, *READERS} == set(VERBS)
+
+
+@pytest.fixture
+def disturb(tmp_path: Path) -> Callable[[str, str], list[Run]]:
+    """Runs a verb in one of the ways of runs.py, and checks all that holds however it was disturbed."""
+
+    def disturb(verb: str, how: str) -> list[Run]:
+        if (program := COMMANDS[verb].needs) and not (shutil.which(program) and SOUNDFONT.exists()):
+            pytest.skip(f"needs {program} and a soundfont")
+        prepare_folder(tmp_path / "inputs")
+        words = [sys.executable, str(SCRIPT), str(tmp_path), verb, how]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        first, second, *others = [Run(**fields) for fields in json.loads(done.stdout)]
+        _check(first, second, others)
+        return others
+
+    return disturb
+
+
+def _check(first: Run, second: Run, others: list[Run]) -> None:
+    whole, again = (find_outputs(Path(run.folder)) for run in (first, second))
+    assert (first.status, second.status) == (0, 0) and whole and whole.keys() == again.keys()
+    same = {name for name in whole if whole[name].read_bytes() == again[name].read_bytes()}
+    for run in others:
+        folder = Path(run.folder)
+        log = folder.with_name(f"{folder.name}.log").read_text(errors="replace")
+        assert "Traceback" not in log and "traceback" not in log, log
+        for name, path in find_outputs(folder.with_name(f"{folder.name}.left")).items():
+            if ".partial" not in name:
+                good = path.read_bytes() == whole[name].read_bytes() if name in same else is_whole(path)
+                assert good, f"{path} is torn\n{log}"
+        assert run.status == 0, log
+        assert find_outputs(folder).keys() == whole.keys(), log
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file whose content differs from run to run can be read to its end."""
+    if path.suffix == ".ckpt":
+        return bool(torch.load(path, weights_only=True))
+    if path.suffix == ".json":
+        return bool(json.loads(path.read_text()))
+    return path.stat().st_size > 0
+
+
+@each_verb
+def test_killed_at_any_moment(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
+    others = disturb(verb, "kill")
+    assert len(others) == N_KILLS
+    assert sum(run.disturbed == [-9] for run in others) >= N_KILLS // 4
+
+
+@each_verb
+def test_on_a_full_disk(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
+    others = disturb(verb, "full")
+    assert len(others) == len(SIZES)
+    assert all(run.disturbed == [1] for run in others)
+
+
+@each_verb
+def test_two_processes_on_one_folder(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
+    (run,) = disturb(verb, "two")
+    assert run.disturbed == [0, 0]
