@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, Command] = {
         "evaluate instrument clips.csv --model clips.safetensors --output report", slow=True
     ),
     "data shard": Command("data shard clips.csv shards --sample-rate 8000"),
-    "data prepare clips": Command("data prepare clips clips.csv cache --sample-rate 16000 --workers 1"),
+    "data prepare clips": Command("data prepare clips clips.csv --out cache --sample-rate 16000 --workers 1"),
     "data prepare maps": Command("data prepare maps maps cache"),
     "data prepare render": Command(
         "data prepare render midi cache --soundfonts font.sf2 --hours 0.02", slow=True, needs="fluidsynth"
@@ -72,7 +72,7 @@ def prepare_folder(folder: Path) -> None:
     sound = golden.sound("WAV")
     for name in ("a.wav", "b.wav"):
         (folder / name).write_bytes(sound)
-    (folder / "a.tsv").write_text("0.0\t0.3\t69\n0.3\t0.6\t72\n")
+    (folder / "a.tsv").write_text("onset_s\toffset_s\tmidi\n0.0\t0.3\t69\n0.3\t0.6\t72\n")
     (folder / "a.png").write_bytes(golden.image("PNG"))
     (folder / "b.png").write_bytes(golden.image("PNG", "L"))
     (folder / "clips.csv").write_bytes(golden.manifest())

@@ -40,31 +40,52 @@ class Run:
     status: int
 
 
-def start(folder: Path, words: list[str], max_bytes: int | None = None) -> int:
-    """Start a command line in a forked process, and return its process number."""
-    if child := os.fork():
-        return child
-    status = 99
-    try:
-        with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-        if max_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
-        status = run_here(folder, words)
-    finally:
-        os._exit(status)
+@dataclass
+class Process:
+    """A command line in a forked process.
 
+    Args:
+        folder: that it runs in; what it prints is added to FOLDER.log when it has ended.
+        words: the command line.
+        max_bytes: size beyond which no file can grow, as if the disk were full.
+    """
 
-def wait(child: int) -> int:
-    """Wait for a process; return its exit status, -9 when killed."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    folder: Path
+    words: list[str]
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        self.printed, writer = os.pipe()  # not a file, whose size would be limited too
+        self.number = os.fork()
+        if self.number:
+            os.close(writer)
+            return
+        status = 99
+        try:
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            if self.max_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (self.max_bytes, self.max_bytes))
+            status = run_here(self.folder, self.words)
+        finally:
+            os._exit(status)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit status, -9 when killed."""
+        with (
+            open(self.printed, "rb") as printed,
+            open(self.folder.with_name(f"{self.folder.name}.log"), "ab") as log,
+        ):
+            shutil.copyfileobj(printed, log)
+        return os.waitstatus_to_exitcode(os.waitpid(self.number, 0)[1])
 
 
 def run_here(folder: Path, words: list[str]) -> int:
     """Run a command line in this process; return its exit status."""
+    from audiocnn import files
     from audiocnn.cli import main
 
+    files._swept.clear()  # what is remembered of this name of another folder
     os.chdir(folder)
     try:
         return main(words)
@@ -107,27 +128,27 @@ class Runs:
     def undisturbed(self) -> tuple[Run, float]:
         """Run; return what became of it, and the seconds it took."""
         folder, began_s = self._next(), time.monotonic()
-        status = wait(start(folder, self.words))
+        status = Process(folder, self.words).wait()
         return Run(str(folder), [], status), time.monotonic() - began_s
 
     def killed(self, after_s: float) -> Run:
         """Run and kill, then run again."""
         folder = self._next()
-        child = start(folder, self.words)
+        process = Process(folder, self.words)
         time.sleep(after_s)
-        os.kill(child, signal.SIGKILL)
-        return self._again(folder, [wait(child)])
+        os.kill(process.number, signal.SIGKILL)
+        return self._again(folder, [process.wait()])
 
     def full(self, max_bytes: int) -> Run:
         """Run where no file can grow beyond a size, then run again."""
         folder = self._next()
-        return self._again(folder, [wait(start(folder, self.words, max_bytes))])
+        return self._again(folder, [Process(folder, self.words, max_bytes).wait()])
 
     def two(self) -> Run:
         """Run twice at once, then run again."""
         folder = self._next()
-        children = [start(folder, self.words) for _ in range(2)]
-        return self._again(folder, [wait(child) for child in children])
+        processes = [Process(folder, self.words) for _ in range(2)]
+        return self._again(folder, [process.wait() for process in processes])
 
     def _next(self) -> Path:
         self.count += 1
@@ -136,7 +157,7 @@ class Runs:
     def _again(self, folder: Path, disturbed: list[int]) -> Run:
         """Keep a copy of what was left, and run again."""
         shutil.copytree(folder, folder.with_name(f"{folder.name}.left"), symlinks=True)
-        return Run(str(folder), disturbed, wait(start(folder, self.next_words)))
+        return Run(str(folder), disturbed, Process(folder, self.next_words).wait())
 
 
 def main(top: Path, verb: str, how: str) -> None:
