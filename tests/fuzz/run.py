@@ -16,6 +16,7 @@ import resource
 import sys
 import tempfile
 import time
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for `tests`, where this is run as a script
+from audiocnn.files import FileWarning
 from tests.fuzz import golden
 from tests.fuzz.mutate import mutate
 from tests.fuzz.targets import CRASH, FAULTS, HANG, OUTCOMES, TARGETS, UNCLEAR, Outcome, prepare_folder
@@ -38,11 +40,17 @@ Run = Callable[["Input"], Outcome]
 
 
 class Input(NamedTuple):
-    """A mutated file: which target reads it, which golden file it was, and the number that seeds its mutations."""
+    """A mutated file.
+
+    Attributes:
+        target: what reads it, of `TARGETS`.
+        name: of the golden file that it was.
+        number: the seed of its mutations; the file as it was when None.
+    """
 
     target: str
     name: str
-    number: int
+    number: int | None
 
     def __str__(self) -> str:
         return f"--repeat {self.target!r} {self.name} {self.number}"
@@ -58,6 +66,8 @@ def list_inputs(number: int, seed: int, targets: Sequence[str] = tuple(TARGETS))
 
 def build(one: Input, files: Mapping[str, bytes]) -> bytes:
     """Return the content of a mutated file."""
+    if one.number is None:
+        return files[one.name]
     random = np.random.default_rng(
         [zlib.crc32(one.target.encode()), zlib.crc32(one.name.encode()), one.number]
     )
@@ -90,6 +100,7 @@ def _work(pipe: Connection, prepare: Callable[[], Run]) -> None:
 
     torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    warnings.simplefilter("ignore", FileWarning)  # what is read in part
     run = prepare()
     while True:
         pipe.send(run(pipe.recv()))
@@ -107,7 +118,7 @@ class Worker:
         self.timeout_s = timeout_s
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, prepare), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, prepare))
         self.process.start()
         theirs.close()
         self.input: Input | None = None

@@ -143,10 +143,10 @@ def _midi(path: Path) -> None:
     midi.read_midi(path)
 
 
-def _clips(path: Path) -> None:
-    from audiocnn.datasets.clips import layouts
+def _find(path: Path) -> None:
+    from audiocnn.datasets.clips.finding import find_clips
 
-    layouts.read_clips(path)
+    find_clips(path)
 
 
 def _model(path: Path) -> None:
@@ -166,7 +166,7 @@ TARGETS: Mapping[str, Target] = {
     "load": Target(SOUNDS, call(_load), 8),
     "read_image": Target(IMAGES, call(_image), 8),
     "read_midi": Target(("a.mid",), call(_midi), 8),
-    "read_clips": Target(MANIFESTS, call(_clips), 8),
+    "find_clips": Target(MANIFESTS, call(_find), 8),
     "read_model": Target(MODELS, call(_model), 8),
     "transcribe": Target(SOUNDS, verb(*TRANSCRIBE, "FILE"), 4),
     "transcribe --model": Target(
@@ -179,7 +179,7 @@ TARGETS: Mapping[str, Target] = {
         REFERENCES, verb("evaluate", "notes", "a.wav", "--model", "tones.safetensors"), 4
     ),
     "evaluate genre": Target(MANIFESTS, verb("evaluate", "genre", "FILE", "--model", "clips.safetensors"), 4),
-    "data check": Target(MANIFESTS, verb("data", "check", "FILE"), 4),
+    "data check": Target(MANIFESTS, verb("data", "check", "FILE", "--workers", "1"), 4),
     "explain": Target(("pcm.wav", "a.mp3"), verb("explain", "FILE", "--model", "clips.safetensors")),
     "stylize": Target(
         IMAGES,
@@ -198,6 +198,6 @@ TARGETS: Mapping[str, Target] = {
     ),
     "fit --config": Target(
         ("digits.yaml",),
-        verb("fit", "--config", "FILE", "--trainer.fast_dev_run", "1", "--data.workers", "0"),
+        verb("fit", "--config", "FILE", "--trainer.fast_dev_run", "1"),
     ),
 }

@@ -21,6 +21,13 @@ def test_mutated_files_are_read_or_refused() -> None:
     assert not faults, "\n".join(["python tests/fuzz/run.py", *faults])
 
 
+def test_whole_files_are_read() -> None:
+    inputs = [Input(target, name, None) for target, one in TARGETS.items() for name in one.names]
+    done = list(run_inputs(iter(inputs), n_workers=1))
+    assert len(done) == len(inputs)
+    assert [(str(one), outcome) for one, outcome in done if outcome.kind != RIGHT] == []
+
+
 def test_every_target_and_file_has_its_turn() -> None:
     inputs = list(list_inputs(2_000, seed=0))
     assert {(one.target, one.name) for one in inputs} == {
