@@ -63,7 +63,7 @@ def manifest() -> bytes:
 def json_lines() -> bytes:
     """Say the same as `manifest`."""
     rows = [
-        {"path": "a.wav", "labels": ["low"], "end": 0.5},
+        {"path": "a.wav", "labels": ["low"], "end": 0.5, "split": "train"},
         {"path": "b.wav", "labels": ["high"], "split": "test"},
     ]
     return "\n".join(map(json.dumps, rows)).encode()

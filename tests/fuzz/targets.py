@@ -179,7 +179,7 @@ TARGETS: Mapping[str, Target] = {
         REFERENCES, verb("evaluate", "notes", "a.wav", "--model", "tones.safetensors"), 4
     ),
     "evaluate genre": Target(MANIFESTS, verb("evaluate", "genre", "FILE", "--model", "clips.safetensors"), 4),
-    "data check": Target(MANIFESTS, verb("data", "check", "FILE", "--workers", "1"), 4),
+    "data check": Target(MANIFESTS, verb("data", "check", "FILE", "--workers", "0"), 4),
     "explain": Target(("pcm.wav", "a.mp3"), verb("explain", "FILE", "--model", "clips.safetensors")),
     "stylize": Target(
         IMAGES,
