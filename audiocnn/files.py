@@ -21,6 +21,7 @@ except ModuleNotFoundError:  # Windows: what a killed process leaves stays there
 _C = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
 _MUTED = threading.Lock()
 _PARTIALS = threading.Lock()
+MAX_SHOWN = 400  # characters of a path, or of a reason, in a message: a name has 255 at most
 _partials: set[Path] = set()  # files that this process is writing
 _swept: set[Path] = set()  # folders without any of a process that was killed
 # What a terminal obeys instead of showing it: control characters, which end lines and set colours, marks of
@@ -42,7 +43,18 @@ class FileError(Exception):
         self.reason = " ".join(str(reason).split())
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason}")
+        return printable(f"{shorten(str(self.path))}: {shorten(self.reason)}")
+
+
+def shorten(text: str) -> str:
+    """Leave out the middle of a text that is longer than `MAX_SHOWN`.
+
+    Args:
+        text: of a message, such as a path.
+    """
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[: MAX_SHOWN // 2]} ... {text[-MAX_SHOWN // 4 :]}"
 
 
 def printable(text: object) -> str:

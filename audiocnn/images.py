@@ -136,7 +136,7 @@ def _count_frames(image: PIL.Image.Image) -> int:
 def _identify(path: Path) -> str:
     """Say what a file holds, by its first bytes alone."""
     with path.open("rb") as file:
-        prefix = file.read(N_PREFIX)
+        prefix = file.read(N_PREFIX).ljust(N_PREFIX, b"\0")  # Pillow's plugins expect so many
     PIL.Image.init()
     accepting = ((name, accepts) for name, (_, accepts) in PIL.Image.OPEN.items() if accepts)
     found = next((name for name, accepts in accepting if accepts(prefix) is True), None)

@@ -146,3 +146,8 @@ def test_names_that_a_terminal_would_obey(name: str, shown: str):
     assert files.printable(name) == shown
     assert str(files.FileError(name, "damaged")) == f"{shown}: damaged"
     shown.encode()
+
+
+def test_a_message_leaves_out_the_middle_of_a_long_path() -> None:
+    line = str(files.FileError("a" * 5000 + "/b.wav", "File name too long"))
+    assert len(line) < 450 and line.endswith("/b.wav: File name too long")

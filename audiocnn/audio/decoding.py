@@ -32,9 +32,10 @@ def read_chunks(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
         files.FileWarning: bytes in it are no sound.
     """
     check_readable(path)
-    reading, reason = Reading(), "holds no samples"
+    reading, reason, n_channels = Reading(), "holds no samples", None
     try:
         for samples in libsndfile.read_chunks(path, reading):
+            n_channels = len(samples)
             yield reading.sample_rate, samples
     except AudioError as error:
         reason = error.reason
@@ -42,7 +43,8 @@ def read_chunks(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
     if reading.n_read == 0 or (_is_short(reading) and reading.n_parts == 1 and ffmpeg.is_installed()):
         reading.remarks = ()  # FFmpeg goes over the whole file, and has its own
         for samples in ffmpeg.read_chunks(path, reading, reason):
-            yield reading.sample_rate, samples
+            n_channels = n_channels or len(samples)
+            yield reading.sample_rate, _fit_channels(samples, n_channels)
     if reading.n_read == 0:
         raise AudioError(path, reason)
     _report(path, reading)
@@ -69,6 +71,13 @@ def read_duration_s(path: str | os.PathLike) -> float:
     except AudioError as error:
         reason = error.reason
     return duration_s or ffmpeg.read_duration_s(path, reason)
+
+
+def _fit_channels(samples: np.ndarray, n_channels: int) -> np.ndarray:
+    """Give samples (channels, samples) the channels that came before: damage can change their number."""
+    if len(samples) == n_channels:
+        return samples
+    return np.repeat(samples.mean(axis=0, keepdims=True), n_channels, axis=0)
 
 
 def _is_short(reading: Reading) -> bool:

@@ -100,7 +100,7 @@ def _open(path: str | os.PathLike, reason: str) -> Iterator[tuple[Any, Any]]:
                 metadata_errors="ignore",
                 options={"format_whitelist": FORMATS, "protocol_whitelist": ""},
             )
-        except (FFmpegError, ValueError) as error:
+        except (FFmpegError, OSError, ValueError) as error:  # OSError: it seeks beyond the file's start
             raise AudioError(path, reason) from error
         with container:
             sound: Any = container.streams.best("audio")
@@ -126,7 +126,7 @@ def _decode(path: str | os.PathLike, reading: Reading, reason: str) -> Iterator[
                 frames = next(packets).decode()
             except StopIteration:
                 break
-            except FFmpegError:  # the next packet may be whole, unless the file has ended
+            except (FFmpegError, OSError):  # the next packet may be whole, unless the file has ended
                 n_damaged += 1
                 if n_damaged == MAX_DAMAGED:
                     break

@@ -116,8 +116,16 @@ class VerbParser(FiniteParser):
     """The parser of a verb, which reports a wrong argument in one line instead of after a screen of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        line = files.printable(self._in_one_line(message))
+        line = files.printable(files.shorten(self._in_one_line(message)))
         self.exit(2, f"{self.prog}: {line} (see {self.prog} --help)\n")
+
+    def validate(self, namespace: Any, *args: Any, **kwargs: Any) -> None:
+        super().validate(namespace, *args, **kwargs)
+        for action in self._actions:
+            hint = getattr(action, "_typehint", None)
+            is_null = action.default is not None and namespace.get(action.dest, action.default) is None
+            if hint and is_null and NoneType not in get_args(hint):
+                raise TypeError(f"{_spelling(action)} is null, expected {_expected(action)}")
 
     def _in_one_line(self, message: str) -> str:
         """Say which argument, its value and what was expected, in the words of the command line."""

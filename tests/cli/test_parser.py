@@ -183,3 +183,10 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         "cooking: --heat-c X in degrees, 100 % of the time --herbs NAME [NAME ...] what is added; null",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("line", ["model: null", "top: null"])
+def test_null_where_something_is_needed(run, tmp_path, line: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"paths: [a.wav]\n{line}\n")
+    done = run("classify", "--config", tmp_path / "config.yaml")
+    assert (done.status, len(done.err)) == (2, 1)
