@@ -76,6 +76,8 @@ def check(name: str, value: float | None, expected: Range) -> None:
 def check_fields(options: Any, **expected: Range) -> None:
     """Check all numbers of a dataclass, those in tuples too: each is finite, and in its range if it has one.
 
+    Where there is a range, nothing but a number is allowed; None, which stands for "off", is not checked.
+
     Args:
         options: the dataclass.
         **expected: the ranges of fields, by their names.
@@ -85,6 +87,8 @@ def check_fields(options: Any, **expected: Range) -> None:
     """
     for field in dataclasses.fields(options):
         values = getattr(options, field.name)
-        for value in values if isinstance(values, tuple | list) else (values,):
-            if isinstance(value, int | float) and not isinstance(value, bool):
+        is_sequence = isinstance(values, tuple | list) and "tuple" in str(field.type)
+        for value in values if is_sequence else (values,):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if is_number or field.name in expected:
                 check(field.name, value, expected.get(field.name, FINITE))

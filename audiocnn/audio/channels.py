@@ -53,6 +53,7 @@ class Mixer:
             remark = f"the channels cancel each other; channel {self._channel + 1} alone is taken{since}"
             files.warn(self.source, [remark])
 
+    @np.errstate(over="ignore", invalid="ignore")  # of damaged samples, which the resampler refuses
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Mix the next samples.
 

@@ -73,6 +73,7 @@ def read_duration_s(path: str | os.PathLike) -> float:
     return duration_s or ffmpeg.read_duration_s(path, reason)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _fit_channels(samples: np.ndarray, n_channels: int) -> np.ndarray:
     """Give samples (channels, samples) the channels that came before: damage can change their number."""
     if len(samples) == n_channels:

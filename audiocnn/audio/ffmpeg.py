@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -84,6 +84,22 @@ def read_duration_s(path: str | os.PathLike, reason: str) -> float:
         return (container.duration or 0) / 1e6
 
 
+class _Seekable:
+    """A file in which a seek to where a damaged header says, before its start, ends reading without an error.
+
+    PyAV would print the error's traceback.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 @contextlib.contextmanager
 def _open(path: str | os.PathLike, reason: str) -> Iterator[tuple[Any, Any]]:
     """Open a file; yield the container and its sound."""
@@ -96,11 +112,11 @@ def _open(path: str | os.PathLike, reason: str) -> Iterator[tuple[Any, Any]]:
     with open(path, "rb") as file:  # a path could name an address
         try:
             container = av.open(
-                file,
+                _Seekable(file),
                 metadata_errors="ignore",
                 options={"format_whitelist": FORMATS, "protocol_whitelist": ""},
             )
-        except (FFmpegError, OSError, ValueError) as error:  # OSError: it seeks beyond the file's start
+        except (FFmpegError, ValueError) as error:
             raise AudioError(path, reason) from error
         with container:
             sound: Any = container.streams.best("audio")
@@ -126,7 +142,7 @@ def _decode(path: str | os.PathLike, reading: Reading, reason: str) -> Iterator[
                 frames = next(packets).decode()
             except StopIteration:
                 break
-            except (FFmpegError, OSError):  # the next packet may be whole, unless the file has ended
+            except FFmpegError:  # the next packet may be whole, unless the file has ended
                 n_damaged += 1
                 if n_damaged == MAX_DAMAGED:
                     break
