@@ -31,8 +31,8 @@ N_CONFIDENCE_BINS = 15  # of the reliability diagram, as in Guo et al., 2017
 TEMPERATURE_RANGE = (0.05, 20.0)  # searched by `fit_temperature`: a factor of 20 to both sides of 1
 # Standard deviation of the logarithm of a temperature before anything is known of it: a factor of 2.
 LOG_TEMPERATURE_STD = float(np.log(2))
-# Recordings that a temperature is fitted to at least: with fewer the accuracy, by which confidences are judged,
-# is known to no better than 11 points (two standard errors at an accuracy of 0.9).
+# Recordings that a temperature is fitted to at least: with fewer the accuracy, by which confidences are
+# judged, is known to no better than 11 points (two standard errors at an accuracy of 0.9).
 MIN_CALIBRATION = 30
 # Fraction of a recording's windows, those with the highest probabilities of a label, whose mean is the
 # recording's probability if multi-label: an instrument may rest most of the time.

@@ -58,7 +58,7 @@ COUNT = Range(1)  # of what there must be at least one
 SHARE = Range(0, 1)
 
 
-def check(name: str, value: float | None, expected: Range) -> None:
+def check(name: str, value: Any, expected: Range) -> None:
     """Check an argument.
 
     Args:

@@ -62,8 +62,8 @@ def spell_option(message: str, config: Namespace) -> str:
         config: of the training.
 
     Returns:
-        "--model.backbone.norm is 'bad', expected ..."; the message as it is where no argument of the config, or
-        more than one, has this name.
+        "--model.backbone.norm is 'bad', expected ..."; the message as it is where no argument of the
+        config, or more than one, has this name.
     """
     name = message.partition(" ")[0]
     found = {
@@ -99,7 +99,7 @@ def _spell_backbone(word: str) -> list[str]:
 
 
 class Null(str):
-    """The word null, which jsonargparse passes on to the parser of a class as it is: others become None's name."""
+    """The word null, which jsonargparse passes on to the parser of a class as it is, not as "None"."""
 
 
 def keep_nulls(words: list[str]) -> list[str]:

@@ -245,7 +245,7 @@ class CommandLine(LightningCLI):
         return checkpoint
 
     def _choose_folder(self, is_trial: bool) -> Path:
-        """The folder of this run; validation and test may write plots to one within that of the checkpoint."""
+        """The folder of this run; validation and test may write plots to one within the checkpoint's."""
         found = self._checkpoint
         if self.subcommand != "fit":
             return (found.parent if found else self._root) / str(self.subcommand)
@@ -293,7 +293,8 @@ class CommandLine(LightningCLI):
         line = f"{self._run}: a new run"
         if self._restored:
             done = self._restored["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-            line = f"{self._run}: goes on from {self._checkpoint}, after {done} of {self.trainer.max_epochs} epochs"
+            epochs = f"after {done} of {self.trainer.max_epochs} epochs"
+            line = f"{self._run}: goes on from {self._checkpoint}, {epochs}"
         _say(line)
 
     def after_fit(self) -> None:

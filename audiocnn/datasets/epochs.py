@@ -1,4 +1,4 @@
-"""EpochSampler: items of data sets that are drawn anew in each epoch, the same ones in a training that resumes."""
+"""EpochSampler: items of data sets, drawn anew in each epoch, the same ones in a training that resumes."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class Model(InitArgs, nn.Module):
 
     Args:
         front_end: waveforms to spectrograms; its sample rate is the model's.
-        backbone: spectrograms to feature maps; built anew for the channels of the front end's spectrograms, see
-            `fit_in_channels`.
+        backbone: spectrograms to feature maps; built anew for the channels of the front end's spectrograms,
+            see `fit_in_channels`.
 
     Attributes:
         head: feature maps to logits; set by the subclass.

@@ -226,8 +226,8 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
 
     Args:
         backbone: changed in place.
-        path: a shipped model's name, a model file, a checkpoint of any task, or the folder of a run or of runs:
-            best.ckpt of the latest.
+        path: a shipped model's name, a model file, a checkpoint of any task, or the folder of a run or of
+            runs: best.ckpt of the latest.
 
     Raises:
         FileError: the file cannot be read, would run code or does not fit.

@@ -1,4 +1,4 @@
-"""Checks of a training: that data and model fit each other before it begins, and that its numbers are finite."""
+"""Checks of a training: that data and model fit each other before it begins, that its numbers are finite."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from audiocnn.blocks.cost import evaluation_mode
 
-# What data and model both have, by the name of the attribute, and where a config says it: of the model, of the
-# data. What a data module or a task does not have is not compared.
+# What data and model both have, by the name of the attribute, and where a config says it: of the model, of
+# the data. What a data module or a task does not have is not compared.
 SHARED = {
     "sample_rate": ("--model.front_end.sample_rate", "--data.sample_rate"),
     "hop_length": ("--model.front_end.hop_length", "--data.hop_length"),
@@ -42,8 +42,9 @@ def check_data(task: lightning.LightningModule, data: lightning.LightningDataMod
     for name, options in SHARED.items():
         expected, found = getattr(task, name, None), getattr(data, name, None)
         if expected is not None and found is not None and found != expected:
+            where = " and ".join(options)
             raise ValueError(
-                f"{name} of the data is {found}, expected that of the model, {expected} ({' and '.join(options)})"
+                f"{name} of the data is {found}, expected that of the model, {expected} ({where})"
             )
 
 
@@ -60,8 +61,8 @@ def check_finite(batch: Any) -> None:
         if tensor.is_floating_point() and not tensor.isfinite().all():
             n_bad = int((~tensor.isfinite()).sum())
             raise TrainingError(
-                f"{n_bad} of {tensor.numel()} numbers of a batch are NaN or infinite, expected finite ones: a "
-                "file of the data holds them, or their augmentation makes them"
+                f"{n_bad} of {tensor.numel()} numbers of a batch are NaN or infinite, expected finite ones: "
+                "a file of the data holds them, or their augmentation makes them"
             )
 
 
@@ -114,8 +115,8 @@ def check_loss(loss: Tensor, trainer: lightning.Trainer) -> None:
     if not torch.isfinite(loss):
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         raise TrainingError(
-            f"the loss is {loss.item()} in step {trainer.global_step}, at learning rate {rate:.2g}, expected a "
-            "finite number: train at a lower --model.learning_rate; the checkpoints that are there stay"
+            f"the loss is {loss.item()} in step {trainer.global_step}, at learning rate {rate:.2g}, expected "
+            "a finite number: train at a lower --model.learning_rate; the checkpoints that are there stay"
         )
 
 
@@ -170,7 +171,7 @@ def count_steps(trainer: lightning.Trainer) -> int:
         )
     if not math.isfinite(n_steps) or n_steps < 0:
         raise ValueError(
-            f"the steps of the training are {n_steps}, expected a number, for the learning rate's schedule: give "
-            "--trainer.max_steps; data without a length have no epochs to count"
+            f"the steps of the training are {n_steps}, expected a number, for the learning rate's schedule: "
+            "give --trainer.max_steps; data without a length have no epochs to count"
         )
     return int(n_steps)

@@ -206,8 +206,8 @@ class ClipTask(ClipModel, Task):
             self.temperature.fill_(1.0)
             if not self._has_said_few:
                 rank_zero_info(
-                    f"probabilities are not calibrated: the validation has {n_clips} clips, calibration needs "
-                    f"{labelling.MIN_CALIBRATION}"
+                    f"probabilities are not calibrated: the validation has {n_clips} clips, calibration "
+                    f"needs {labelling.MIN_CALIBRATION}"
                 )
             self._has_said_few = True
             return

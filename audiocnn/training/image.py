@@ -31,7 +31,8 @@ class ImageTask(ImageModel, StepTask):
         label_smoothing: share of each target that is spread over all classes.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
-        start_from: a model file, a checkpoint or a run of any task, whose backbone's weights training starts from.
+        start_from: a model file, a checkpoint or a run of any task, whose backbone's weights training starts
+            from.
 
     Raises:
         ValueError: n_classes is below 2, a number is out of its range, or the backbone is of dims=1.

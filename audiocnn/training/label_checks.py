@@ -31,14 +31,14 @@ def check_labels(counts: LabelCounts, labels: Sequence[str], multi_label: bool) 
     if len(train) == 1:
         (only,) = train
         raise ValueError(
-            f"all {n_train} clips to train on have the same label, {' and '.join(only) or 'none'}, expected at "
-            "least two, or clips of none of the labels, in a folder named unknown"
+            f"all {n_train} clips to train on have the same label, {' and '.join(only) or 'none'}, expected "
+            "at least two, or clips of none of the labels, in a folder named unknown"
         )
     if untrained := [label for label in labels if not _count(train, label)]:
         raise ValueError(
-            f"of {n_train} clips to train on none has the label {', '.join(untrained)} (of those to validate on "
-            f"{sum(_count(validation, label) for label in untrained)}), expected 1 or more of each: add some, or "
-            "leave these labels out"
+            f"of {n_train} clips to train on none has the label {', '.join(untrained)} (of those to validate "
+            f"on {sum(_count(validation, label) for label in untrained)}), expected 1 or more of each: add "
+            "some, or leave these labels out"
         )
     unseen = [label for label in labels if not _count(validation, label)]
     return [f"no clip to validate on has the label {', '.join(unseen)}"] if unseen else []

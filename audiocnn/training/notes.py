@@ -47,7 +47,8 @@ class NotesTask(NotesModel, Task):
         learning_rate: highest rate of the schedule, see `Task`.
         weight_decay: of weights, see `Task`.
         start_from: a shipped model's name or a model file, whose backbone's weights training starts from, and
-            its head's if it has the same outputs; or a Lightning checkpoint of any task, its backbone's alone.
+            its head's if it has the same outputs; or a Lightning checkpoint of any task, its backbone's
+            alone.
 
     Raises:
         ValueError: a number is out of its range.
@@ -94,8 +95,8 @@ class NotesTask(NotesModel, Task):
         n_frames = getattr(getattr(self.datamodule, "segments", None), "n_frames", None)
         if n_frames is not None and n_frames <= self.n_incomplete:
             raise ValueError(
-                f"segments.n_frames is {n_frames}, expected more than {self.n_incomplete}: the front end's windows "
-                "reach so many frames beyond a segment's end"
+                f"segments.n_frames is {n_frames}, expected more than {self.n_incomplete}: the front end's "
+                "windows reach so many frames beyond a segment's end"
             )
 
     def takes(self, batch: Any) -> bool:

@@ -118,6 +118,7 @@ class Code:
         return Path.touch, (Path("unpickled"),)
 
 
+NO_FIT = "damaged: its description and its tensors do not fit"
 TENSORS_ALONE = "damaged, or no checkpoint of tensors alone"
 NO_TRAINING = "no checkpoint of a training: it has no state_dict"
 
@@ -133,10 +134,10 @@ NO_TRAINING = "no checkpoint of a training: it has no state_dict"
         ({"weights": {}}, NO_TRAINING),
         (torch.zeros(3), NO_TRAINING),
         ({"state_dict": {}}, "does not say what its model is: an earlier version wrote it, or "),
-        ({"state_dict": {}, "audiocnn": "{"}, "damaged: its description and its tensors do not fit"),
+        ({"state_dict": {}, "audiocnn": "{"}, NO_FIT),
         (described("system"), "class system is not registered; update audiocnn"),
-        (described("ImageTask", backbone=1, n_classes=2), "damaged: its description and its tensors do not fit"),
-        (described("ImageTask", backbone=LENET, n_classes=2), "damaged: its description and its tensors do not fit ("),
+        (described("ImageTask", backbone=1, n_classes=2), NO_FIT),
+        (described("ImageTask", backbone=LENET, n_classes=2), f"{NO_FIT} ("),
     ],
 )  # fmt: skip
 def test_bad_checkpoint(

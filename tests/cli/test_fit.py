@@ -62,26 +62,26 @@ NO_CLASS = {"model": {"class_path": "no_such_package.Task"}, "data": {}}
     ("words", "status", "reason"),
     [
         ("--sing loud", 2, "audiocnn fit: unrecognized arguments: --sing loud"),
-        ("--trainer.max_epochs ten", 2, "audiocnn fit: --trainer.max_epochs is 'ten', expected a whole number"),
+        ("--trainer.max_epochs ten", 2, "audiocnn fit: --trainer.max_epochs is 'ten', expected a whole"),
         ("--trainer.max_epochs -5", 2, "audiocnn fit: `max_epochs` must be a non-negative integer"),
         ("--trainer.accelerator tpux", 2, "audiocnn fit: You selected an invalid accelerator name"),
-        ("--trainer.precision 12", 2, "audiocnn fit: --trainer.precision is '12', expected 64 or 32 or 16 or "),
-        ("--config typo.yaml", 2, "audiocnn fit: --trainer.max_epoch is no option; did you mean --trainer.max_epochs?"),
-        ("--config no_class.yaml", 2, "audiocnn fit: --model: no_such_package.Task cannot be used: No module named"),
-        ("--config sweep_digits", 2, "audiocnn fit: --config sweep_digits is for `wandb sweep`, expected one of "),
-        ("--config search_digits", 2, "audiocnn fit: --config search_digits is for `audiocnn search`, expected "),
+        ("--trainer.precision 12", 2, "audiocnn fit: --trainer.precision is '12', expected 64 or 32 or 16"),
+        ("--config typo.yaml", 2, "audiocnn fit: --trainer.max_epoch is no option; did you mean --trainer"),
+        ("--config no_class.yaml", 2, "audiocnn fit: --model: no_such_package.Task cannot be used: No"),
+        ("--config sweep_digits", 2, "audiocnn fit: --config sweep_digits is for `wandb sweep`"),
+        ("--config search_digits", 2, "audiocnn fit: --config search_digits is for `audiocnn search`, "),
         ("--config jazz", 1, "jazz: no such file, and no shipped config (those are contrastive, "),
         ("--config empty.yaml", 1, "empty.yaml: empty, expected the sections trainer, model and data"),
         ("--config list.yaml", 1, "list.yaml: a list, expected the sections trainer, model and data"),
         ("--config broken.yaml", 1, "broken.yaml: no YAML: "),
         ("--model.n_classes two", 2, "audiocnn fit: --model.n_classes is 'two', expected a whole number"),
-        ("--model.label_smoothing 3", 2, "audiocnn fit: --model.label_smoothing is 3.0, expected a number from 0 to 1"),
+        ("--model.label_smoothing 3", 2, "audiocnn fit: --model.label_smoothing is 3.0, expected a number"),
         ("--model.backbone.name resnet_smal", 2, "audiocnn fit: backbone is 'resnet_smal', expected one of"),
         ("--model.backbone ResNett", 2, "audiocnn fit: backbone is 'ResNett', expected one of"),
         (
             "--model.backbone audiocnn.backbones.ResNet --model.backbone.norm wrong",
             2,
-            "audiocnn fit: --model.backbone.norm is 'wrong', expected one of batch, instance, layer, group, none",
+            "audiocnn fit: --model.backbone.norm is 'wrong', expected one of batch, instance, layer, group,",
         ),
         ("--data.size 3", 2, "audiocnn fit: --data.size is 3, expected at least 8"),
         ("--model.start_from nope", 1, "nope: no such file on this machine, nor a run with best.ckpt"),
@@ -226,7 +226,8 @@ def test_each_run_has_a_folder_and_goes_on_in_it(fit, tmp_path: Path) -> None:
     )
     assert any(one.startswith(line) for one in resumed.out)
     assert len([*root.iterdir()]) == 2
-    # Each is trained for two epochs, and so is the same, what it logs included; but the schedule is another's.
+    # Each is trained for two epochs, and so is the same, what it logs included; but the schedule is
+    # another's.
     assert [row["step"] for row in rows(first)] == [row["step"] for row in rows(second)]
 
     again = tmp_path / "runs" / "again"

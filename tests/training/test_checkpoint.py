@@ -24,7 +24,8 @@ def save(task: Task, path: Path) -> None:
 def test_a_task_is_built_again_with_all_its_arguments(tmp_path: Path) -> None:
     task = GenreTask(
         LogMel(4000, 256, 128, n_mels=32), create_backbone("resnet_small"), ["a", "b"], window_s=1.0,
-        spec_augment=SpecAugment(p=0.2), random_shift=RandomShift(bins=1), mix=Mixup(0.4), label_smoothing=0.1,
+        spec_augment=SpecAugment(p=0.2), random_shift=RandomShift(bins=1), mix=Mixup(0.4),
+        label_smoothing=0.1,
     )  # fmt: skip
     save(task, tmp_path / "a.ckpt")
     again = GenreTask.load_from_checkpoint(tmp_path / "a.ckpt")

@@ -1,4 +1,4 @@
-"""A training that is interrupted and resumes ends as one that is not: weights, optimizer, schedule, metrics."""
+"""A training that is interrupted and resumes ends as one that is not: weights, schedule, metrics."""
 
 import csv
 import os
@@ -135,8 +135,8 @@ NARROW = "--model.backbone.init_args.widths=[4,4,4,4]"
 CONFIGS = {
     "digits": ("digits", "--data.per_class=32"),
     "clips": (
-        "genre_folder", "--data.path={data}/clips", "--data.loader.cache={data}/cache", "--data.crops.window_s=1",
-        "--model.window_s=1", NARROW, "--data.loader.workers=0",
+        "genre_folder", "--data.path={data}/clips", "--data.loader.cache={data}/cache",
+        "--data.crops.window_s=1", "--model.window_s=1", NARROW, "--data.loader.workers=0",
     ),
     "notes": (
         "smoke", "--data.caches=[{data}/notes]", "--data.segments.n_segments=16", "--data.loader.workers=0",

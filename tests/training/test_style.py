@@ -59,8 +59,8 @@ def quiet(folder: Path) -> dict:
     return silent | {"enable_checkpointing": False, "num_sanity_val_steps": 0, "default_root_dir": folder}
 
 
-# The network, its styles, its learning rate, how much of the style's loss may be left; a MetaNet's colours are
-# right at once.
+# The network, its styles, its learning rate, how much of the style's loss may be left; a MetaNet's colours
+# are right at once.
 NETWORKS = {
     "feedforward": (lambda: TransferNet(4, 1), ["stripes"], 1e-2, 0.6),
     "adain": (lambda: AdaIN(vgg(), 1), ["stripes", "squares"], 1e-2, 0.6),

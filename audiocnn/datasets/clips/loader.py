@@ -161,7 +161,7 @@ class ClipsDataModule(lightning.LightningDataModule):
 
     @property
     def label_counts(self) -> dict[str, Counter[tuple[str, ...]]]:
-        """How many clips of each part have which labels; empty where they are in shards, whose index says none."""
+        """How many clips of each part have which labels; empty for shards, whose index says none."""
         if not self._clips:
             return {}
         return {part: Counter(clip.labels for clip in self._clips if clip.split == part) for part in SPLITS}

@@ -40,9 +40,8 @@ def prepare_maps(source: Path, out: Path) -> int:
     """
     found = find_maps(Path(source))
     split = split_by_piano(found)
-    print(
-        f"{source}: {len(split)} of {len(found)} recordings are used; other ones and their pieces are reserved"
-    )
+    counts = f"{len(split)} of {len(found)} recordings are used"
+    print(f"{source}: {counts}; other ones and their pieces are reserved")
     if not split:
         raise ValueError(f"{source}: no MAPS recordings (found no {PREFIX}*.flac or .wav that may be used)")
     todo = [(path, Path(out, part, path.stem)) for path, part in split.items()]

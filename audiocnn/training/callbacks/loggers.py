@@ -1,4 +1,4 @@
-"""What a training logs: its metrics in a table; plots and sounds, in its folder and by loggers that take them."""
+"""What a training logs: metrics in a table; plots and sounds, in its folder and by loggers that take them."""
 
 from __future__ import annotations
 

@@ -240,7 +240,8 @@ def test_wrong_arguments(folder: Path) -> None:
     "name",
     [
         "pipe:touch {proof}", "| touch {proof}", "$(touch {proof}).tar", "a.tar; touch {proof}", "../x.tar",
-        "/etc/passwd", "file:///etc/passwd", "http://example.org/a.tar", "a/b.tar", ".tar", "a.zip", "a.tar\n",
+        "/etc/passwd", "file:///etc/passwd", "http://example.org/a.tar", "a/b.tar", ".tar", "a.zip",
+        "a.tar\n",
     ],
 )  # fmt: skip
 def test_an_index_names_files_beside_it_alone(folder: Path, name: str) -> None:
