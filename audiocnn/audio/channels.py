@@ -9,14 +9,14 @@ import numpy as np
 from audiocnn import files
 
 N_LOOK_AHEAD = 2**22  # samples of a recording, over all channels, by which its mix is chosen: 16 MB, 48 s
-WINDOW_S = 5.0  # of what comes later, after each of which the choice is reconsidered
+WINDOW_S = 2.5  # in which channels are compared, for they may cancel each other in a part only
 N_FFT = 2048  # samples of a frame: 46 ms at 44.1 kHz
 MAX_FRAMES = 32  # that are looked at, spread over what is given: 1 ms
 # A bin is cancelled where the sum of the channels has less than a tenth of their energy; channels that have
 # nothing to do with each other have all of it, equal ones more.
 CANCELLED = 0.1
-# Share of the energy in such bins. Of melodies and pieces with another reverberation on each side it is 0 to
-# 0.1 in 5 s, and more only where a long tone is really cancelled.
+# Share of the energy in such bins. Of 27 recordings with four kinds of reverberation, another one on each
+# side, it is 0.01 at most in 95 % and 0.24 in all; in windows of 2 s it is 0.43 where a tone is cancelled.
 MAX_CANCELLED = 0.3
 
 
@@ -43,7 +43,9 @@ class Mixer:
         Args:
             samples: the beginning, (channels, samples).
         """
-        self._choose(samples)
+        # Channels may cancel each other in a part of it only, which is half a window from one of these.
+        for start in range(0, max(samples.shape[1] - self.n_window // 2, 1), self.n_window // 2):
+            self._choose(samples[:, start : start + self.n_window])
         self._n_known = samples.shape[1] // self.n_window * self.n_window
 
     def _choose(self, samples: np.ndarray) -> None:

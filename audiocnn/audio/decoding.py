@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from audiocnn import files
-from audiocnn.audio import ffmpeg, libsndfile
+from audiocnn.audio import ffmpeg, libsndfile, ogg
 from audiocnn.audio.checks import AudioError, check_readable
 from audiocnn.audio.libsndfile import Reading
 
@@ -32,11 +32,14 @@ def read_chunks(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
         files.FileWarning: bytes in it are no sound.
     """
     check_readable(path)
-    reading, reason, n_channels = Reading(), "holds no samples", None
+    reading, reason, n_channels = Reading(losses=ogg.find_damage(path)), "holds no samples", None
     try:
-        for samples in libsndfile.read_chunks(path, reading):
-            n_channels = len(samples)
-            yield reading.sample_rate, samples
+        parts = libsndfile.find_parts(path)
+        # What follows a missing page keeps its place in time with FFmpeg only.
+        if not (reading.losses and len(parts) == 1 and ffmpeg.is_installed()):
+            for samples in libsndfile.read_chunks(path, parts, reading):
+                n_channels = len(samples)
+                yield reading.sample_rate, samples
     except AudioError as error:
         reason = error.reason
     # FFmpeg, too, may stop at the end of the first of joined files, or repeat parts of them.
@@ -87,10 +90,11 @@ def _is_short(reading: Reading) -> bool:
 
 def _report(path: str | os.PathLike, reading: Reading) -> None:
     """Warn of what of a file was not read."""
-    if not _is_short(reading):
+    if not _is_short(reading) and not reading.losses:
         files.warn(path, reading.remarks)
         return
     read_s, expected_s = reading.n_read / reading.sample_rate, reading.n_expected / reading.sample_rate
     advice = () if ffmpeg.is_installed() else (ffmpeg.ADVICE,)
-    remark = f"damaged or cut off: {read_s:.1f} of {expected_s:.1f} s are read"
-    files.warn(path, [remark, *reading.remarks, *advice], files.PartWarning)
+    expected = f" of {expected_s:.1f}" if _is_short(reading) else ""
+    remark = f"damaged or cut off: {read_s:.1f}{expected} s are read"
+    files.warn(path, [remark, *reading.losses, *reading.remarks, *advice], files.PartWarning)

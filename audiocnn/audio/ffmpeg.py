@@ -56,7 +56,7 @@ def read_chunks(path: str | os.PathLike, reading: Reading, reason: str) -> Itera
         gap = start - position
         samples = samples[:, max(-start, 0) :] if position == 0 else samples
         if gap > MAX_GAP_S * sample_rate:
-            reading.remarks += (f"a jump of {gap / sample_rate:.0f} s in its time stamps is left out",)
+            reading.losses += (f"a jump of {gap / sample_rate:.0f} s in its time stamps is left out",)
         elif gap > MIN_GAP_S * sample_rate:
             samples = np.pad(samples, ((0, 0), (gap, 0)))
         position += samples.shape[1]
@@ -135,6 +135,8 @@ def _decode(path: str | os.PathLike, reading: Reading, reason: str) -> Iterator[
     with _open(path, reason) as (container, sound):
         rate, origin_s = sound.sample_rate, _find_origin_s(container, sound)
         reading.n_expected = max(reading.n_expected, round(_find_end_s(container, sound, origin_s) * rate))
+        if sound.codec_context.name == "flac":  # others take what is not quite right for damaged
+            sound.codec_context.options = {"err_detect": "crccheck+explode"}
         start, n_damaged, shape, resampler = 0, 0, None, None
         packets = container.demux(sound)
         while True:
@@ -157,7 +159,7 @@ def _decode(path: str | os.PathLike, reading: Reading, reason: str) -> Iterator[
                     yield rate, start, even.to_ndarray()
                     start += even.samples
         if n_damaged:
-            reading.remarks += (f"{n_damaged} damaged packets are left out",)
+            reading.losses += (f"{n_damaged} damaged packets are left out",)
 
 
 def _find_origin_s(container: Any, sound: Any) -> float:
@@ -174,6 +176,8 @@ def _find_origin_s(container: Any, sound: Any) -> float:
 
 def _find_end_s(container: Any, sound: Any, origin_s: float) -> float:
     """Find when the sound ends by the file's header, in seconds from the origin; 0 where it does not say."""
+    if container.format.name == "caf" and sound.codec_context.name.startswith("pcm"):
+        return sound.frames / sound.sample_rate  # its duration is of what is there
     if sound.duration and container.format.name not in GUESSED:
         return float(((sound.start_time or 0) + sound.duration) * sound.time_base) - origin_s
     if container.format.name.startswith("matroska") and not container.streams.video:

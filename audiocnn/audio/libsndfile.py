@@ -20,6 +20,9 @@ from audiocnn.audio.checks import N_READ, AudioError, audio_errors, check_sample
 
 # What a file begins with, by its format: libsndfile stops where another one has been joined to the first.
 HEADS = {
+    "AU": re.compile(rb"\.snd\x00\x00(?s:.{6})\x00\x00\x00[\x01-\x1b]"),
+    "CAF": re.compile(rb"caff\x00\x01\x00\x00desc\x00{7}\x20"),
+    "W64": re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"),
     "AIFF": re.compile(rb"FORM(?s:.{4})AIF[FC]"),
     "FLAC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22"),
     "MP3": mp3.FIRST_FRAME,
@@ -27,13 +30,24 @@ HEADS = {
     "RF64": re.compile(rb"RF64(?s:.{4})WAVE"),
     "WAV": re.compile(rb"RIFF(?s:.{4})WAVE"),
 }
+ANY_HEAD = re.compile(b"|".join(head.pattern for head in HEADS.values()))
+COMPRESSED = {"FLAC", "MP3", "OGG"}  # small enough to be searched for the heads of all formats
 MAGIC = {b"FORM": "AIFF", b"RIFF": "WAV"}  # of formats of which libsndfile refuses joined files
 MIN_PART = 128  # bytes; a film's Ogg begins with several heads, 42 to 112 bytes each
 # What libsndfile notes of a file that is shorter than its header says.
 SHORTER = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+# By format, how it notes the sizes of a file and of its sound by their headers, of which writers may leave
+# the first wrong, and the bytes before those that the size of a file counts.
+ENDS = {
+    "AIFF": (re.compile(r"(?:FORM|SSND) *: (\d+)"), 8),
+    "AU": (re.compile(r"Data Offset : (\d+)\s+Data Size *: (\d+)"), 0),
+    "RF64": (re.compile(r"(?:Riff|Data) size *: (\d+)"), 8),
+    "W64": (re.compile(r"(?:riff|data) *: (\d+)"), 0),
+    "WAV": (re.compile(r"(?:RIFF|data) *: (\d+)"), 8),
+    "WAVEX": (re.compile(r"(?:RIFF|data) *: (\d+)"), 8),
+}
 UNKNOWN_SIZE = 2**31 - 2**20  # bytes; writers that do not know the size claim this much or more
 SHORTER_RF64 = re.compile(r"from 'ds64' chunk of (\d+)\.")
-STRAY = re.compile(r"Unknown chunk marker .* at position (\d+)\. Exiting")
 N_NEAR_DAMAGE = 1024  # samples, over all channels, read at a time where a chunk was damaged
 MAX_FRAMES = 2**53  # more stands for an unknown length
 
@@ -50,21 +64,24 @@ class Reading:
         n_read: samples of each channel.
         n_expected: samples of each channel that the file should hold, as far as that is known.
         n_parts: files that are joined in this one.
-        remarks: what is left out, beside missing samples, and why.
+        losses: what of the sound is missing, beside what `n_read` lacks, and why.
+        remarks: what is left out that may be no sound, and why.
     """
 
     sample_rate: int = 0
     n_read: int = 0
     n_expected: int = 0
     n_parts: int = 0
+    losses: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-def read_chunks(path: str | os.PathLike, reading: Reading) -> Iterator[np.ndarray]:
+def read_chunks(path: str | os.PathLike, parts: list[Source], reading: Reading) -> Iterator[np.ndarray]:
     """Read a file, and those that are joined to it, as far as libsndfile can.
 
     Args:
         path: audio file.
+        parts: the files that are joined in it, by `find_parts`.
         reading: is updated.
 
     Yields:
@@ -74,19 +91,23 @@ def read_chunks(path: str | os.PathLike, reading: Reading) -> Iterator[np.ndarra
         AudioError: libsndfile cannot open the file.
     """
     n_channels = 0
-    for source in find_parts(path):
-        reading.n_parts += 1
-        with open_part(path, source) as file:
+    for reading.n_parts, source in enumerate(parts, 1):
+        try:
+            file = open_part(path, source)
+        except AudioError as error:
+            if reading.n_parts == 1:
+                raise
+            reading.losses += (f"file {reading.n_parts} joined in it cannot be read: {error.reason}",)
+            continue
+        with file:
             n_channels, rate = n_channels or file.channels, reading.sample_rate or file.samplerate
             reading.sample_rate = rate
             reading.n_expected += round(expect_samples(file, source) * rate / file.samplerate)
-            if stray := STRAY.search(file.extra_info):
-                n_bytes = os.path.getsize(path) - int(stray[1])
+            if n_bytes := _count_stray(file, source):
                 reading.remarks += (f"its last {n_bytes} bytes belong to nothing in it and are not read",)
             if (file.channels, file.samplerate) != (n_channels, rate):
-                reading.remarks += (
-                    f"file {reading.n_parts} joined in it has another sample rate or channels",
-                )
+                remark = f"file {reading.n_parts} joined in it has another sample rate or channels"
+                reading.losses += (remark,)
                 continue
         yield from _read_part(path, source, reading)
 
@@ -104,6 +125,7 @@ def _read_part(path: str | os.PathLike, source: Source, reading: Reading) -> Ite
                     return
                 reading.n_read += len(frames)
                 yield frames.T
+    reading.losses += (f"it is damaged at {reading.n_read / reading.sample_rate:.1f} s",)
 
 
 def find_parts(path: str | os.PathLike) -> list[Source]:
@@ -118,7 +140,8 @@ def find_parts(path: str | os.PathLike) -> list[Source]:
     Raises:
         AudioError: libsndfile cannot open the file.
     """
-    head = HEADS.get(_find_format(path))
+    kind = _find_format(path)
+    head = ANY_HEAD if kind in COMPRESSED else HEADS.get(kind)
     if head is None:
         return [path]
     with mp3.map_bytes(path) as data:
@@ -126,6 +149,8 @@ def find_parts(path: str | os.PathLike) -> list[Source]:
         for match in head.finditer(data):
             if not starts or match.start() - starts[-1] >= MIN_PART:
                 starts.append(match.start())
+        if starts and not HEADS[kind].match(data, starts[0]):  # of an mp3 that begins otherwise
+            starts.insert(0, 0)
         if len(starts) < 2:
             return [path]
         bounds = [0, *starts[1:], len(data)]
@@ -167,6 +192,16 @@ def open_part(path: str | os.PathLike, source: Source) -> soundfile.SoundFile:
     with audio_errors(path):
         check_sample_rate(file.samplerate)
     return file
+
+
+def _count_stray(file: soundfile.SoundFile, source: Source) -> int:
+    """Count the bytes behind the end of a file, by what libsndfile notes of its header."""
+    pattern, n_before = ENDS.get(file.format, (None, 0))
+    sizes = [found.groups() for found in pattern.finditer(file.extra_info)] if pattern else []
+    n_claimed = max((sum(map(int, one)) for one in sizes), default=0)
+    with mp3.map_bytes(source) as data:
+        n_stray = len(data) - mp3.skip_tag(data, 0) - n_before - n_claimed
+    return n_stray if n_claimed and n_stray >= MIN_PART else 0
 
 
 def expect_samples(file: soundfile.SoundFile, source: Source) -> int:

@@ -11,8 +11,12 @@ import re
 from collections.abc import Iterator
 
 FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # sync, and layer III of MPEG 2.5, 2 and 1
-# A header, a checksum or none, side information, and the tag that says how many frames follow.
-FIRST_FRAME = re.compile(rb"\xff[\xe2-\xff](?s:..)(?s:.{9}|.{11}|.{17}|.{19}|.{32}|.{34})(?:Xing|Info)")
+# A header, of one channel or two, a checksum or none, side information, and the tag that says how many frames
+# follow.
+FIRST_FRAME = re.compile(
+    rb"\xff(?:[\xfa\xfb](?s:.)(?:[\xc0-\xff](?s:.{17}|.{19})|[\x00-\xbf](?s:.{32}|.{34}))"
+    rb"|[\xe2\xe3\xf2\xf3](?s:.)(?:[\xc0-\xff](?s:.{9}|.{11})|[\x00-\xbf](?s:.{17}|.{19})))(?:Xing|Info)"
+)
 KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # by index, of MPEG 1
 KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8000)}  # by version
@@ -49,20 +53,25 @@ def count_samples(data: Bytes) -> int:
     Returns:
         Samples of each channel.
     """
-    position, n_samples, n_frame = _skip_tag(data, 0), 0, 0
+    position, n_samples, n_frame = skip_tag(data, 0), 0, 0
     while position < len(data):
         n_bytes, n = _parse(data, position)
         # A frame has another one, or the end, after it; other bytes may look like one.
         if n and (position + n_bytes >= len(data) or _parse(data, position + n_bytes)[1]):
             position, n_samples, n_frame = position + n_bytes, n_samples + n, n
         else:
-            found = FRAME.search(data, _skip_tag(data, position) + 1)
+            found = FRAME.search(data, skip_tag(data, position) + 1)
             position = found.start() if found else len(data)
     return max(n_samples - N_PADDING_FRAMES * n_frame, 0)
 
 
-def _skip_tag(data: Bytes, position: int) -> int:
-    """Return the position after an ID3 tag, whose cover image may hold what looks like frames."""
+def skip_tag(data: Bytes, position: int) -> int:
+    """Return the position after an ID3 tag, whose cover image may hold what looks like frames.
+
+    Args:
+        data: the bytes of a file of any format: tags stand before many.
+        position: where a tag may begin; without one it is returned.
+    """
     if data[position : position + 3] != b"ID3" or position + 10 > len(data):
         return position
     size = 0

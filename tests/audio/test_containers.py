@@ -161,7 +161,11 @@ JOINED = [
     ("a.wav", {}),
     ("a.aiff", {}),
     ("a.rf64", {"format": "RF64"}),
+    ("a.w64", {}),
+    ("a.au", {}),
+    ("a.caf", {}),
 ]
+NOT_W64 = [(name, how) for name, how in JOINED if name != "a.w64"]  # libsndfile reads these to the last byte
 
 
 @pytest.mark.parametrize(("name", "how"), JOINED, ids=[name for name, _ in JOINED])
@@ -184,24 +188,88 @@ def test_joined_files_of_different_rates(tmp_path):
         assert len(audio.load(tmp_path / "ab.flac", 48_000)) == 2 * 48_000
 
 
+@pytest.mark.parametrize("first", ["a.flac", "a.mp3", "a.ogg", "a.wav", "a.aiff", "a.au"])
+@pytest.mark.parametrize("second", ["b.flac", "b.mp3", "b.ogg", "b.wav", "b.au"])
+def test_joined_files_of_different_formats(tmp_path, first, second):
+    both = write(tmp_path / first, clicks(rate=48_000)) + write(tmp_path / second, clicks(rate=48_000))
+    if first[1:] == second[1:]:
+        return
+    (tmp_path / first).write_bytes(both)
+    is_searched = first in {"a.flac", "a.mp3", "a.ogg"}
+    with np.errstate() if is_searched else pytest.warns(files.FileWarning, match="its last"):
+        assert len(audio.load(tmp_path / first, 48_000)) == (4 if is_searched else 2) * 48_000
+
+
+def test_a_joined_file_that_cannot_be_read(tmp_path):
+    both = write(tmp_path / "a.flac", clicks(rate=48_000)) + b"RIFF\xff\0\0\0WAVE" + bytes(1000)
+    (tmp_path / "a.flac").write_bytes(both)
+    with pytest.warns(
+        files.PartWarning, match=r"2\.0 s are read; file 2 joined in it cannot be read: no audio"
+    ):
+        audio.load(tmp_path / "a.flac", 48_000)
+
+
+OGG_DAMAGE = {
+    "cut": (lambda data, half: data[:half], "it has no end"),
+    "a byte": (
+        lambda data, half: data[:half] + bytes([data[half] ^ 255]) + data[half + 1 :],
+        "1 of its pages",
+    ),
+    "zeros": (lambda data, half: data[:half] + bytes(99) + data[half + 99 :], r"\d of its pages"),
+    "a hole": (
+        lambda data, half: data[:half] + data[half + 9000 :],
+        r"\d of its pages are damaged or missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("with_ffmpeg", [True, False])
+@pytest.mark.parametrize("how", [{}, {"format": "OGG", "subtype": "OPUS"}], ids=["vorbis", "opus"])
+@pytest.mark.parametrize("damage", OGG_DAMAGE)
+def test_damaged_pages_of_ogg(tmp_path, monkeypatch, damage, how, with_ffmpeg):
+    """libsndfile passes them over without a word, and what follows them comes too early."""
+    monkeypatch.setattr(ffmpeg, "is_installed", lambda: with_ffmpeg)
+    broken, remark = OGG_DAMAGE[damage]
+    samples = np.random.default_rng(0).normal(0, 0.02, 6 * 48_000)
+    samples[5 * 48_000 :][:2400] += clicks(rate=48_000)[14_400:][:2400]
+    data = write(tmp_path / "a.ogg", samples, **how)
+    (tmp_path / "a.ogg").write_bytes(broken(data, len(data) // 2))
+    with pytest.warns(files.PartWarning, match=rf"damaged or cut off: \d\.\d.* s are read; {remark}"):
+        waveform = audio.load(tmp_path / "a.ogg", 48_000)
+    if with_ffmpeg and damage != "cut":
+        assert find_clicks(waveform, 48_000)[0] == pytest.approx(5, abs=0.02)
+
+
+def test_a_caf_that_is_cut_off(tmp_path):
+    data = write(tmp_path / "a.caf", clicks(rate=48_000))
+    (tmp_path / "a.caf").write_bytes(data[: len(data) // 2])
+    with pytest.warns(files.PartWarning, match=r"1\.0 of 2\.0 s are read"):
+        audio.load(tmp_path / "a.caf", 48_000)
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
 def test_damage_in_the_middle(tmp_path, name, monkeypatch):
     data = write(tmp_path / name, clicks(3.0, 48_000))
     half = len(data) // 2
     (tmp_path / name).write_bytes(data[:half] + bytes(5000) + data[half:])
-    remark = r"\d damaged packets are left out" if name == "a.mp3" else None
-    with pytest.warns(files.FileWarning, match=remark) if remark else np.errstate():
+    remark = (
+        r"3\.0 s are read; .*2 damaged packets"
+        if name == "a.mp3"
+        else "3.0 s are read; it is damaged at 0.7 s"
+    )
+    with pytest.warns(files.PartWarning, match=remark):
         assert len(audio.load(tmp_path / name, 48_000)) == pytest.approx(3 * 48_000, abs=2400)
     monkeypatch.setattr(ffmpeg, "is_installed", lambda: False)
-    with pytest.warns(files.PartWarning, match=r"[01]\.\d of 3\.0 s are read; pip install"):
+    with pytest.warns(files.PartWarning, match=r"[01]\.\d of 3\.0 s are read; .*pip install"):
         audio.load(tmp_path / name, 48_000)
 
 
-@pytest.mark.parametrize(("name", "how"), JOINED, ids=[name for name, _ in JOINED])
+@pytest.mark.parametrize(("name", "how"), NOT_W64, ids=[name for name, _ in NOT_W64])
 def test_bytes_after_the_end(tmp_path, name, how):
     path = tmp_path / name
     path.write_bytes(write(path, clicks(rate=48_000), **how) + bytes(range(1, 256)) * 100)
-    with pytest.warns(files.FileWarning, match="last 25500 bytes") if name == "a.wav" else np.errstate():
+    is_told = name in {"a.wav", "a.aiff", "a.rf64", "a.au"}
+    with pytest.warns(files.FileWarning, match="last 25500 bytes") if is_told else np.errstate():
         assert len(audio.load(path, 48_000)) == 2 * 48_000
 
 
