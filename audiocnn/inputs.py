@@ -134,10 +134,18 @@ def _search(folder: Path, suffixes: Collection[str], found: Found) -> None:
                 continue
             if entry.name.startswith("."):
                 found.n_hidden += 1
-            elif records.name_record(entry.name) in ours:
+            elif records.name_record(entry.name) in ours and _is_result(path):
                 found.n_results += 1
             elif is_folder := _sort(path, suffixes, found):
                 (links if entry.is_symlink() else folders).append(is_folder)
+
+
+def _is_result(path: Path) -> bool:
+    """Say whether what has a record is what audiocnn wrote; a file that somebody put in its place is theirs."""
+    try:
+        return path.is_dir() or records.inspect(path)[0] != "foreign"
+    except OSError:  # which its sorting names
+        return False
 
 
 def _sort(path: Path, suffixes: Collection[str], found: Found) -> Path | None:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def read(output: Path) -> Record | None:
         known = [*map(Path, (*fields["files"], *fields["replaced"]))]
         is_own = all(one.parts[0] == output.name and ".." not in one.parts for one in known)
         return Record(**fields) if fields["files"] and is_own else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -187,7 +188,7 @@ def holds(path: Path, content: Content, by_time: bool = True) -> bool:
         if by_time and status.st_mtime_ns == content.mtime_ns:
             return True
         return read_content(path).sha256 == content.sha256
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have, of a damaged record
         return False
 
 
@@ -206,11 +207,14 @@ def _path(output: Path) -> Path:
 
 
 def _is_empty(path: Path) -> bool:
-    """Say whether there is nothing at a path, or a file or folder without content."""
+    """Say whether there is nothing at a path, or a file or folder without content; a pipe or link is something."""
     try:
-        return not (any(path.iterdir()) if path.is_dir() else path.stat().st_size)
+        status = path.stat()
     except FileNotFoundError:
-        return True
+        return not path.is_symlink()
+    if stat.S_ISDIR(status.st_mode):
+        return not any(path.iterdir())
+    return stat.S_ISREG(status.st_mode) and not status.st_size
 
 
 def _inspect_file(path: Path, content: Content, replaced: Content | None) -> State:
@@ -218,7 +222,7 @@ def _inspect_file(path: Path, content: Content, replaced: Content | None) -> Sta
         return "whole"
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return "torn"
     # Whoever edits a file changes its time; a crash that loses its end does not.
     is_torn = not status.st_size or status.st_mtime_ns == content.mtime_ns

@@ -87,6 +87,13 @@ def test_results_are_no_inputs(tmp_path: Path) -> None:
     assert audio.find_recordings(tmp_path / "song.notes.wav").paths == [tmp_path / "song.notes.wav"]
 
 
+def test_what_somebody_put_in_the_place_of_a_result_is_found(tmp_path: Path) -> None:
+    recording = tmp_path / "song.notes.wav"
+    records.Record("song.wav", CONTENT, {}, {recording.name: CONTENT}, {}).write(recording)
+    recording.write_bytes(b"somebody's own")
+    assert audio.find_recordings(tmp_path).paths == [recording]
+
+
 def test_linked_folders_are_searched_once_and_real_names_go_first(tmp_path: Path) -> None:
     for name in ("in/z/a.wav", "elsewhere/b.wav"):
         (tmp_path / name).parent.mkdir(parents=True)

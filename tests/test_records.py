@@ -64,7 +64,7 @@ def test_states(output: Path, change: str) -> None:
     assert records.inspect(output)[0] == state
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"files": {}}', "\x00"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"files": {}}', "\x00", "[" * 100_000])
 def test_a_broken_record_is_none(output: Path, content: str) -> None:
     (output.parent / ".audiocnn" / "song.mid.json").write_text(content)
     assert records.read(output) is None
@@ -77,6 +77,20 @@ def test_a_record_of_files_elsewhere_is_none(output: Path, name: str) -> None:
     made = dataclasses.replace(made, replaced={name: made.content})
     made.write(output)
     assert records.read(output) is None
+
+
+@pytest.mark.parametrize("name", ["song.mid/a\0b", "song.mid/\ud800", "song.mid/" + "x" * 300])
+def test_a_record_of_names_that_no_file_has(output: Path, name: str) -> None:
+    made = record(output)
+    (output.parent / ".audiocnn" / "song.mid.json").unlink()
+    dataclasses.replace(made, files=made.files | {name: made.content}).write(output)
+    assert records.inspect(output)[0] == "torn"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("gone.mid")])
+def test_pipes_and_links_that_lead_nowhere_are_others(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "song.mid")
+    assert records.inspect(tmp_path / "song.mid") == ("foreign", None)
 
 
 def test_a_pipe_in_place_of_a_record_is_not_waited_for(output: Path) -> None:

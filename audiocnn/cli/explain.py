@@ -62,10 +62,14 @@ def explain(
     network = load_model(model, device)
     from audiocnn.explain.excerpts import ExplanationOptions
     from audiocnn.explain.page import write_page
+    from audiocnn.models.notes import NotesModel
 
     options = ExplanationOptions(labels=label, top=top, time_s=time, midi=note, layer=layer)
     with usage_errors():
         options.check(network)
+        if top != ExplanationOptions.top and (label or isinstance(network, NotesModel)):
+            reason = "labels are given" if label else f"{network.name} transcribes notes"
+            raise ValueError(f"top is given, expected none: {reason}")
     corpus = inputs.Found("audio") if among is None else audio.find_recordings(among)
     if among is not None:
         jobs.report_found(among, corpus)
@@ -73,7 +77,7 @@ def explain(
     def process(work: Work) -> str:
         return write_page(work.source, network, work.targets[PAGE], options, corpus.paths, work.update)
 
-    searched = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in corpus]
+    searched = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in corpus]
     made_by = describe_making("explain", [model], explanation=options, among=searched)
     batch = jobs.Batch(
         outputs={PAGE: Output(f".{network.name}.explained/{PAGE}", made_by)},

@@ -11,6 +11,8 @@ from audiocnn.cli.parser import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
+HALF = 0.5  # of two models' weights: their mean
+
 
 def export(
     out: Path,
@@ -18,7 +20,7 @@ def export(
     model: str | None = None,
     checkpoint: Path | None = None,
     average: str | None = None,
-    share: float = 0.5,
+    share: float | None = None,
 ) -> int:
     """Write a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
@@ -33,18 +35,21 @@ def export(
         checkpoint: checkpoint of a training; or the folder of a run, or of all runs of a config, such as
             runs/genre_folder: best.ckpt of the latest.
         average: name or file of a model of the same architecture, with which weights are averaged.
-        share: share of `average` in the averaged weights, 0 to 1.
+        share: share of `average` in the averaged weights, 0 to 1; 0.5 by default.
 
     Returns:
         The exit status.
     """
-    if not 0 <= share <= 1:
+    if share is not None and average is None:
+        raise UsageError("share is given, expected none without average")
+    if share is not None and not 0 <= share <= 1:
         raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
+    files.check_writable(out)
     network = _load(model, checkpoint)
     if average is not None:
-        _average(network, average, share)
+        _average(network, average, HALF if share is None else share)
     _write(network, out)
     terminal.tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

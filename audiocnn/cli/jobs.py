@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from audiocnn import audio, files, inputs, records
@@ -182,7 +183,8 @@ def _run(number: int, job: Job, batch: Batch, protected: set[tuple[int, int]], s
     try:
         todo, is_kept = _select(job, batch, protected)
         if todo or not job.names:
-            lines = _process(job, todo, batch, start(number, job.source))
+            check = partial(_check_writable, protected=protected)
+            lines = _process(job, todo, batch, check, start(number, job.source))
         else:
             lines = [] if is_kept else [f"{job.source}: already done, see {_list(job, job.names)} ({AGAIN})"]
     except UsageError:
@@ -195,11 +197,19 @@ def _run(number: int, job: Job, batch: Batch, protected: set[tuple[int, int]], s
     return not is_kept
 
 
-def _process(job: Job, todo: Mapping[str, str], batch: Batch, update: Callable[..., None]) -> list[str]:
+def _process(
+    job: Job,
+    todo: Mapping[str, str],
+    batch: Batch,
+    check: Callable[[Path], None],
+    update: Callable[..., None],
+) -> list[str]:
     """Make the outputs of an input; return the lines to print."""
     content = read_content(job.source) if todo else None  # before the work, during which it may change
     with stage(job.folder, bool(todo)) as staging:
-        work = Work(job.source, content, job.folder, staging, todo, batch.outputs, batch.overwrite, update)
+        work = Work(
+            job.source, content, job.folder, staging, todo, batch.outputs, batch.overwrite, check, update
+        )
         text, *lines = batch.process(work).split("\n")
         work.publish_all()
     said = f"{job.source}: {text}" if text else str(job.source)

@@ -60,6 +60,8 @@ def listen(
         The exit status.
     """
     _check(sample_rate, channels)
+    if low_latency and look_ahead_s is not None:
+        raise UsageError(f"look_ahead_s is {look_ahead_s}, expected none with a low latency")
     if low_latency:
         look_ahead_s = LOW_LATENCY_S
     from audiocnn.inference.transcribe import StreamingTranscriber

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from audiocnn.cli.parser import OptionGroup, UsageError, usage_errors
@@ -30,8 +29,8 @@ def load_model(model: str, device: str) -> Model:
     """
     import audiocnn
 
-    with _device_errors(device):
-        return audiocnn.load(model, device)
+    check_device(device)
+    return audiocnn.load(model, device)
 
 
 def load_model_and_decoding(
@@ -46,8 +45,8 @@ def load_model_and_decoding(
     from audiocnn.models.load import load
     from audiocnn.models.notes import NotesModel
 
-    with _device_errors(device):
-        loaded = load(model, device, NotesModel)
+    check_device(device)
+    loaded = load(model, device, NotesModel)
     with usage_errors():
         return loaded, dataclasses.replace(loaded.decoding, **options)
 
@@ -85,23 +84,25 @@ def load_classifiers_by_labels(models: Sequence[str], device: str) -> dict[str, 
 
 
 def check_device(device: str) -> None:
-    """Check that a device is there.
+    """Check that a device is there, and computes: PyTorch's "meta" knows shapes alone.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is not, or does not.
     """
     import torch
 
-    with _device_errors(device):
-        torch.zeros(1, device=device)
+    try:
+        torch.zeros(1, device=device).tolist()
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error
 
 
 def _load_clip_models(models: Sequence[str], device: str) -> list[ClipModel]:
     from audiocnn.models.clips import ClipModel
     from audiocnn.models.load import fuse_model, load
 
-    with _device_errors(device):
-        return [fuse_model(load(model, device, ClipModel)) for model in models]  # once for all files
+    check_device(device)
+    return [fuse_model(load(model, device, ClipModel)) for model in models]  # once for all files
 
 
 def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:
@@ -110,12 +111,3 @@ def _check_compatible(models: list[ClipModel]) -> list[ClipModel]:
     with usage_errors():
         check_compatible(models)
     return models
-
-
-@contextmanager
-def _device_errors(device: str) -> Iterator[None]:
-    """Turn torch's error about a missing device into a UsageError."""
-    try:
-        yield
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from error

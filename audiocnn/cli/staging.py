@@ -54,6 +54,7 @@ class Work:
         names: format -> name of its file, relative to the folder.
         outputs: format -> what it is made by.
         overwrite: whether files of others are overwritten.
+        check: raises FileError for a place that cannot or must not be written to.
         update: progress callback: called with the seconds or steps done, and optionally their total and a
             note.
     """
@@ -65,6 +66,7 @@ class Work:
     names: Mapping[str, str]
     outputs: Mapping[str, Output]
     overwrite: bool
+    check: Callable[[Path], None]
     update: Callable[..., None]
 
     @property
@@ -89,8 +91,9 @@ class Work:
             name: the format that it was made for.
 
         Raises:
-            FileError: the system refuses, or somebody else wrote a file there meanwhile.
+            FileError: the system refuses, an input is there, or somebody else wrote a file there meanwhile.
         """
+        self.check(self.folder / path.relative_to(self.staging))
         entry = path.relative_to(self.staging).parts[0]
         output, staged = self.folder / entry, self.staging / entry
         if not self.overwrite:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from audiocnn.style.tiles import Plan
 
 PAINTED = "painted"  # the one format
+SIZE = 512  # longer side of an image, in pixels
 
 
 def stylize(
@@ -29,7 +30,7 @@ def stylize(
     output: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
-    size: int | None = 512,
+    size: int | None = SIZE,
     strength: float = 1.0,
     colours: Literal["style", "luminance", "histogram"] = "style",
     every: int | None = None,
@@ -83,11 +84,17 @@ def stylize(
         check_arguments(len(style) or 1, weights=weights, masks=masks, size=size, strength=strength)
         if is_sound:
             where = "it is for images, and the style is a sound"
-            _check_absent(where, masks=masks, model=model, every=every, colours=colours != "style")
+            given = {"size": size != SIZE, "colours": colours != "style"}
+            _check_absent(where, masks=masks, model=model, every=every, **given)
             settings = shared | {"backbone": backbone or "random", "options": _sound_options(options)}
         else:
             if model is not None:
-                _check_absent("a model paints in one pass", backbone=backbone, every=every, **options)
+                _check_absent(
+                    "a model paints in one pass",
+                    backbone=backbone,
+                    every=every,
+                    **dict.fromkeys(options, True),
+                )
             settings = shared | {"backbone": backbone or "vgg", "options": StyleOptions(**options)}
             settings |= {"model": model, "masks": masks, "size": size, "colours": colours}
     check_device(device)

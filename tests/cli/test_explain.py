@@ -64,6 +64,7 @@ def test_a_bad_file_does_not_stop_the_others(run, music: Path, model: Path) -> N
     [
         (["--top", 0], "--top is 0, expected 1 or more"),
         (["--time", -1], "--time is -1.0, expected 0 or more"),
+        (["--top", 2], "--top is given, expected none: tones transcribes notes"),
         (["--label", "jazz"], "--label is 'jazz', expected none: tones transcribes notes"),
         (["--layer", "attic"], "--layer is 'attic', expected one of backbone"),
         (["--device", "abacus"], "--device is 'abacus': "),

@@ -101,6 +101,7 @@ def test_export_without_the_onnx_extra(
     ("arguments", "reason"),
     [
         (["m.pt", "--model", "notes"], "OUT is m.pt, expected a name that ends in .safetensors or .onnx"),
+        (["m.onnx", "--model", "notes", "--share", "0.3"], "--share is given, expected none without average"),
         (["m.onnx"], "give either --model or --checkpoint"),
         (["m.onnx", "--model", "notes", "--checkpoint", "c"], "give either --model or --checkpoint"),
     ],
@@ -109,6 +110,12 @@ def test_export_wrongly_asked_for(run, arguments: list, reason: str) -> None:
     done = run("export", *arguments)
     assert done.status == 2
     assert done.err == [f"audiocnn export: {reason} (see audiocnn export --help)"]
+
+
+def test_the_place_is_checked_before_the_work(run, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").mkdir()
+    done = run("export", tmp_path / "m.onnx", "--model", "nobody")
+    assert (done.status, done.err) == (1, [f"{tmp_path}/m.onnx: is a folder, expected a file to write"])
 
 
 class Code:

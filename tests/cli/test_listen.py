@@ -68,6 +68,7 @@ def test_low_latency(listen_to, sound) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (["--look-ahead-s", 1, "--low-latency"], "--look-ahead-s is 1.0, expected none with a low latency"),
         (["--look-ahead-s", 0.01], "--look-ahead-s is 0.01, expected at least this model's 0.096"),
         (["--channels", 0], "--channels is 0, expected a whole number from 1 to 1024"),
         (["--sample-rate", 1], "--sample-rate is 1, expected 1000 to 1000000"),

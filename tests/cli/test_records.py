@@ -178,6 +178,7 @@ def test_into_one_folder_one_after_the_other(ask, case: Case, tmp_path: Path) ->
     ("wrong", "status", "reason"),
     [
         (["--device", "abacus"], 2, "--device is 'abacus': "),
+        (["--device", "meta"], 2, "--device is 'meta': "),
         (["--model", "nobody"], 1, "nobody: no such model, expected a file or one of "),
     ],
 )

@@ -54,6 +54,16 @@ def test_images_on_the_way(run, album: Path) -> None:
     assert f"{album}/made.0001.png: was changed since audiocnn wrote it" in done.err[0]
 
 
+def test_images_on_the_way_overwrite_no_input(run, album: Path) -> None:
+    content = album / "album" / "cat.png"
+    content = content.rename(content.with_name("made.0001.png"))
+    before = content.read_bytes()
+    how = ("--style", album / "night.png", "--output", content.with_name("made.png"), "--every", 1)
+    done = run("stylize", content, *how, *FAST, "--overwrite")
+    assert (done.status, done.err) == (1, [f"{content}: is one of the inputs, expected another output"])
+    assert content.read_bytes() == before
+
+
 def test_a_result_of_another_image_is_kept(run, album: Path) -> None:
     target = album / "made.png"
     how = ("--style", album / "night.png", "--output", target, *FAST)
@@ -76,6 +86,8 @@ def test_into_a_folder_that_is_there(run, album: Path) -> None:
     [
         (["--every", 0], "--every is 0, expected 1 or more"),
         (["--model", "udnie", "--iterations", 5], "--iterations is given, expected none: a model paints"),
+        (["--model", "udnie", "--content-weight", 0], "--content-weight is given, expected none: a model"),
+        (["--model", "udnie", "--tile", "null"], "--tile is given, expected none: a model paints"),
         (["--model", "udnie", "--backbone", "vgg"], "--backbone is given, expected none: a model paints"),
     ],
 )
@@ -122,6 +134,8 @@ def test_sounds(run, tmp_path: Path) -> None:
     assert (info.samplerate, info.channels, info.frames) == (16_000, 2, 8000)
     refused = run(*command, "--overwrite", "--masks", tmp_path / "song.wav")
     assert refused.status == 2 and "--masks is given, expected none: it is for images" in refused.err[0]
+    refused = run(*command, "--size", 64)
+    assert refused.status == 2 and "--size is given, expected none: it is for images" in refused.err[0]
     (tmp_path / "song.wav").write_bytes(b"text")
     broken = run(*command, "--overwrite")
     assert broken.status == 1 and broken.err[0].startswith(f"{tmp_path}/song.wav: no audio")
