@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, Command] = {
         "evaluate instrument clips.csv --model clips.safetensors --output report", slow=True
     ),
     "data shard": Command("data shard clips.csv shards --sample-rate 8000"),
-    "data prepare clips": Command("data prepare clips clips.csv --out cache --sample-rate 16000 --workers 1"),
+    "data prepare clips": Command("data prepare clips clips.csv --out cache --sample-rate 16000 --workers 0"),
     "data prepare maps": Command("data prepare maps maps cache"),
     "data prepare render": Command(
         "data prepare render midi cache --soundfonts font.sf2 --hours 0.02", slow=True, needs="fluidsynth"

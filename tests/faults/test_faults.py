@@ -18,6 +18,7 @@ from tests.faults.commands import COMMANDS, READERS, SOUNDFONT, prepare_folder
 from tests.faults.runs import N_KILLS, SIZES, Run, find_outputs
 
 SCRIPT = Path(__file__).with_name("runs.py")
+TIMEOUT_S = 900  # for all runs of a verb; beyond it one hangs
 each_verb = pytest.mark.parametrize(
     "verb", [pytest.param(verb, marks=[pytest.mark.slow] * one.slow) for verb, one in COMMANDS.items()]
 )
@@ -36,7 +37,7 @@ def disturb(tmp_path: Path) -> Callable[[str, str], list[Run]]:
             pytest.skip(f"needs {program} and a soundfont")
         prepare_folder(tmp_path / "inputs")
         words = [sys.executable, str(SCRIPT), str(tmp_path), verb, how]
-        done = subprocess.run(words, capture_output=True, text=True)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S)
         assert done.returncode == 0, done.stderr
         first, second, *others = [Run(**fields) for fields in json.loads(done.stdout)]
         _check(first, second, others)
