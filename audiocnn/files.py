@@ -129,6 +129,8 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
         FileError: the system refuses (no permission, disk full, a file where a folder is needed).
     """
     path = Path(path)
+    if not path.name:  # "." and ""
+        raise FileError(path, "is a folder, expected a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)

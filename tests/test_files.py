@@ -91,6 +91,12 @@ def test_file_where_a_folder_is_needed(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_no_name_of_a_file(name):
+    with pytest.raises(files.FileError, match="is a folder, expected a file"), files.write_atomically(name):
+        pass
+
+
 def test_folder_where_a_file_is_needed(tmp_path):
     (tmp_path / "song.mid").mkdir()
     with (

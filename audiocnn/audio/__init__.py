@@ -20,7 +20,7 @@ import soundfile
 
 from audiocnn import files, inputs
 from audiocnn.audio.channels import N_LOOK_AHEAD
-from audiocnn.audio.checks import MAX_SAMPLE, N_READ, SAMPLE_RATES, AudioError, audio_errors
+from audiocnn.audio.checks import MAX_SAMPLE, N_READ, SAMPLE_RATES, AudioError, audio_errors, check_shape
 from audiocnn.audio.decoding import read_chunks, read_duration_s
 from audiocnn.audio.resampler import Resampler
 
@@ -132,12 +132,19 @@ def stream(
 
     Raises:
         AudioError: as `load`, when the reading comes to it.
-        ValueError: as `Resampler` and its `push`, of an array.
+        TypeError: it is neither a path nor samples with a sample rate.
+        ValueError: as `check_shape`, `Resampler` and its `push`, of an array.
     """
-    if not isinstance(sound, tuple):
+    if isinstance(sound, str | os.PathLike):
         return read_blocks(sound, sample_rate, block_length)
-    samples, in_sample_rate = sound
+    if not isinstance(sound, tuple) or len(sound) != 2:
+        what = f"a tuple of {len(sound)}" if isinstance(sound, tuple) else type(sound).__name__
+        raise TypeError(
+            f"sound is {what}, expected a path, or samples and their sample rate: (samples, 16000)"
+        )
+    samples, in_sample_rate = np.asarray(sound[0]), sound[1]
     resampler = Resampler(in_sample_rate, sample_rate)
+    check_shape(samples)
     resampler.look_ahead(samples)
     return [resampler.push(samples), resampler.flush()]
 

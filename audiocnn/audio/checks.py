@@ -2,7 +2,11 @@
 
 import contextlib
 import os
+import reprlib
 from collections.abc import Iterator
+from numbers import Real
+
+import numpy as np
 
 from audiocnn import files
 
@@ -26,8 +30,29 @@ def check_sample_rate(sample_rate: float) -> None:
         ValueError: it is not among `SAMPLE_RATES`.
     """
     low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+    if not isinstance(sample_rate, Real):
+        raise ValueError(f"sample rate is {reprlib.repr(sample_rate)}, expected a number, {low} to {high} Hz")
     if not low <= sample_rate <= high:
         raise ValueError(f"sample rate is {sample_rate} Hz, expected {low} to {high} Hz")
+    if sample_rate % 1:
+        raise ValueError(f"sample rate is {sample_rate} Hz, expected a whole number")
+
+
+def check_shape(samples: np.ndarray) -> None:
+    """Check the shape of a whole recording in an array.
+
+    Args:
+        samples: the array.
+
+    Raises:
+        ValueError: it is neither (samples,) nor (channels, samples), or has more channels than samples, as an
+            array that is (samples, channels) seems to have.
+    """
+    shape = samples.shape
+    is_transposed = len(shape) == 2 and 0 < shape[1] < shape[0]
+    if len(shape) not in (1, 2) or not all(shape[:-1]) or is_transposed:
+        advice = "; transpose what is (samples, channels)" if is_transposed else ""
+        raise ValueError(f"the samples are {shape}, expected (samples,) or (channels, samples){advice}")
 
 
 def check_readable(path: str | os.PathLike) -> None:

@@ -5,8 +5,11 @@ import os
 import numpy as np
 import soxr
 
+from audiocnn import files
 from audiocnn.audio.channels import N_LOOK_AHEAD, Mixer
 from audiocnn.audio.checks import MAX_SAMPLE, check_sample_rate
+
+MAX_PEAK = 100.0  # 40 dB above the full scale: integers that became floats without being divided
 
 
 class Resampler:
@@ -28,10 +31,11 @@ class Resampler:
     ) -> None:
         check_sample_rate(in_sample_rate)
         check_sample_rate(out_sample_rate)
-        self.in_sample_rate, self.out_sample_rate = in_sample_rate, out_sample_rate
+        self.in_sample_rate, self.out_sample_rate = int(in_sample_rate), int(out_sample_rate)
         self._stream = soxr.ResampleStream(in_sample_rate, out_sample_rate, num_channels=1)
         self._mixer = Mixer(in_sample_rate, source)
         self._n_in = self._n_out = 0
+        self._source, self._peak = source, 0.0
 
     def look_ahead(self, samples: np.ndarray) -> None:
         """Choose how the channels are mixed by the beginning of the stream, before any of it is pushed.
@@ -63,12 +67,15 @@ class Resampler:
             time_s = (self._n_in + first) / self.in_sample_rate
             raise ValueError(f"the sample at {time_s:.3f} s is {mono[first]:g}, expected a number within ±1")
         self._n_in += len(mono)
+        self._peak = max(self._peak, float(np.abs(mono).max(initial=0)))
         resampled = self._stream.resample_chunk(mono)
         self._n_out += len(resampled)
         return resampled
 
     def flush(self) -> np.ndarray:
         """Return the last samples, float32 (samples,), and end the stream: none may be pushed afterwards."""
+        if self._peak > MAX_PEAK:
+            files.warn(self._source, [f"its samples reach {self._peak:g}, expected numbers within ±1"])
         n_left = -(-self._n_in * self.out_sample_rate // self.in_sample_rate) - self._n_out
         # soxr rounds the length down as often as up: silence after the end makes up what it drops.
         silence = np.zeros(-(-self.in_sample_rate // self.out_sample_rate), np.float32)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from audiocnn.blocks.cost import evaluation_mode
 from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.blocks.receptive_field import measure_receptive_field
+from audiocnn.ranges import Range
 from audiocnn.registry import InitArgs
 
 # name of a network -> the arguments that differ from the defaults of its class
@@ -88,6 +89,7 @@ class Backbone(InitArgs, nn.Module):
     members: ClassVar[Members] = MappingProxyType({})
     weights: ClassVar[Mapping[str, PretrainedWeights]] = MappingProxyType({})
     pitch_rows: ClassVar[bool] = False
+    ranges: ClassVar[Mapping[str, Range]] = {"in_channels": Range(1, whole=True)}
     stages: nn.ModuleList
     stage_channels: tuple[int, ...]
     time_stride: int

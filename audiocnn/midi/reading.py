@@ -33,11 +33,13 @@ from audiocnn.notes import BEND_STEP_S, Note, sort_notes
 DEFAULT_TEMPO = 500_000  # microseconds a quarter, of a file without a tempo
 SUSTAIN_PEDAL = 64  # controllers: the pedal,
 PEDAL_DOWN = 64  # (its lowest value that means down)
-RESET_CONTROLLERS = 121  # which lets it up,
+RESET_CONTROLLERS = 121  # which lets it up, and ends the bend,
 ALL_NOTES_OFF = (120, 123)  # what ends every note of the channel,
 PARAMETER = (101, 100)  # which parameter, coarse and fine,
 BEND_RANGE_PARAMETER = [0, 0]  # such as the range of the pitch bend,
-DATA_ENTRY = (6, 38)  # is set to these values, coarse and fine: semitones and cents
+DATA_ENTRY = (6, 38)  # is set to these values, coarse and fine: semitones and cents;
+OTHER_PARAMETER = (99, 98)  # a parameter of the maker's own,
+NO_PARAMETER = [127, 127]
 BEND_RANGE = 2.0  # semitones at the full bend of 8192, until a file sets another
 FULL_BEND = 8192
 MAX_BEND_S = 600.0  # of a note's bend that is read; a note bends for seconds
@@ -273,7 +275,7 @@ def _presses(controls: list[Event], clock: Clock, end_s: float) -> np.ndarray:
 
 def _bends(controls: list[Event], clock: Clock) -> np.ndarray:
     """Return the changes of the pitch bend (changes, 2): seconds and semitones."""
-    changes, parameter, span = [], [127, 127], [BEND_RANGE, 0]
+    changes, parameter, span = [], NO_PARAMETER.copy(), [BEND_RANGE, 0]
     for event in controls:
         kind = event.status & 0xF0
         if kind == PITCH_BEND:
@@ -282,6 +284,10 @@ def _bends(controls: list[Event], clock: Clock) -> np.ndarray:
             changes.append((event.tick, semitones))
         elif kind == CONTROL_CHANGE and event.data[0] in PARAMETER:
             parameter[PARAMETER.index(event.data[0])] = event.data[1]
+        elif kind == CONTROL_CHANGE and event.data[0] in (*OTHER_PARAMETER, RESET_CONTROLLERS):
+            parameter = NO_PARAMETER.copy()
+            if event.data[0] == RESET_CONTROLLERS:
+                changes.append((event.tick, 0.0))
         elif kind == CONTROL_CHANGE and event.data[0] in DATA_ENTRY and parameter == BEND_RANGE_PARAMETER:
             span[DATA_ENTRY.index(event.data[0])] = event.data[1]
     times_s = clock(tick for tick, _ in changes)

@@ -37,7 +37,10 @@ def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Pa
 
     Raises:
         ModelError: there is neither such a model nor such a file.
+        TypeError: it is neither a name nor a path.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(f"model is {type(model).__name__}, expected a name or a file")
     path = weights.path(model)
     if not os.path.lexists(path):  # unlike Path.exists for any text
         names = ", ".join([*others, *weights.names(*kinds)])

@@ -294,6 +294,23 @@ def test_bends_are_read_in_the_range_that_the_file_sets(tmp_path: Path) -> None:
     assert third.bend == ()
 
 
+@pytest.mark.parametrize(
+    ("controls", "bend"),
+    [
+        ([(99, 0), (98, 0), (6, 2)], 6.0),  # of a parameter of the maker's own
+        ([(101, 127), (100, 127), (6, 2)], 6.0),
+        ([(121, 0)], None),  # which ends the bend
+    ],
+)
+def test_controls_between_the_range_of_bends_and_a_note(tmp_path, controls, bend) -> None:
+    octave, up = ((101, 0), (100, 0), (6, 12)), bytes([0xE0, 0, 96])
+    bends = [(0, control(*one)) for one in (*octave, *controls)]
+    events = [*bends, (0, up), *NOTE] if bend else [(0, up), *bends, *NOTE]
+    (tmp_path / "song.mid").write_bytes(song(track(*events)))
+    (note,) = midi.read_midi(tmp_path / "song.mid")
+    assert set(note.bend) == ({bend} if bend else set())
+
+
 def test_programs_are_parts(tmp_path: Path) -> None:
     events = ((0, bytes([0xC0, 24])), *NOTE, (0, bytes([0xC0, 40])), *NOTE)
     (tmp_path / "song.mid").write_bytes(

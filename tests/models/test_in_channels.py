@@ -36,6 +36,13 @@ def test_it_is_built_by_its_name_alone(name: str) -> None:
     assert backbone.in_channels == (of_sound.n_bins if backbone.dims == 1 else 1)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "harmonic" not in name])
+@pytest.mark.parametrize("in_channels", [0, -1, 1.5, "1"])
+def test_channels_that_cannot_be(name: str, in_channels: object) -> None:
+    with pytest.raises(ValueError, match=f"in_channels is {in_channels!r}, expected 1 or more"):
+        create_backbone(name, in_channels=in_channels)
+
+
 def is_small(backbone: Backbone) -> bool:
     return sum(one.numel() for one in backbone.parameters()) < LARGE
 

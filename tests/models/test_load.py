@@ -26,6 +26,12 @@ def test_a_file_is_found_by_its_path(tmp_path: Path, one_tone: Path) -> None:
     assert load(one_tone).name == "one"
 
 
+@pytest.mark.parametrize("model", [None, 5, b"genre", ["genre"], object()])
+def test_what_is_neither_a_name_nor_a_file(model: object) -> None:
+    with pytest.raises(TypeError, match=f"^model is {type(model).__name__}, expected a name or a file"):
+        load(model)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("name", ["theremin", "no/such/file.safetensors"])
 def test_what_there_is_instead(name: str) -> None:
     with pytest.raises(ModelError) as error:
