@@ -117,7 +117,8 @@ def _read_part(path: str | os.PathLike, source: Source, reading: Reading) -> Ite
     start = reading.n_read
     for n_read in (N_READ, N_NEAR_DAMAGE):  # a chunk with damage is lost whole
         with open_part(path, source) as file, contextlib.suppress(soundfile.LibsndfileError):
-            file.seek(reading.n_read - start)
+            if reading.n_read > start:  # some codecs cannot seek, not even to the start
+                file.seek(reading.n_read - start)
             while True:
                 with files.mute(stdout=False):
                     frames = file.read(max(1, n_read // file.channels), dtype="float32", always_2d=True)
@@ -201,7 +202,7 @@ def _count_stray(file: soundfile.SoundFile, source: Source) -> int:
     n_claimed = max((sum(map(int, one)) for one in sizes), default=0)
     with mp3.map_bytes(source) as data:
         n_stray = len(data) - mp3.skip_tag(data, 0) - n_before - n_claimed
-    return n_stray if n_claimed and n_stray >= MIN_PART else 0
+    return n_stray if n_claimed and n_stray > MIN_PART else 0
 
 
 def expect_samples(file: soundfile.SoundFile, source: Source) -> int:

@@ -281,6 +281,14 @@ def test_a_tag_before_the_beginning(tmp_path, name):
     assert find_clicks(audio.load(path, 48_000), 48_000) == pytest.approx(CLICKS_S, abs=0.01)
 
 
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_32", "IMA_ADPCM", "MS_ADPCM", "ULAW"])
+def test_codecs_that_cannot_seek(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.wav", clicks(rate=8000), 8000, subtype=subtype)
+    waveform = audio.load(tmp_path / "a.wav", 8000)
+    assert find_clicks(waveform, 8000)[0] == pytest.approx(CLICKS_S[0], abs=0.02)
+    assert len(waveform) / 8000 == pytest.approx(2, abs=0.2)
+
+
 @pytest.mark.parametrize("rate", [44_100, 22_050, 8000])
 def test_samples_of_an_mp3_are_counted(tmp_path, rate):
     soundfile.write(tmp_path / "a.mp3", clicks(5.0, rate), rate)
