@@ -141,7 +141,7 @@ def _search(folder: Path, suffixes: Collection[str], found: Found) -> None:
 
 
 def _is_result(path: Path) -> bool:
-    """Say whether what has a record is what audiocnn wrote; a file that somebody put in its place is theirs."""
+    """Say whether what has a record is what audiocnn wrote, or somebody else's in its place."""
     try:
         return path.is_dir() or records.inspect(path)[0] != "foreign"
     except OSError:  # which its sorting names

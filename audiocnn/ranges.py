@@ -76,7 +76,8 @@ def check(name: str, value: Any, expected: Range) -> None:
 def check_fields(options: Any, **expected: Range) -> None:
     """Check all numbers of a dataclass, those in tuples too: each is finite, and in its range if it has one.
 
-    Where there is a range, nothing but a number is allowed; None, which stands for "off", is not checked.
+    Where there is a range, nothing but a number is allowed, and None, which stands for "off", where the field's
+    type has it.
 
     Args:
         options: the dataclass.
@@ -90,5 +91,6 @@ def check_fields(options: Any, **expected: Range) -> None:
         is_sequence = isinstance(values, tuple | list) and "tuple" in str(field.type)
         for value in values if is_sequence else (values,):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number or field.name in expected:
-                check(field.name, value, expected.get(field.name, FINITE))
+            is_off = value is None and "None" in str(field.type)
+            if is_number or (field.name in expected and not is_off):
+                expected.get(field.name, FINITE).check(field.name, value)

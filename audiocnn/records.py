@@ -207,7 +207,7 @@ def _path(output: Path) -> Path:
 
 
 def _is_empty(path: Path) -> bool:
-    """Say whether there is nothing at a path, or a file or folder without content; a pipe or link is something."""
+    """Say whether there is nothing at a path, not even a pipe or link, or a file or folder without content."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -83,6 +83,8 @@ class ConfigFile(ConfigAction):
             action = parser.find(name)
             if action and action.nargs == "+" and not isinstance(argument, list):
                 parser.error(f"{name} is {argument!r} in {path}, expected a list")
+            if action and not action.option_strings and argument == []:
+                parser.error(f"{name} is [] in {path}, expected a list of one or more")
             if argument == "":
                 parser.error(f"{name} is '' in {path}, expected a path, a name or a number")
             if isinstance(action, jsonargparse.ActionYesNo) and not isinstance(argument, bool):

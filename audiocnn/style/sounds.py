@@ -67,7 +67,8 @@ def stylize_sound(
         FileError: a file cannot be read.
         ModelError: a model cannot be read, or is of another kind.
         ConnectionError: ImageNet weights are not cached and cannot be downloaded.
-        ValueError: a number is out of its range, or there is not one weight for each style.
+        ValueError: a number is out of its range, there is not one weight for each style, the options would
+            rescale spectrograms, or the backbone is for images in colour.
 
     Source:
         Ulyanov and Lebedev, "Audio texture synthesis and style transfer", 2016 (a blog post), for random
@@ -90,11 +91,16 @@ def stylize_sound(
     if not styles:
         raise ValueError("no style given, expected at least one")
     check_arguments(len(styles), weights=weights, strength=strength)
+    _check_scales(options)
     waveforms, sample_rate = _read(content)
     torch.manual_seed(options.seed)  # also of random weights
     network = _find_network(backbone, Spectra(sample_rate, 1.0).n_bins)
+    if network.backbone.dims == 2 and network.backbone.in_channels != 1:
+        expected = "a backbone of 1 channel, as a spectrogram has"
+        raise ValueError(f"backbone is {backbone!r}, of {network.backbone.in_channels}, expected {expected}")
     extractor, options = extractor_of(network, options, device)
-    spectrograms = [_style_spectrogram(one, sample_rate).to(device) for one in styles]
+    shortest = extractor.min_size
+    spectrograms = [_style_spectrogram(one, sample_rate, shortest).to(device) for one in styles]
     pairs = zip(spectrograms, weights or [1.0] * len(styles), strict=True)
     painting = _Painting([Style(*pair) for pair in pairs], extractor, options, strength, progress)
     channels = [torch.from_numpy(waveform) for waveform in waveforms]
@@ -104,6 +110,12 @@ def stylize_sound(
     ).numpy(), sample_rate
 
 
+def _check_scales(options: StyleOptions) -> None:
+    for name in ("coarsest", "style_scale"):
+        if (value := getattr(options, name)) is not None:
+            raise ValueError(f"{name} is {value}, expected None: spectrograms are not rescaled as images are")
+
+
 def _read(sound: Sound) -> tuple[np.ndarray, int]:
     if not isinstance(sound, tuple):
         return audio.load_channels(sound)
@@ -111,10 +123,12 @@ def _read(sound: Sound) -> tuple[np.ndarray, int]:
     return np.atleast_2d(samples).astype(np.float32), rate
 
 
-def _style_spectrogram(sound: Sound, sample_rate: int) -> Tensor:
-    """(1, 1, bins, frames), relative to its loudest magnitude."""
+def _style_spectrogram(sound: Sound, sample_rate: int, n_frames: int) -> Tensor:
+    """(1, 1, bins, frames), relative to its loudest magnitude; silence follows what has fewer frames."""
     waveform = torch.from_numpy(np.concatenate([*audio.stream(sound, sample_rate, audio.N_READ)]))
     spectra = Spectra(sample_rate, find_max_magnitude(waveform, sample_rate))
+    n_missing = max(0, (n_frames - 1) * spectra.hop_length - len(waveform))
+    waveform = torch.nn.functional.pad(waveform, (0, n_missing))
     return spectra.spectrogram(spectra.stft(waveform))
 
 

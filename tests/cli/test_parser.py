@@ -185,6 +185,13 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert part in text
 
 
+def test_an_empty_list_where_something_is_needed(run, tmp_path) -> None:
+    (tmp_path / "config.yaml").write_text("paths: []\n")
+    done = run("classify", "--config", tmp_path / "config.yaml")
+    assert (done.status, done.out) == (2, [])
+    assert "PATHS is [] in " in done.err[0] and ", expected a list of one or more" in done.err[0]
+
+
 @pytest.mark.parametrize("line", ["model: null", "top: null"])
 def test_null_where_something_is_needed(run, tmp_path, line: str) -> None:
     (tmp_path / "config.yaml").write_text(f"paths: [a.wav]\n{line}\n")

@@ -137,11 +137,21 @@ def test_files_of_other_rates_and_short_ones(tmp_path: Path) -> None:
     assert result.shape == (2, round(0.3 * RATE)) and rate == RATE
     one, _ = stylize_sound((np.zeros(1, np.float32), RATE), tmp_path / "style.flac", options=FAST)
     assert one.shape == (1, 1) and np.isfinite(one).all()
+    soundfile.write(tmp_path / "one.wav", [0.5], RATE)
+    short = replace(FAST, iterations=1)
+    result, _ = stylize_sound(tmp_path / "content.wav", tmp_path / "one.wav", options=short)
+    assert result.shape == (2, round(0.3 * RATE)) and np.isfinite(result).all()
 
 
 def test_wrong_arguments() -> None:
     sound = (chords(0.2), RATE)
     with pytest.raises(ValueError, match="2 weights given, expected 1, one for each style"):
         stylize_sound(sound, sound, weights=[1.0, 2.0])
+    with pytest.raises(ValueError, match="coarsest is 32, expected None: spectrograms are not rescaled"):
+        stylize_sound(sound, sound, options=replace(SOUND, coarsest=32))
+    with pytest.raises(ValueError, match=r"style_scale is 0\.5, expected None: spectrograms are not"):
+        stylize_sound(sound, sound, options=replace(SOUND, style_scale=0.5))
+    with pytest.raises(ValueError, match="backbone is 'vgg', of 3, expected a backbone of 1 channel"):
+        stylize_sound(sound, sound, backbone="vgg")
     with pytest.raises(ValueError, match=r"strength is 1\.5, expected a number from 0 to 1"):
         stylize_sound(sound, sound, strength=1.5)
