@@ -77,7 +77,7 @@ def test_none_only_where_the_type_has_it() -> None:
     kind = dataclasses.make_dataclass("Options", [("bins", "int"), ("rate", "float | None")])
     expected = {"bins": ranges.COUNT, "rate": ranges.POSITIVE}
     ranges.check_fields(kind(1, None), **expected)
-    with pytest.raises(ValueError, match="^bins is None, expected 1 or more"):
+    with pytest.raises(ValueError, match=r"^bins is None, expected 1 or more"):
         ranges.check_fields(kind(None, 1.0), **expected)
 
 

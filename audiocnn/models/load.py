@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from torch import nn
+
 from audiocnn.blocks.fuse import find_fusible_layers, fuse_batch_norms
 from audiocnn.models import weights
 from audiocnn.models.base import Model
@@ -67,7 +69,10 @@ def load(model: str | Path = "notes-piano", device: str = "cpu", kind: type[M] =
         >>> audiocnn.load("notes-piano").sample_rate
         16000
     """
-    loaded = read_model(find_model(model, "notes", "labels"))
+    loaded = read_model(find_model(model, "notes", "labels"), nn.Module)
+    if not isinstance(loaded, Model):
+        what = f"holds {type(loaded).__name__}, expected a model of sound"
+        raise ModelError(model, f"{what}; `audiocnn stylize` uses those of images")
     if not isinstance(loaded, kind):
         otherwise = f"holds {type(loaded).__name__}, expected {kind.__name__}"
         raise ModelError(model, OTHER_KIND.get(kind, otherwise))

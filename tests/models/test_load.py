@@ -47,3 +47,11 @@ def test_a_model_of_another_kind() -> None:
         ModelError, match=r"^notes: predicts notes, not labels; `audiocnn transcribe` uses it"
     ):
         load("notes", kind=ClipModel)
+
+
+@pytest.mark.parametrize("name", weights.names("style", "images"))
+def test_a_model_of_images(name: str) -> None:
+    with pytest.raises(
+        ModelError, match=rf"^{name}: holds \w+, expected a model of sound; `audiocnn stylize` "
+    ):
+        load(name)
