@@ -166,3 +166,14 @@ def test_a_record_tells_what_audiocnn_wrote(folder: Path) -> None:
     assert report.unreadable["b.flac"].endswith(
         "b.mid: is no reference: audiocnn wrote it, by the record beside it"
     )
+
+
+@pytest.mark.parametrize(("off_s", "is_told"), [(0.001, True), (0.006, False)])
+def test_a_transcription_without_its_mark_is_told(tmp_path: Path, off_s: float, is_told: bool) -> None:
+    """As a MIDI file that another program wrote again, without its texts."""
+    audio.save(tmp_path / "a.wav", np.zeros(1600, np.float32), 16_000)
+    notes = [Note(0.3 * number, 0.3 * number + 0.2, 60 + number) for number in range(6)]
+    midi.write_midi(notes, tmp_path / "a.mid")
+    moved = [Note(note.onset_s + off_s, note.offset_s + off_s, note.midi) for note in notes]
+    with pytest.warns(files.FileWarning, match=r"a\.mid: its notes begin") if is_told else np.errstate():
+        evaluate.evaluate_notes(tmp_path, lambda recording: moved[::-1])
