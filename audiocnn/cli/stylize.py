@@ -165,7 +165,7 @@ def _stylize_image(style: Sequence[Path], every: int | None, settings: dict[str,
         terminal.tell(f"{work.source}: {columns} × {rows} pixels, {tiles}, {memory}")
 
     with usage_errors():
-        result = stylize(original, list(style), progress=progress, planned=print_plan, **settings)
+        result = stylize(work.source, list(style), progress=progress, planned=print_plan, **settings)
     images.write_image(result, target)
     return ""
 

@@ -5,6 +5,7 @@ Conventions: images are (1, 3, rows, columns) from 0 to 1. Colour spaces and his
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +32,10 @@ def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
     from skimage.color import lab2rgb, rgb2lab
 
     lightness, colours = (rgb2lab(_to_numpy(image)) for image in (styled, content))
-    return _to_tensor(lab2rgb(np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)), styled)
+    mixed = np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)
+    with warnings.catch_warnings():  # a dark yellow, for example, is no colour of sRGB: the nearest is taken
+        warnings.filterwarnings("ignore", "Conversion from CIE-LAB")
+        return _to_tensor(lab2rgb(mixed), styled)
 
 
 def match_histogram(styled: Tensor, content: Tensor) -> Tensor:

@@ -117,6 +117,15 @@ def test_without_a_style(run, album: Path) -> None:
     assert done.err[0].startswith("audiocnn stylize: no --style given, expected one or more images or sounds")
 
 
+@pytest.mark.parametrize("which", ["album/cat.png", "night.png"])
+def test_an_image_of_which_nothing_is_seen_is_named(run, album: Path, which: str) -> None:
+    nothing = images.Image(np.ones((3, 8, 8), np.float32), np.zeros((1, 8, 8), np.float32))
+    images.write_image(nothing, album / which)
+    done = run("stylize", album / "album/cat.png", "--style", album / "night.png", *FAST)
+    assert (done.status, len(done.err)) == (1, 1)
+    assert done.err[0].startswith(f"{album / which}: is transparent everywhere")
+
+
 def test_a_style_that_is_missing(run, album: Path) -> None:
     done = run("stylize", album / "album/cat.png", "--style", album / "none.png")
     assert (done.status, done.err) == (1, [f"{album}/none.png: No such file or directory"])

@@ -55,6 +55,14 @@ def test_luminance_keeps_the_colours_of_the_content() -> None:
     assert away[0] < 1 < away[1]  # some colours are too light or dark to be kept
 
 
+def test_colours_beyond_those_of_a_screen_are_the_nearest_without_a_warning() -> None:
+    from audiocnn.style.colour import keep_luminance
+
+    yellow = torch.tensor([1.0, 1.0, 0.0]).view(1, 3, 1, 1)
+    dark = keep_luminance(torch.full_like(yellow, 0.01), yellow)
+    assert dark.min() >= 0 and dark.max() < 0.2
+
+
 def test_histograms_are_those_of_the_content() -> None:
     kept = painted(colours="histogram")
     for result, content in zip(kept, blobs(0).pixels, strict=True):
