@@ -161,7 +161,7 @@ def test_a_record_tells_what_audiocnn_wrote(folder: Path) -> None:
     content = records.read_content(folder / "b.mid")
     source = records.read_content(folder / "b.flac")
     records.Record("b.flac", source, {}, {"b.mid": content}, {}).write(folder / "b.mid")
-    with pytest.warns(files.FileWarning, match="1 file is results of audiocnn"):
+    with pytest.warns(files.FileWarning, match="1 file is a result of audiocnn"):
         report = evaluate_folder(folder)
     assert report.unreadable["b.flac"].endswith(
         "b.mid: is no reference: audiocnn wrote it, by the record beside it"
