@@ -80,3 +80,13 @@ def test_no_such_model(run, music: Path) -> None:
     done = run("explain", music, "--model", "genius")
     assert (done.status, done.out) == (1, [])
     assert done.err[0].startswith("genius: no such model, expected a file or one of ")
+
+
+@pytest.mark.slow
+def test_recordings_to_search_are_known_by_whatever_path(
+    run, music: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(music)
+    assert run("explain", "song.wav", "--model", model, "--among", ".").status == 0
+    done = run("explain", "song.wav", "--model", model, "--among", music)
+    assert (done.status, "already done" in done.out[0]) == (0, True)
