@@ -6,7 +6,7 @@ reference, wherever they lie and whatever they are called: their files say so.
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -97,10 +97,7 @@ def evaluate_notes(
             skipped.setdefault(NOT_USED, []).extend(others)
             estimate = list(transcribe(recording))
             scores[name] = score_notes(annotation.notes, estimate, annotation.has_velocities)
-            if _is_same(annotation.notes, estimate):
-                files.warn(
-                    used, ["its notes begin to the millisecond as the model's do: was it transcribed?"]
-                )
+            files.warn(used, _compare(recording, annotation.notes, estimate))
         except files.FileError as error:
             unreadable[name] = str(error)
         except Exception as error:
@@ -149,6 +146,15 @@ def _is_ours(path: Path) -> bool:
     """Say whether a file is as audiocnn wrote it."""
     state, record = records.inspect(path)
     return record is not None and state == "whole"
+
+
+def _compare(recording: Path, reference: list[Note], estimate: list[Note]) -> Iterator[str]:
+    """Yield a remark on what of a reference does not go with its recording, or goes too well."""
+    end_s = audio.read_duration_s(recording)
+    if n_late := sum(note.onset_s > end_s > 0 for note in reference):
+        yield f"{n_late} of its {len(reference)} notes begin after the end of the recording, at {end_s:.1f} s"
+    if _is_same(reference, estimate):
+        yield "its notes begin to the millisecond as the model's do: was it transcribed?"
 
 
 def _is_same(reference: list[Note], estimate: list[Note]) -> bool:

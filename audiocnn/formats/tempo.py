@@ -1,7 +1,7 @@
 """Notes -> their tempo -> the same notes on its grid.
 
 The steps of a rhythm, such as eighths, are the slowest grid that nearly all onsets lie on: the frequency of
-the onsets' spectrum at which they have nearly the same phase. A beat is a step, or two, four, eight of them,
+the onsets' spectrum at which they have nearly the same phase. A beat is a step, or two, or four of them,
 whichever is nearest to a usual tempo; where every third step stands out, as in swing and in 6/8, three of
 them. What the ear takes for the beat, the quarter or the half, notes alone do not say.
 
@@ -29,10 +29,8 @@ MIN_STEPS_HZ, MAX_STEPS_HZ = 0.6, 15.0  # of the grid: quarters at 36 to sixteen
 STEPS_HZ = np.arange(MIN_STEPS_HZ, MAX_STEPS_HZ, 1 / WINDOW_S / 8)  # an eighth of what a window resolves
 AS_GOOD = 0.95  # of the best agreement: a slower grid with as much is the grid, the others are its divisions
 MIN_THIRDS = 0.3  # agreement on every third step, from which on three steps are a beat
-BEATS = {
-    2: [0.5, 1, 2, 4, 8, 16],
-    3: [1, 3, 6, 12, 24],
-}  # steps of a beat, where it is divided in two or three
+# Steps of a beat, where it is divided in two or three. They are sixteenths at most, the grid of `quantise`.
+BEATS = {2: [0.5, 1, 2, 4], 3: [1, 3, 6, 12, 24]}
 MAX_DIVISION = 1024  # steps of a whole note: finer than a tick of a MIDI file
 MAX_CHANCE = 1e-4  # that onsets at random agree as well; above it, the tempo is in doubt
 MIN_AGREEMENT = 0.4  # below it, the tempo is in doubt, however many onsets there are

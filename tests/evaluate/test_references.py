@@ -17,7 +17,7 @@ HEADER = "onset_s\toffset_s\tmidi\tvelocity\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three recordings with notes, in .tsv, .mid and .jams, one of them a folder deeper, and one without."""
-    silence = np.zeros(1600, np.float32)
+    silence = np.zeros(16_000 * 3, np.float32)
     for name in ("a.wav", "b.flac", "deeper/c.wav", "without.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         audio.save(tmp_path / name, silence, 16_000)
@@ -168,10 +168,17 @@ def test_a_record_tells_what_audiocnn_wrote(folder: Path) -> None:
     )
 
 
+def test_notes_after_the_end_of_the_recording_are_told(folder: Path) -> None:
+    """As of times in milliseconds, or of another recording."""
+    (folder / "a.tsv").write_text(HEADER + "500\t1400\t60\t64\n0.5\t1\t62\t64\n")
+    with pytest.warns(files.FileWarning, match=r"1 of its 2 notes begin after the end of .*, at 3\.0 s"):
+        evaluate_folder(folder / "a.wav")
+
+
 @pytest.mark.parametrize(("off_s", "is_told"), [(0.001, True), (0.006, False)])
 def test_a_transcription_without_its_mark_is_told(tmp_path: Path, off_s: float, is_told: bool) -> None:
     """As a MIDI file that another program wrote again, without its texts."""
-    audio.save(tmp_path / "a.wav", np.zeros(1600, np.float32), 16_000)
+    audio.save(tmp_path / "a.wav", np.zeros(32_000, np.float32), 16_000)
     notes = [Note(0.3 * number, 0.3 * number + 0.2, 60 + number) for number in range(6)]
     midi.write_midi(notes, tmp_path / "a.mid")
     moved = [Note(note.onset_s + off_s, note.offset_s + off_s, note.midi) for note in notes]

@@ -76,6 +76,15 @@ def test_even_notes_without_accents(seed: int) -> None:
     np.testing.assert_allclose(np.diff(onsets_s), 30 / 144, rtol=1e-4)
 
 
+@pytest.mark.parametrize("step", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("tempo", [52, 90, 118, 171, 190])
+def test_even_notes_stay_even(tempo: float, step: float) -> None:
+    onsets_s = 0.3 + step * 60 / tempo * np.arange(64)
+    notes = [Note(onset_s, onset_s + 0.05, 60, 80) for onset_s in onsets_s.tolist()]
+    quantised = formats.quantise(notes, formats.estimate_tempo(notes))
+    np.testing.assert_allclose(np.diff([note.onset_s for note in quantised]), step * 60 / tempo, rtol=1e-3)
+
+
 @pytest.mark.parametrize("played", [63.0, 97.3, 120.0, 171.9])
 def test_tempo_is_exact(played: float) -> None:
     """So exact that after some minutes the grid of `quantise` is still where the notes are."""
