@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 
-from audiocnn.audio.mp3 import map_bytes, skip_tag
+from audiocnn.audio.mp3 import Bytes, map_bytes, skip_tag
 
 PAGE = re.compile(rb"OggS\x00")
 HEADER = struct.Struct("<4sBBqLLLB")  # magic, version, flags, position, stream, number, checksum, segments
@@ -48,7 +48,7 @@ def find_damage(source: str | os.PathLike | bytes) -> tuple[str, ...]:
     return (pages,) * bool(n_missing) + ("it has no end",) * (not flags & END)
 
 
-def _read_page(data: bytes, position: int) -> bytes:
+def _read_page(data: Bytes, position: int) -> bytes:
     """Return a whole page with the right checksum; nothing where there is none."""
     if position + HEADER.size > len(data):
         return b""
