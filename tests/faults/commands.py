@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "classify": Command("classify a.wav b.wav --model clips.safetensors --formats json csv png"),
     "explain": Command("explain a.wav --model clips.safetensors", slow=True),
-    "stylize": Command("stylize a.png --style b.png --size 24 --iterations 8"),
+    "stylize": Command("stylize cat.png --style waves.png --size 24 --iterations 8"),
     "evaluate notes": Command("evaluate notes a.wav --model notes.safetensors --output scores.json"),
     "evaluate genre": Command(
         "evaluate genre clips.csv --model clips.safetensors --output report", slow=True
@@ -73,8 +73,8 @@ def prepare_folder(folder: Path) -> None:
     for name in ("a.wav", "b.wav"):
         (folder / name).write_bytes(sound)
     (folder / "a.tsv").write_text("onset_s\toffset_s\tmidi\n0.0\t0.3\t69\n0.3\t0.6\t72\n")
-    (folder / "a.png").write_bytes(golden.image("PNG"))
-    (folder / "b.png").write_bytes(golden.image("PNG", "L"))
+    (folder / "cat.png").write_bytes(golden.image("PNG"))
+    (folder / "waves.png").write_bytes(golden.image("PNG", "L"))
     (folder / "clips.csv").write_bytes(golden.manifest())
     (folder / "notes.safetensors").write_bytes(golden.MODEL.read_bytes())
     (folder / "clips.safetensors").write_bytes(golden.clip_model())
