@@ -19,13 +19,11 @@ class Command(NamedTuple):
     Attributes:
         words: of it, after the program's name.
         last: words that a run after a kill has in addition, to go on.
-        slow: whether it takes seconds.
         needs: a program of the system that it calls.
     """
 
     words: str
     last: str = ""
-    slow: bool = False
     needs: str | None = None
 
 
@@ -38,29 +36,25 @@ COMMANDS: Mapping[str, Command] = {
         "transcribe a.wav b.wav --model notes.safetensors --formats mid csv json wav npz png"
     ),
     "classify": Command("classify a.wav b.wav --model clips.safetensors --formats json csv png"),
-    "explain": Command("explain a.wav --model clips.safetensors", slow=True),
+    "explain": Command("explain a.wav --model clips.safetensors"),
     "stylize": Command("stylize cat.png --style waves.png --size 24 --iterations 8"),
     "evaluate notes": Command("evaluate notes a.wav --model notes.safetensors --output scores.json"),
-    "evaluate genre": Command(
-        "evaluate genre clips.csv --model clips.safetensors --output report", slow=True
-    ),
-    "evaluate instrument": Command(
-        "evaluate instrument clips.csv --model clips.safetensors --output report", slow=True
-    ),
+    "evaluate genre": Command("evaluate genre clips.csv --model clips.safetensors --output report"),
+    "evaluate instrument": Command("evaluate instrument clips.csv --model clips.safetensors --output report"),
     "data shard": Command("data shard clips.csv shards --sample-rate 8000"),
     "data prepare clips": Command("data prepare clips clips.csv --out cache --sample-rate 16000 --workers 0"),
     "data prepare maps": Command("data prepare maps maps cache"),
     "data prepare render": Command(
-        "data prepare render midi cache --soundfonts font.sf2 --hours 0.02", slow=True, needs="fluidsynth"
+        "data prepare render midi cache --soundfonts font.sf2 --hours 0.02", needs="fluidsynth"
     ),
     "data prepare instruments": Command(
         "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005",
         slow=True,
         needs="fluidsynth",
     ),
-    "data prepare speech": Command("data prepare speech cache --minutes 2", slow=True, needs="espeak-ng"),
-    "fit": Command(FIT, last="--ckpt_path last", slow=True),
-    "search": Command("search --config search.yaml", slow=True),
+    "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
+    "fit": Command(FIT, last="--ckpt_path last"),
+    "search": Command("search --config search.yaml"),
     "export": Command("export copy.safetensors --model notes.safetensors"),
 }
 READERS = ("listen", "data list", "data info", "data check", "validate", "test", "configs", "models")
