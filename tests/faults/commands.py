@@ -49,7 +49,6 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "data prepare instruments": Command(
         "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005",
-        slow=True,
         needs="fluidsynth",
     ),
     "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
