@@ -7,6 +7,10 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 
+class ArgumentError(ValueError):
+    """An argument that is none of those expected, in one line."""
+
+
 class Range(NamedTuple):
     """Finite numbers from a lowest to a highest one.
 
@@ -45,10 +49,10 @@ class Range(NamedTuple):
             value: as given.
 
         Raises:
-            ValueError: it is no number, or none of these.
+            ArgumentError: it is no number, or none of these.
         """
         if value not in self:
-            raise ValueError(f"{name} is {reprlib.repr(value)}, expected {self}")
+            raise ArgumentError(f"{name} is {reprlib.repr(value)}, expected {self}")
 
 
 FINITE = Range()
@@ -67,7 +71,7 @@ def check(name: str, value: Any, expected: Range) -> None:
         expected: the numbers that it may have.
 
     Raises:
-        ValueError: it is none of them.
+        ArgumentError: it is none of them.
     """
     if value is not None:
         expected.check(name, value)
@@ -84,7 +88,7 @@ def check_fields(options: Any, **expected: Range) -> None:
         **expected: the ranges of fields, by their names.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
     for field in dataclasses.fields(options):
         values = getattr(options, field.name)

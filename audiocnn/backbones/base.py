@@ -77,6 +77,7 @@ class Backbone(InitArgs, nn.Module):
         weights: published weights of members.
         pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of
             these.
+        of_waveforms: whether frames are samples, so that the input must be a waveform.
         dims: as given.
         in_channels: channels of the input.
         norm: as given.
@@ -90,6 +91,7 @@ class Backbone(InitArgs, nn.Module):
     weights: ClassVar[Mapping[str, PretrainedWeights]] = MappingProxyType({})
     pitch_rows: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, Range]] = {"in_channels": Range(1, whole=True)}
+    of_waveforms: ClassVar[bool] = False
     stages: nn.ModuleList
     stage_channels: tuple[int, ...]
     time_stride: int

@@ -73,6 +73,8 @@ class MNet(Backbone):
         Where a residual block changes the channels, its shortcut is a 1x1 convolution.
     """
 
+    of_waveforms = True
+
     def __init__(
         self,
         *,
@@ -136,6 +138,8 @@ class SampleCNN(Backbone):
         waveforms", 2017: the 3^9 model, for 59,049 samples at 22,050 Hz, as in its authors' code
         (jongpillee/sampleCNN), where the last convolution is 1x1.
     """
+
+    of_waveforms = True
 
     def __init__(
         self,

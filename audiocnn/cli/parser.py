@@ -59,11 +59,15 @@ class OptionGroup(NamedTuple):
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
-    """Turn a ValueError into a UsageError, in a block where it means a wrong argument."""
+def usage_errors(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Turn an error into a UsageError, in a block where it means a wrong argument.
+
+    Args:
+        kind: class of these errors.
+    """
     try:
         yield
-    except ValueError as error:
+    except kind as error:
         raise UsageError(str(error)) from error
 
 

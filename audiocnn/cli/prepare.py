@@ -5,6 +5,8 @@ from collections.abc import Callable
 from importlib import import_module
 
 from audiocnn.cli import interrupts, terminal
+from audiocnn.cli.parser import usage_errors
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, check
 
 # Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
@@ -14,6 +16,17 @@ HOMES = {
     "prepare_render": "synthesis.render:prepare_render",
     "prepare_speech": "synthesis.speech:prepare_speech",
     "shard": "datasets.clips.sharding:write_shards",
+}
+# Numbers that several of them take.
+RANGES = {
+    "hours": NOT_NEGATIVE,
+    "minutes": COUNT,
+    "recordings_hours": NOT_NEGATIVE,
+    "sample_rate": COUNT,
+    "seed": NOT_NEGATIVE,
+    "shard_mb": COUNT,
+    "validation_hours": NOT_NEGATIVE,
+    "workers": NOT_NEGATIVE,
 }
 
 
@@ -25,16 +38,15 @@ def __getattr__(name: str) -> Callable[..., int]:
 
 
 def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
-    """Return the verb of a function that prepares data: the same arguments, and errors in one line."""
+    """Return the verb of a function that prepares data: the same arguments, checked."""
 
     @functools.wraps(prepare)
     def verb(**arguments) -> int:
-        try:
-            with interrupts.raised():  # so that temporary folders are removed
-                n_recordings = prepare(**arguments)
-        except (ValueError, RuntimeError) as error:
-            terminal.report(" ".join(str(error).split()))
-            return 1
+        with usage_errors(ArgumentError), interrupts.raised():  # so that temporary folders are removed
+            for name, value in arguments.items():
+                if name in RANGES:
+                    check(name, value, RANGES[name])
+            n_recordings = prepare(**arguments)
         terminal.tell(f"{n_recordings} recordings written to {arguments['out']}")
         return 0
 

@@ -27,8 +27,8 @@ def check_recipe(out: Path, recipe: Mapping[str, Any]) -> None:
             the names count.
 
     Raises:
-        ValueError: the folder holds recordings of another recipe; the message names the first difference.
-        files.FileError: the system refuses.
+        files.FileError: the folder holds recordings of another recipe, of which the message names the first
+            difference; or the system refuses.
     """
     path, own = Path(out, RECIPE), json.loads(json.dumps(recipe, default=lambda one: Path(one).name))
     try:
@@ -42,26 +42,26 @@ def check_recipe(out: Path, recipe: Mapping[str, Any]) -> None:
     for name in own:
         if not isinstance(there, dict) or there.get(name) != own[name]:
             was = there.get(name) if isinstance(there, dict) else there
-            raise ValueError(
-                f"{out} holds recordings of {name} {was}, expected {own[name]}: choose another folder"
-            )
+            reason = f"holds recordings of {name} {was}, expected {own[name]}: choose another folder"
+            raise files.FileError(out, reason)
     with files.write_atomically(path) as partial:
         partial.write_text(json.dumps(own, indent=1), encoding="utf-8")
 
 
-def raise_failures(reasons: Sequence[str], n_recordings: int) -> None:
+def raise_failures(out: Path, reasons: Sequence[str], n_recordings: int) -> None:
     """Raise an error that names what failed.
 
     Args:
+        out: folder of the recordings.
         reasons: of each recording that failed.
         n_recordings: that were to be written.
 
     Raises:
-        ValueError: there are reasons.
+        files.FileError: there are reasons.
     """
     if reasons:
         counts = Counter(reasons).items()
         lines = [reason if count == 1 else f"{reason} ({count} times)" for reason, count in counts]
         more = [f"and {len(lines) - N_NAMED} more"] if len(lines) > N_NAMED else []
-        head = f"{len(reasons)} of {n_recordings} recordings failed, the others are written:"
-        raise ValueError("\n".join([head, *lines[:N_NAMED], *more]))
+        counted = f"{len(reasons)} of {n_recordings} recordings failed, the others are written"
+        raise files.FileError(out, f"{counted}: {'; '.join([*lines[:N_NAMED], *more])}")

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from audiocnn import midi
+from audiocnn import files, midi
 from audiocnn.midi import MIDI, OFFSET, ONSET, Part
 from audiocnn.synthesis import performance
 
@@ -25,10 +25,6 @@ PROBE_STEP = 3  # semitones between the keys that are tried
 PROBE_S = 3.0  # a key is held this long, followed by a rest of PROBE_REST_S
 PROBE_REST_S = 1.0
 WINDOW_S = 0.05  # of the envelope
-
-
-class RenderError(RuntimeError):
-    """FluidSynth or its soundfont is missing, or it failed."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +48,10 @@ def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None)
         The sound at 16 kHz (samples,), time 0 at time 0.
 
     Raises:
-        RenderError: the soundfont is missing or fluidsynth failed.
+        files.FileError: the soundfont is missing or fluidsynth failed.
     """
     if not Path(soundfont).is_file():
-        raise RenderError(f"{soundfont}: no such soundfont")
+        raise files.FileError(soundfont, "no such soundfont")
     with tempfile.TemporaryDirectory() as folder:
         song, rendered = Path(folder, "song.mid"), Path(folder, "song.wav")
         midi.write_parts(parts, song)
@@ -65,9 +61,7 @@ def synthesise(parts: list[Part], soundfont: Path, reverb: Reverb | None = None)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         # Without its soundfont fluidsynth renders silence, and ends well.
         if done.returncode or not rendered.exists() or "error: " in done.stderr:
-            raise RenderError(
-                f"{soundfont}: fluidsynth failed: {' '.join(done.stderr.split()) or done.returncode}"
-            )
+            raise files.FileError(soundfont, f"fluidsynth failed: {done.stderr or done.returncode}")
         stereo, _ = soundfile.read(rendered, dtype="float32", always_2d=True)
     return soxr.resample(stereo.mean(axis=1), SYNTHESIS_RATE, SAMPLE_RATE)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from audiocnn import files
+
 SAMPLE_RATE = 16_000
 HELD_S = 6.0  # of a wave that loops
 HEADERS = 129 + 63 + 47  # of the file, the instrument and the layer, in bytes
@@ -38,13 +40,11 @@ def read_patch(path: Path) -> list[Wave]:
         Its waves, those that loop repeated.
 
     Raises:
-        ValueError: not a patch, or cut short.
+        files.FileError: not a patch, or cut short.
     """
     content = path.read_bytes()
     if not content.startswith(b"GF1PATCH1"):
-        raise ValueError(
-            f"{path}: not a patch file: expected it to begin with GF1PATCH1, got {content[:9]!r}"
-        )
+        raise files.FileError(path, f"not a patch: begins with {content[:9]!r}, expected GF1PATCH1")
     waves, position = [], HEADERS
     try:
         for _ in range(content[N_WAVES]):
@@ -53,7 +53,7 @@ def read_patch(path: Path) -> list[Wave]:
             waves.append(_wave(fields, content[begin : begin + size]))
             position = begin + size
     except (struct.error, IndexError) as error:
-        raise ValueError(f"{path}: the patch ends at byte {len(content)}, before its last wave") from error
+        raise files.FileError(path, f"the patch ends at byte {len(content)}, before its last wave") from error
     return waves
 
 

@@ -154,9 +154,9 @@ def prepare_instruments(
         The number of recordings rendered.
 
     Raises:
-        fluidsynth.RenderError: FluidSynth is missing.
-        ValueError: no songs or no soundfonts; out holds recordings made otherwise; or recordings failed,
-            which the message names and the manifest leaves out.
+        ArgumentError: there are no soundfonts, or a number is out of its range.
+        files.FileError: FluidSynth is missing; there are no songs; out holds recordings made otherwise; or
+            recordings failed, which the message names and the manifest leaves out.
     """
     render.check_soundfonts([*soundfonts, *validation_soundfonts])
     recipe = {"soundfonts": soundfonts, "validation_soundfonts": validation_soundfonts, "banks": banks}
@@ -188,7 +188,7 @@ def prepare_instruments(
             for path in audio.find_recordings(folder)
             for row in list_unlabelled(path)
         )
-    preparing.raise_failures(reasons, len(todo))
+    preparing.raise_failures(out, reasons, len(todo))
     return len(todo)
 
 

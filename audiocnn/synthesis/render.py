@@ -28,6 +28,7 @@ from rich.progress import track
 from audiocnn import files, midi
 from audiocnn.datasets import preparing
 from audiocnn.datasets.notes import cache
+from audiocnn.ranges import COUNT, ArgumentError
 from audiocnn.synthesis import fluidsynth, recipes, sampler
 
 EXCERPT_S = 70.0
@@ -88,9 +89,9 @@ def prepare_render(
         The number of recordings rendered.
 
     Raises:
-        fluidsynth.RenderError: FluidSynth is missing.
-        ValueError: no songs or no soundfonts; out holds recordings made otherwise; or recordings failed,
-            which the message names.
+        ArgumentError: there are no soundfonts, or a number is out of its range.
+        files.FileError: FluidSynth is missing; there are no songs; out holds recordings made otherwise; or
+            recordings failed, which the message names.
     """
     check_soundfonts([*soundfonts, *validation_soundfonts])
     fonts = {"soundfonts": soundfonts, "validation_soundfonts": validation_soundfonts, "banks": banks}
@@ -101,7 +102,7 @@ def prepare_render(
     jobs = _jobs(Path(out, "validation"), split["validation"], validation_hours, seed, programs, *held_out)
     jobs += _jobs(Path(out, "train"), split["train"], hours, seed, programs, *train)
     todo = [job for job in jobs if not cache.recording_exists(job.stem)]
-    preparing.raise_failures(run_jobs([job.run for job in todo], workers), len(todo))
+    preparing.raise_failures(out, run_jobs([job.run for job in todo], workers), len(todo))
     return len(todo)
 
 
@@ -114,7 +115,11 @@ def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> list[str]:
 
     Returns:
         Why jobs failed; once the disk is full, the rest are not run and fail too.
+
+    Raises:
+        ArgumentError: workers is below 1.
     """
+    COUNT.check("workers", workers)
     reasons: list[str] = []
     n_done = 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -130,8 +135,7 @@ def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> list[str]:
 
 
 def _describe(error: BaseException) -> str:
-    is_clear = isinstance(error, files.FileError | fluidsynth.RenderError)
-    return str(error) if is_clear else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, files.FileError) else f"{type(error).__name__}: {error}"
 
 
 def check_soundfonts(soundfonts: Sequence[Path]) -> None:
@@ -141,35 +145,35 @@ def check_soundfonts(soundfonts: Sequence[Path]) -> None:
         soundfonts: that were given.
 
     Raises:
-        fluidsynth.RenderError: FluidSynth is not installed.
-        ValueError: there are no soundfonts, or some are none; the message names them.
+        files.FileError: FluidSynth is not installed, or some are no soundfonts; the message names them.
+        ArgumentError: there are none.
     """
     if not shutil.which("fluidsynth"):
-        raise fluidsynth.RenderError("fluidsynth is not installed (Debian: apt install fluidsynth)")
+        raise files.FileError("fluidsynth", "not installed (Debian: apt install fluidsynth)")
     if not soundfonts:
-        raise ValueError("no soundfonts given")
+        raise ArgumentError("soundfonts is empty, expected one or more")
     if faults := [fault for path in soundfonts if (fault := _find_fault(Path(path)))]:
-        raise ValueError("\n".join(faults))
+        raise files.FileError(faults[0].path, "; ".join([faults[0].reason, *map(str, faults[1:])]))
 
 
-def _find_fault(soundfont: Path) -> str:
-    """What is wrong with a soundfont; nothing: ""."""
+def _find_fault(soundfont: Path) -> files.FileError | None:
+    """What is wrong with a soundfont."""
     try:
         with open(soundfont, "rb") as file:
             head = file.read(12)
     except OSError as error:
-        return str(files.FileError(soundfont, files.describe_error(error)))
+        return files.FileError(soundfont, files.describe_error(error))
     is_whole = head[:4] == b"RIFF" and head[8:] == b"sfbk"
     is_cut = is_whole and int.from_bytes(head[4:8], "little") + 8 > soundfont.stat().st_size + 1
     reason = "cut off" if is_cut else "" if is_whole else "is no soundfont (.sf2, .sf3)"
-    return str(files.FileError(soundfont, reason)) if reason else ""
+    return files.FileError(soundfont, reason) if reason else None
 
 
 def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:
     """Return the jobs of one split: its songs in a drawn order, again and again until there are enough."""
     count = round(hours * 3600 / EXCERPT_S)
     if count and not paths:
-        raise ValueError(f"no songs for {folder.name}")
+        raise files.FileError(folder, "no songs for it: with few songs one part may have none")
     seeds = (seed, zlib.crc32(folder.name.encode()))
     order = np.random.default_rng(seeds).permutation(len(paths))
     chosen = [paths[order[index % len(paths)]] for index in range(count)]
@@ -188,12 +192,12 @@ def find_songs(folder: Path) -> list[Path]:
         The files, sorted.
 
     Raises:
-        ValueError: there are none.
+        files.FileError: there are none.
     """
     found = [path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi")]
     found = [path for path in found if not set(path.relative_to(folder).parts) & set(SKIPPED_FOLDERS)]
     if not found:
-        raise ValueError(f"{folder}: no MIDI files")
+        raise files.FileError(folder, "no MIDI files")
     return sorted(found)
 
 

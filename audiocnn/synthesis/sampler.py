@@ -17,7 +17,7 @@ import numpy as np
 import scipy.signal
 import soxr
 
-from audiocnn import audio
+from audiocnn import audio, files
 from audiocnn.midi import MIDI, OFFSET, ONSET, VELOCITY
 from audiocnn.synthesis import gus_patches
 
@@ -89,12 +89,12 @@ def read_regions(path: Path) -> list[Region]:
         The regions.
 
     Raises:
-        ValueError: there are none.
+        files.FileError: there are none.
     """
     kinds = {".sfz": _regions_of_sfz, ".pat": _regions_of_patch}
     regions = kinds.get(path.suffix, _regions_of_folder)(path)
     if not regions:
-        raise ValueError(f"{path}: no recordings of notes")
+        raise files.FileError(path, "no recordings of notes")
     return regions
 
 

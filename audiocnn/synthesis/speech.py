@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from audiocnn import audio
+from audiocnn import audio, files
 from audiocnn.datasets import preparing
 from audiocnn.datasets.notes import cache
 
@@ -39,11 +39,11 @@ def prepare_speech(out: Path, minutes: int = 30, seed: int = 0) -> int:
         The number of recordings spoken.
 
     Raises:
-        RuntimeError: espeak-ng is missing or failed.
-        ValueError: out holds recordings of another seed.
+        files.FileError: espeak-ng is missing or failed, or out holds recordings of another seed.
+        ArgumentError: minutes is below 1.
     """
     if not shutil.which("espeak-ng"):
-        raise RuntimeError("espeak-ng is not installed (Debian: apt install espeak-ng)")
+        raise files.FileError("espeak-ng", "not installed (Debian: apt install espeak-ng)")
     preparing.check_recipe(out, {"seed": seed})
     stems = [Path(out, "train", f"{index:05d}_speech") for index in range(minutes)]
     todo = [(index, stem) for index, stem in enumerate(stems) if not cache.recording_exists(stem)]
@@ -63,7 +63,7 @@ def speak(rng: np.random.Generator) -> np.ndarray:
         The voice at 16 kHz (samples,).
 
     Raises:
-        RuntimeError: espeak-ng failed.
+        files.FileError: espeak-ng failed.
     """
     voice = f"{rng.choice(LANGUAGES)}+{rng.choice(SPEAKERS)}"
     pitch, pace = rng.integers(10, 90), rng.integers(110, 230)  # of 0..99; words a minute
@@ -72,7 +72,7 @@ def speak(rng: np.random.Generator) -> np.ndarray:
         command = ["espeak-ng", "-v", voice, f"-p{pitch}", f"-s{pace}", "-w", f"{path}", draw_text(rng)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not path.exists():
-            raise RuntimeError(f"espeak-ng failed: {done.stderr.strip() or done.returncode}")
+            raise files.FileError("espeak-ng", f"failed: {done.stderr or done.returncode}")
         return audio.load(path, cache.SAMPLE_RATE)
 
 

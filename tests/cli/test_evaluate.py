@@ -81,7 +81,8 @@ def test_prepare_from_nothing(run, tmp_path: Path) -> None:
     done = run("data", "prepare", "maps", tmp_path, tmp_path / "cache")
     assert (done.status, len(done.err)) == (1, 1)
     assert done.err[0].startswith(f"{tmp_path}: no MAPS recordings")
-    done = run("data", "prepare", "render", tmp_path, tmp_path / "cache")
+    missing = tmp_path / "none.sf2"
+    done = run("data", "prepare", "render", tmp_path, tmp_path / "cache", "--soundfonts", missing)
     assert (done.status, len(done.err)) == (1, 1)
 
 

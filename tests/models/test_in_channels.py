@@ -80,6 +80,15 @@ def test_channels_that_are_given_and_do_not_fit_are_refused(dims: int, given: in
         fit_in_channels(backbone, front_end("lenet5"))
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if backbone_family(name).__name__ in WAVEFORM])
+def test_networks_of_waveforms_take_no_spectrogram(name: str) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone(name)
+    expected = r"front_end is LogMel with 36 bins, expected audiocnn\.frontends\.waveform\.Waveform"
+    with pytest.raises(ValueError, match=expected):
+        fit_in_channels(backbone, front_end("lenet5"))
+
+
 def test_given_channels_stay_and_so_do_weights() -> None:
     backbone = create_backbone("lenet5", dims=1, in_channels=BINS)
     assert fit_in_channels(backbone, front_end("lenet5")) is backbone

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiocnn import files
 from audiocnn.midi import Part
 from audiocnn.synthesis import fluidsynth
 from audiocnn.synthesis.fluidsynth import SAMPLE_RATE
@@ -53,7 +54,7 @@ def test_plucked_strings_die_away_and_organs_do_not(soundfont: Path) -> None:
 
 
 def test_refuses_a_missing_soundfont(tmp_path: Path) -> None:
-    with pytest.raises(fluidsynth.RenderError, match=r"none\.sf2: no such soundfont"):
+    with pytest.raises(files.FileError, match=r"none\.sf2: no such soundfont"):
         fluidsynth.synthesise([Part(np.array([[0, 1, 60, 80.0]]))], tmp_path / "none.sf2")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiocnn import files
 from audiocnn.synthesis import gus_patches, sampler
 from audiocnn.synthesis.gus_patches import HEADERS, LOOPS, N_WAVES, SAMPLE_RATE, TURNS, UNSIGNED, WAVE, WIDE
 from tests.synthesis.test_sampler import pitch_of
@@ -80,16 +81,18 @@ def test_a_bank_plays_a_patch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"RIFF....", "expected it to begin with GF1PATCH1, got b'RIFF....'")]
+    ("content", "message"), [(b"RIFF....", "not a patch: begins with b'RIFF....', expected GF1PATCH1")]
 )
 def test_refuses_what_is_no_patch(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.pat").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(files.FileError, match=message):
         gus_patches.read_patch(tmp_path / "a.pat")
 
 
 def test_refuses_a_patch_cut_short(tmp_path: Path) -> None:
     whole = patch(tmp_path / "a.pat", *[(encoded(sine(20), WIDE), WIDE)] * 2).read_bytes()
     (tmp_path / "a.pat").write_bytes(whole[: HEADERS + 100])
-    with pytest.raises(ValueError, match=f"the patch ends at byte {HEADERS + 100}, before its last wave"):
+    with pytest.raises(
+        files.FileError, match=f"the patch ends at byte {HEADERS + 100}, before its last wave"
+    ):
         gus_patches.read_patch(tmp_path / "a.pat")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiocnn import midi
+from audiocnn import files, midi
 from audiocnn.midi import Part
 from audiocnn.synthesis import recipes, render, sampler
 
@@ -38,7 +38,7 @@ def test_songs_are_found_once_and_split_by_name(songs: Path) -> None:
 
 
 def test_refuses_a_folder_without_songs(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no MIDI files"):
+    with pytest.raises(files.FileError, match="no MIDI files"):
         render.find_songs(tmp_path)
 
 
@@ -46,10 +46,10 @@ def test_refuses_to_render_without_soundfonts_or_program(
     songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(render.fluidsynth.RenderError, match="fluidsynth is not installed"):
+    with pytest.raises(files.FileError, match="fluidsynth: not installed"):
         render.prepare_render(songs, tmp_path / "out", soundfonts=[Path("a.sf2")])
     monkeypatch.setattr(render.shutil, "which", lambda name: name)
-    with pytest.raises(ValueError, match="no soundfonts given"):
+    with pytest.raises(ValueError, match="soundfonts is empty"):
         render.prepare_render(songs, tmp_path / "out")
 
 
@@ -70,7 +70,7 @@ def test_broken_soundfonts_are_named_before_the_work(
     for path in (tmp_path / "one.sf2", tmp_path / "two.sf2"):
         if content is not None:
             path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"one\.sf2: {reason}.*\n.*two\.sf2: {reason}"):
+    with pytest.raises(files.FileError, match=rf"one\.sf2: {reason}.*; .*two\.sf2: {reason}"):
         fonts = [soundfont, tmp_path / "one.sf2", tmp_path / "two.sf2"]
         render.prepare_render(songs, tmp_path / "out", soundfonts=fonts)
     assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiocnn import files
 from audiocnn.synthesis import sampler
 from audiocnn.synthesis.sampler import SAMPLE_RATE
 
@@ -61,7 +62,7 @@ def test_takes_are_the_recordings_as_they_are_with_rests_between(folder: Path) -
 
 
 def test_refuses_a_folder_without_notes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no recordings of notes"):
+    with pytest.raises(files.FileError, match="no recordings of notes"):
         sampler.read_regions(tmp_path)
 
 

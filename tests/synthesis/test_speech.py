@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiocnn import files
 from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.cache import read_recordings
 from audiocnn.synthesis import speech
@@ -39,5 +40,5 @@ def test_prepare(tmp_path: Path) -> None:
 
 def test_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(RuntimeError, match="espeak-ng is not installed"):
+    with pytest.raises(files.FileError, match="espeak-ng: not installed"):
         speech.prepare_speech(tmp_path)

@@ -15,6 +15,7 @@ from audiocnn import audio, files, inputs
 from audiocnn.datasets.clips.layouts import list_layouts
 from audiocnn.datasets.clips.manifest import read_manifest
 from audiocnn.datasets.clips.sources import FOLDER, Clip, FoundClips, read_folder, read_mirdata
+from audiocnn.ranges import ArgumentError
 
 MIRDATA = "mirdata:"  # before the name of a data set that mirdata reads
 
@@ -31,7 +32,7 @@ def find_clips(path: str | Path, layout: str | None = None) -> FoundClips:
         The clips, with their split and group where the data set says them; and what was left out.
 
     Raises:
-        ValueError: there is no such layout, or it is given for a manifest.
+        ArgumentError: there is no such layout, or it is given for a manifest.
         files.FileError: the path holds no such data set, or it is not clear which.
     """
     path = Path(path)
@@ -39,10 +40,10 @@ def find_clips(path: str | Path, layout: str | None = None) -> FoundClips:
         return _with_notes(read_mirdata(layout.removeprefix(MIRDATA), path))
     layouts = list_layouts()
     if layout not in (None, FOLDER, *layouts):
-        raise ValueError(f"layout is {layout!r}, expected {FOLDER}, {', '.join(layouts)} or {MIRDATA}NAME")
+        raise ArgumentError(f"layout is {layout!r}, expected {FOLDER}, {', '.join(layouts)} or {MIRDATA}NAME")
     if path.is_file():
         if layout is not None:
-            raise ValueError(f"layout is {layout!r}, expected none: {path} is a file, a manifest")
+            raise ArgumentError(f"layout is {layout!r}, expected none: {path} is a file, a manifest")
         return _with_notes(FoundClips(path, "manifest", read_manifest(path)))
     layout = layout or recognise_layout(path)
     if layout == FOLDER:

@@ -55,12 +55,12 @@ def write_shards(
         The number of clips.
 
     Raises:
-        ValueError: the split leaks, or out holds something.
-        FileError: a file cannot be read or written.
+        ArgumentError: the split leaks.
+        FileError: a file cannot be read or written, or out holds something.
     """
     out = Path(out)
     if out.is_file() or (out.exists() and any(out.iterdir())):
-        raise ValueError(f"{out} holds files already, expected a new folder")
+        raise files.FileError(out, "holds files already, expected a new folder")
     found = find_clips(path, layout)
     print(found)
     clips = split_clips(add_digests(found.clips), SplitOptions(seed=seed))

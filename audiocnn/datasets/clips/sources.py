@@ -13,6 +13,7 @@ from typing import Any
 
 from audiocnn import audio, files
 from audiocnn.labels import UNKNOWN
+from audiocnn.ranges import ArgumentError
 
 FOLDER = "folder"  # the layout of a folder per class
 SPLITS = ("train", "validation", "test")
@@ -160,7 +161,7 @@ def read_mirdata(name: str, path: Path) -> FoundClips:
         A clip for each track that has sound and a label.
 
     Raises:
-        ValueError: mirdata has no such data set.
+        ArgumentError: mirdata has no such data set.
         files.FileError: mirdata is not installed, or cannot read the data set; or none of its tracks has
             sound and a label.
     """
@@ -171,7 +172,7 @@ def read_mirdata(name: str, path: Path) -> FoundClips:
     name, _, attribute = name.partition(".")
     label_names = (attribute,) if attribute else LABEL_NAMES
     if name not in mirdata.list_datasets():
-        raise ValueError(f"mirdata has no data set {name!r}, expected one of mirdata.list_datasets()")
+        raise ArgumentError(f"mirdata has no data set {name!r}, expected one of mirdata.list_datasets()")
     try:
         tracks = mirdata.initialize(name, data_home=str(path)).load_tracks()
         found = [_track(track, label_names) for track in tracks.values()]

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from audiocnn.datasets.clips.sources import SPLITS, Clip
-from audiocnn.ranges import check_fields
+from audiocnn.ranges import ArgumentError, check_fields
 
 N_NAMED = 5  # in a message
 
@@ -31,7 +31,7 @@ class SplitOptions:
         seed: random seed.
 
     Raises:
-        ValueError: the shares are negative, or leave nothing to train on.
+        ArgumentError: the shares are negative, or leave nothing to train on.
     """
 
     validation: float = 0.15
@@ -44,7 +44,7 @@ class SplitOptions:
         check_fields(self)
         if self.validation < 0 or self.test < 0 or self.validation + self.test >= 1:
             shares = f"{self.validation} and {self.test}"
-            raise ValueError(f"validation and test are {shares}, expected shares, below 1 together")
+            raise ArgumentError(f"validation and test are {shares}, expected shares, below 1 together")
 
     @property
     def shares(self) -> dict[str, float]:
@@ -66,14 +66,14 @@ def split_clips(clips: list[Clip], options: SplitOptions = SplitOptions()) -> li
         The clips, in their order, each with its split.
 
     Raises:
-        ValueError: some clips have a split and others none; or a group or file would lie on both sides, or a
+        ArgumentError: some clips have a split and others none; or a group or file would lie on both sides, or a
             given split be discarded, and `leaky` does not allow it.
     """
     if options.by == "random":
         return _divide_at_random(clips, options)
     parts = _divide_by_group(clips, options)
     if not options.leaky and (both := find_leaks(parts)):
-        raise ValueError(f"train shares with validation or test {_list(both)}; split.leaky=true allows it")
+        raise ArgumentError(f"train shares with validation or test {_list(both)}; split.leaky=true allows it")
     return parts
 
 
@@ -81,7 +81,7 @@ def _divide_by_group(clips: list[Clip], options: SplitOptions) -> list[Clip]:
     given = {clip.split for clip in clips}
     if None in given and len(given) > 1:
         n = sum(clip.split is None for clip in clips)
-        raise ValueError(f"{n} of {len(clips)} clips have no split, expected all or none to have one")
+        raise ArgumentError(f"{n} of {len(clips)} clips have no split, expected all or none to have one")
     if given == {None}:
         return _divide(clips, options.shares, options.seed)
     if "validation" in given or "train" not in given:
@@ -132,11 +132,13 @@ def describe_split(clips: list[Clip]) -> str:
 def _divide_at_random(clips: list[Clip], options: SplitOptions) -> list[Clip]:
     """Every clip on its own, whatever it belongs to."""
     if not options.leaky and any(clip.split for clip in clips):
-        raise ValueError("these clips come with a split, expected by='group'; leaky=true allows by='random'")
+        raise ArgumentError(
+            "these clips come with a split, expected by='group'; leaky=true allows by='random'"
+        )
     sizes = Counter(_unit(clip) for clip in clips)
     together = sorted(unit for unit, n in sizes.items() if n > 1)
     if not options.leaky and together:
-        raise ValueError(f"by='random' would divide {_list(together)}; leaky=true allows it")
+        raise ArgumentError(f"by='random' would divide {_list(together)}; leaky=true allows it")
     alone = [replace(clip, group=str(number), split=None) for number, clip in enumerate(clips)]
     parts = _divide(alone, options.shares, options.seed)
     return [replace(clip, split=part.split) for clip, part in zip(clips, parts, strict=True)]

@@ -35,7 +35,7 @@ def prepare_maps(source: Path, out: Path) -> int:
         The number of recordings written.
 
     Raises:
-        ValueError: the source holds no recording that may be used; or recordings failed, which the message
+        FileError: the source holds no recording that may be used; or recordings failed, which the message
             names.
     """
     found = find_maps(Path(source))
@@ -43,7 +43,9 @@ def prepare_maps(source: Path, out: Path) -> int:
     counts = f"{len(split)} of {len(found)} recordings are used"
     print(f"{source}: {counts}; other ones and their pieces are reserved")
     if not split:
-        raise ValueError(f"{source}: no MAPS recordings (found no {PREFIX}*.flac or .wav that may be used)")
+        raise files.FileError(
+            source, f"no MAPS recordings (found no {PREFIX}*.flac or .wav that may be used)"
+        )
     todo = [(path, Path(out, part, path.stem)) for path, part in split.items()]
     todo = [(path, stem) for path, stem in todo if not cache.recording_exists(stem)]
     reasons = []
@@ -54,7 +56,7 @@ def prepare_maps(source: Path, out: Path) -> int:
             reasons.append(str(error))
         else:
             cache.write_recording(stem, waveform, notes)
-    preparing.raise_failures(reasons, len(todo))
+    preparing.raise_failures(out, reasons, len(todo))
     return len(todo)
 
 

@@ -115,7 +115,7 @@ def test_where_shards_are(folder: Path) -> None:
 
 
 def test_a_folder_with_something_in_it_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="shards holds files already, expected a new folder"):
+    with pytest.raises(files.FileError, match="shards: holds files already, expected a new folder"):
         sharding.write_shards(folder.parent / "clips", folder)
 
 

@@ -7,6 +7,7 @@ import pretty_midi
 import pytest
 import soundfile
 
+from audiocnn import files
 from audiocnn.datasets.notes import maps
 
 
@@ -68,14 +69,14 @@ def test_reads_midi_with_the_pedal(tmp_path: Path) -> None:
 
 
 def test_refuses_a_folder_without_recordings(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no MAPS recordings"):
+    with pytest.raises(files.FileError, match="no MAPS recordings"):
         maps.prepare_maps(tmp_path, tmp_path / "out")
 
 
 def test_recordings_that_fail_are_named_and_the_others_written(source: Path, tmp_path: Path) -> None:
     (source / "AkPnBcht" / "MAPS_MUS-bach_AkPnBcht.wav").write_text("no sound")
     (source / "SptkBGAm" / "MAPS_MUS-chpn-p1_SptkBGAm.txt").write_text("OnsetTime\nnone at all\n")
-    with pytest.raises(ValueError, match="2 of 3 recordings failed, the others are written:") as caught:
+    with pytest.raises(files.FileError, match="2 of 3 recordings failed, the others are written:") as caught:
         maps.prepare_maps(source, tmp_path / "out")
     assert "bach_AkPnBcht.wav: no audio" in str(caught.value)
     assert "chpn-p1_SptkBGAm.txt: no table of 3 numbers a line" in str(caught.value)
