@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -147,6 +148,7 @@ class CommandLine(LightningCLI):
         self._checkpoint: Path | None = None
         self._restored: dict[str, Any] = {}
         self._root = self._run = Path()
+        self._is_trial = False
         super().__init__(Task, LightningDataModule, run=run, parser_kwargs=parsers, **(modes | options))
 
     @staticmethod
@@ -211,7 +213,8 @@ class CommandLine(LightningCLI):
         if self._checkpoint:
             config.ckpt_path = str(self._checkpoint)
             self._restored = self._read(self._checkpoint)
-        self._run = self._choose_folder(bool(config.trainer.fast_dev_run))
+        self._is_trial = bool(config.trainer.fast_dev_run)
+        self._run = self._choose_folder()
         config.trainer.default_root_dir = str(self._run)
         config.trainer.logger = self._place_loggers(config.trainer.logger)
 
@@ -244,7 +247,7 @@ class CommandLine(LightningCLI):
             )
         return checkpoint
 
-    def _choose_folder(self, is_trial: bool) -> Path:
+    def _choose_folder(self) -> Path:
         """The folder of this run; validation and test may write plots to one within the checkpoint's."""
         found = self._checkpoint
         if self.subcommand != "fit":
@@ -253,7 +256,7 @@ class CommandLine(LightningCLI):
             return found.parent
         if not _is_first_process():
             return Path(os.environ.get(RUN, self._root))
-        if is_trial:
+        if self._is_trial:
             return self._root
         os.environ[RUN] = str(run := runs.create_run(self._root))
         return run
@@ -286,12 +289,14 @@ class CommandLine(LightningCLI):
     def after_instantiate_classes(self) -> None:
         """Check that the checkpoint is of this model."""
         if self._restored and isinstance(self.model, Task):
-            check_fit(str(self._checkpoint), self.model.state_dict(), self._restored["state_dict"])
+            check_fit(str(self._checkpoint), self.model, self._restored)
 
     def before_fit(self) -> None:
         """Say where the run is written, and what it goes on from."""
         line = f"{self._run}: a new run"
-        if self._restored:
+        if self._is_trial:
+            line = "fast_dev_run: a trial, of which nothing is written"
+        elif self._restored:
             done = self._restored["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
             epochs = f"after {done} of {self.trainer.max_epochs} epochs"
             line = f"{self._run}: goes on from {self._checkpoint}, {epochs}"
@@ -299,12 +304,15 @@ class CommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what is there, and what to do with it."""
+        if self._is_trial:
+            return _say("fast_dev_run: done")
         if not (self._run / runs.LAST).exists():
             return _say(f"{self._run}: nothing was trained")
         best = next((one for one in self.trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
-        score = f", {best.monitor} {best.best_model_score:.4g}" if best and best.best_model_score else ""
+        is_scored = best is not None and best.best_model_score is not None
+        score = f", {best.monitor} {best.best_model_score:.4g}" if is_scored else ""
         return _say(
-            f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {self._run}"
+            f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {shlex.quote(str(self._run))}"
         )
 
     def before_validate(self) -> None:

@@ -10,13 +10,13 @@ import io
 import json
 import textwrap
 import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from torch import Tensor
 
 from audiocnn import files
 from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
@@ -33,6 +33,7 @@ from audiocnn.models.file import (
 from audiocnn.registry import Registry
 
 KEY, VERSION = "audiocnn", 1
+LEARNED_WITH = ("labels", "front_end", "backbone", "network")  # arguments of tasks; other ones may be changed
 DATA = "ClipsDataModule"  # whose state Lightning keeps by its name: the record of the split
 TASKS: Registry[lightning.LightningModule] = Registry(
     "tasks",
@@ -131,19 +132,40 @@ def load_task(path: str | Path) -> lightning.LightningModule:
     return task.eval()
 
 
-def check_fit(path: str | Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Check that the tensors of a checkpoint are those of a task.
+def check_fit(path: str | Path, task: lightning.LightningModule, checkpoint: Mapping[str, Any]) -> None:
+    """Check that a checkpoint is of a task: of the same labels, front end, network and tensors.
 
     Args:
         path: of the checkpoint, for the message.
-        expected: the task's tensors.
-        found: the checkpoint's.
+        task: that is to have its weights.
+        checkpoint: as of `read_checkpoint`.
 
     Raises:
-        FileError: one is missing, not expected, or of another shape.
+        FileError: it is of another one; the message names the first difference.
     """
-    if difference := find_difference(describe_tensors(expected), describe_tensors(found)):
-        raise files.FileError(path, f"is of another model: {difference}")
+    own, theirs = describe_task(task), checkpoint.get(KEY)
+    try:
+        difference = find_difference(_flatten(own), _flatten(theirs)) if own and theirs else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise files.FileError(path, f"damaged: does not say what its model is ({error!r})") from error
+    tensors = (describe_tensors(task.state_dict()), describe_tensors(checkpoint["state_dict"]))
+    if difference := difference or find_difference(*tensors):
+        raise files.FileError(path, f"is of another model: {difference}; model.start_from takes its weights")
+
+
+def _flatten(text: str) -> dict[str, str]:
+    """The arguments of a described task that its weights have learned with, by their names in a config."""
+    arguments = json.loads(text)["task"]["init_args"]
+    return dict(_list_settings({name: arguments[name] for name in LEARNED_WITH if name in arguments}))
+
+
+def _list_settings(described: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in described.items():
+        full = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _list_settings(value, f"{full.removesuffix('init_args')}".rstrip(".") + ".")
+        else:
+            yield full, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class CheckpointFile(TorchCheckpointIO):

@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -230,11 +231,15 @@ def test_each_run_has_a_folder_and_goes_on_in_it(fit, tmp_path: Path) -> None:
     # another's.
     assert [row["step"] for row in rows(first)] == [row["step"] for row in rows(second)]
 
-    again = tmp_path / "runs" / "again"
-    assert fit(
+    again = tmp_path / "runs" / "once more"
+    done = fit(
         "--trainer.max_epochs=2", "--config", f"{name}/config.yaml", f"--trainer.default_root_dir={again}"
     )
+    assert shlex.split(done.out[-1])[-2:] == ["--checkpoint", str(next(again.iterdir()))]
     (third,) = again.iterdir()
+    trial = fit("--trainer.fast_dev_run=true")
+    told = [line for line in trial.out if line.startswith("fast_dev_run: ")]
+    assert told == ["fast_dev_run: a trial, of which nothing is written", "fast_dev_run: done"]
     assert all(
         torch.equal(tensor, weights(third / "last.ckpt")[key])
         for key, tensor in weights(first / "last.ckpt").items()

@@ -11,7 +11,7 @@ from audiocnn.backbones import create_backbone
 from audiocnn.files import FileError
 from audiocnn.frontends.mel import LogMel
 from audiocnn.training.base import Task
-from audiocnn.training.checkpoint import KEY, TASKS, CheckpointFile, describe_task
+from audiocnn.training.checkpoint import KEY, TASKS, CheckpointFile, check_fit, describe_task
 from audiocnn.training.clips import GenreTask, InstrumentTask
 from audiocnn.training.image import ImageTask
 
@@ -35,6 +35,32 @@ def test_a_task_is_built_again_with_all_its_arguments(tmp_path: Path) -> None:
     assert type(Task.load_from_checkpoint(tmp_path / "a.ckpt")) is GenreTask
     with pytest.raises(FileError, match=r"a\.ckpt: holds GenreTask, expected InstrumentTask"):
         InstrumentTask.load_from_checkpoint(tmp_path / "a.ckpt")
+
+
+def genre(
+    labels: tuple[str, ...] = ("a", "b"), fmin: float = 30.0, act: str = "relu", **options
+) -> GenreTask:
+    front_end = LogMel(4000, 256, 128, n_mels=32, fmin=fmin)
+    return GenreTask(front_end, create_backbone("resnet_small", act=act), labels, window_s=1.0, **options)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"labels": ("b", "a")}, "labels is a, b, expected b, a"),
+        ({"labels": ("a", "b", "c")}, "labels is a, b, expected a, b, c"),
+        ({"fmin": 40.0}, "front_end.fmin is 30.0, expected 40.0"),
+        ({"act": "silu"}, "backbone.act is relu, expected silu"),
+    ],
+)
+def test_weights_that_learned_something_else_are_refused_though_they_fit(other: dict, reason: str) -> None:
+    task = genre()
+    checkpoint = {"state_dict": task.state_dict(), KEY: describe_task(task)}
+    with pytest.raises(FileError, match=f"^a.ckpt: is of another model: {reason}; model.start_from takes"):
+        check_fit("a.ckpt", genre(**other), checkpoint)
+    check_fit("a.ckpt", genre(label_smoothing=0.2, drop=0.5, learning_rate=0.1), checkpoint)
+    with pytest.raises(FileError, match="damaged"):
+        check_fit("a.ckpt", genre(), {**checkpoint, KEY: "{"})
 
 
 def test_start_from_is_not_read_again(tmp_path: Path) -> None:
