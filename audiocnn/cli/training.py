@@ -33,7 +33,7 @@ from audiocnn.cli.fit_errors import (
     spell_option,
 )
 from audiocnn.cli.parser import FiniteParser, UsageError
-from audiocnn.datasets.clips.loader import ClipsDataModule
+from audiocnn.datasets.clips.loader import SPLIT_FILE, ClipsDataModule
 from audiocnn.training import runs
 from audiocnn.training.base import Task
 from audiocnn.training.callbacks.checkpoints import Checkpoints
@@ -75,9 +75,16 @@ def run_lightning(verb: str, words: list[str]) -> int:
     finally:
         run = os.environ.pop(RUN, None)
         if run and _is_first_process():
-            with contextlib.suppress(OSError):  # of a training that failed before it wrote anything
-                Path(run).rmdir()
+            _remove_unbegun(Path(run))
     return 0
+
+
+def _remove_unbegun(run: Path) -> None:
+    """Remove the folder of a training that failed before it began."""
+    with contextlib.suppress(OSError):
+        if not (run / runs.CONFIG).exists():
+            (run / SPLIT_FILE).unlink(missing_ok=True)
+            run.rmdir()
 
 
 class TrainingParser(LightningArgumentParser, FiniteParser):
@@ -309,8 +316,8 @@ class CommandLine(LightningCLI):
         if not (self._run / runs.LAST).exists():
             return _say(f"{self._run}: nothing was trained")
         best = next((one for one in self.trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
-        is_scored = best is not None and best.best_model_score is not None
-        score = f", {best.monitor} {best.best_model_score:.4g}" if is_scored else ""
+        value = best.best_model_score if best else None
+        score = f", {best.monitor} {value:.4g}" if best and value is not None else ""
         return _say(
             f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {shlex.quote(str(self._run))}"
         )

@@ -21,6 +21,7 @@ from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range
 from audiocnn.registry import InitArgs
 from audiocnn.training.checkpoint import KEY, describe_task, load_task, read_checkpoint
 from audiocnn.training.checks import (
+    check_amounts,
     check_data,
     check_finite,
     check_loss,
@@ -89,6 +90,7 @@ class Task(InitArgs, Seeded):
         groups = group_by_learning_rate(groups, self.backbone, self.learning_rate, self.rate_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         n_steps = max(count_steps(self.trainer), 3)
+        check_amounts(self.trainer)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in groups],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
+from torch.utils.data import BatchSampler
 
 from audiocnn.blocks.cost import evaluation_mode
 
@@ -166,12 +169,51 @@ def count_steps(trainer: lightning.Trainer) -> int:
     """
     n_steps = trainer.estimated_stepping_batches
     if n_steps == 0 and trainer.num_training_batches == 0:
-        raise ValueError(
-            "0 batches to train on, expected 1 or more: are there fewer examples than batch_size?"
-        )
+        raise ValueError(f"0 batches to train on, expected 1 or more: {_count_examples(trainer)}")
     if not math.isfinite(n_steps) or n_steps < 0:
         raise ValueError(
             f"the steps of the training are {n_steps}, expected a number, for the learning rate's schedule: "
             "give --trainer.max_steps; data without a length have no epochs to count"
         )
     return int(n_steps)
+
+
+def check_amounts(trainer: lightning.Trainer) -> None:
+    """Check that there is something to validate on, where callbacks monitor a value of it; tell of few examples.
+
+    Args:
+        trainer: of a training that begins.
+
+    Raises:
+        ValueError: there is not.
+    """
+    if trainer.enable_validation:
+        with warnings.catch_warnings(action="ignore"):  # Lightning's about nothing to validate on
+            trainer.fit_loop.epoch_loop.val_loop.setup_data()  # which it does later, and once
+    monitored = {getattr(one, "monitor", None) for one in trainer.callbacks}  # pyright: ignore[reportAttributeAccessIssue], set at run time
+    values = sorted(one for one in monitored if one and one.startswith("val/"))
+    if values and not sum(trainer.num_val_batches):
+        raise ValueError(
+            f"nothing to validate on, expected 1 example or more: callbacks monitor {', '.join(values)}; "
+            f"{_count_examples(trainer)}"
+        )
+    n_train, batch_size = _measure(trainer.train_dataloader)
+    if n_train and batch_size and n_train < batch_size:
+        rank_zero_info(f"each epoch is one batch that is not full: {_count_examples(trainer)}")
+
+
+def _count_examples(trainer: lightning.Trainer) -> str:
+    n_train, batch_size = _measure(trainer.train_dataloader)
+    return f"the data have {n_train} examples to train on, batch_size is {batch_size}"
+
+
+def _measure(loader: Any) -> tuple[int | None, int | None]:
+    """The number of examples of a loader, and its batch size; None where it does not say them."""
+    batches = getattr(
+        loader, "sampler", None
+    )  # of examples, or of batches where the loader makes none of its own
+    if not isinstance(batches, BatchSampler):
+        batches = getattr(loader, "batch_sampler", None)
+    if not isinstance(batches, BatchSampler) or not isinstance(batches.sampler, Sized):
+        return None, getattr(loader, "batch_size", None)
+    return len(batches.sampler), batches.batch_size

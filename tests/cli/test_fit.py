@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
@@ -274,6 +276,36 @@ def test_weights_and_biases_gets_the_config_and_what_is_logged(fit, tmp_path: Pa
     ):
         assert text.encode() in logged, text
     assert f"digits-{run.name}" in log.name  # by which the same run goes on
+
+
+def test_a_training_without_validation_is_refused_and_leaves_no_run(fit, run, tmp_path: Path) -> None:
+    done = fit("--trainer.limit_val_batches=0")
+    assert done.status == 2
+    counts = "the data have 160 examples to train on, batch_size is 32"
+    assert (
+        f"nothing to validate on, expected 1 example or more: callbacks monitor val/accuracy; {counts}"
+        in done.err[-1]
+    )
+    assert not [*(tmp_path / "runs" / "digits").iterdir()]
+    for i in range(8):
+        (tmp_path / f"music/{i % 2}").mkdir(parents=True, exist_ok=True)
+        soundfile.write(
+            tmp_path / f"music/{i % 2}/{i}.wav", np.random.default_rng(i).normal(0, 0.1, 8000), 16_000
+        )
+    words = ("--data.loader.workers=0", "--trainer.enable_progress_bar=false", "--data.split.validation=0")
+    done = run("fit", "--config", "genre_folder", "--data.path", tmp_path / "music", *words)
+    assert done.status == 2 and "callbacks monitor val/loss" in done.err[-1]
+    assert not [*(tmp_path / "runs" / "genre_folder").iterdir()]
+
+
+def test_fewer_examples_than_a_batch_are_told(fit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    done = fit("--trainer.max_epochs=1", "--data.batch_size=500")
+    assert done.status == 0
+    told = (
+        "each epoch is one batch that is not full: the data have 160 examples to train on, batch_size is 500"
+    )
+    assert told in caplog.text
 
 
 def test_last_starts_from_scratch_where_there_is_none(fit, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -108,7 +109,8 @@ def read_recordings(folder: Path) -> list[Recording]:
         The recordings, sorted by name.
 
     Raises:
-        FileError: the folder holds no NAME.wav beside a NAME.tsv, one of them alone, or a damaged one.
+        FileError: the folder holds no NAME.wav beside a NAME.tsv, one of them alone, or a damaged one; or sound
+            that is not mono, empty or not finite.
     """
     folder = Path(folder)
     stems = {suffix: {path.stem for path in folder.glob(f"[!.]*{suffix}")} for suffix in (".wav", ".tsv")}
@@ -125,6 +127,7 @@ def _read_recording(table: Path) -> Recording:
     wav = table.with_suffix(".wav")
     try:
         info = soundfile.info(wav)
+        _check_sound(wav, info)
     except soundfile.LibsndfileError as error:
         raise files.FileError(wav, f"damaged: {error.error_string}") from error
     try:
@@ -134,4 +137,18 @@ def _read_recording(table: Path) -> Recording:
         raise files.FileError(table, f"damaged: no table of {', '.join(COLUMNS)} ({error})") from error
     if not np.isfinite(rows).all() or (rows[:, 1] < rows[:, 0]).any():
         raise files.FileError(table, "damaged: a note has no finite times, or ends before it begins")
+    numbers = rows[:, 2:]  # of MIDI
+    if (numbers != numbers.round()).any() or (numbers < 0).any() or (numbers > 127).any():
+        raise files.FileError(table, "damaged: a midi or velocity is no whole number from 0 to 127")
     return Recording(wav, info.samplerate, info.frames, rows)
+
+
+def _check_sound(wav: Path, info: Any) -> None:
+    """Check that a recording is mono and not empty, and finite where its encoding can hold something else."""
+    if info.channels != 1 or not info.frames:
+        reason = f"has {info.frames} samples and {info.channels} channels, expected 1 or more and 1"
+        raise files.FileError(wav, reason)
+    if info.subtype in ("FLOAT", "DOUBLE"):
+        waveform, _ = soundfile.read(wav, dtype="float32")
+        if n_bad := int((~np.isfinite(waveform)).sum()):
+            raise files.FileError(wav, f"{n_bad} of {info.frames} samples are NaN or infinite")

@@ -7,6 +7,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from audiocnn.augment import RandomRecording
@@ -213,8 +214,27 @@ DAMAGED = {
     "short": ("a.tsv", b"onset_s\n1\t2\n3\n", r"a\.tsv: damaged: no table"),
     "nan": ("a.tsv", b"onset_s\nnan\t2\t60\t64\n", r"a\.tsv: damaged: a note has no finite times"),
     "backwards": ("a.tsv", b"onset_s\n2\t1\t60\t64\n", r"a\.tsv: damaged: .* ends before it begins"),
+    "pitch": ("a.tsv", b"onset_s\n1\t2\t300\t64\n", r"a\.tsv: damaged: a midi or velocity is no whole"),
+    "velocity": ("a.tsv", b"onset_s\n1\t2\t60\t-1\n", r"a\.tsv: damaged: a midi or velocity is no whole"),
     "alone": ("c.tsv", b"onset_s\n", "1 recordings have one of NAME.wav and NAME.tsv alone, such as c"),
 }
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [
+        (np.array([0, np.nan, np.inf, 0]), "2 of 4 samples are NaN or infinite"),
+        (np.zeros((4, 2)), "has 4 samples and 2 channels, expected 1 or more and 1"),
+        (np.zeros(0), "has 0 samples and 1 channels, expected 1 or more and 1"),
+    ],
+)
+def test_sound_that_no_network_takes_is_named(
+    folder: Path, tmp_path: Path, sound: np.ndarray, reason: str
+) -> None:
+    shutil.copytree(folder / "train", tmp_path / "train")
+    soundfile.write(tmp_path / "train" / "a.wav", sound, 16_000, "FLOAT")
+    with pytest.raises(FileError, match=rf"a\.wav: {reason}"):
+        read_recordings(tmp_path / "train")
 
 
 @pytest.mark.parametrize("name", DAMAGED)
