@@ -12,7 +12,7 @@ from audiocnn.backbones import FAMILIES
 
 # Within functions of these names a ValueError is about an argument; elsewhere it is a fault of the program.
 SETTING_UP = {"instantiate_classes", "find_labels", "prepare_data", "setup"}
-SETTING_UP |= {"configure_optimizers", "check_batch"}
+SETTING_UP |= {"configure_optimizers", "on_fit_start", "check_batch"}
 # Options of a class within the model or the data; and with null as their value.
 _NESTED = re.compile(r"--(?:model|data)\.\w+\.(?!dict_kwargs\.)[\w.]+")
 _IS_NULL = re.compile(rf"({_NESTED.pattern})=(null)")

@@ -90,7 +90,6 @@ class Task(InitArgs, Seeded):
         groups = group_by_learning_rate(groups, self.backbone, self.learning_rate, self.rate_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         n_steps = max(count_steps(self.trainer), 3)
-        check_amounts(self.trainer)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in groups],
@@ -124,6 +123,10 @@ class Task(InitArgs, Seeded):
         if not self.takes(batch):
             raise ValueError(f"a batch is {describe_batch(batch)}, expected {self.batch_form}")
         check_finite(batch)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        check_amounts(self.trainer)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         super().on_train_batch_start(batch, batch_idx)
