@@ -21,7 +21,8 @@ except ModuleNotFoundError:  # Windows: what a killed process leaves stays there
 _C = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
 _MUTED = threading.Lock()
 _PARTIALS = threading.Lock()
-MAX_SHOWN = 400  # characters of a path, or of a reason, in a message: a name has 255 at most
+MAX_SHOWN = 400  # characters of a path in a message: a name has 255 at most
+MAX_REASON = 2000  # of a reason, which may list files
 _partials: set[Path] = set()  # files that this process is writing
 _swept: set[Path] = set()  # folders without any of a process that was killed
 # What a terminal obeys instead of showing it: control characters, which end lines and set colours, marks of
@@ -43,18 +44,19 @@ class FileError(Exception):
         self.reason = " ".join(str(reason).split())
 
     def __str__(self) -> str:
-        return printable(f"{shorten(str(self.path))}: {shorten(self.reason)}")
+        return printable(f"{shorten(str(self.path))}: {shorten(self.reason, MAX_REASON)}")
 
 
-def shorten(text: str) -> str:
-    """Leave out the middle of a text that is longer than `MAX_SHOWN`.
+def shorten(text: str, max_shown: int = MAX_SHOWN) -> str:
+    """Leave out the middle of a long text.
 
     Args:
         text: of a message, such as a path.
+        max_shown: its characters, at most.
     """
-    if len(text) <= MAX_SHOWN:
+    if len(text) <= max_shown:
         return text
-    return f"{text[: MAX_SHOWN // 2]} ... {text[-MAX_SHOWN // 4 :]}"
+    return f"{text[: max_shown // 2]} ... {text[-max_shown // 4 :]}"
 
 
 def printable(text: object) -> str:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,16 +108,17 @@ def test_linked_folders_are_searched_once_and_real_names_go_first(tmp_path: Path
     assert (found.unreadable, found.describe_skipped()) == ([], "")
 
 
-def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0o000)
-    (tmp_path / "a.wav").touch()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    # Permissions do not hold for root, who becomes nobody first.
+def test_a_folder_that_may_not_be_read() -> None:
+    # Permissions do not hold for root, who becomes nobody first, to whom pytest's folders are closed.
     code = "import os, sys; from audiocnn import audio; os.geteuid() or os.setuid(65534)\n"
     code += "print(*audio.find_recordings(sys.argv[1]).unreadable)"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
-    assert done.stdout == f"{tmp_path}/closed: Permission denied\n", done.stderr
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "closed").mkdir(mode=0o000)
+        Path(folder, "a.wav").touch()
+        words = [sys.executable, "-c", code, folder]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{folder}/closed: Permission denied\n", done.stderr
 
 
 def test_skipped_in_words() -> None:

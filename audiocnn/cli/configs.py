@@ -106,4 +106,7 @@ class ConfigAction(ActionConfigFile):
             raise files.FileError(path, files.describe_error(error)) from error
         except UnicodeDecodeError as error:
             raise files.FileError(path, f"no YAML: {error}") from error
-        super().__call__(parser, namespace, str(path), option_string)
+        try:
+            super().__call__(parser, namespace, str(path), option_string)
+        except RecursionError as error:
+            raise files.FileError(path, "no config: nested too deeply") from error

@@ -81,8 +81,8 @@ class ConfigFile(ConfigAction):
         path = find_config(value)
         try:
             given = yaml.safe_load(path.read_text())
-        except (OSError, ValueError, yaml.YAMLError):
-            given = None  # which jsonargparse reports
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            given = None  # which is reported when it is read again
         for name, argument in given.items() if isinstance(given, dict) else ():
             action = parser.find(name)
             if action and action.nargs == "+" and not isinstance(argument, list):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from audiocnn.cli import search
+from audiocnn.cli.parser import UsageError
 from audiocnn.cli.training import CommandLine
 from audiocnn.training.search import Cells, Space
 
@@ -105,7 +106,7 @@ def test_config_without_a_place_for_cells() -> None:
 def test_config_of_no_training(small: Path) -> None:
     fit = yaml.safe_load(small.read_text())["fit"]
     cells: Cells = {"normal": [[0, "no such", 1, "identity"]], "reduction": [[0, "identity", 1, "max_3"]]}
-    with pytest.raises(ValueError, match="no such"):
+    with pytest.raises(UsageError, match="no such"):
         search.train(search.with_cells(fit, cells, **search.BRIEF), "val/accuracy")
 
 

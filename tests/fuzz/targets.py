@@ -12,7 +12,7 @@ from typing import NamedTuple
 from audiocnn.files import FileError
 from tests.fuzz import golden
 
-MAX_LINE = 1000  # characters of a message; longer is no message
+MAX_LINE = 2500  # characters of a message; longer is no message
 # What an input did. The first two are as they should be.
 RIGHT, REFUSED = "right", "refused"
 TRACEBACK, UNCLEAR, MEMORY, CRASH, HANG = "traceback", "unclear", "memory", "crash", "hang"
