@@ -80,8 +80,8 @@ def check(name: str, value: Any, expected: Range) -> None:
 def check_fields(options: Any, **expected: Range) -> None:
     """Check all numbers of a dataclass, those in tuples too: each is finite, and in its range if it has one.
 
-    Where there is a range, nothing but a number is allowed, and None, which stands for "off", where the field's
-    type has it.
+    Where there is a range, nothing but a number is allowed, and None, which stands for "off", where the
+    field's type has it.
 
     Args:
         options: the dataclass.

@@ -207,7 +207,7 @@ def _path(output: Path) -> Path:
 
 
 def _is_empty(path: Path) -> bool:
-    """Say whether there is nothing at a path, not even a pipe or link, or a file or folder without content."""
+    """Say whether there is nothing at a path, not even a pipe or link, or nothing in a file or folder."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -318,9 +318,8 @@ class CommandLine(LightningCLI):
         best = next((one for one in self.trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
         value = best.best_model_score if best else None
         score = f", {best.monitor} {value:.4g}" if best and value is not None else ""
-        return _say(
-            f"{self._run}: done{score}; next: audiocnn export my.safetensors --checkpoint {shlex.quote(str(self._run))}"
-        )
+        command = f"audiocnn export my.safetensors --checkpoint {shlex.quote(str(self._run))}"
+        return _say(f"{self._run}: done{score}; next: {command}")
 
     def before_validate(self) -> None:
         """Say which checkpoint is scored."""

@@ -118,14 +118,14 @@ def fit_in_channels(backbone: Backbone, front_end: FrontEnd) -> Backbone:
         The backbone; where its in_channels are None and do not fit, a new one with random weights.
 
     Raises:
-        ValueError: its in_channels are given and do not fit, it is of dims=2 and there is one bin alone, or it
-            takes waveforms and there are more bins.
+        ValueError: its in_channels are given and do not fit, it is of dims=2 and there is one bin alone, or
+            it takes waveforms and there are more bins.
     """
     name, n_bins = type(front_end).__name__, front_end.n_bins
     if backbone.of_waveforms and n_bins != 1:
         raise ValueError(
-            f"front_end is {name} with {n_bins} bins, expected audiocnn.frontends.waveform.Waveform: the backbone "
-            f"{type(backbone).__name__} takes waveforms"
+            f"front_end is {name} with {n_bins} bins, expected audiocnn.frontends.waveform.Waveform: the "
+            f"backbone {type(backbone).__name__} takes waveforms"
         )
     if backbone.dims == 2 and n_bins == 1:
         raise ValueError(f"dims is 2, expected 1: the front end {name} has 1 bin")

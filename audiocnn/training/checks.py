@@ -179,7 +179,7 @@ def count_steps(trainer: lightning.Trainer) -> int:
 
 
 def check_amounts(trainer: lightning.Trainer) -> None:
-    """Check that there is something to validate on, where callbacks monitor a value of it; tell of few examples.
+    """Check that there is something to validate on, where callbacks monitor it; tell of few examples.
 
     Args:
         trainer: of a training that begins.

@@ -1,4 +1,4 @@
-"""audiocnn data prepare and data shard: wrong arguments in one line; errors that nobody expected are not hidden."""
+"""audiocnn data prepare and data shard: wrong arguments in one line; unexpected errors are not hidden."""
 
 from pathlib import Path
 

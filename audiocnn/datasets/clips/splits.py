@@ -66,8 +66,8 @@ def split_clips(clips: list[Clip], options: SplitOptions = SplitOptions()) -> li
         The clips, in their order, each with its split.
 
     Raises:
-        ArgumentError: some clips have a split and others none; or a group or file would lie on both sides, or a
-            given split be discarded, and `leaky` does not allow it.
+        ArgumentError: some clips have a split and others none; or a group or file would lie on both sides, or
+            a given split be discarded, and `leaky` does not allow it.
     """
     if options.by == "random":
         return _divide_at_random(clips, options)

@@ -109,8 +109,8 @@ def read_recordings(folder: Path) -> list[Recording]:
         The recordings, sorted by name.
 
     Raises:
-        FileError: the folder holds no NAME.wav beside a NAME.tsv, one of them alone, or a damaged one; or sound
-            that is not mono, empty or not finite.
+        FileError: the folder holds no NAME.wav beside a NAME.tsv, one of them alone, or a damaged one; or
+            sound that is not mono, empty or not finite.
     """
     folder = Path(folder)
     stems = {suffix: {path.stem for path in folder.glob(f"[!.]*{suffix}")} for suffix in (".wav", ".tsv")}
