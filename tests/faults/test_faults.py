@@ -1,4 +1,4 @@
-"""Each verb that writes, killed at twenty moments, with a full disk, and twice at once on one folder.
+"""Each verb that writes, killed at many moments, with a full disk, and twice at once on one folder.
 
 Its outputs are whole or absent each time, and the next run completes.
 """
