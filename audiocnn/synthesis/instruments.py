@@ -169,7 +169,10 @@ def prepare_instruments(
         choices = fonts[name], () if held_out else tuple(banks)
         Path(out, name).mkdir(parents=True, exist_ok=True)
         order = np.random.default_rng((seed, index)).permutation(len(split[name]))
-        for number in range(round(length * 3600 / EXCERPT_S)):
+        count = round(length * 3600 / EXCERPT_S)
+        if count and not split[name]:
+            raise files.FileError(Path(out, name), render.NO_SONGS)
+        for number in range(count):
             song = split[name][order[number % len(order)]]
             excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
     for number in range(round(recordings_hours * 3600 / EXCERPT_S) if banks else 0):

@@ -31,6 +31,7 @@ from audiocnn.datasets.notes import cache
 from audiocnn.ranges import COUNT, ArgumentError
 from audiocnn.synthesis import fluidsynth, recipes, sampler
 
+NO_SONGS = "no songs for it: with few songs one part may have none"
 EXCERPT_S = 70.0
 VALIDATION_SHARE = 20  # one song in so many
 SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other versions, Nottingham's single parts
@@ -173,7 +174,7 @@ def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) ->
     """Return the jobs of one split: its songs in a drawn order, again and again until there are enough."""
     count = round(hours * 3600 / EXCERPT_S)
     if count and not paths:
-        raise files.FileError(folder, "no songs for it: with few songs one part may have none")
+        raise files.FileError(folder, NO_SONGS)
     seeds = (seed, zlib.crc32(folder.name.encode()))
     order = np.random.default_rng(seeds).permutation(len(paths))
     chosen = [paths[order[index % len(paths)]] for index in range(count)]

@@ -45,10 +45,11 @@ COMMANDS: Mapping[str, Command] = {
     "data prepare clips": Command("data prepare clips clips.csv --out cache --sample-rate 16000 --workers 0"),
     "data prepare maps": Command("data prepare maps maps cache"),
     "data prepare render": Command(
-        "data prepare render midi cache --soundfonts font.sf2 --hours 0.02", needs="fluidsynth"
+        "data prepare render midi cache --soundfonts font.sf2 --hours 0.02 --validation-hours 0",
+        needs="fluidsynth",
     ),
     "data prepare instruments": Command(
-        "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005",
+        "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005 --validation-hours 0",
         needs="fluidsynth",
     ),
     "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
@@ -72,8 +73,8 @@ def prepare_folder(folder: Path) -> None:
     (folder / "notes.safetensors").write_bytes(golden.MODEL.read_bytes())
     (folder / "clips.safetensors").write_bytes(golden.clip_model())
     (folder / "midi").mkdir()
-    for name in ("a.mid", "b.mid"):
-        (folder / "midi" / name).write_bytes(golden.midi())
+    for lowest in range(48, 68):  # so many that each part of the split has some
+        (folder / "midi" / f"{lowest}.mid").write_bytes(golden.midi(lowest))
     _write_maps(folder / "maps" / "AkPnBcht")
     _write_search(folder / "search.yaml")
     if SOUNDFONT.exists():

@@ -9,6 +9,7 @@ of each run, see `Run`.
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -22,6 +23,7 @@ from tests.faults.commands import COMMANDS
 
 N_KILLS = int(os.environ.get("KILLS", "4"))  # 20 in `make fuzz`
 RECORDS = ".audiocnn"  # folders of what is known of outputs
+CHANGING = re.compile(r"[0-9a-f]{16}|[-0-9]{10}_[-0-9]{8}(_\d+)?")  # hashes of paths, dates of trainings
 SIZES = (0.1, 0.9)  # of the largest output, beyond which no file can grow
 
 
@@ -101,7 +103,7 @@ def find_outputs(folder: Path) -> dict[str, Path]:
     inputs = folder.parent / "inputs"
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     return {
-        str(name): path
+        CHANGING.sub("*", str(name)): path
         for name, path in found.items()
         if not (inputs / name).exists() and RECORDS not in name.parts
     }

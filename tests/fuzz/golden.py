@@ -40,13 +40,13 @@ def frames(kind: str) -> bytes:
     return image(kind, save_all=True, append_images=others)
 
 
-def midi() -> bytes:
+def midi(lowest: int = 60) -> bytes:
     """Write three notes, one bent, and the pedal."""
     import pretty_midi
 
     file = pretty_midi.PrettyMIDI(resolution=96, initial_tempo=90)
     part = pretty_midi.Instrument(0)
-    part.notes = [pretty_midi.Note(80, pitch, 0.1 * pitch - 6, 0.1 * pitch - 5.7) for pitch in (60, 64, 67)]
+    part.notes = [pretty_midi.Note(80, lowest + step, 0.1 * step, 0.1 * step + 0.3) for step in (0, 4, 7)]
     part.pitch_bends = [pretty_midi.PitchBend(1000, 0.1)]
     part.control_changes = [pretty_midi.ControlChange(64, 127 * down, 0.3 * down) for down in (1, 0)]
     file.instruments = [part]

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import tarfile
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
@@ -65,15 +63,12 @@ def write_shards(
     print(found)
     clips = split_clips(add_digests(found.clips), SplitOptions(seed=seed))
     print(f"split: {describe_split(clips)}")
-    partial = out.with_name(f".{uuid.uuid4().hex[:8]}.partial")
     try:
-        partial.mkdir(parents=True)
-        written = _Writer(partial, sample_rate, shard_mb, skip_broken).write(clips, seed)
-        partial.replace(out)
+        with files.stage(out.parent) as partial:
+            written = _Writer(partial, sample_rate, shard_mb, skip_broken).write(clips, seed)
+            partial.replace(out)
     except OSError as error:
         raise files.FileError(out, files.describe_error(error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return written
 
 
