@@ -4,6 +4,7 @@ Its outputs are whole or absent each time, and the next run completes.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,9 +22,14 @@ SCRIPT = Path(__file__).with_name("runs.py")
 TIMEOUT_S = 900  # for all runs of a verb; beyond it one hangs
 GROWING = (".jsonl", ".csv")  # logs, to which lines are added
 DAILY = "transcribe"  # the others take half a minute each
-each_verb = pytest.mark.parametrize(
-    "verb", [pytest.param(verb, marks=[pytest.mark.slow] * (verb != DAILY)) for verb in COMMANDS]
-)
+rarely = pytest.mark.skipif("KILLS" not in os.environ, reason="takes minutes: `make fuzz` runs it")
+
+
+def each_verb(*others: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """Run a test for each verb; all but one are marked slow, and as told."""
+    marks = {verb: [] if verb == DAILY else [pytest.mark.slow, *others] for verb in COMMANDS}
+    marks |= {verb: [pytest.mark.slow, rarely] for verb, command in COMMANDS.items() if command.needs}
+    return pytest.mark.parametrize("verb", [pytest.param(verb, marks=marks[verb]) for verb in COMMANDS])
 
 
 def test_every_verb_is_tried_or_writes_nothing() -> None:
@@ -77,21 +83,21 @@ def is_whole(path: Path) -> bool:
     return path.stat().st_size > 0
 
 
-@each_verb
+@each_verb()
 def test_killed_at_any_moment(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
     others = disturb(verb, "kill")
     assert len(others) == N_KILLS
     assert sum(run.disturbed == [-9] for run in others) >= N_KILLS // 4
 
 
-@each_verb
+@each_verb(rarely)
 def test_on_a_full_disk(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
     others = disturb(verb, "full")
     assert len(others) == len(SIZES)
     assert all(run.disturbed == [1] for run in others)
 
 
-@each_verb
+@each_verb(rarely)
 def test_two_processes_on_one_folder(disturb: Callable[[str, str], list[Run]], verb: str) -> None:
     (run,) = disturb(verb, "two")
     assert run.disturbed == [0, 0] or sorted(run.disturbed) == [0, 1]
