@@ -34,6 +34,7 @@ from audiocnn.training.contrastive import ContrastiveTask
 from audiocnn.training.image import ImageTask
 from audiocnn.training.notes import NotesTask
 from audiocnn.training.style import StyleTask
+from tests.training_warnings import FEW_WORKERS, OLD_NAMES, ignore
 
 ROOT = Path(__file__).parents[1]
 # Those of `audiocnn fit`; searches and sweeps have tests of their own.
@@ -42,17 +43,12 @@ CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if not pat
 SMOKE = ROOT / "configs" / "smoke.yaml"
 RATE = cache.SAMPLE_RATE
 
-# Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{warning}")
-    for warning in (
-        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        ".*does not have many workers",
-        "Checkpoint directory .* exists and is not empty",
-        ".*there is no last checkpoint available",
-    )
-]
+pytestmark = ignore(
+    *OLD_NAMES,
+    FEW_WORKERS,
+    "Checkpoint directory .* exists and is not empty",
+    ".*there is no last checkpoint available",
+)
 
 
 @pytest.fixture

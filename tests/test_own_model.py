@@ -16,6 +16,7 @@ import yaml
 from audiocnn.cli import main
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import load
+from tests.training_warnings import FEW_WORKERS, OLD_NAMES, ignore
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "genre_folder.yaml"
@@ -30,16 +31,7 @@ SMALL = (
 )
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 
-# Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{warning}")
-    for warning in (
-        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        ".*does not have many workers",
-        "Checkpoint directory .* exists and is not empty",
-    )
-]
+pytestmark = ignore(*OLD_NAMES, FEW_WORKERS, "Checkpoint directory .* exists and is not empty")
 
 
 def made_up(hz: float, rng: np.random.Generator, duration_s: float = 1.5) -> np.ndarray:

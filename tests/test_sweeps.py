@@ -9,10 +9,11 @@ import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from audiocnn.cli.training import CommandLine
+from tests.training_warnings import OLD_NAMES, ignore
 
 ROOT = Path(__file__).parents[1]
 SWEEPS = sorted((ROOT / "configs").glob("sweep_*.yaml"))
-pytestmark = pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
+pytestmark = ignore(OLD_NAMES[0])
 
 
 def last(parameter: dict[str, Any]) -> Any:

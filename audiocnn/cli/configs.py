@@ -3,7 +3,8 @@
 They are the folder `configs` of the repository, and in an installed package its folder `configs`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,9 @@ from audiocnn import files
 _PACKAGE = Path(audiocnn.__file__).parent
 FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
 FIT = "audiocnn fit"  # and validate, and test
-VERBS = {
-    "audiocnn search": {"fit", "operations"},
-    "wandb sweep": {"method", "parameters"},
-}  # their configs' keys
+# Other commands that take configs -> the keys of theirs.
+VERBS = {"audiocnn search": {"fit", "operations"}, "wandb sweep": {"method", "parameters"}}
+TOO_DEEP = "no config: nested too deeply"
 BASE = FOLDER / "base.yaml"  # defaults of every training; its config and the command line override them
 
 
@@ -95,18 +95,31 @@ def format_configs(configs: dict[str, str]) -> str:
     return "\n".join(f"  {name:{width}}{summary}" for name, summary in configs.items())
 
 
+@contextmanager
+def config_errors(path: Path) -> Iterator[None]:
+    """Make a FileError of what goes wrong as a config is read.
+
+    Args:
+        path: of the config.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise files.FileError(path, files.describe_error(error)) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise files.FileError(path, f"no YAML: {error}") from error
+    except RecursionError as error:
+        raise files.FileError(path, TOO_DEEP) from error
+
+
 class ConfigAction(ActionConfigFile):
     """`--config` that takes the names of shipped configs, too."""
 
     def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
         path = find_config(value)
-        try:
+        with config_errors(path):
             path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise files.FileError(path, files.describe_error(error)) from error
-        except UnicodeDecodeError as error:
-            raise files.FileError(path, f"no YAML: {error}") from error
-        try:
+        try:  # what else is wrong the parser reports
             super().__call__(parser, namespace, str(path), option_string)
         except RecursionError as error:
-            raise files.FileError(path, "no config: nested too deeply") from error
+            raise files.FileError(path, TOO_DEEP) from error

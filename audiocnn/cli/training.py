@@ -23,7 +23,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from audiocnn import files
 from audiocnn.cli import errors
-from audiocnn.cli.configs import BASE, FIT, ConfigAction, find_config, find_verb, list_configs
+from audiocnn.cli.configs import BASE, FIT, ConfigAction, config_errors, find_config, find_verb, list_configs
 from audiocnn.cli.fit_errors import (
     find_cause,
     is_usage_error,
@@ -110,12 +110,8 @@ class FitConfig(ConfigAction):
 
     def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
         path = find_config(value)
-        try:
+        with config_errors(path):
             sections = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise files.FileError(path, files.describe_error(error)) from error
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise files.FileError(path, f"no YAML: {error}") from error
         if not isinstance(sections, dict):
             kind = "empty" if sections is None else f"a {type(sections).__name__}"
             raise files.FileError(path, f"{kind}, expected the sections trainer, model and data")

@@ -15,16 +15,9 @@ import yaml
 
 from audiocnn.cli.configs import FOLDER, list_configs
 from audiocnn.training import runs
+from tests.training_warnings import FEW_WORKERS, OLD_NAMES, ignore
 
-# Lightning's: on old names that it uses, and on what a training of seconds on two cores does not have.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{warning}")
-    for warning in (
-        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        ".*does not have many workers",
-    )
-]
+pytestmark = ignore(*OLD_NAMES, FEW_WORKERS)
 
 
 @pytest.fixture
@@ -77,6 +70,7 @@ NO_CLASS = {"model": {"class_path": "no_such_package.Task"}, "data": {}}
         ("--config empty.yaml", 1, "empty.yaml: empty, expected the sections trainer, model and data"),
         ("--config list.yaml", 1, "list.yaml: a list, expected the sections trainer, model and data"),
         ("--config broken.yaml", 1, "broken.yaml: no YAML: "),
+        ("--config deep.yaml", 1, "deep.yaml: no config: nested too deeply"),
         ("--model.n_classes two", 2, "audiocnn fit: --model.n_classes is 'two', expected a whole number"),
         ("--model.label_smoothing 3", 2, "audiocnn fit: --model.label_smoothing is 3.0, expected a number"),
         ("--model.backbone.name resnet_smal", 2, "audiocnn fit: backbone is 'resnet_smal', expected one of"),
@@ -98,6 +92,7 @@ def test_wrong_words(fit, tmp_path: Path, words: str, status: int, reason: str) 
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "broken.yaml").write_text("model: [")
+    (tmp_path / "deep.yaml").write_text("[" * 5000)
     done = fit(*words.split())
     assert done.status == status
     assert done.err[-1].startswith(reason)

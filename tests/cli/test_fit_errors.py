@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from audiocnn.cli.fit_errors import name_backbones
+from tests.training_warnings import FEW_WORKERS, OLD_NAMES, ignore
 
 RATE = 16_000
 QUIET = (
@@ -15,14 +16,7 @@ QUIET = (
     *("--trainer.enable_model_summary=false", "--trainer.logger=false", "--trainer.callbacks=null"),
     *("--trainer.default_root_dir=runs", "--model.window_s=0.5"),
 )
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{warning}")
-    for warning in (
-        ":jsonargparse._deprecated.JsonargparseDeprecationWarning",
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        ".*does not have many workers",
-    )
-]
+pytestmark = ignore(*OLD_NAMES, FEW_WORKERS)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,10 @@ from audiocnn.cli import search
 from audiocnn.cli.parser import UsageError
 from audiocnn.cli.training import CommandLine
 from audiocnn.training.search import Cells, Space
+from tests.training_warnings import OLD_NAMES, ignore
 
 CONFIG = Path(__file__).parents[2] / "configs" / "search_digits.yaml"
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{warning}")
-    for warning in (":jsonargparse._deprecated.JsonargparseDeprecationWarning", ".*LeafSpec")
-]
+pytestmark = ignore(*OLD_NAMES)
 
 
 @pytest.fixture
