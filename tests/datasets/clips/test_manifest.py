@@ -101,7 +101,7 @@ def test_wrong_manifests(folder: Path) -> None:
         read_manifest(folder / "b.jsonl")
 
 
-BROKEN = {
+LINES = {
     "deep": (b"[" * 100_000, "line 1: is nested too deeply"),
     "deep object": (b'{"path": ' * 100_000, "line 1: is nested too deeply"),
     "utf-16": ('{"path": "cat/a.wav"}'.encode("utf-16"), "line 1: .* expected UTF-8"),
@@ -117,16 +117,6 @@ BROKEN = {
     ),
     "no json": (b'{"path": "cat/a.wav"}\n{"path"', "line 2: Expecting"),
 }
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_lines_are_named(folder: Path, name: str) -> None:
-    content, message = BROKEN[name]
-    (folder / "m.jsonl").write_bytes(content)
-    with pytest.raises(files.FileError, match=rf"m\.jsonl: {message}") as caught:
-        read_manifest(folder / "m.jsonl")
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 300 + len(str(folder))
 
 
 TABLES = {
@@ -145,14 +135,18 @@ TABLES = {
     "two faults": (b"path,labels\nno.wav,x\nnot.wav,y\n", r"line 2: .*\(and 1 more lines\)"),
     "empty": (b"", "line 1: has no column path"),
 }
+BROKEN = {".jsonl": LINES, ".csv": TABLES}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_broken_tables_are_named(folder: Path, name: str) -> None:
-    content, message = TABLES[name]
-    (folder / "m.csv").write_bytes(content)
-    with pytest.raises(files.FileError, match=rf"m\.csv: {message}") as caught:
-        read_manifest(folder / "m.csv")
+@pytest.mark.parametrize(
+    ("suffix", "fault"), [(suffix, fault) for suffix, faults in BROKEN.items() for fault in faults]
+)
+def test_faults_are_named_with_their_line(folder: Path, suffix: str, fault: str) -> None:
+    content, message = BROKEN[suffix][fault]
+    manifest = folder / f"m{suffix}"
+    manifest.write_bytes(content)
+    with pytest.raises(files.FileError, match=rf"m\{suffix}: {message}") as caught:
+        read_manifest(manifest)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300 + len(str(folder))
 
