@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -21,7 +21,6 @@ from audiocnn import files
 
 FOLDER = ".audiocnn"
 MAX_NAME = 255  # bytes of a file's name on the usual file systems
-N_READ = 1 << 20  # bytes hashed at a time
 
 # Of an output: missing or empty; as it was written; written in part, or not yet replaced; not ours.
 State = Literal["absent", "whole", "torn", "foreign"]
@@ -154,23 +153,18 @@ def name_record(name: str) -> str:
     return f"{name}.json"
 
 
-def read_content(path: Path, check: Callable[[], object] = lambda: None) -> Content:
+def read_content(path: Path) -> Content:
     """Hash a file.
 
     Args:
         path: the file.
-        check: called now and then, to end the reading by an exception.
 
     Raises:
         OSError: it cannot be read.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
-        while block := file.read(N_READ):
-            check()
-            digest.update(block)
-    return Content(status.st_size, status.st_mtime_ns, digest.hexdigest())
+        return Content(status.st_size, status.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def holds(path: Path, content: Content, by_time: bool = True) -> bool:

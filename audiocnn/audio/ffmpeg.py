@@ -111,11 +111,7 @@ def _open(path: str | os.PathLike, reason: str) -> Iterator[tuple[Any, Any]]:
 
     with open(path, "rb") as file:  # a path could name an address
         try:
-            container = av.open(
-                _Seekable(file),
-                metadata_errors="ignore",
-                options={"format_whitelist": FORMATS, "protocol_whitelist": ""},
-            )
+            container = av.open(_Seekable(file), metadata_errors="ignore", options=OPTIONS)
         except (FFmpegError, ValueError) as error:
             raise AudioError(path, reason) from error
         with container:

@@ -25,9 +25,9 @@ def export(
     """Write a model file (OUT.safetensors), or the model from waveform to scores as ONNX (OUT.onnx).
 
     The model is one that exists (--model), or what `audiocnn fit` trained (--checkpoint). Checkpoints are
-    read without unpickling code. An ONNX model of labels takes one window; for a multi-label
-    model, pad a shorter recording with silence on both sides. Averaged with the model that its training
-    started from (--average), a fine-tuned model forgets less.
+    read without unpickling code. An ONNX model of labels takes one window; for a multi-label model, pad a
+    shorter recording with silence on both sides. Averaged with the model that its training started from
+    (--average), a fine-tuned model forgets less.
 
     Args:
         out: the file to write; its suffix, .safetensors or .onnx, is its format.

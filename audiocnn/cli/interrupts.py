@@ -42,9 +42,8 @@ def install() -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     os.register_at_fork(after_in_child=_forget)
-    atexit.register(
-        lambda: _is_leaving.is_set() and time.sleep(MAX_S)
-    )  # the main thread does not forestall it
+    # The main thread does not forestall it.
+    atexit.register(lambda: _is_leaving.is_set() and time.sleep(MAX_S))
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
 
 
@@ -58,9 +57,6 @@ def raised() -> Iterator[None]:
     _patience_s = PATIENCE_S
     yield
     _patience_s = 0.0  # not after an error, with which the process ends anyway: it may be `Stopped`
-
-
-_is_leaving = threading.Event()
 
 
 def _handle(number: int, _: FrameType | None) -> None:

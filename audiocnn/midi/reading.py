@@ -46,9 +46,8 @@ MAX_BEND_S = 600.0  # of a note's bend that is read; a note bends for seconds
 DRUM_CHANNEL = 9  # counted from 0
 
 Clock = Callable[[Iterable[int]], np.ndarray]  # ticks -> seconds
-Keys = dict[
-    int, list[tuple[int, int]]
-]  # key -> (tick, velocity) of its note-ons, velocity 0 of its note-offs
+# Key -> (tick, velocity) of its note-ons, velocity 0 of its note-offs.
+Keys = dict[int, list[tuple[int, int]]]
 
 
 @dataclass

@@ -17,9 +17,8 @@ FINE_TICKS_PER_QUARTER = 9600  # of parts, which are rendered: 0.05 ms at 120 qu
 MAX_DELTA = (1 << 28) - 1  # ticks from one event to the next
 CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of what is not drums
 N_CHANNELS = len(CHANNELS)
-OFFSET, SOUND, ONSET = range(
-    3
-)  # the order of one tick: notes end, the sound of the channel changes, notes begin
+# The order of one tick: notes end, the sound of the channel changes, notes begin.
+OFFSET, SOUND, ONSET = range(3)
 
 
 @dataclass(frozen=True)
@@ -169,9 +168,8 @@ def _write(
     channels, ticks_hz = iter(CHANNELS), 1e6 * ticks_per_quarter / tempo
     tracks = [_make_track(one, DRUM_CHANNEL if one.is_drum else next(channels), ticks_hz) for one in voices]
     with files.write_atomically(path) as partial:
-        mido.MidiFile(ticks_per_beat=ticks_per_quarter, tracks=[first, *tracks], charset="utf-8").save(
-            partial
-        )
+        file = mido.MidiFile(ticks_per_beat=ticks_per_quarter, tracks=[first, *tracks], charset="utf-8")
+        file.save(partial)
 
 
 def _make_track(voice: _Voice, channel: int, ticks_hz: float) -> list[mido.Message | mido.MetaMessage]:

@@ -172,7 +172,7 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
     except (SafetensorError, OSError) as error:
         raise ModelError(path, f"damaged, or no safetensors file ({error})") from error
     _check_numbers(path, tensors)
-    with _damages(path):
+    with damages(path):
         model = rebuild(description)
         model.load_state_dict(tensors)
         if isinstance(model, Model):
@@ -243,15 +243,26 @@ def _read_audiocnn_header(path: Path, metadata: Mapping[str, str]) -> dict[str, 
 
 
 @contextlib.contextmanager
-def _damages(path: Path) -> Iterator[None]:
-    """Turn the errors of a constructor that is given what a file holds into a ModelError."""
+def damages(
+    path: str | Path, what: str = "its header and tensors", kind: type[files.FileError] = ModelError
+) -> Iterator[None]:
+    """Turn the errors of a constructor that is given what a file holds into those of the file.
+
+    Args:
+        path: the file.
+        what: of it does not fit.
+        kind: of the error.
+
+    Raises:
+        FileError: a class is not registered, or an argument is wrong.
+    """
     try:
         yield
     except (UnregisteredError, ImportError) as error:
-        raise ModelError(path, error) from error
+        raise kind(path, error) from error
     except Exception as error:  # a wrong argument may raise anything
         reason = textwrap.shorten(str(error), MAX_REASON, placeholder=" …")
-        raise ModelError(path, f"damaged: its header and tensors do not fit ({reason})") from error
+        raise kind(path, f"damaged: {what} do not fit ({reason})") from error
 
 
 def _check_tensors(path: Path, file: Any, description: Any) -> None:
@@ -261,7 +272,7 @@ def _check_tensors(path: Path, file: Any, description: Any) -> None:
         name: f"{DTYPES.get(kind := one.get_dtype(), kind)} {(*one.get_shape(),)}"
         for name, one in slices.items()
     }
-    with _damages(path):
+    with damages(path):
         check_described(description, found)
 
 

@@ -168,12 +168,9 @@ def prepare_instruments(
         held_out = name == "validation" and validation_soundfonts
         choices = fonts[name], () if held_out else tuple(banks)
         Path(out, name).mkdir(parents=True, exist_ok=True)
-        order = np.random.default_rng((seed, index)).permutation(len(split[name]))
         count = round(length * 3600 / EXCERPT_S)
-        if count and not split[name]:
-            raise files.FileError(Path(out, name), render.NO_SONGS)
-        for number in range(count):
-            song = split[name][order[number % len(order)]]
+        songs = render.draw_songs(Path(out, name), split[name], count, (seed, index))
+        for number, song in enumerate(songs):
             excerpts.append(Excerpt(Path(out, name, f"{number:05d}"), song, (seed, index, number), *choices))
     for number in range(round(recordings_hours * 3600 / EXCERPT_S) if banks else 0):
         stem = Path(out, "train", f"takes_{number:05d}")

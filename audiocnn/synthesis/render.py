@@ -31,7 +31,6 @@ from audiocnn.datasets.notes import cache
 from audiocnn.ranges import COUNT, ArgumentError
 from audiocnn.synthesis import fluidsynth, recipes, sampler
 
-NO_SONGS = "no songs for it: with few songs one part may have none"
 EXCERPT_S = 70.0
 VALIDATION_SHARE = 20  # one song in so many
 SKIPPED_FOLDERS = ("versions", "melody", "chords")  # POP909's other versions, Nottingham's single parts
@@ -171,16 +170,33 @@ def _find_fault(soundfont: Path) -> files.FileError | None:
 
 
 def _jobs(folder: Path, paths: list[Path], hours: float, seed: int, *choices) -> list[Job]:
-    """Return the jobs of one split: its songs in a drawn order, again and again until there are enough."""
-    count = round(hours * 3600 / EXCERPT_S)
-    if count and not paths:
-        raise files.FileError(folder, NO_SONGS)
+    """Return the jobs of one split."""
     seeds = (seed, zlib.crc32(folder.name.encode()))
-    order = np.random.default_rng(seeds).permutation(len(paths))
-    chosen = [paths[order[index % len(paths)]] for index in range(count)]
+    chosen = draw_songs(folder, paths, round(hours * 3600 / EXCERPT_S), seeds)
     stems = [folder / f"{index:05d}_{song.stem}" for index, song in enumerate(chosen)]
     jobs = enumerate(zip(stems, chosen, strict=True))
     return [Job(stem, song, (*seeds, index), *choices) for index, (stem, song) in jobs]
+
+
+def draw_songs(folder: Path, songs: Sequence[Path], count: int, seeds: Sequence[int]) -> list[Path]:
+    """Draw the songs of a part of the split: in a drawn order, again and again until there are enough.
+
+    Args:
+        folder: of the part, for the message.
+        songs: of the part.
+        count: how many to draw.
+        seeds: of the order.
+
+    Returns:
+        The songs, `count` of them.
+
+    Raises:
+        files.FileError: there are none to draw from.
+    """
+    if count and not songs:
+        raise files.FileError(folder, "no songs for it: with few songs one part may have none")
+    order = np.random.default_rng(seeds).permutation(len(songs))
+    return [songs[order[index % len(songs)]] for index in range(count)]
 
 
 def find_songs(folder: Path) -> list[Path]:

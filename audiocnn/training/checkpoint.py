@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,10 +20,9 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from audiocnn import files
 from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
 from audiocnn.models.file import (
-    MAX_REASON,
     REGISTRIES,
-    UnregisteredError,
     check_described,
+    damages,
     describe,
     describe_tensors,
     find_difference,
@@ -114,7 +112,7 @@ def load_task(path: str | Path) -> lightning.LightningModule:
             f"`audiocnn fit --config CONFIG --ckpt_path {path}` trains on and writes one that does",
         )
     registries = (TASKS, PARTS, *REGISTRIES)
-    try:
+    with damages(path, "its description and its tensors", files.FileError):
         description = json.loads(text)["task"]
         if "start_from" in description["init_args"]:  # all weights are in the checkpoint
             description["init_args"]["start_from"] = None
@@ -122,13 +120,6 @@ def load_task(path: str | Path) -> lightning.LightningModule:
         task = rebuild(description, registries)
         task.load_state_dict(checkpoint["state_dict"])
         task.split = checkpoint.get(DATA, {}).get("split")  # which a model file keeps
-    except (UnregisteredError, ImportError) as error:
-        raise files.FileError(path, error) from error
-    except Exception as error:  # a wrong argument may raise anything
-        reason = textwrap.shorten(str(error), MAX_REASON, placeholder=" …")
-        raise files.FileError(
-            path, f"damaged: its description and its tensors do not fit ({reason})"
-        ) from error
     return task.eval()
 
 

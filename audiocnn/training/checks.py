@@ -28,6 +28,10 @@ SHARED = {
 }
 
 
+# What to do where numbers of a training are not finite.
+ADVICE = "train at a lower --model.learning_rate; the checkpoints that are there stay"
+
+
 class TrainingError(Exception):
     """A training that cannot go on, in one line."""
 
@@ -119,7 +123,7 @@ def check_loss(loss: Tensor, trainer: lightning.Trainer) -> None:
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         raise TrainingError(
             f"the loss is {loss.item()} in step {trainer.global_step}, at learning rate {rate:.2g}, expected "
-            "a finite number: train at a lower --model.learning_rate; the checkpoints that are there stay"
+            f"a finite number: {ADVICE}"
         )
 
 
@@ -134,10 +138,7 @@ def check_scores(scores: Tensor, trainer: lightning.Trainer) -> None:
         TrainingError: one is not.
     """
     if not scores.isfinite().all():
-        raise TrainingError(
-            f"the scores of a clip are not finite after step {trainer.global_step}: train at a lower "
-            "--model.learning_rate; the checkpoints that are there stay"
-        )
+        raise TrainingError(f"the scores of a clip are not finite after step {trainer.global_step}: {ADVICE}")
 
 
 def check_weights(state_dict: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
@@ -152,10 +153,7 @@ def check_weights(state_dict: Mapping[str, Tensor], trainer: lightning.Trainer) 
     """
     for name, tensor in state_dict.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise TrainingError(
-                f"{name} is not finite after step {trainer.global_step}: train at a lower "
-                "--model.learning_rate; the checkpoints that are there stay"
-            )
+            raise TrainingError(f"{name} is not finite after step {trainer.global_step}: {ADVICE}")
 
 
 def count_steps(trainer: lightning.Trainer) -> int:
@@ -209,9 +207,7 @@ def _count_examples(trainer: lightning.Trainer) -> str:
 
 def _measure(loader: Any) -> tuple[int | None, int | None]:
     """The number of examples of a loader, and its batch size; None where it does not say them."""
-    batches = getattr(
-        loader, "sampler", None
-    )  # of examples, or of batches where the loader makes none of its own
+    batches = getattr(loader, "sampler", None)  # of batches where the loader makes none of its own
     if not isinstance(batches, BatchSampler):
         batches = getattr(loader, "batch_sampler", None)
     if not isinstance(batches, BatchSampler) or not isinstance(batches.sampler, Sized):

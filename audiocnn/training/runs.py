@@ -14,9 +14,8 @@ from pathlib import Path
 from audiocnn import files
 
 BEST, LAST, CONFIG = "best.ckpt", "last.ckpt", "config.yaml"
-_NAME = re.compile(
-    r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:_(\d+))?"
-)  # a second run of the same second ends in _2
+# A second run of the same second ends in _2.
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:_(\d+))?")
 
 
 def create_run(root: Path) -> Path:
