@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import wandb
 import yaml
 
 from audiocnn.cli.configs import FOLDER, list_configs
@@ -260,6 +261,7 @@ def test_weights_and_biases_gets_the_config_and_what_is_logged(fit, tmp_path: Pa
         fit("--trainer.max_epochs=1", f"--trainer.logger={logger}", "--trainer.logger.offline=true").status
         == 0
     )
+    wandb.finish()  # as the end of a process does
     (run,) = (tmp_path / "runs" / "digits").iterdir()
     (log,) = run.glob("wandb/offline-run-*/*.wandb")
     logged = log.read_bytes()
