@@ -1,16 +1,17 @@
 """A stylized image and its content image -> the stylized image in the colours of the content.
 
-Conventions: images are (1, 3, rows, columns) from 0 to 1. Colour spaces and histograms are scikit-image's.
+Conventions: images are (1, 3, rows, columns) from 0 to 1. Histograms are matched by scikit-image.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from audiocnn import images
 
 
 def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
@@ -27,15 +28,10 @@ def keep_luminance(styled: Tensor, content: Tensor) -> Tensor:
         Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3.
 
     Differs:
-        In CIELAB, where the paper uses YIQ.
+        In CIELAB, where the paper uses YIQ. Mixtures that sRGB lacks, as a dark yellow, are clipped.
     """
-    from skimage.color import lab2rgb, rgb2lab
-
-    lightness, colours = (rgb2lab(_to_numpy(image)) for image in (styled, content))
-    mixed = np.concatenate([lightness[..., :1], colours[..., 1:]], axis=-1)
-    with warnings.catch_warnings():  # a dark yellow, for example, is no colour of sRGB: the nearest is taken
-        warnings.filterwarnings("ignore", "Conversion from CIE-LAB")
-        return _to_tensor(lab2rgb(mixed), styled)
+    lightness, colours = (images.convert(image.clamp(0, 1), "rgb", "lab") for image in (styled, content))
+    return images.convert(torch.cat([lightness[:, :1], colours[:, 1:]], dim=1), "lab", "rgb")
 
 
 def match_histogram(styled: Tensor, content: Tensor) -> Tensor:

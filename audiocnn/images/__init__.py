@@ -1,4 +1,4 @@
-"""Reading and writing image files, for style transfer; `audio` does the same for sound.
+"""Image files <-> pixels, as `audio` for sound; and what pixels mean: colour spaces, plates of filters.
 
 Conventions: pixels are float32 (3, rows, columns) from 0 to 1, in the colours of the file's own profile,
 which is kept; images in CMYK and CIELAB are converted to sRGB. Of an animation the first frame is read, which
@@ -20,10 +20,30 @@ import PIL.Image
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from audiocnn import files, inputs, plots
+from audiocnn.images.colours import COLOUR_SPACES, convert
+from audiocnn.images.plates import combine_plates, find_shift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
+
+__all__ = [
+    "COLOUR_SPACES",
+    "SUFFIXES",
+    "Image",
+    "check_suffix",
+    "combine_plates",
+    "convert",
+    "crop_center",
+    "crop_transparent",
+    "fill_transparent",
+    "find_images",
+    "find_shift",
+    "plot_images",
+    "read_image",
+    "with_pixels",
+    "write_image",
+]
 
 Pixels = TypeVar("Pixels", "np.ndarray", "Tensor")
 
