@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -50,6 +50,7 @@ class Record:
         made_by: verb, version, models and options.
         files: the files of the output by their paths relative to its folder: itself, or those in it.
         replaced: likewise of what stood there before.
+        companions: names of further outputs that were made with it, which have records of their own.
     """
 
     source: str
@@ -57,6 +58,7 @@ class Record:
     made_by: Mapping[str, Any]
     files: Mapping[str, Content]
     replaced: Mapping[str, Content]
+    companions: Sequence[str] = ()
 
     def write(self, output: Path) -> None:
         """Write the record of an output.
@@ -67,7 +69,7 @@ class Record:
         Raises:
             FileError: the system refuses.
         """
-        fields = {name: getattr(self, name) for name in ("source", "made_by")}
+        fields = {name: getattr(self, name) for name in ("source", "made_by", "companions")}
         fields["content"] = self.content._asdict()
         for name in ("files", "replaced"):
             fields[name] = {path: content._asdict() for path, content in getattr(self, name).items()}
@@ -88,6 +90,18 @@ class Record:
         if holds(source, self.content, by_time=is_here):
             return "same"
         return "changed" if is_here else "other"
+
+    def list_changes(self, made_by: Mapping[str, Any]) -> list[str]:
+        """List what an output would be made by that it was not made by.
+
+        Args:
+            made_by: what it would be made by now.
+
+        Returns:
+            The names of what differs: "models", "strength", "onset_threshold".
+        """
+        before, now = dict(_flatten(self.made_by)), dict(_flatten(normalise(made_by)))
+        return [name for name in before | now if before.get(name) != now.get(name)]
 
     def inspect(self, output: Path) -> State:
         """Compare an output with its record."""
@@ -117,6 +131,8 @@ def read(output: Path) -> Record | None:
             fields[name] = {path: Content(**content) for path, content in fields[name].items()}
         known = [*map(Path, (*fields["files"], *fields["replaced"]))]
         is_own = all(one.parts[0] == output.name and ".." not in one.parts for one in known)
+        fields["companions"] = tuple(map(str, fields.get("companions", ())))
+        is_own &= all(Path(one).name == one for one in fields["companions"])
         return Record(**fields) if fields["files"] and is_own else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
@@ -194,6 +210,14 @@ def relate(source: Path, folder: Path) -> str:
 def normalise(made_by: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an output is made by as it will be read again from JSON; options may be dataclasses."""
     return json.loads(json.dumps(made_by, default=dataclasses.asdict))
+
+
+def _flatten(made_by: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in made_by.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value)
+        else:
+            yield name, value
 
 
 def _path(output: Path) -> Path:

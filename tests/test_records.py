@@ -31,6 +31,23 @@ def test_is_read_as_it_was_written(output: Path) -> None:
     assert records.read(output.parent / "song.wav") is None
 
 
+def test_companions_are_names_in_the_folder(output: Path) -> None:
+    made = dataclasses.replace(record(output), companions=("song.0001.mid",))
+    made.write(output)
+    assert records.read(output) == made
+    dataclasses.replace(made, companions=("../song.wav",)).write(output)
+    assert records.read(output) is None
+
+
+def test_changes_are_named_however_deep(output: Path) -> None:
+    made = dataclasses.replace(
+        record(output), made_by={"verb": "sing", "options": {"key": "C", "how": {"loud": 1}}}
+    )
+    now = {"verb": "sing", "options": {"key": "C", "how": {"loud": 2}, "fast": True}}
+    assert made.list_changes(made.made_by) == []
+    assert made.list_changes(now) == ["loud", "fast"]
+
+
 def set_time(path: Path, mtime_ns: int) -> None:
     os.utime(path, ns=(mtime_ns, mtime_ns))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from audiocnn import audio, files, inputs, records
 from audiocnn.cli import errors, terminal
 from audiocnn.cli.parser import UsageError
-from audiocnn.cli.staging import Output, Work, is_done, read_content, stage
+from audiocnn.cli.staging import Output, Work, describe_replaced, is_done, read_content, stage
 
 Process = Callable[[Work], str]
 Start = Callable[[int, Path], Callable[..., None]]
@@ -206,6 +206,8 @@ def _process(
 ) -> list[str]:
     """Make the outputs of an input; return the lines to print."""
     content = read_content(job.source) if todo else None  # before the work, during which it may change
+    places = zip(_list_outputs(job.folder, todo.values()), todo, strict=True)
+    replaced = describe_replaced((place, batch.outputs[name].made_by) for place, name in places)
     with stage(job.folder, bool(todo)) as staging:
         work = Work(
             job.source, content, job.folder, staging, todo, batch.outputs, batch.overwrite, check, update
@@ -213,7 +215,8 @@ def _process(
         text, *lines = batch.process(work).split("\n")
         work.publish_all()
     said = f"{job.source}: {text}" if text else str(job.source)
-    return [f"{said} -> {_list(job, todo)}" if todo else said, *lines]
+    written = f" -> {_list(job, todo)}" if todo else ""
+    return [f"{said}{written}{f' ({replaced})' if replaced else ''}", *lines]
 
 
 def _select(job: Job, batch: Batch, protected: set[tuple[int, int]]) -> tuple[dict[str, str], bool]:

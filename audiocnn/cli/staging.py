@@ -6,9 +6,9 @@ run knows what is ours and what is still to be done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from audiocnn.cli import terminal
 from audiocnn.models import weights
 
 KEPT = "kept (--overwrite replaces it)"
+# What shapes an output -> its name in a line, where that is another one.
+SAID = {"models": "model", "audiocnn": "version of audiocnn"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Work:
         check: raises FileError for a place that cannot or must not be written to.
         update: progress callback: called with the seconds or steps done, and optionally their total and a
             note.
+        companions: names of what was published beside the targets so far.
     """
 
     source: Path
@@ -68,6 +71,7 @@ class Work:
     overwrite: bool
     check: Callable[[Path], None]
     update: Callable[..., None]
+    companions: list[str] = field(default_factory=list)
 
     @property
     def targets(self) -> dict[str, Path]:
@@ -103,7 +107,10 @@ class Work:
         contents = {one.relative_to(self.staging).as_posix(): records.read_content(one) for one in written}
         before = records.read(output)
         replaced = before.files if before else {}
-        self._record(output, self.outputs[name].made_by, contents, replaced)
+        companions = self.companions if path in self.targets.values() else []
+        self._record(output, self.outputs[name].made_by, contents, replaced, companions)
+        if companions is not self.companions:
+            self.companions.append(entry)
         for file in contents:
             _move(self.staging / file, self.folder / file)
         for file in replaced.keys() - contents.keys():
@@ -116,11 +123,13 @@ class Work:
         made_by: Mapping[str, Any],
         contents: Mapping[str, records.Content],
         replaced: Mapping[str, records.Content],
+        companions: Sequence[str],
     ) -> None:
         """Write the record of an output, without which the output is still worth having."""
         assert self.content is not None
         source = records.relate(self.source, self.folder)
-        record = records.Record(source, self.content, records.normalise(made_by), contents, replaced)
+        made = records.normalise(made_by)
+        record = records.Record(source, self.content, made, contents, replaced, tuple(companions))
         try:
             record.write(output)
         except files.FileError as error:
@@ -186,7 +195,7 @@ def read_content(path: Path) -> records.Content:
 
 
 def is_done(output: Path, source: Path, made_by: Mapping[str, Any]) -> bool:
-    """Say whether an output is there as it would be made now.
+    """Say whether an output is there as it would be made now, with all that was made beside it.
 
     Args:
         output: file or folder.
@@ -197,9 +206,16 @@ def is_done(output: Path, source: Path, made_by: Mapping[str, Any]) -> bool:
         FileError: something else is there, which is to be kept.
         OSError: the system refuses the name.
     """
+    record = _find_done(output, source, made_by)
+    beside = record.companions if record else ()
+    return record is not None and all(_find_done(output.with_name(name), source, made_by) for name in beside)
+
+
+def _find_done(output: Path, source: Path, made_by: Mapping[str, Any]) -> records.Record | None:
+    """Return the record of an output that is there as it would be made now; errors as of `is_done`."""
     state, record = records.inspect(output)
     if state == "absent":
-        return False
+        return None
     if record is None:
         raise files.FileError(output, f"is there and was not written by audiocnn: {KEPT}")
     if state == "foreign":
@@ -207,7 +223,26 @@ def is_done(output: Path, source: Path, made_by: Mapping[str, Any]) -> bool:
     origin = record.compare_source(source, output.parent)
     if origin == "other":
         raise files.FileError(output, f"is the result of {record.source}: {KEPT}")
-    return (state, origin, record.made_by) == ("whole", "same", records.normalise(made_by))
+    is_same = (state, origin, record.made_by) == ("whole", "same", records.normalise(made_by))
+    return record if is_same else None
+
+
+def describe_replaced(outputs: Iterable[tuple[Path, Mapping[str, Any]]]) -> str:
+    """Say how results that are made again differ from those that they replace.
+
+    Args:
+        outputs: files or folders, each with what shapes it now besides its input.
+
+    Returns:
+        "in place of the result with another style"; "" where nothing differs, or nothing was there.
+    """
+    changes: dict[str, None] = {}
+    for output, made_by in outputs:
+        state, record = records.inspect(output)
+        if state == "whole" and record:
+            changes |= dict.fromkeys(record.list_changes(made_by))
+    names = [SAID.get(name, name) for name in changes]
+    return f"in place of the result with another {', '.join(names)}" if names else ""
 
 
 def _move(staged: Path, place: Path) -> None:

@@ -88,6 +88,9 @@ def test_done_again_when_something_differs(
     done = ask()
     assert (done.status, done.err) == (0, [])
     assert "already done" not in done.out[-1]
+    what = "style" if case.verb == "stylize" else "model"
+    replaced = f" (in place of the result with another {what})"
+    assert done.out[-1].endswith(replaced) == (change is change_network)
     assert number(output) != before and output.stat().st_size > 10
     assert "already done" in ask().out[-1]
 
@@ -95,8 +98,9 @@ def test_done_again_when_something_differs(
 def test_done_again_by_another_version(ask, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audiocnn, "__version__", "99.0")
     before = number(output)
-    assert ask().status == 0
-    assert number(output) != before
+    done = ask()
+    assert (done.status, number(output) != before) == (0, True)
+    assert done.out[-1].endswith("(in place of the result with another version of audiocnn)")
 
 
 def test_done_again_with_other_options(ask, case: Case, output: Path) -> None:
@@ -104,8 +108,11 @@ def test_done_again_with_other_options(ask, case: Case, output: Path) -> None:
         pytest.skip("no option shapes the output")
     for options in (case.changed, case.options):
         before = number(output)
-        assert ask(options=options).status == 0
+        done = ask(options=options)
+        assert done.status == 0
         assert number(output) != before
+        changed = str(case.changed[-2]).removeprefix("--").replace("-", "_")
+        assert done.out[-1].endswith(f"(in place of the result with another {changed})")
 
 
 def test_what_somebody_changed_is_kept(ask, output: Path) -> None:

@@ -54,6 +54,37 @@ def test_images_on_the_way(run, album: Path) -> None:
     assert f"{album}/made.0001.png: was changed since audiocnn wrote it" in done.err[0]
 
 
+def test_images_on_the_way_are_made_again_where_one_is_gone(run, album: Path) -> None:
+    options = ("--size", 32, "--coarsest", 32, "--iterations", 3, "--every", 1)
+    command = ("stylize", album / "album/cat.png", "--style", album / "night.png", *options)
+    assert run(*command).status == 0
+    images = sorted((album / "album").glob("cat.night*"))
+    assert [path.name for path in images] == ["cat.night.0001.png", "cat.night.0002.png", "cat.night.png"]
+    for path in images:
+        path.unlink()
+        assert "already done" not in run(*command).out[-1]
+        assert sorted((album / "album").glob("cat.night*")) == images
+        assert "already done" in run(*command).out[-1]
+    images[0].write_text("precious")
+    done = run(*command)
+    assert (done.status, done.out, images[0].read_text()) == (1, [], "precious")
+    assert done.err[0].startswith(f"{images[0]}: was changed since audiocnn wrote it")
+
+
+def test_styles_of_one_name_are_told_apart_in_the_line(run, album: Path) -> None:
+    for number, folder in enumerate("xy"):
+        (album / folder).mkdir()
+        (album / folder / "wave.png").write_bytes(
+            (album / ("night.png", "album/cat.png")[number]).read_bytes()
+        )
+    command = ("stylize", album / "album/cat.png", *FAST, "--style")
+    target = album / "album/cat.wave.png"
+    assert run(*command, album / "x/wave.png").out[-1].endswith(f" -> {target}")
+    replaced = " (in place of the result with another style)"
+    assert run(*command, album / "y/wave.png").out[-1].endswith(f" -> {target}{replaced}")
+    assert "already done" in run(*command, album / "y/wave.png").out[-1]
+
+
 def test_images_on_the_way_overwrite_no_input(run, album: Path) -> None:
     content = album / "album" / "cat.png"
     content = content.rename(content.with_name("made.0001.png"))
