@@ -9,7 +9,7 @@ import stat
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +23,13 @@ _MUTED = threading.Lock()
 _PARTIALS = threading.Lock()
 MAX_SHOWN = 400  # characters of a path in a message: a name has 255 at most
 MAX_REASON = 2000  # of a reason, which may list files
+# What is no file that could be read to its end, and would be waited for.
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _partials: set[Path] = set()  # files that this process is writing
 _swept: set[Path] = set()  # folders without any of a process that was killed
 # What a terminal obeys instead of showing it: control characters, which end lines and set colours, marks of
@@ -256,25 +263,59 @@ def check_regular(path: str | os.PathLike, kind: type[FileError] = FileError) ->
         status = os.stat(path)
     except (OSError, ValueError) as error:
         raise kind(path, describe_error(error) if isinstance(error, OSError) else error) from error
-    if stat.S_ISDIR(status.st_mode):
+    if is_folder(path, status, kind):
         raise kind(path, "is a folder, expected a file")
-    if not stat.S_ISREG(status.st_mode):
-        raise kind(path, "is a pipe or device, expected a file")
     if not status.st_size:
         raise kind(path, "is empty")
     return status
 
 
-def check_writable(path: str | os.PathLike) -> None:
-    """Refuse a place where no file can be written, before the work rather than after.
+def is_folder(path: str | os.PathLike, status: os.stat_result, kind: Callable[..., FileError]) -> bool:
+    """Say whether a path is a folder, not a file.
+
+    Args:
+        path: the path.
+        status: of it.
+        kind: of the error.
+
+    Raises:
+        FileError: it is neither, but a pipe or a device, which might never end.
+    """
+    if what := _SPECIAL.get(stat.S_IFMT(status.st_mode)):
+        raise kind(path, f"is {what}, expected a file")
+    return stat.S_ISDIR(status.st_mode)
+
+
+def identify(paths: Iterable[str | os.PathLike]) -> set[tuple[int, int]]:
+    """Return what files are known by, whatever the paths that lead to them.
+
+    Args:
+        paths: of files; those that are not there are left out.
+
+    Returns:
+        The numbers of their devices and of the files there.
+    """
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(path)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def check_writable(path: str | os.PathLike, protected: Set[tuple[int, int]] = frozenset()) -> None:
+    """Refuse a place where no file can or must be written, before the work rather than after.
 
     Args:
         path: file to write.
+        protected: files that must stay, as of `identify`: those that the work reads.
 
     Raises:
-        FileError: it is a folder, a folder above it is a file, or that cannot be written to.
+        FileError: it is protected, it is a folder, a folder above it is a file, or that cannot be written to.
     """
     path = Path(path)
+    if identify([path]) & protected:
+        raise FileError(path, "is one of the inputs, expected another output")
     if path.is_dir():
         raise FileError(path, "is a folder, expected a file to write")
     folder = next(parent for parent in path.parents if parent.exists())

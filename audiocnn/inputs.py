@@ -7,20 +7,11 @@ read is named. Links to folders are followed; a folder is searched once, however
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from audiocnn import files, records
-
-# What is no file that could be read to its end, and would be waited for.
-SPECIAL = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @dataclass
@@ -82,7 +73,7 @@ def find_files(
     """
     path = Path(path)
     try:
-        if _is_file(path, error):
+        if not files.is_folder(path, path.stat(), error):
             return Found(kind, [path])
         os.scandir(path).close()
     except (OSError, ValueError) as reason:  # ValueError: a name with a null character
@@ -95,14 +86,6 @@ def find_files(
         reasons = [f"no {kind} in this folder ({', '.join(sorted(suffixes))})", found.describe_skipped()]
         raise error(path, "; ".join(filter(None, [*reasons, *map(str, found.unreadable)])))
     return found
-
-
-def _is_file(path: Path, error: Callable[[Path, object], files.FileError] = files.FileError) -> bool:
-    """Say whether a path is a file, not a folder; raise FileError for a pipe or device."""
-    mode = path.stat().st_mode
-    if what := SPECIAL.get(stat.S_IFMT(mode)):
-        raise error(path, f"is {what}, expected a file")
-    return not stat.S_ISDIR(mode)
 
 
 def _describe_failure(path: Path, error: Exception) -> str:
@@ -151,7 +134,7 @@ def _is_result(path: Path) -> bool:
 def _sort(path: Path, suffixes: Collection[str], found: Found) -> Path | None:
     """Add a file to what is found; return a folder that is still to be searched."""
     try:
-        if not _is_file(path):
+        if files.is_folder(path, path.stat(), files.FileError):
             if path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents:
                 raise files.FileError(path, "links to a folder that it lies in")
             return path

@@ -157,3 +157,17 @@ def test_names_that_a_terminal_would_obey(name: str, shown: str):
 def test_a_message_leaves_out_the_middle_of_a_long_path() -> None:
     line = str(files.FileError("a" * 5000 + "/b.wav", "File name too long"))
     assert len(line) < 450 and line.endswith("/b.wav: File name too long")
+
+
+def test_inputs_are_known_by_any_path(tmp_path):
+    song, pipe = tmp_path / "song.wav", tmp_path / "pipe"
+    song.touch()
+    os.link(song, tmp_path / "hard")
+    (tmp_path / "soft").symlink_to("hard")
+    os.mkfifo(pipe)
+    protected = files.identify([song, pipe, tmp_path / "gone", "a\0"])
+    assert len(protected) == 2
+    for name in ("song.wav", "hard", "soft", "../" + tmp_path.name + "/song.wav", "pipe"):
+        with pytest.raises(files.FileError, match="is one of the inputs, expected another output"):
+            files.check_writable(tmp_path / name, protected)
+    files.check_writable(tmp_path / "gone", protected)

@@ -58,7 +58,7 @@ def test_what_cannot_be_read_as_an_argument(tmp_path: Path, what: str, read: Cal
 
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(audio.AudioError, match="is a pipe or device, expected a file"):
+    with pytest.raises(audio.AudioError, match="is a pipe, expected a file"):
         audio.load(tmp_path / "pipe.wav", 16_000)
 
 

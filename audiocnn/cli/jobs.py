@@ -65,7 +65,7 @@ def process_files(paths: Sequence[Path], batch: Batch) -> int:
         The exit status.
     """
     jobs, n_failed = find_jobs(paths, batch)
-    protected = set(filter(None, map(_identify, [*(job.source for job in jobs), *batch.others])))
+    protected = files.identify([*(job.source for job in jobs), *batch.others])
     with _show_progress(len(jobs), batch.measure) as start:
         done = [_run(number, job, batch, protected, start) for number, job in enumerate(jobs)]
     return int(n_failed + done.count(False) > 0)
@@ -169,21 +169,12 @@ def _list_outputs(folder: Path, names: Iterable[str]) -> list[Path]:
     return [folder / Path(name).parts[0] for name in names]
 
 
-def _identify(path: Path) -> tuple[int, int] | None:
-    """Return what tells whether two paths lead to one file; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _run(number: int, job: Job, batch: Batch, protected: set[tuple[int, int]], start: Start) -> bool:
     """Process an input and report on it; return whether all was done that was asked."""
     try:
         todo, is_kept = _select(job, batch, protected)
         if todo or not job.names:
-            check = partial(_check_writable, protected=protected)
+            check = partial(files.check_writable, protected=protected)
             lines = _process(job, todo, batch, check, start(number, job.source))
         else:
             lines = [] if is_kept else [f"{job.source}: already done, see {_list(job, job.names)} ({AGAIN})"]
@@ -225,7 +216,7 @@ def _select(job: Job, batch: Batch, protected: set[tuple[int, int]]) -> tuple[di
     for name, file in job.names.items():
         place = job.folder / file
         try:
-            _check_writable(place, protected)
+            files.check_writable(place, protected)
             output = job.folder / Path(file).parts[0]
             if batch.overwrite or not is_done(output, job.source, batch.outputs[name].made_by):
                 todo[name] = file
@@ -237,13 +228,6 @@ def _select(job: Job, batch: Batch, protected: set[tuple[int, int]]) -> tuple[di
 
 def _list(job: Job, names: Mapping[str, str]) -> str:
     return " ".join(str(job.folder / name) for name in names.values())
-
-
-def _check_writable(place: Path, protected: set[tuple[int, int]]) -> None:
-    """Raise FileError where a file cannot or must not be written, before the work rather than after."""
-    if _identify(place) in protected:
-        raise files.FileError(place, "is one of the inputs, expected another output")
-    files.check_writable(place)
 
 
 @contextmanager

@@ -84,7 +84,8 @@ def evaluate_notes(
     """
     pairs = find_pairs(folder)
     if output is not None:
-        _check_output(Path(output), pairs)
+        read = [path for recording, paths in pairs.references.items() for path in (recording, *paths)]
+        files.check_writable(output, files.identify(read))
     base = Path(folder) if Path(folder).is_dir() else Path(folder).parent
     scores: dict[str, Score] = {}
     unreadable = {_name(Path(error.path), base): str(error) for error in pairs.unreadable}
@@ -228,14 +229,6 @@ def _find_lonely(folder: str | os.PathLike, references: dict[Path, list[Path]]) 
         return []
     paired = {path for paths in references.values() for path in paths}
     return [path for path in found if path not in paired]
-
-
-def _check_output(output: Path, pairs: Pairs) -> None:
-    """Raise FileError where the report cannot be written, or would replace what it is made of."""
-    files.check_writable(output)
-    taken = {path.resolve() for recording, paths in pairs.references.items() for path in (recording, *paths)}
-    if output.resolve() in taken:
-        raise files.FileError(output, "is one of the inputs, expected another output")
 
 
 def _name(path: Path, base: Path) -> str:

@@ -197,7 +197,7 @@ def _link(path: Path) -> None:
     ("make", "message"),
     [
         (Path.mkdir, "is a folder, expected a file"),
-        (os.mkfifo, "is a pipe or device, expected a file"),
+        (os.mkfifo, "is a pipe, expected a file"),
         (Path.touch, "is empty"),
         (_link, "no such model|Too many levels of symbolic links"),
     ],
