@@ -11,6 +11,7 @@ from audiocnn.backbones.base import Backbone, PretrainedWeights
 from audiocnn.backbones.plain import create_mlp_head, init_kaiming
 from audiocnn.blocks.arguments import Size
 from audiocnn.blocks.conv import ConvNormAct
+from audiocnn.blocks.norm import create_response_norm
 from audiocnn.blocks.pool import create_pool
 
 # The paper's configurations: the kernels of each block's convolutions.
@@ -112,9 +113,7 @@ class VGG(Backbone):
                 channels.append(width)
                 before = width
         if response_norm:
-            # Krizhevsky et al.'s constants; their alpha, 1e-4, is for a sum over 5 channels, torch's for a
-            # mean.
-            stages[0] = nn.Sequential(stages[0], nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
+            stages[0] = nn.Sequential(stages[0], create_response_norm())
         stages.append(create_pool(pool, 2, dims=self.dims, ceil_mode=True))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (*channels, before)

@@ -15,6 +15,7 @@ ACTS: dict[str, Callable[[bool], nn.Module]] = {
     "leaky_relu": lambda inplace: nn.LeakyReLU(inplace=inplace),
     "gelu": lambda inplace: nn.GELU(),
     "tanh": lambda inplace: nn.Tanh(),
+    "sigmoid": lambda inplace: nn.Sigmoid(),
     "none": lambda inplace: nn.Identity(),
 }
 
@@ -23,7 +24,7 @@ def create_act(name: str, *, inplace: bool = True) -> nn.Module:
     """Create an activation.
 
     Args:
-        name: relu, relu6, silu, leaky_relu (slope 0.01), gelu, tanh or none.
+        name: relu, relu6, silu, leaky_relu (slope 0.01), gelu, tanh, sigmoid or none.
         inplace: overwrite the input where torch can, which saves memory; not for inputs that others read.
 
     Returns:

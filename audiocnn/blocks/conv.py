@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.blocks.act import create_act
-from audiocnn.blocks.arguments import Size, choose, to_tuple
+from audiocnn.blocks.arguments import Size, to_tuple
 from audiocnn.blocks.norm import Norm, create_norm
 from audiocnn.blocks.padding import (
-    PADDING_MODES,
     Padding,
     Sides,
+    check_mode,
     check_sizes,
     is_asymmetric,
     min_sizes,
@@ -34,14 +34,16 @@ class WindowOptions(TypedDict, total=False):
     Attributes:
         stride: positions from one window to the next.
         padding: "same", "valid", "full", "causal", or the positions added to each axis.
-        padding_mode: values of the padding: zeros, replicate (the edge), reflect (without the edge) or
-            circular.
+        padding_mode: values of the padding: zeros, replicate (the edge), reflect (mirrored without the edge),
+            symmetric (mirrored with the edge) or circular.
+        padding_value: constant that padding_mode zeros pads by, 0 by default.
         dilation: positions from one value of the kernel to the next.
     """
 
     stride: Size
     padding: Padding
     padding_mode: str
+    padding_value: float
     dilation: Size
 
 
@@ -70,31 +72,35 @@ class LayerOptions(TypedDict, total=False):
 
 
 class _Padded:
-    """Asymmetric padding and checks of the input's size, which torch's convolutions lack.
+    """Paddings and checks of the input's size that torch's convolutions lack.
 
     Attributes:
-        sides: (before, after) of each axis; where they differ, torch's `padding` is 0.
+        sides: (before, after) of each axis.
         min_sizes: smallest size of each axis.
         mode: of PADDING_MODES.
+        value: of the padding, in mode zeros.
+        pads: whether it pads itself, where torch cannot; torch's `padding` is then 0.
     """
 
     sides: Sides
     min_sizes: tuple[int, ...]
     mode: str
+    value: float
+    pads: bool
 
     def forward(self, input: Tensor) -> Tensor:
         check_sizes(tuple(input.shape[-len(self.min_sizes) :]), self.min_sizes)
-        if is_asymmetric(self.sides):
-            input = pad(input, self.sides, self.mode)
+        if self.pads:
+            input = pad(input, self.sides, self.mode, self.value)
         return super().forward(input)  # pyright: ignore[reportAttributeAccessIssue] (of the class mixed into)
 
 
 class PaddedConv1d(_Padded, nn.Conv1d):
-    """A Conv1d that pads asymmetrically, and checks its number of frames."""
+    """A Conv1d with paddings that torch lacks, which checks its number of frames."""
 
 
 class PaddedConv2d(_Padded, nn.Conv2d):
-    """A Conv2d that pads asymmetrically, and checks its input's size."""
+    """A Conv2d with paddings that torch lacks, which checks its input's size."""
 
 
 CONVOLVE = {1: functional.conv1d, 2: functional.conv2d}
@@ -112,6 +118,7 @@ def conv(
     stride: Size = 1,
     padding: Padding = "same",
     padding_mode: str = "zeros",
+    padding_value: float = 0.0,
     dilation: Size = 1,
     groups: int = 1,
     bias: bool = True,
@@ -126,6 +133,7 @@ def conv(
         stride: as `ConvOptions`.
         padding: as `ConvOptions`.
         padding_mode: as `ConvOptions`.
+        padding_value: as `ConvOptions`.
         dilation: as `ConvOptions`.
         groups: as `ConvOptions`.
         bias: learn a bias for each output channel.
@@ -144,22 +152,23 @@ def conv(
     """
     kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
     sides = pad_sides(padding, kernel, dilations)
-    choose(PADDING_MODES, padding_mode, "padding_mode")
+    pads = check_mode(padding_mode, padding_value) is None or is_asymmetric(sides) or padding_value != 0
     smallest = min_sizes(sides, kernel, dilations, padding_mode)
-    classes = PADDED_CONVOLUTIONS if is_asymmetric(sides) or max(smallest) > 1 else CONVOLUTIONS
+    classes = PADDED_CONVOLUTIONS if pads or max(smallest) > 1 else CONVOLUTIONS
     module = classes[dims](
         in_channels,
         out_channels,
         kernel,
         stride=to_tuple(stride, dims, "stride"),
-        padding=0 if is_asymmetric(sides) else tuple(before for before, _ in sides),
-        padding_mode="zeros" if is_asymmetric(sides) else padding_mode,
+        padding=0 if pads else tuple(before for before, _ in sides),
+        padding_mode="zeros" if pads else padding_mode,
         dilation=dilations,
         groups=check_groups(groups, in_channels, out_channels),
         bias=bias,
     )
     if isinstance(module, PaddedConv1d | PaddedConv2d):
-        module.sides, module.min_sizes, module.mode = sides, smallest, padding_mode
+        module.sides, module.min_sizes, module.pads = sides, smallest, pads
+        module.mode, module.value = padding_mode, padding_value
     return module
 
 

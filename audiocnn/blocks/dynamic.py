@@ -28,6 +28,7 @@ def convolve(
     stride: Size = 1,
     padding: Padding = "same",
     padding_mode: str = "zeros",
+    padding_value: float = 0.0,
     dilation: Size = 1,
     groups: int = 1,
 ) -> Float[Tensor, "batch out_channels *positions_out"]:
@@ -40,6 +41,7 @@ def convolve(
         stride: as `ConvOptions`.
         padding: as `ConvOptions`.
         padding_mode: as `ConvOptions`.
+        padding_value: as `ConvOptions`.
         dilation: as `ConvOptions`.
         groups: as `ConvOptions`.
 
@@ -57,7 +59,7 @@ def convolve(
     dilations, strides = to_tuple(dilation, dims, "dilation"), to_tuple(stride, dims, "stride")
     sides = pad_sides(padding, kernel, dilations)
     check_sizes(tuple(x.shape[2:]), min_sizes(sides, kernel, dilations, padding_mode))
-    padded = pad(x, sides, padding_mode)
+    padded = pad(x, sides, padding_mode, padding_value)
     return CONVOLVE[dims](padded, weight, bias, stride=strides, dilation=dilations, groups=groups)
 
 

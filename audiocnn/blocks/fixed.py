@@ -2,8 +2,10 @@
 
 A kernel is (frames,) or (bins, frames), of odd sizes, and is laid over the feature map as it is, as torch's
 convolutions do (a correlation). `create_kernel` knows them all by name. In 1-D and 2-D there are box,
-binomial, gaussian, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D alone their
-counterparts, which have a direction or neighbours to choose: sobel_x, sobel_y, edges_4 and edges_8.
+binomial, gaussian, weighted_mean, sharpen and gabor; in 1-D alone difference and second_difference; in 2-D
+alone their counterparts, which have a direction or neighbours to choose: sobel_x, sobel_y, laplacian,
+edges_8 and sharpen_8. second_difference and laplacian have the sign of second derivatives: they are positive
+where a value is below its neighbours; edges_8 has the opposite sign.
 """
 
 from __future__ import annotations
@@ -18,18 +20,23 @@ from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose, only_dims, to_tuple
 from audiocnn.blocks.conv import CONVOLVE
-from audiocnn.blocks.padding import PADDING_MODES, check_sizes, min_sizes, pad, pad_sides
+from audiocnn.blocks.padding import check_mode, check_sizes, min_sizes, pad, pad_sides
 
 Kernel = Float[Tensor, "..."]  # (frames,) or (bins, frames)
 
-# The kernels that have no arguments, each in 1-D or in 2-D alone.
-CONSTANTS: dict[str, list] = {
-    "difference": [-1, 0, 1],  # the next position less the one before
-    "second_difference": [-1, 2, -1],  # twice a position less its two neighbours
-    "sobel_x": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],  # the gradient in time, smoothed over three bins
-    "sobel_y": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],  # the gradient over bins, smoothed over three frames
-    "edges_4": [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],  # four times a position less its four neighbours
-    "edges_8": [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],  # eight times one less its eight neighbours
+# The kernels that have no arguments: each in 1-D, in 2-D or in both.
+CONSTANTS: dict[str, dict[int, list]] = {
+    "weighted_mean": {
+        1: [0.1, 0.2, 0.4, 0.2, 0.1],  # the nearer, the more
+        2: [[0, 1 / 8, 0], [1 / 8, 4 / 8, 1 / 8], [0, 1 / 8, 0]],  # half a position, half its four neighbours
+    },
+    "difference": {1: [-1, 0, 1]},  # the next position less the one before
+    "second_difference": {1: [1, -2, 1]},  # two neighbours less twice the position
+    "sobel_x": {2: [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]},  # the gradient in time, smoothed over three bins
+    "sobel_y": {2: [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]},  # the gradient over bins, over three frames
+    "laplacian": {2: [[0, 1, 0], [1, -4, 1], [0, 1, 0]]},  # four neighbours less four times the position
+    "edges_8": {2: [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]},  # eight times one less its eight neighbours
+    "sharpen_8": {2: [[-1, -1, -1], [-1, 9, -1], [-1, -1, -1]]},  # the identity plus edges_8
 }
 
 
@@ -105,7 +112,7 @@ def gaussian(sigma: float = 1.0, size: int | None = None, *, dims: int) -> Kerne
 
 
 def sharpen(*, dims: int) -> Kernel:
-    """Create the identity plus second_difference or edges_4.
+    """Create the identity less second_difference or laplacian: -1 3 -1, or 0 -1 0 / -1 5 -1 / 0 -1 0.
 
     Args:
         dims: 1 or 2.
@@ -116,7 +123,7 @@ def sharpen(*, dims: int) -> Kernel:
     Raises:
         ValueError: dims is not 1 or 2.
     """
-    kernel = _constant("second_difference" if dims == 1 else "edges_4", dims=dims)
+    kernel = -_constant("second_difference" if dims == 1 else "laplacian", dims=dims)
     kernel[(1,) * dims] += 1
     return kernel
 
@@ -173,9 +180,11 @@ def _offsets(size: int) -> Tensor:
 
 
 def _constant(name: str, *, dims: int) -> Tensor:
-    kernel = torch.tensor(CONSTANTS[name], dtype=torch.float32)
-    only_dims(dims, kernel.ndim, f"{name} exists in {kernel.ndim}-D alone")
-    return kernel
+    by_dims = CONSTANTS[name]
+    if len(by_dims) == 1:
+        (only,) = by_dims
+        only_dims(dims, only, f"{name} exists in {only}-D alone")
+    return torch.tensor(choose(by_dims, dims, "dims"), dtype=torch.float32)
 
 
 KERNELS: dict[str, Callable[..., Tensor]] = {
@@ -207,6 +216,7 @@ class FixedConv(nn.Module):
     Args:
         kernels: all of one size.
         padding_mode: as `WindowOptions`.
+        padding_value: as `WindowOptions`.
 
     Raises:
         ValueError: there are no kernels, or of different or even sizes.
@@ -216,14 +226,17 @@ class FixedConv(nn.Module):
         it kernel by kernel.
     """
 
-    def __init__(self, kernels: Sequence[Tensor], *, padding_mode: str = "zeros") -> None:
+    def __init__(
+        self, kernels: Sequence[Tensor], *, padding_mode: str = "zeros", padding_value: float = 0.0
+    ) -> None:
         super().__init__()
         sizes = {tuple(kernel.shape) for kernel in kernels}
         if len(sizes) != 1:
             raise ValueError(f"the kernels' sizes are {sorted(sizes)}, expected one size")
-        choose(PADDING_MODES, padding_mode, "padding_mode")
+        check_mode(padding_mode, padding_value)
         (self.kernel_size,) = sizes
-        self.padding_mode, self.dims = padding_mode, len(self.kernel_size)
+        self.padding_mode, self.padding_value = padding_mode, padding_value
+        self.dims = len(self.kernel_size)
         self.sides = pad_sides("same", self.kernel_size, (1,) * self.dims)
         self.min_sizes = min_sizes(self.sides, self.kernel_size, (1,) * self.dims, padding_mode)
         self.kernels: Tensor
@@ -235,7 +248,8 @@ class FixedConv(nn.Module):
         check_sizes(tuple(x.shape[2:]), self.min_sizes)
         channels = x.shape[1]
         weight = self.kernels.repeat(channels, *[1] * (self.dims + 1))
-        return CONVOLVE[self.dims](pad(x, self.sides, self.padding_mode), weight, groups=channels)
+        padded = pad(x, self.sides, self.padding_mode, self.padding_value)
+        return CONVOLVE[self.dims](padded, weight, groups=channels)
 
 
 def set_kernels(conv: nn.Conv1d | nn.Conv2d, kernels: Sequence[Tensor]) -> None:

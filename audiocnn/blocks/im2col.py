@@ -20,6 +20,7 @@ def im2col(
     stride: Size = 1,
     padding: Padding = "same",
     padding_mode: str = "zeros",
+    padding_value: float = 0.0,
     dilation: Size = 1,
 ) -> Float[Tensor, "batch columns *positions_out"]:
     """Gather the values under a kernel, a column for each of its positions.
@@ -30,6 +31,7 @@ def im2col(
         stride: as `WindowOptions`.
         padding: as `WindowOptions`.
         padding_mode: as `WindowOptions`.
+        padding_value: as `WindowOptions`.
         dilation: as `WindowOptions`.
 
     Returns:
@@ -45,7 +47,7 @@ def im2col(
     kernel, dilations = to_tuple(kernel_size, dims, "kernel_size"), to_tuple(dilation, dims, "dilation")
     sides = pad_sides(padding, kernel, dilations)
     check_sizes(tuple(x.shape[2:]), min_sizes(sides, kernel, dilations, padding_mode))
-    patches = pad(x, sides, padding_mode)
+    patches = pad(x, sides, padding_mode, padding_value)
     strides = to_tuple(stride, dims, "stride")
     for axis, (size, step, hop) in enumerate(zip(kernel, dilations, strides, strict=True), start=2):
         patches = patches.unfold(axis, step * (size - 1) + 1, hop)[..., ::step]

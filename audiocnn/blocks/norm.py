@@ -50,6 +50,10 @@ def _layer(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
     return LayerNorm(channels, eps=eps)
 
 
+def _layer_all(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
+    return nn.GroupNorm(1, channels, eps=eps)
+
+
 def _group(channels: int, dims: int, eps: float, momentum: float) -> nn.Module:
     return nn.GroupNorm(math.gcd(channels, MAX_GROUPS), channels, eps=eps)
 
@@ -62,9 +66,24 @@ NORMS: dict[str, Callable[[int, int, float, float], nn.Module]] = {
     "batch": _batch,
     "instance": _instance,
     "layer": _layer,
+    "layer_all": _layer_all,
     "group": _group,
     "none": _none,
 }
+
+
+def create_response_norm() -> nn.LocalResponseNorm:
+    """Create a local response normalisation, which divides each value by those of neighbouring channels.
+
+    Returns:
+        The normalisation, without parameters, for feature maps of any shape.
+
+    Source:
+        Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks",
+        2012, section 3.3, with its constants; its alpha, 1e-4, is for a sum over 5 channels, torch's for
+        their mean.
+    """
+    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
 
 def create_norm(
@@ -73,8 +92,10 @@ def create_norm(
     """Create a normalisation.
 
     Args:
-        name: batch, instance, layer (over channels at each position), group or none; or what makes a norm of
-            (channels, dims=dims).
+        name: batch (each channel over all examples and positions), instance (each channel over an example's
+            positions), layer (an example's channels at each position), layer_all (an example's channels and
+            positions together: group with one group), group (an example's positions and a group of channels)
+            or none; or what makes a norm of (channels, dims=dims).
         channels: of the feature map.
         dims: 1 or 2, the axes after channels.
         eps: added to the variance.
@@ -90,7 +111,8 @@ def create_norm(
         (batch, channels, ..., frames) -> the same.
 
     Source:
-        batch: Ioffe and Szegedy, 2015; instance: Ulyanov, Vedaldi, Lempitsky, 2016; group: Wu and He, 2018.
+        batch: Ioffe and Szegedy, 2015; instance: Ulyanov, Vedaldi, Lempitsky, 2016; layer_all: Ba, Kiros,
+        Hinton, "Layer normalization", 2016; layer: as `LayerNorm`; group: Wu and He, 2018.
 
     Differs:
         The groups are 32 where that divides the channels, else the largest power of 2 that does.

@@ -3,12 +3,21 @@
 Padding is a name or the positions added to each axis: a number for both sides, or a pair (before, after).
 "valid" adds nothing; "full" all positions at which the kernel still overlaps the input; "same" keeps
 ceil(size / stride) positions; "causal" is "same" in bins, and in time as long but without look-ahead.
+
+The padding mode says which values stand there. The series 1 2 3 4, padded by two positions on each side:
+
+    zeros      0 0 | 1 2 3 4 | 0 0    a constant: 0, or `padding_value`
+    replicate  1 1 | 1 2 3 4 | 4 4    the edge
+    reflect    3 2 | 1 2 3 4 | 3 2    mirrored, the edge not repeated
+    symmetric  2 1 | 1 2 3 4 | 4 3    mirrored, the edge repeated
+    circular   3 4 | 1 2 3 4 | 1 2    the other end
 """
 
 from __future__ import annotations
 
 from itertools import chain
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -25,10 +34,16 @@ PADDINGS = {
     "same": lambda reach: (reach // 2, reach // 2),
     "causal": lambda reach: (reach, 0),
 }
-# Padding modes, as torch's convolutions and as its `pad` call it.
-PADDING_MODES = {"zeros": "constant", "replicate": "replicate", "reflect": "reflect", "circular": "circular"}
+# Padding modes, as torch's convolutions and as its `pad` call it; torch has none that repeats the edge.
+PADDING_MODES = {
+    "zeros": "constant",
+    "replicate": "replicate",
+    "reflect": "reflect",
+    "symmetric": None,
+    "circular": "circular",
+}
 # How much longer than its padding an axis has to be; the other modes pad any.
-LONGER_THAN_PADDING = {"reflect": 1, "circular": 0}
+LONGER_THAN_PADDING = {"reflect": 1, "symmetric": 0, "circular": 0}
 
 
 def pad_sides(padding: Padding, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Sides:
@@ -79,8 +94,27 @@ def is_asymmetric(sides: Sides) -> bool:
     return any(before != after for before, after in sides)
 
 
+def check_mode(mode: str, value: float) -> str | None:
+    """Check the values of a padding.
+
+    Args:
+        mode: of PADDING_MODES.
+        value: of the constant that mode "zeros" pads by.
+
+    Returns:
+        The name of the mode in torch's `pad`; None where torch has none.
+
+    Raises:
+        ValueError: there is no such mode, or it has no value to choose.
+    """
+    name = choose(PADDING_MODES, mode, "padding_mode")
+    if value and mode != "zeros":
+        raise ValueError(f"padding_value is {value} with padding_mode {mode!r}, expected 0 or mode 'zeros'")
+    return name
+
+
 def pad(
-    x: Float[Tensor, "batch channels *positions"], sides: Sides, mode: str = "zeros"
+    x: Float[Tensor, "batch channels *positions"], sides: Sides, mode: str = "zeros", value: float = 0.0
 ) -> Float[Tensor, "batch channels *positions_out"]:
     """Pad a feature map.
 
@@ -88,14 +122,30 @@ def pad(
         x: feature map.
         sides: positions (before, after) of each axis.
         mode: of PADDING_MODES.
+        value: of the constant that mode "zeros" pads by.
 
     Returns:
         The larger feature map.
 
+    Raises:
+        ValueError: as `check_mode`.
+
     Shape:
         (batch, channels, ..., frames) -> (batch, channels, ..., before + frames + after).
     """
-    return functional.pad(x, list(chain.from_iterable(reversed(sides))), PADDING_MODES[mode])
+    name = check_mode(mode, value)
+    if name is None:
+        return _mirror(x, sides)
+    return functional.pad(x, list(chain.from_iterable(reversed(sides))), name, value)
+
+
+def _mirror(x: Tensor, sides: Sides) -> Tensor:
+    """Mirror each axis at its ends, the edge repeated."""
+    for axis, (before, after) in enumerate(sides, start=2):
+        start = x.narrow(axis, 0, before).flip(axis)
+        end = x.narrow(axis, x.shape[axis] - after, after).flip(axis)
+        x = torch.cat([start, x, end], dim=axis)
+    return x
 
 
 def min_sizes(

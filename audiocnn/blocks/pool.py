@@ -8,6 +8,7 @@ part of a mean. `global_pool.py` pools whole feature maps.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
 from typing import TypedDict, Unpack
 
@@ -153,6 +154,59 @@ class AveragePool(_Pool):
         return self.means(x)
 
 
+class WeightedAveragePool(_Pool):
+    """The weighted mean of each window.
+
+    Positions beyond the edge have no weight: the others' are scaled to add up to 1 again. A window without
+    any weight gives 0.
+
+    Args:
+        kernel_size: positions of a window.
+        dims: 1 or 2, the axes after channels.
+        weights: of the positions in a window, from 0 on, of its size; when None the binomial ones: 1 2 1
+            along each axis for 3 positions, 1 3 3 1 for 4.
+        options: as `PoolOptions`.
+
+    Raises:
+        ValueError: as `MaxPool`, or the weights have another size than a window, are negative or all 0.
+
+    Shape:
+        (batch, channels, ..., frames) -> (batch, channels, ..., frames').
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        *,
+        dims: int,
+        weights: Tensor | Sequence | None = None,
+        **options: Unpack[PoolOptions],
+    ) -> None:
+        super().__init__(kernel_size, dims=dims, **options)
+        # On the CPU, where values can be compared: a network may be built on the meta device.
+        window = torch.as_tensor(self._binomial() if weights is None else weights, device="cpu").float()
+        if tuple(window.shape) != self.kernel_size:
+            raise ValueError(f"weights have the size {tuple(window.shape)}, expected {self.kernel_size}")
+        if not (window.isfinite().all() and window.min() >= 0 and window.any()):
+            raise ValueError(f"weights are {window.tolist()}, expected numbers from 0 on, one above 0")
+        self.weights: Tensor
+        self.register_buffer("weights", torch.tensor(window.flatten().tolist()))
+
+    def _binomial(self) -> Tensor:
+        """Create the binomial weights, an outer product of one row for each axis."""
+        rows = [[math.comb(size - 1, i) for i in range(size)] for size in self.kernel_size]
+        values = torch.tensor([math.prod(row) for row in product(*rows)], device="cpu")
+        return values.reshape(self.kernel_size)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        values = self.windows(_at_least_32_bits(x))
+        within = self.windows(torch.zeros_like(x[:1, :1])) == 0
+        weights = self.weights * within
+        total = weights.sum(dim=-1)
+        mean = (values.masked_fill(~within, 0) * weights).sum(dim=-1) / torch.where(total > 0, total, 1)
+        return mean.to(x.dtype)
+
+
 class StochasticPool(_Pool):
     """In training one value of each window, with a probability proportional to it; else the expectation.
 
@@ -245,6 +299,7 @@ def _at_least_32_bits(x: Tensor) -> Tensor:
 POOLS: dict[str, type[_Pool]] = {
     "max": MaxPool,
     "average": AveragePool,
+    "weighted_average": WeightedAveragePool,
     "stochastic": StochasticPool,
     "max_dropout": MaxDropoutPool,
 }
@@ -254,7 +309,7 @@ def create_pool(name: str, kernel_size: Size, *, dims: int, **options: Unpack[Po
     """Create a pooling of windows; all have the same output sizes.
 
     Args:
-        name: max, average, stochastic or max_dropout.
+        name: max, average, weighted_average, stochastic or max_dropout.
         kernel_size: positions of a window.
         dims: 1 or 2, the axes after channels.
         options: as `PoolOptions`.

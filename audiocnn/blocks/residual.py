@@ -86,6 +86,7 @@ class ResidualV1(nn.Module):
         stride: of the block.
         dilation: of the 3x3 convolutions.
         padding_mode: as `WindowOptions`.
+        padding_value: as `WindowOptions`.
         norm: as `create_norm`.
         act: as `create_act`.
         squeeze_channels: of the squeeze-and-excitation that ends the branch; none for 0.
@@ -116,6 +117,7 @@ class ResidualV1(nn.Module):
         stride: Size = 1,
         dilation: Size = 1,
         padding_mode: str = "zeros",
+        padding_value: float = 0.0,
         norm: Norm = "batch",
         act: str = "relu",
         squeeze_channels: int = 0,
@@ -123,7 +125,12 @@ class ResidualV1(nn.Module):
     ) -> None:
         super().__init__()
         *layers, last = _convolutions(branch, in_channels, out_channels, stride, dilation)
-        options: Any = {"dims": dims, "norm": norm, "padding_mode": padding_mode}
+        options: Any = {
+            "dims": dims,
+            "norm": norm,
+            "padding_mode": padding_mode,
+            "padding_value": padding_value,
+        }
         self.branch = nn.Sequential(
             *(ConvNormAct(**layer, act=act, **options) for layer in layers),
             ConvNormAct(**last, act="none", **options),

@@ -131,6 +131,7 @@ class SpatiallySeparable(nn.Sequential):
         stride: as `ConvOptions`.
         padding: as `ConvOptions`.
         padding_mode: as `ConvOptions`.
+        padding_value: as `ConvOptions`.
         dilation: as `ConvOptions`.
         groups: as `ConvOptions`.
         bias: learn a bias for each output channel.
@@ -157,6 +158,7 @@ class SpatiallySeparable(nn.Sequential):
         stride: Size = 1,
         padding: Padding = "same",
         padding_mode: str = "zeros",
+        padding_value: float = 0.0,
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
@@ -167,15 +169,20 @@ class SpatiallySeparable(nn.Sequential):
         kernel, steps = to_tuple(kernel_size, 2, "kernel_size"), to_tuple(dilation, 2, "dilation")
         strides, sides = to_tuple(stride, 2, "stride"), pad_sides(padding, kernel, steps)
 
-        shared: Any = {"dims": 2, "padding_mode": padding_mode, "groups": groups}
+        shared: Any = {"dims": 2, "groups": groups}
+        # The first convolution changes a constant, which has to stand in the frames before it.
+        pads_first = padding_value != 0
         over_bins: WindowOptions = {
             "stride": (strides[0], 1),
-            "padding": (sides[0], 0),
+            "padding": (sides[0], sides[1] if pads_first else 0),
+            "padding_mode": padding_mode,
+            "padding_value": padding_value,
             "dilation": (steps[0], 1),
         }
         over_frames: WindowOptions = {
             "stride": (1, strides[1]),
-            "padding": (0, sides[1]),
+            "padding": (0, 0 if pads_first else sides[1]),
+            "padding_mode": padding_mode,
             "dilation": (1, steps[1]),
         }
         width = rank * groups
@@ -222,6 +229,7 @@ def factorise(module: nn.Module, rank: int) -> tuple[SpatiallySeparable, float]:
         stride=(module.stride[0], module.stride[1]),
         padding=module.sides if padded else module.padding,
         padding_mode=module.mode if padded else module.padding_mode,
+        padding_value=module.value if padded else 0.0,
         dilation=(module.dilation[0], module.dilation[1]),
         groups=module.groups,
         bias=module.bias is not None,

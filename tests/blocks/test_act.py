@@ -13,6 +13,7 @@ REFERENCES = {
     "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
     "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
     "tanh": torch.tanh,
+    "sigmoid": lambda x: 1 / (1 + torch.exp(-x)),
     "none": lambda x: x,
 }
 

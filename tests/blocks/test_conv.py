@@ -74,7 +74,13 @@ def test_paddings_are_scipys(dims: int, padding: str) -> None:
 @pytest.mark.parametrize("padding", ["same", "causal", "full", ((2, 1), (0, 3))])
 @pytest.mark.parametrize(
     ("mode", "numpy_mode"),
-    [("zeros", "constant"), ("replicate", "edge"), ("reflect", "reflect"), ("circular", "wrap")],
+    [
+        ("zeros", "constant"),
+        ("replicate", "edge"),
+        ("reflect", "reflect"),
+        ("symmetric", "symmetric"),
+        ("circular", "wrap"),
+    ],
 )
 def test_padding_modes_are_numpys(dims: int, padding, mode: str, numpy_mode: str) -> None:
     x, kernel = noise(2, 3, *(9, 8)[-dims:]), noise(4, 3, *(5, 3)[-dims:], seed=1)
@@ -86,6 +92,16 @@ def test_padding_modes_are_numpys(dims: int, padding, mode: str, numpy_mode: str
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), *sides), mode=numpy_mode)
     expected = FUNCTIONAL[dims](torch.from_numpy(padded), kernel)
     torch.testing.assert_close(with_weight(module, kernel)(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "causal"])
+def test_padding_by_another_constant(dims: int, padding) -> None:
+    x = noise(2, 3, *(9, 8)[-dims:])
+    layer = conv(3, 4, 5, dims=dims, padding=padding, padding_value=-2.5)
+    sides = [pair for pair in reversed(layer.sides) for pair in pair]
+    expected = FUNCTIONAL[dims](functional.pad(x, sides, value=-2.5), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), expected)
 
 
 @pytest.mark.parametrize("dims", [1, 2])
@@ -175,7 +191,7 @@ def test_wrong_arguments(build, arguments, message: str) -> None:
 
 def test_wrong_padding_mode() -> None:
     with pytest.raises(
-        ValueError, match="padding_mode is 'mirror', expected one of zeros, replicate, reflect, circ"
+        ValueError, match="padding_mode is 'mirror', expected one of zeros, replicate, reflect, symmetric, c"
     ):
         conv(1, 1, 3, dims=1, padding_mode="mirror")
 

@@ -21,8 +21,15 @@ from audiocnn.blocks.fixed import (
     sharpen,
 )
 
-MODES = {"zeros": "constant", "replicate": "nearest", "reflect": "mirror", "circular": "wrap"}
-IN_1D_ALONE, IN_2D_ALONE = {"second_difference", "difference"}, {"edges_4", "edges_8", "sobel_x", "sobel_y"}
+MODES = {
+    "zeros": "constant",
+    "replicate": "nearest",
+    "reflect": "mirror",
+    "symmetric": "reflect",
+    "circular": "wrap",
+}
+IN_1D_ALONE = {"second_difference", "difference"}
+IN_2D_ALONE = {"laplacian", "edges_8", "sharpen_8", "sobel_x", "sobel_y"}
 
 
 def make_feature_map(dims: int) -> Tensor:
@@ -51,17 +58,17 @@ def test_blurs_are_scipys(dims: int, mode: str) -> None:
 def test_edges_are_scipys(mode: str) -> None:
     x = make_feature_map(2)
     first, theirs = x[0, 0].numpy(), MODES[mode]
-    names = ("edges_4", "sharpen", "sobel_x", "sobel_y")
+    names = ("laplacian", "sharpen", "sobel_x", "sobel_y")
     made = filtered(x, [create_kernel(name, dims=2) for name in names], mode)
     laplace = ndimage.laplace(first, mode=theirs)
-    expected = [-laplace, first - laplace, *(ndimage.sobel(first, axis, mode=theirs) for axis in (1, 0))]
+    expected = [laplace, first - laplace, *(ndimage.sobel(first, axis, mode=theirs) for axis in (1, 0))]
     np.testing.assert_allclose(made, expected, atol=1e-5)
     x = make_feature_map(1)
     first = x[0, 0].numpy()
     names = ("second_difference", "sharpen", "difference")
     made = filtered(x, [create_kernel(name, dims=1) for name in names], mode)
     laplace = ndimage.laplace(first, mode=theirs)
-    expected = [-laplace, first - laplace, ndimage.correlate1d(first, [-1, 0, 1], mode=theirs)]
+    expected = [laplace, first - laplace, ndimage.correlate1d(first, [-1, 0, 1], mode=theirs)]
     np.testing.assert_allclose(made, expected, atol=1e-5)
 
 
@@ -71,6 +78,12 @@ def test_kernels_by_hand() -> None:
     assert sharpen(dims=2).tolist() == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
     assert sharpen(dims=1).tolist() == [-1, 3, -1]
     assert create_kernel("edges_8", dims=2).tolist() == [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
+    assert create_kernel("sharpen_8", dims=2).tolist() == [[-1, -1, -1], [-1, 9, -1], [-1, -1, -1]]
+    assert create_kernel("laplacian", dims=2).tolist() == [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+    assert create_kernel("second_difference", dims=1).tolist() == [1, -2, 1]
+    assert create_kernel("difference", dims=1).tolist() == [-1, 0, 1]
+    assert create_kernel("weighted_mean", dims=1).tolist() == pytest.approx([0.1, 0.2, 0.4, 0.2, 0.1])
+    assert (create_kernel("weighted_mean", dims=2) * 8).tolist() == [[0, 1, 0], [1, 4, 1], [0, 1, 0]]
     assert gaussian(1.0, 3, dims=1).tolist() == pytest.approx([0.27407, 0.45186, 0.27407], abs=1e-5)
     assert gaussian(2.0, dims=2).shape == (17, 17)
 
@@ -80,7 +93,7 @@ def test_blurs_keep_and_edges_lose_what_is_even(dims: int) -> None:
     for name in KERNELS:
         if name == "gabor" or name in (IN_2D_ALONE if dims == 1 else IN_1D_ALONE):
             continue
-        keeps = name in {"box", "binomial", "gaussian", "sharpen"}
+        keeps = name in {"box", "binomial", "gaussian", "weighted_mean", "sharpen", "sharpen_8"}
         assert create_kernel(name, dims=dims).sum().item() == pytest.approx(float(keeps), abs=1e-6)
 
 

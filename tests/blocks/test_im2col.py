@@ -1,5 +1,7 @@
 """Columns against torch's and by hand; their product against torch's convolution."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,6 +10,8 @@ from torch.nn import functional
 from audiocnn.blocks.conv import conv
 from audiocnn.blocks.dynamic import convolve_each
 from audiocnn.blocks.im2col import conv_as_matmul, im2col
+from audiocnn.blocks.local import LocallyConnected
+from audiocnn.blocks.padding import PADDING_MODES
 
 FUNCTIONAL = {1: functional.conv1d, 2: functional.conv2d}
 
@@ -50,13 +54,20 @@ def test_columns_of_wrong_arguments() -> None:
         conv_as_matmul(torch.zeros(1, 3, 5), torch.zeros(4, 1, 3), groups=2)
 
 
-@pytest.mark.parametrize("padding_mode", ["zeros", "replicate", "reflect", "circular"])
-def test_every_way_to_convolve_pads_alike(padding_mode: str) -> None:
-    layer, x = conv(3, 4, 5, dims=2, padding_mode=padding_mode), noise(2, 3, 8, 9)
+@pytest.mark.parametrize(
+    "options", [*({"padding_mode": mode} for mode in PADDING_MODES), {"padding_value": -2.5}]
+)
+def test_every_way_to_convolve_pads_alike(options: dict[str, Any]) -> None:
+    layer, x = conv(3, 4, 5, dims=2, **options), noise(2, 3, 8, 9)
     with torch.no_grad():
         expected = layer(x)
-        product = conv_as_matmul(x, layer.weight, layer.bias, padding_mode=padding_mode)
+        product = conv_as_matmul(x, layer.weight, layer.bias, **options)
         weights, biases = layer.weight.expand(2, -1, -1, -1, -1), layer.bias.expand(2, -1)
-        each = convolve_each(x, weights, biases, padding_mode=padding_mode)
+        each = convolve_each(x, weights, biases, **options)
+        local = LocallyConnected(3, 4, 5, (8, 9), dims=2, **options)
+        local.weight.copy_(layer.weight.flatten(1).expand(72, -1, -1))
+        local.bias.copy_(layer.bias[:, None, None].expand(-1, 8, 9))
+        alone = local(x)
+    torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(product, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(each, expected, rtol=1e-4, atol=1e-5)

@@ -21,7 +21,8 @@ def standardised(x: Tensor, axes: tuple[int, ...], eps: float = 1e-5) -> Tensor:
 
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize(
-    ("name", "axes"), [("batch", (0, 2, 3)), ("instance", (2, 3)), ("layer", (1,)), ("none", ())]
+    ("name", "axes"),
+    [("batch", (0, 2, 3)), ("instance", (2, 3)), ("layer", (1,)), ("layer_all", (1, 2, 3)), ("none", ())],
 )
 def test_over_its_axes(dims: int, name: str, axes: tuple[int, ...]) -> None:
     x, module = make_feature_map(dims), create_norm(name, 6, dims=dims)
@@ -51,6 +52,13 @@ def test_layer_norm_is_torchs_over_the_last_axis() -> None:
     torch.testing.assert_close(create_norm("layer", 6, dims=2)(x), expected)
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+def test_layer_norm_over_all_is_torchs_of_a_whole_example(dims: int) -> None:
+    x, module = make_feature_map(dims), create_norm("layer_all", 6, dims=dims)
+    torch.testing.assert_close(module(x), nn.functional.layer_norm(x, x.shape[1:]))
+    torch.testing.assert_close(module(x), nn.functional.group_norm(x, 1))
+
+
 def test_batch_norm_remembers() -> None:
     module = create_norm("batch", 6, dims=1, momentum=0.25, eps=0.5)
     x = make_feature_map(1)
@@ -78,7 +86,7 @@ def test_a_norm_with_its_own_arguments() -> None:
 
 def test_unknown_norm() -> None:
     with pytest.raises(
-        ValueError, match="norm is 'bach', expected one of batch, instance, layer, group, none"
+        ValueError, match="norm is 'bach', expected one of batch, instance, layer, layer_all, group, none"
     ):
         create_norm("bach", 4, dims=1)
     with pytest.raises(ValueError, match="dims is 3, expected one of 1, 2"):

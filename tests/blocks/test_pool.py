@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiocnn.blocks.conv import CONVOLVE
 from audiocnn.blocks.geometry import Window, compute_receptive_field
 from audiocnn.blocks.pool import (
     POOLS,
     MaxDropoutPool,
     StochasticPool,
+    WeightedAveragePool,
     create_pool,
     dynamic_k,
     k_max,
@@ -80,6 +82,51 @@ def test_sizes_for_each_axis() -> None:
         create_pool("max", (2, 5), dims=2, stride=(1, 3), padding=(0, 2))(x),
         functional.max_pool2d(x, (2, 5), (1, 3), (0, 2)),
     )
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_weighted_means_are_convolutions(settings: dict, dims: int) -> None:
+    """A convolution of the values, divided by one of ones: positions beyond the edge weigh nothing."""
+    size = (settings["kernel_size"],) * dims
+    window = torch.rand(size, generator=torch.Generator().manual_seed(1))
+    x = make_feature_map(dims, channels=1)
+    module = WeightedAveragePool(**settings, dims=dims, weights=window)
+    y = module(x)
+    pad, step = settings.get("padding", 0), settings.get("stride", settings["kernel_size"])
+    sums = [
+        CONVOLVE[dims](
+            functional.pad(values, [pad, pad + size[0] + step] * dims), window[None, None], stride=step
+        )
+        for values in (x, torch.ones_like(x))
+    ]
+    inner = (..., *(slice(n) for n in y.shape[2:]))
+    torch.testing.assert_close(y, sums[0][inner] / sums[1][inner])
+
+
+def test_weighted_mean_by_hand() -> None:
+    x = torch.tensor([[[1.0, 2, 3, 4, 3, 2, 1]]])
+    assert create_pool("weighted_average", 3, dims=1, stride=2)(x)[0, 0].tolist() == [2, 3.5, 2]  # 1 2 1
+    assert create_pool("weighted_average", 2, dims=2)(LECTURE)[0, 0].tolist() == [[1.5, 1.75], [1.5, 1.5]]
+    last = WeightedAveragePool(2, dims=1, weights=[0, 1], ceil_mode=True)
+    assert last(x)[0, 0].tolist() == [2, 4, 2, 0]  # the last window holds the position without weight alone
+    equal = WeightedAveragePool(3, dims=2, stride=1, weights=torch.ones(3, 3))
+    torch.testing.assert_close(equal(LECTURE), functional.avg_pool2d(LECTURE, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], r"weights have the size \(2,\), expected \(3,\)"),
+        ([[1, 2, 1]], r"weights have the size \(1, 3\), expected \(3,\)"),
+        ([1, -2, 1], r"weights are \[1.0, -2.0, 1.0\], expected numbers from 0 on, one above 0"),
+        ([0, 0, 0], r"weights are \[0.0, 0.0, 0.0\], expected numbers from 0 on, one above 0"),
+        ([1, math.nan, 1], r"weights are \[1.0, nan, 1.0\], expected numbers from 0 on"),
+    ],
+)
+def test_wrong_weights(weights: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        WeightedAveragePool(3, dims=1, weights=weights)
 
 
 def test_stochastic_expectation_of_the_papers_example() -> None:
@@ -196,7 +243,7 @@ def test_under_autocast(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "mean"}, "pool is 'mean', expected one of max, average, stochastic, max_dropout"),
+        ({"name": "mean"}, "pool is 'mean', expected one of max, average, weighted_average, stochastic"),
         ({"kernel_size": 3, "padding": 2}, "padding is 2, expected at most half of kernel_size 3"),
         ({"kernel_size": (3, 3)}, r"kernel_size is \(3, 3\), expected"),
         ({"stride": 0}, "stride is 0, expected"),

@@ -108,6 +108,8 @@ def test_error_is_that_of_the_singular_values_left_out() -> None:
         {"groups": 4, "padding": "causal"},
         {"padding": ((2, 0), (1, 3)), "padding_mode": "replicate"},
         {"padding_mode": "reflect", "stride": 2},
+        {"padding_mode": "symmetric"},
+        {"padding_value": -2.5, "stride": 2},
     ],
 )
 def test_full_rank_is_exact(arguments) -> None:
