@@ -44,10 +44,13 @@ def read_chunks(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
         reason = error.reason
     # FFmpeg, too, may stop at the end of the first of joined files, or repeat parts of them.
     if reading.n_read == 0 or (_is_short(reading) and reading.n_parts == 1 and ffmpeg.is_installed()):
-        reading.remarks = ()  # FFmpeg goes over the whole file, and has its own
-        for samples in ffmpeg.read_chunks(path, reading, reason):
-            n_channels = n_channels or len(samples)
-            yield reading.sample_rate, _fit_channels(samples, n_channels)
+        try:
+            for samples in ffmpeg.read_chunks(path, reading, reason):
+                reading.remarks = ()  # FFmpeg goes over the whole file
+                n_channels = n_channels or len(samples)
+                yield reading.sample_rate, _fit_channels(samples, n_channels)
+        except AudioError as error:  # it may not know the format
+            reason = error.reason
     if reading.n_read == 0:
         raise AudioError(path, reason)
     _report(path, reading)

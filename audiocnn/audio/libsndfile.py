@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import os
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import numpy as np
 import soundfile
 
 from audiocnn import files
-from audiocnn.audio import mp3
+from audiocnn.audio import headers, mp3
 from audiocnn.audio.checks import N_READ, AudioError, audio_errors, check_sample_rate
 
 # What a file begins with, by its format: libsndfile stops where another one has been joined to the first.
@@ -34,20 +35,7 @@ ANY_HEAD = re.compile(b"|".join(head.pattern for head in HEADS.values()))
 COMPRESSED = {"FLAC", "MP3", "OGG"}  # small enough to be searched for the heads of all formats
 MAGIC = {b"FORM": "AIFF", b"RIFF": "WAV"}  # of formats of which libsndfile refuses joined files
 MIN_PART = 128  # bytes; a film's Ogg begins with several heads, 42 to 112 bytes each
-# What libsndfile notes of a file that is shorter than its header says.
-SHORTER = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
-# By format, how it notes the sizes of a file and of its sound by their headers, of which writers may leave
-# the first wrong, and the bytes before those that the size of a file counts.
-ENDS = {
-    "AIFF": (re.compile(r"(?:FORM|SSND) *: (\d+)"), 8),
-    "AU": (re.compile(r"Data Offset : (\d+)\s+Data Size *: (\d+)"), 0),
-    "RF64": (re.compile(r"(?:Riff|Data) size *: (\d+)"), 8),
-    "W64": (re.compile(r"(?:riff|data) *: (\d+)"), 0),
-    "WAV": (re.compile(r"(?:RIFF|data) *: (\d+)"), 8),
-    "WAVEX": (re.compile(r"(?:RIFF|data) *: (\d+)"), 8),
-}
-UNKNOWN_SIZE = 2**31 - 2**20  # bytes; writers that do not know the size claim this much or more
-SHORTER_RF64 = re.compile(r"from 'ds64' chunk of (\d+)\.")
+CHECKED = {"FLAC", "HTK", "MP3", "OGG"}  # formats whose ends are found otherwise than by their header
 N_NEAR_DAMAGE = 1024  # samples, over all channels, read at a time where a chunk was damaged
 MAX_FRAMES = 2**53  # more stands for an unknown length
 
@@ -100,11 +88,10 @@ def read_chunks(path: str | os.PathLike, parts: list[Source], reading: Reading) 
             reading.losses += (f"file {reading.n_parts} joined in it cannot be read: {error.reason}",)
             continue
         with file:
+            _remark(file.format, source, reading)
             n_channels, rate = n_channels or file.channels, reading.sample_rate or file.samplerate
             reading.sample_rate = rate
             reading.n_expected += round(expect_samples(file, source) * rate / file.samplerate)
-            if n_bytes := _count_stray(file, source):
-                reading.remarks += (f"its last {n_bytes} bytes belong to nothing in it and are not read",)
             if (file.channels, file.samplerate) != (n_channels, rate):
                 remark = f"file {reading.n_parts} joined in it has another sample rate or channels"
                 reading.losses += (remark,)
@@ -182,8 +169,7 @@ def open_part(path: str | os.PathLike, source: Source) -> soundfile.SoundFile:
     """
     try:
         with files.mute():
-            opened: Any = io.BytesIO(source) if isinstance(source, bytes) else os.fsencode(source)
-            file = soundfile.SoundFile(opened)  # a name may be no UTF-8
+            file = soundfile.SoundFile(_bound(source))
     except soundfile.LibsndfileError as error:
         # libsndfile says of an mp3 without a single good frame that it does not exist.
         why = "" if "does not exist" in error.error_string else f": {error.error_string}"
@@ -195,14 +181,37 @@ def open_part(path: str | os.PathLike, source: Source) -> soundfile.SoundFile:
     return file
 
 
-def _count_stray(file: soundfile.SoundFile, source: Source) -> int:
-    """Count the bytes behind the end of a file, by what libsndfile notes of its header."""
-    pattern, n_before = ENDS.get(file.format, (None, 0))
-    sizes = [found.groups() for found in pattern.finditer(file.extra_info)] if pattern else []
-    n_claimed = max((sum(map(int, one)) for one in sizes), default=0)
+class _Beginning(mmap.mmap):
+    """The first bytes of a file; a seek to before or after them goes to their start or end."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self)}[whence]
+        super().seek(min(max(origin + offset, 0), len(self)))
+
+
+def _bound(source: Source) -> Any:
+    """What libsndfile is given to read: a file, or as much of it as its header calls sound."""
     with mp3.map_bytes(source) as data:
-        n_stray = len(data) - mp3.skip_tag(data, 0) - n_before - n_claimed
-    return n_stray if n_claimed and n_stray > MIN_PART else 0
+        stop = headers.find_stop(data)
+    if isinstance(source, bytes):
+        return io.BytesIO(source[:stop])
+    if stop is None:
+        return os.fsencode(source)  # a name may be no UTF-8
+    with open(source, "rb") as file:
+        return _Beginning(file.fileno(), stop, access=mmap.ACCESS_READ)
+
+
+def _remark(kind: str, source: Source, reading: Reading) -> None:
+    """Note what a file of a format holds beside the sound that is read."""
+    with mp3.map_bytes(source) as data:
+        layout = headers.read_layout(data)
+    if layout is None and kind not in CHECKED:
+        reading.remarks += (f"whether it is whole is not known for its format, {kind}",)
+    if layout and len(layout.spans) > 1:
+        reading.losses += (f"of its {len(layout.spans)} stretches of sound the first is read",)
+    if layout and layout.n_after > MIN_PART:
+        remark = f"its last {layout.n_after} bytes belong to nothing in it and are not read"
+        reading.remarks += (remark,)
 
 
 def expect_samples(file: soundfile.SoundFile, source: Source) -> int:
@@ -220,9 +229,9 @@ def expect_samples(file: soundfile.SoundFile, source: Source) -> int:
         with mp3.map_bytes(source) as data:
             n_counted = mp3.count_samples(data)
             return max(n_frames, n_counted) if mp3.FIRST_FRAME.search(data) else n_counted
-    shorter = SHORTER.search(file.extra_info)
-    if shorter and int(shorter[1]) < UNKNOWN_SIZE:
-        return n_frames * int(shorter[1]) // max(int(shorter[2]), 1)
-    if shorter := SHORTER_RF64.search(file.extra_info):
-        return int(shorter[1])
+    with mp3.map_bytes(source) as data:
+        layout, n_bytes = headers.read_layout(data), len(data)
+    if layout and layout.spans:
+        span = layout.spans[0]
+        return n_frames * (span.stop - span.start) // max(min(span.stop, n_bytes) - span.start, 1)
     return n_frames

@@ -165,7 +165,6 @@ JOINED = [
     ("a.au", {}),
     ("a.caf", {}),
 ]
-NOT_W64 = [(name, how) for name, how in JOINED if name != "a.w64"]  # libsndfile reads these to the last byte
 
 
 @pytest.mark.parametrize(("name", "how"), JOINED, ids=[name for name, _ in JOINED])
@@ -264,11 +263,11 @@ def test_damage_in_the_middle(tmp_path, name, monkeypatch):
         audio.load(tmp_path / name, 48_000)
 
 
-@pytest.mark.parametrize(("name", "how"), NOT_W64, ids=[name for name, _ in NOT_W64])
+@pytest.mark.parametrize(("name", "how"), JOINED, ids=[name for name, _ in JOINED])
 def test_bytes_after_the_end(tmp_path, name, how):
     path = tmp_path / name
     path.write_bytes(write(path, clicks(rate=48_000), **how) + bytes(range(1, 256)) * 100)
-    is_told = name in {"a.wav", "a.aiff", "a.rf64", "a.au"}
+    is_told = name not in {"a.flac", "a.mp3", "a.ogg", "a.opus"}
     with pytest.warns(files.FileWarning, match="last 25500 bytes") if is_told else np.errstate():
         assert len(audio.load(path, 48_000)) == 2 * 48_000
 
