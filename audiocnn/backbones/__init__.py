@@ -42,7 +42,7 @@ FAMILIES = {
         (
             *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
             *("resnet18_v2", "resnet34_v2", "resnet50_v2", "resnet101_v2", "resnet152_v2"),
-            *("se_resnet50", "resnet_small"),
+            *("se_resnet50", "resnet20_cifar", "resnet_small"),
         ),
     ),
     "SampleCNN": ("waveform", ("samplecnn", "samplecnn_small")),

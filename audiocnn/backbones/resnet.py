@@ -15,6 +15,8 @@ from audiocnn.blocks.residual import ResidualV1, ResidualV2
 
 BLOCKS = {1: ResidualV1, 2: ResidualV2}
 WIDTHS = {"basic": (64, 128, 256, 512), "bottleneck": (256, 512, 1024, 2048)}
+# of the stem: (kernel_size and stride of its convolution, whether a pooling by 2 follows)
+STEMS = {"imagenet": (7, 2, True), "cifar": (3, 1, False)}
 
 MEMBERS: dict[str, dict[str, Any]] = {
     "resnet18": {"depths": (2, 2, 2, 2)},
@@ -28,6 +30,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "resnet101_v2": {"depths": (3, 4, 23, 3), "branch": "bottleneck", "version": 2},
     "resnet152_v2": {"depths": (3, 8, 36, 3), "branch": "bottleneck", "version": 2},
     "se_resnet50": {"depths": (3, 4, 6, 3), "branch": "bottleneck", "squeeze": 16},
+    "resnet20_cifar": {"depths": (3, 3, 3), "widths": (16, 32, 64), "stem": "cifar"},
     "resnet_small": {"depths": (1, 1, 1, 1), "widths": (16, 32, 64, 128)},
 }
 WEIGHTS = {
@@ -41,7 +44,7 @@ WEIGHTS = {
 
 @register(MEMBERS, WEIGHTS)
 class ResNet(Backbone):
-    """A strided stem, then stages of residual blocks; each stage but the first halves the positions.
+    """A stem, then stages of residual blocks; each stage but the first halves the positions.
 
     Args:
         depths: blocks in each stage.
@@ -49,20 +52,23 @@ class ResNet(Backbone):
         branch: basic or bottleneck.
         version: 1, or 2 with norm and activation before each convolution.
         squeeze: channels for each one of a block's squeeze-and-excitation; 0: without.
-        pool: of the stem.
+        stem: imagenet, a strided 7x7 convolution and a pooling, which leave a quarter of the positions along
+            each axis; or cifar for small images, a 3x3 convolution that keeps them.
+        pool: of the stem "imagenet".
         drop: drop-path rate of the last block; those of earlier ones rise to it.
         common: dims, in_channels, norm and act, as `Backbone`.
 
     Shape:
-        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / 32)).
+        (batch, in_channels, ..., frames) -> (batch, widths[-1], ..., ceil(frames / time_stride)), which is 32
+        with four stages and the stem "imagenet".
 
     Source:
-        He et al., "Deep residual learning for image recognition", 2016, table 1; version 2: the same,
-        "Identity mappings in deep residual networks", 2016; squeeze: Hu, Shen, Sun, "Squeeze-and-excitation
-        networks", 2018.
+        He et al., "Deep residual learning for image recognition", 2016, table 1, and section 4.2 for small
+        images; version 2: the same, "Identity mappings in deep residual networks", 2016; squeeze: Hu, Shen,
+        Sun, "Squeeze-and-excitation networks", 2018.
 
     Differs:
-        As the blocks say.
+        As the blocks say; so resnet20_cifar has projections where the paper's shortcuts have zeros.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class ResNet(Backbone):
         branch: str = "basic",
         version: int = 1,
         squeeze: int = 0,
+        stem: str = "imagenet",
         pool: str = "max",
         drop: float = 0.0,
         **common: Any,
@@ -81,13 +88,16 @@ class ResNet(Backbone):
         options = self.layer_options
         channels = tuple(widths or choose(WIDTHS, branch, "branch"))
         block = choose(BLOCKS, version, "version")
+        kernel_size, stride, pooled = choose(STEMS, stem, "stem")
         stem_channels = channels[0] if branch == "basic" else channels[0] // 4
-        stem = (
-            ConvNormAct(self.in_channels, stem_channels, 7, stride=2, **options)
+        first = (
+            ConvNormAct(self.in_channels, stem_channels, kernel_size, stride=stride, **options)
             if version == 1  # V2's blocks begin with a norm
-            else conv(self.in_channels, stem_channels, 7, dims=self.dims, stride=2, bias=False)
+            else conv(self.in_channels, stem_channels, kernel_size, dims=self.dims, stride=stride, bias=False)
         )
-        stages = [nn.Sequential(stem, create_pool(pool, 3, dims=self.dims, stride=2, padding=1))]
+        stages = [nn.Sequential(first)]
+        if pooled:
+            stages[0].append(create_pool(pool, 3, dims=self.dims, stride=2, padding=1))
         rates = iter([drop * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
         before = stem_channels
         for i, (depth, width) in enumerate(zip(depths, channels, strict=True)):
@@ -109,4 +119,4 @@ class ResNet(Backbone):
             stages[-1].extend(norm_act(before, **options))
         self.stages = nn.ModuleList(stages)
         self.stage_channels = (stem_channels, *channels)
-        self.time_stride = 2 ** (1 + len(depths))
+        self.time_stride = 2 ** (len(depths) - 1) * stride * (2 if pooled else 1)
