@@ -1,7 +1,7 @@
 """Where the sound of a file stands, by its header: how much there should be, and what is around it.
 
-libsndfile takes what is there: of a file that is cut off it reads the rest, of some it reads on after the end,
-and of several stretches of sound it reads one.
+libsndfile takes what is there: of a file that is cut off it reads the rest, of some it reads on after the
+end, and of several stretches of sound it reads one.
 
 Source:
     The formats' descriptions: EBU Tech 3306 (RF64), Apple's AIFF 1.3 and Core Audio Format 1.0, Sony's

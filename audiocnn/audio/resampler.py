@@ -51,7 +51,7 @@ class Resampler:
 
         Args:
             samples: the next ones, floats, (samples,) or (channels, samples); the mean of the channels is
-                taken, or one of them where they cancel each other.
+                taken, without those that cancel others.
 
         Returns:
             The resampled samples that are complete by now, float32 (samples,).

@@ -46,8 +46,8 @@ def listen(
     Args:
         model: a model's name (see `audiocnn models`) or file.
         sample_rate: sample rate of the input, in Hz.
-        channels: number of interleaved channels of the input; their mean is transcribed, or one of them where
-            they cancel each other.
+        channels: number of interleaved channels of the input; their mean is transcribed, without those that
+            cancel others.
         look_ahead_s: look-ahead, the seconds of sound after an onset that the model may use before the note
             is printed; by default as many as it can use, which is later and more accurate.
         low_latency: the same as --look-ahead-s 0.1.

@@ -1,5 +1,6 @@
 """Notes and parts -> MIDI files of constant tempo, by mido."""
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from audiocnn.midi.reading import BEND_RANGE, DEFAULT_TEMPO, DRUM_CHANNEL, FULL_
 from audiocnn.notes import BEND_STEP_S, Note, check_notes, sort_notes
 
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # quarters a minute; MIDI holds none below 3.6
-TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute
+TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute;
+MAX_TICK_S = (
+    0.0015  # there are twice, four times ... as many where it would be longer: onsets are kept to 1 ms
+)
 FINE_TICKS_PER_QUARTER = 9600  # of parts, which are rendered: 0.05 ms at 120 quarters a minute
 MAX_DELTA = (1 << 28) - 1  # ticks from one event to the next
 CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of what is not drums
@@ -65,7 +69,7 @@ def write_midi(
     pitch_bend: bool = False,
     text: str | None = None,
 ) -> None:
-    """Write notes as a MIDI file of constant tempo, times rounded to its ticks.
+    """Write notes as a MIDI file of constant tempo, times rounded to its ticks, 0.75 ms at most.
 
     Args:
         notes: in any order; those that would cut or bend each other go to tracks and channels of their own.
@@ -82,7 +86,15 @@ def write_midi(
     check_tempo(tempo)
     voices = assign_channels(check_notes(notes), pitch_bend) or [[]]
     # A file holds whole microseconds a quarter, and ticks are made of them: notes do not drift.
-    _write(path, [_note_voice(voice, pitch_bend) for voice in voices], round(6e7 / tempo), text=text)
+    quarter_us = round(6e7 / tempo)
+    ticks = _count_ticks(quarter_us)
+    _write(path, [_note_voice(voice, pitch_bend) for voice in voices], quarter_us, ticks, text)
+
+
+def _count_ticks(quarter_us: int) -> int:
+    """The ticks of a quarter that keep onsets: doubled until none is longer than `MAX_TICK_S`."""
+    n_needed = quarter_us / 1e6 / MAX_TICK_S
+    return TICKS_PER_QUARTER << max(math.ceil(math.log2(n_needed / TICKS_PER_QUARTER)), 0)
 
 
 def assign_channels(notes: Iterable[Note], pitch_bend: bool) -> list[list[Note]]:
@@ -156,7 +168,7 @@ def _write(
     path: str | os.PathLike,
     voices: list[_Voice],
     tempo: int,
-    ticks_per_quarter: int = TICKS_PER_QUARTER,
+    ticks_per_quarter: int,
     text: str | None = None,
 ) -> None:
     """Write voices, after a track with the tempo, in microseconds a quarter, and the text."""

@@ -5,10 +5,9 @@ import pytest
 import soundfile
 
 from audiocnn import audio, files
-from audiocnn.audio.channels import measure_cancelled
+from audiocnn.audio.channels import choose_channels
 
 RATE = 22_050
-WARNING = "the channels cancel each other; channel {} alone is taken"
 
 
 def tones(seed: int = 0, duration_s: float = 3.0) -> np.ndarray:
@@ -17,14 +16,20 @@ def tones(seed: int = 0, duration_s: float = 3.0) -> np.ndarray:
     return (0.02 * np.sin(2 * np.pi * (np.outer(hz, times_s) + rng.uniform(0, 1, (20, 1))))).sum(0)
 
 
-A, B, ZERO = tones(0), tones(1), np.zeros(3 * RATE)
+A, B, C, ZERO = tones(0), tones(1), tones(2), np.zeros(3 * RATE)
+# Channels, and the numbers of those whose mean is taken.
 CANCELLING = {
-    "antiphase": ([A, -A], 1, A),
-    "nearly": ([0.9 * A, -A], 2, -A),
-    "a constant offset": ([1.1 * A + 0.5, -A], 1, 1.1 * A + 0.5),
-    "three channels": ([1.1 * A, -A, ZERO], 1, 1.1 * A),
-    "one band": ([1.1 * A + 0.3 * B, 0.3 * B - A], 1, 1.1 * A + 0.3 * B),
-    "six channels": ([ZERO, ZERO, -A, ZERO, 1.1 * A, ZERO], 5, 1.1 * A),
+    "antiphase": ([A, -A], [1]),
+    "nearly": ([0.9 * A, -A], [2]),
+    "a constant offset": ([1.1 * A + 0.5, -A], [1]),
+    "one band": ([1.1 * A + 0.3 * B, 0.3 * B - A], [1]),
+    "beside silence": ([1.1 * A, -A, ZERO], [1, 3]),
+    "beside a louder one": ([A, -1.1 * A, 3 * B], [2, 3]),
+    "beside a much louder one": ([10 * B, A, -A], [1, 2]),
+    "two pairs": ([A, 3 * B, -A, -3.1 * B], [1, 4]),
+    "two pairs and another one": ([-A, 1.1 * A, 3 * C, 2 * B, -2.2 * B], [2, 3, 5]),
+    "six channels": ([ZERO, ZERO, -A, ZERO, 1.1 * A, ZERO], [1, 2, 4, 5, 6]),
+    "three together": ([A, A, -2 * A], [3]),
 }
 # Shares of the recording between which one of the channels has its polarity inverted.
 PARTS = {
@@ -42,6 +47,7 @@ HARMLESS = {
     "half inverted": [A, -0.3 * A],
     "quadrature": [A, np.roll(A, 7)],
     "offset": [A + 0.5, A - 0.5],
+    "eight unlike": [tones(seed) for seed in range(8)],
 }
 
 
@@ -64,16 +70,30 @@ def test_channels_that_cancel_in_a_part(tmp_path, name):
 
 @pytest.mark.parametrize("name", CANCELLING)
 def test_channels_that_cancel(tmp_path, name):
-    channels, number, expected = CANCELLING[name]
+    channels, taken = CANCELLING[name]
+    expected = np.mean([channels[number - 1] for number in taken], axis=0)
+    *others, last = map(str, taken)
+    named = f"channels {', '.join(others)} and {last} alone are" if others else f"channel {last} alone is"
+    warning = f"the channels cancel each other; {named} taken$"
     path = write(tmp_path / "a.wav", channels)
-    with pytest.warns(files.FileWarning, match=rf"a\.wav: {WARNING.format(number)}$"):
+    with pytest.warns(files.FileWarning, match=rf"a\.wav: {warning}"):
         np.testing.assert_allclose(audio.load(path, RATE), expected, atol=1e-6)
     with pytest.warns(files.FileWarning):
         blocks = list(audio.read_blocks(path, RATE, 777))
     np.testing.assert_allclose(np.concatenate(blocks), expected, atol=1e-6)
-    with pytest.warns(files.FileWarning, match=f"^samples: {WARNING.format(number)}"):
+    with pytest.warns(files.FileWarning, match=f"^samples: {warning}"):
         (samples, _) = audio.stream((np.stack(channels), RATE), RATE, 1000)
     np.testing.assert_allclose(samples, expected, atol=1e-6)
+
+
+def test_pairs_that_cancel_one_after_the_other(tmp_path):
+    """Each is found, and told once where the beginning of a file has both."""
+    before = [np.concatenate([A, A]), np.concatenate([-0.9 * A, ZERO]), np.concatenate([B, B])]
+    path = write(tmp_path / "a.wav", [*before, np.concatenate([0.1 * C, -0.9 * B])])
+    with pytest.warns(files.FileWarning, match=r"other; channels 1 and 3 alone are taken$") as caught:
+        waveform = audio.load(path, RATE)
+    assert len(caught) == 1
+    np.testing.assert_allclose(waveform, np.concatenate([A + B, A + B]) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -109,7 +129,7 @@ def test_later_in_a_file_they_are_found_too(tmp_path):
     assert np.abs(waveform[-RATE:]).max() > 0.05
 
 
-@pytest.mark.parametrize("shape", [(2, 0), (2, 1), (1, 100), (2, 3000)])
-def test_nothing_to_measure(shape):
-    assert measure_cancelled(np.zeros(shape, np.float32)) == 0
-    assert measure_cancelled(np.full(shape, np.nan, np.float32)) == 0
+@pytest.mark.parametrize("shape", [(2, 0), (2, 1), (1, 100), (2, 3000), (3, 3000)])
+@pytest.mark.parametrize("value", [0, np.nan, np.inf])
+def test_nothing_to_choose_by(shape, value):
+    np.testing.assert_array_equal(choose_channels(np.full(shape, value, np.float32)), range(shape[0]))
