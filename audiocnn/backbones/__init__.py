@@ -26,7 +26,10 @@ FAMILIES = {
         "dynamic",
         ("dynamic_mixed_small", "dynamic_local_small", "dynamic_hyper_small", "dynamic_bank_small"),
     ),
-    "EfficientNet": ("efficientnet", (*(f"efficientnet_b{i}" for i in range(8)), "efficientnet_small")),
+    "EfficientNet": (
+        "efficientnet",
+        (*(f"efficientnet_b{i}" for i in range(8)), "efficientnet_lite0", "efficientnet_small"),
+    ),
     "GoogLeNet": ("googlenet", ("googlenet", "googlenet_small")),
     "HarmonicNet": ("harmonic", ("harmonic",)),
     "HarmonicUNet": ("harmonic", ("harmonic_unet",)),
@@ -113,11 +116,13 @@ def backbone_family(name: str) -> type[Backbone]:
     return BACKBONES[choose(_family_of, name, "backbone")]
 
 
-def create_backbone(name: str, **arguments: Any) -> Backbone:
-    """Create a network with random weights.
+def create_backbone(name: str, *, pretrained: bool = False, **arguments: Any) -> Backbone:
+    """Create a network.
 
     Args:
         name: of the network, as `list_backbones` returns it.
+        pretrained: with its published ImageNet weights, if `list_backbones(pretrained=True)` has the name;
+            with random ones by default.
         arguments: of its class, in place of those that the name stands for: dims, in_channels, norm, pool,
             drop and the like.
 
@@ -125,7 +130,9 @@ def create_backbone(name: str, **arguments: Any) -> Backbone:
         The network, in training mode.
 
     Raises:
-        ValueError: there is no network of this name.
+        ValueError: there is no network of this name; or no weights of it, or an argument changes a shape.
+        FileError: the package that holds the weights is not installed, or damaged.
+        ConnectionError: the weights are not cached and cannot be downloaded.
 
     Example:
         >>> import torch
@@ -135,6 +142,10 @@ def create_backbone(name: str, **arguments: Any) -> Backbone:
         >>> backbone(spectrograms).shape
         torch.Size([2, 128, 2, 4])
     """
+    if pretrained:
+        from audiocnn.backbones import pretrained as published
+
+        return published.pretrained(name, **arguments)[0]
     family = backbone_family(name)
     return family(**{**family.members[name], **arguments})
 

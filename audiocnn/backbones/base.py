@@ -35,11 +35,12 @@ class PretrainedWeights:
     """Published ImageNet weights of a network with three input channels, and what they were trained on.
 
     Attributes:
-        file: below `site`; its name ends in the first digits of its SHA-256.
+        file: below `site`, or in the package; its name ends in the first digits of its SHA-256.
         arguments: of the network, where they differ from the member's own.
         mean: of each input channel, subtracted from RGB from 0 to 1.
         std: standard deviation of each input channel, by which the difference is divided.
         site: address of the folder of the file.
+        package: Python package that the file is in, in place of the site, for those who installed it.
         licence: of the weights, by its SPDX identifier.
     """
 
@@ -48,6 +49,7 @@ class PretrainedWeights:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     site: str = "https://download.pytorch.org/models/"
+    package: str | None = None
     licence: str = "BSD-3-Clause"
 
     @property

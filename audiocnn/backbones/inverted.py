@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from audiocnn.backbones.base import Backbone, create_linear_head, to_channels_last
+from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inverted import InvertedBottleneck
 from audiocnn.blocks.norm import create_norm
+from audiocnn.blocks.padding import Padding
 
 
 class Row(NamedTuple):
@@ -77,6 +79,34 @@ def scale_rows(rows: Iterable[Row], width: float, depth: float = 1.0) -> list[Ro
     ]
 
 
+def pad_as_tensorflow(kernel_size: int, stride: int, dims: int) -> Padding:
+    """Pad as TensorFlow's "SAME" does where the stride divides the size of the input: less before than after.
+
+    Args:
+        kernel_size: odd.
+        stride: of the convolution.
+        dims: 1 or 2.
+
+    Returns:
+        Positions (before, after) of each axis; of all sizes the output has ceil(size / stride) positions.
+
+    Source:
+        tf.nn, "Notes on padding", 2020.
+
+    Differs:
+        TensorFlow pads a size that the stride does not divide by another number before it.
+    """
+    before = max(kernel_size - stride, 0) // 2
+    return ((before, kernel_size - 1 - before),) * dims
+
+
+# How strided convolutions are padded: what a network's padding is for (kernel_size, stride, dims).
+PADDINGS: dict[str, Callable[[int, int, int], Padding]] = {
+    "same": lambda kernel_size, stride, dims: "same",
+    "tensorflow": pad_as_tensorflow,
+}
+
+
 class InvertedBackbone(Backbone):
     """A strided stem, a stage for each row of a table, and a 1x1 convolution.
 
@@ -88,10 +118,12 @@ class InvertedBackbone(Backbone):
         drop: drop-path rate that a block after the last one would have; that of block i of n is i / n of it,
             as in EfficientNet's code.
         head_drop: dropout probability of the classifier.
+        padding: same, as much before as after; or tensorflow, for weights that were trained there, see
+            `pad_as_tensorflow`.
         common: dims, in_channels, norm and act, as `Backbone`.
 
     Raises:
-        ValueError: as `InvertedBottleneck`.
+        ValueError: as `InvertedBottleneck`; or there is no such padding.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, last_channels, ..., ceil(frames / time_stride)).
@@ -106,6 +138,7 @@ class InvertedBackbone(Backbone):
         norm_options: Mapping[str, float],
         drop: float = 0.0,
         head_drop: float = 0.2,
+        padding: str = "same",
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -113,18 +146,24 @@ class InvertedBackbone(Backbone):
         options = self.layer_options
         if self.norm != "none":
             options["norm"] = partial(create_norm, self.norm, **norm_options)
+        pad = choose(PADDINGS, padding, "padding")
         n_blocks, block = sum(row.depth for row in rows), 0
-        stages: list[nn.Sequential] = [ConvNormAct(self.in_channels, stem_channels, 3, stride=2, **options)]
+        stem = ConvNormAct(
+            self.in_channels, stem_channels, 3, stride=2, padding=pad(3, 2, self.dims), **options
+        )
+        stages: list[nn.Sequential] = [stem]
         channels = stem_channels
         for row in rows:
             stages.append(nn.Sequential())
             for i in range(row.depth):
+                stride = 1 if i else row.stride
                 stages[-1].append(
                     InvertedBottleneck(
                         channels,
                         row.channels,
                         row.kernel_size,
-                        stride=1 if i else row.stride,
+                        stride=stride,
+                        padding=pad(row.kernel_size, stride, self.dims),
                         expansion=row.expansion,
                         squeeze_channels=max(1, channels // row.squeeze) if row.squeeze else 0,
                         stochastic_depth=drop * block / n_blocks,

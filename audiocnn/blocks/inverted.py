@@ -10,6 +10,7 @@ from audiocnn.blocks.attention import SqueezeExcitation
 from audiocnn.blocks.conv import ConvNormAct, LayerOptions
 from audiocnn.blocks.drop import StochasticDepth
 from audiocnn.blocks.norm import Norm
+from audiocnn.blocks.padding import Padding
 
 
 class InvertedBottleneck(nn.Module):
@@ -21,6 +22,7 @@ class InvertedBottleneck(nn.Module):
         kernel_size: positions of the depthwise kernel.
         dims: 1 or 2, the axes after channels.
         stride: of the depthwise convolution.
+        padding: of the depthwise convolution, as `ConvOptions`.
         expansion: channels inside for each of in_channels; without the first convolution for 1.
         norm: as `create_norm`.
         act: as `create_act`.
@@ -48,6 +50,7 @@ class InvertedBottleneck(nn.Module):
         *,
         dims: int,
         stride: Size = 1,
+        padding: Padding = "same",
         expansion: float = 6,
         norm: Norm = "batch",
         act: str = "relu6",
@@ -61,7 +64,10 @@ class InvertedBottleneck(nn.Module):
         parts: list[nn.Module] = []
         if width != in_channels:
             parts.append(ConvNormAct(in_channels, width, 1, **options))
-        parts.append(ConvNormAct(width, width, kernel_size, stride=stride, groups=width, **options))
+        depthwise = ConvNormAct(
+            width, width, kernel_size, stride=stride, padding=padding, groups=width, **options
+        )
+        parts.append(depthwise)
         if squeeze_channels:
             parts.append(SqueezeExcitation(width, squeeze_channels, dims=dims, act=act))
         parts.append(ConvNormAct(width, out_channels, 1, dims=dims, norm=norm, act="none"))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn import create_backbone
-from audiocnn.backbones.pretrained import load_torchvision, pretrained
+from audiocnn.backbones.pretrained import copy_weights, pretrained
 
 Entry = tuple[str, tuple[int, ...]]
 WIDTHS = (8, 16, 24, 32)
@@ -216,7 +216,7 @@ def ours(name: str, in_channels: int = 3) -> tuple[Any, nn.Module]:
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_are_those_of_torchvision(name: str) -> None:
     state_dict, (backbone, classifier) = made_up(name), ours(name)
-    load_torchvision(backbone, state_dict, classifier)
+    copy_weights(backbone, state_dict, classifier)
     x = torch.rand(2, 3, 128, 160, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         expected = getattr(Reference(state_dict), name)(x)
@@ -227,7 +227,7 @@ def test_logits_are_those_of_torchvision(name: str) -> None:
 def test_without_the_classifier() -> None:
     state_dict, (backbone, classifier) = made_up("resnet18"), ours("resnet18")
     before = classifier[-1].weight.clone()
-    load_torchvision(backbone, state_dict)
+    copy_weights(backbone, state_dict)
     assert torch.equal(backbone.state_dict()["stages.0.0.0.weight"], state_dict["conv1.weight"])
     assert torch.equal(classifier[-1].weight, before)
 
@@ -245,8 +245,8 @@ def test_old_files_have_another_order_within_a_layer() -> None:
                 state_dict[f"{layer}.{leaf}"] = state_dict.pop(f"{layer}.{leaf}")
     assert list(state_dict)[1:5] == ["bn1.running_mean", "bn1.running_var", "bn1.weight", "bn1.bias"]
     new, old = ours("resnet18")[0], ours("resnet18")[0]
-    load_torchvision(new, made_up("resnet18"))
-    load_torchvision(old, state_dict)
+    copy_weights(new, made_up("resnet18"))
+    copy_weights(old, state_dict)
     for name, tensor in new.state_dict().items():
         assert torch.equal(tensor, old.state_dict()[name]), name
 
@@ -254,14 +254,14 @@ def test_old_files_have_another_order_within_a_layer() -> None:
 def test_auxiliary_classifiers_are_left_out() -> None:
     state_dict = made_up("resnet18")
     state_dict["aux1.conv.conv.weight"] = torch.zeros(3)
-    load_torchvision(ours("resnet18")[0], state_dict)
+    copy_weights(ours("resnet18")[0], state_dict)
 
 
 @pytest.mark.parametrize("in_channels", [1, 4])
 def test_grey_has_the_maps_of_rgb(in_channels: int) -> None:
     rgb, grey = ours("vgg11_bn")[0], ours("vgg11_bn", in_channels)[0]
     for backbone in (rgb, grey):
-        load_torchvision(backbone, made_up("vgg11_bn"))
+        copy_weights(backbone, made_up("vgg11_bn"))
     x = torch.rand(1, 1, 40, 50, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         expected = rgb(x.expand(-1, 3, -1, -1))
@@ -270,7 +270,7 @@ def test_grey_has_the_maps_of_rgb(in_channels: int) -> None:
 
 def test_one_channel_has_the_sum_over_rgb() -> None:
     backbone, _ = ours("resnet18", in_channels=1)
-    load_torchvision(backbone, made_up("resnet18"))
+    copy_weights(backbone, made_up("resnet18"))
     expected = made_up("resnet18")["conv1.weight"].sum(dim=1, keepdim=True)
     torch.testing.assert_close(backbone.stages[0][0][0].weight, expected)
 
@@ -281,7 +281,7 @@ def test_another_shape() -> None:
     state_dict["layer2.0.conv1.weight"] = torch.zeros(16, 9, 3, 3)
     message = r"layer2.0.conv1.weight has the shape \(16, 9, 3, 3\), expected \(16, 8, 3, 3\)"
     with pytest.raises(ValueError, match=message):
-        load_torchvision(backbone, state_dict)
+        copy_weights(backbone, state_dict)
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
 
 
@@ -291,9 +291,9 @@ def test_another_number_of_layers() -> None:
         if name.startswith("layer4.1.bn2"):
             del state_dict[name]
     with pytest.raises(ValueError, match="has 40 layers to 'fc', expected 41"):
-        load_torchvision(backbone, state_dict, classifier)
+        copy_weights(backbone, state_dict, classifier)
     with pytest.raises(ValueError, match="has 0 layers to 'none', expected 40"):
-        load_torchvision(backbone, {})
+        copy_weights(backbone, {})
 
 
 def test_layers_of_another_kind() -> None:
@@ -301,13 +301,13 @@ def test_layers_of_another_kind() -> None:
     state_dict = made_up("vgg11_bn")
     del state_dict["features.0.bias"]
     with pytest.raises(ValueError, match=r"features\.0 has weight, expected weight, bias"):
-        load_torchvision(with_norms, state_dict)
+        copy_weights(with_norms, state_dict)
 
 
 def test_one_dimension_has_other_shapes() -> None:
     backbone = create_backbone("resnet18", dims=1, in_channels=3, widths=WIDTHS)
     with pytest.raises(ValueError, match=r"conv1.weight has the shape \(8, 3, 7, 7\), expected \(8, 3, 7\)"):
-        load_torchvision(backbone, made_up("resnet18"))
+        copy_weights(backbone, made_up("resnet18"))
 
 
 def test_pretrained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ PUBLISHED: list[tuple[str, int, float | None, dict[str, Any]]] = [
     ("efficientnet_b5", 30_389_784, 10.266, {}),
     ("efficientnet_b6", 43_040_704, 19.068, {}),
     ("efficientnet_b7", 66_347_960, 37.746, {}),
+    ("efficientnet_lite0", 4_652_008, None, {}),
 ]
 # Where the weights were evaluated in another size than 224x224.
 SIZES: dict[str, int] = {

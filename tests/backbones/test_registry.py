@@ -84,7 +84,8 @@ def test_networks_are_rebuilt_from_their_arguments(name: str) -> None:
 @pytest.mark.parametrize("name", list_backbones(pretrained=True))
 def test_weights_are_described(name: str) -> None:
     weights = backbone_family(name).weights[name]
-    assert re.fullmatch(r"https://[\w./-]+-[0-9a-f]{8,10}\.pth", weights.url)
+    assert re.fullmatch(r"[\w./-]+-[0-9a-f]{8,10}\.pth", weights.file)
+    assert weights.package or weights.url.startswith("https://")
     assert len(weights.mean) == len(weights.std) == 3
     assert weights.arguments.keys() <= create_backbone(name).init_args.keys()
 
