@@ -17,7 +17,7 @@ from audiocnn.registry import Registry
 
 # class -> (its module, the names of its members): what is known of our own families without importing them
 FAMILIES = {
-    "AlexNet": ("alexnet", ("alexnet", "alexnet_small")),
+    "AlexNet": ("alexnet", ("alexnet", "alexnet_2012", "alexnet_small")),
     "CellNet": ("amoebanet", ("amoebanet_a", "amoebanet_small")),
     "DenseNet": ("densenet", ("densenet121", "densenet169", "densenet201", "densenet_small")),
     "DilatedNet": ("dilated", ("dilated",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn.backbones import register
-from audiocnn.backbones.base import Backbone, PretrainedWeights, create_linear_head
+from audiocnn.backbones.base import PretrainedWeights, create_linear_head
+from audiocnn.backbones.plain import MinSizeBackbone
+from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.inception import Inception
 from audiocnn.blocks.norm import create_norm
@@ -64,15 +67,25 @@ class EvenSizePool(nn.Module):
         return self.pool(functional.pad(x, sides, mode="replicate") if any(sides) else x)
 
 
+PUBLISHED_SIZE = 31  # the smallest input that leaves each pooling a whole window
+# padding: (pooling by 2, smallest input along each axis)
+PADDINGS: dict[str, tuple[Callable[..., nn.Module], int]] = {
+    "same": (EvenSizePool, 1),
+    "published": (partial(create_pool, stride=2, ceil_mode=True), PUBLISHED_SIZE),
+}
 MEMBERS: dict[str, dict[str, Any]] = {
     "googlenet": {},
     "googlenet_small": {"stem": (16, 16, 48), "groups": SMALL},
 }
-WEIGHTS = {"googlenet": PretrainedWeights("googlenet-1378be20.pth", mean=(0.5,) * 3, std=(0.5,) * 3)}
+WEIGHTS = {
+    "googlenet": PretrainedWeights(
+        "googlenet-1378be20.pth", {"padding": "published"}, mean=(0.5,) * 3, std=(0.5,) * 3
+    )
+}
 
 
 @register(MEMBERS, WEIGHTS)
-class GoogLeNet(Backbone):
+class GoogLeNet(MinSizeBackbone):
     """A stem of three convolutions, then groups of Inception modules with a pooling before each group.
 
     Stages: the stem's first convolution, its others, and each module.
@@ -81,6 +94,8 @@ class GoogLeNet(Backbone):
         stem: channels of its three convolutions.
         groups: channels within each Inception module, in three groups.
         large_kernel: 5 as in the paper, or 3.
+        padding: "same", where each pooling leaves half of the positions, rounded up, or "published", where a
+            pooling of 3 positions leaves one less of an odd size; inputs below 31 are then padded with zeros.
         pool: as `create_pool`.
         drop: dropout probability of the classifier.
         common: dims, in_channels, norm and act, as `Backbone`.
@@ -94,6 +109,8 @@ class GoogLeNet(Backbone):
     Differs:
         As in torchvision norms in the place of response normalisation, 3x3 kernels in the place of 5x5
         (`large_kernel`), 2x2 positions pooled before the last group; without the two auxiliary classifiers.
+        With padding "same" a pooling of an odd size repeats the last position; with "published" the network
+        is torchvision's in every size.
     """
 
     def __init__(
@@ -102,11 +119,13 @@ class GoogLeNet(Backbone):
         stem: tuple[int, int, int] = (64, 64, 192),
         groups: tuple[tuple[Row, ...], ...] = GROUPS,
         large_kernel: int = 3,
+        padding: str = "same",
         pool: str = "max",
         drop: float = 0.2,
         **common: Any,
     ) -> None:
-        super().__init__(**common)
+        halve, min_size = choose(PADDINGS, padding, "padding")
+        super().__init__(min_size=min_size, **common)
         self.drop = drop
         options = self.layer_options
         if self.norm == "batch":
@@ -115,7 +134,7 @@ class GoogLeNet(Backbone):
         stages: list[nn.Module] = [
             ConvNormAct(self.in_channels, first, 7, stride=2, **options),
             nn.Sequential(
-                EvenSizePool(pool, 3, dims=self.dims),
+                halve(pool, 3, dims=self.dims),
                 ConvNormAct(first, second, 1, **options),
                 ConvNormAct(second, before, 3, **options),
             ),
@@ -133,9 +152,7 @@ class GoogLeNet(Backbone):
                     pool=create_pool(pool, 3, dims=self.dims, stride=1, padding=1),
                     **options,
                 )
-                stages.append(
-                    module if j else nn.Sequential(EvenSizePool(pool, window, dims=self.dims), module)
-                )
+                stages.append(module if j else nn.Sequential(halve(pool, window, dims=self.dims), module))
                 before = module.out_channels
                 channels.append(before)
         self.stages = nn.ModuleList(stages)

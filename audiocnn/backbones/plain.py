@@ -14,6 +14,8 @@ from audiocnn.backbones.base import Backbone
 from audiocnn.blocks.act import create_act
 from audiocnn.blocks.arguments import Size, to_tuple
 
+# padding -> whether the last window of a pooling may reach over the edge
+OVER_EDGE = {"same": True, "published": False}
 FIXED_SIZE_POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
 
 

@@ -26,26 +26,31 @@ class Layer(NamedTuple):
 
     Attributes:
         kernel_size: along every axis.
-        strided: it has the block's stride.
         narrowing: the block's output channels for each of this layer's.
     """
 
     kernel_size: int
-    strided: bool
     narrowing: int
 
 
 BRANCHES = {
-    "basic": (Layer(3, True, 1), Layer(3, False, 1)),
-    "bottleneck": (Layer(1, False, 4), Layer(3, True, 4), Layer(1, False, 1)),
+    "basic": (Layer(3, 1), Layer(3, 1)),
+    "bottleneck": (Layer(1, 4), Layer(3, 4), Layer(1, 1)),
 }
+# The kernel of the convolution that has a block's stride, the first of its size in the branch.
+STRIDED = {"3x3": 3, "1x1": 1}
 
 
 def _convolutions(
-    branch: str, in_channels: int, out_channels: int, stride: Size, dilation: Size
+    branch: str, in_channels: int, out_channels: int, stride: Size, stride_in: str, dilation: Size
 ) -> Iterator[dict[str, Any]]:
     """Yield the arguments of each convolution of a branch."""
-    for layer in choose(BRANCHES, branch, "branch"):
+    layers = choose(BRANCHES, branch, "branch")
+    kernels = [layer.kernel_size for layer in layers]
+    strided = choose(STRIDED, stride_in, "stride_in")
+    if strided not in kernels:
+        raise ValueError(f"stride_in is {stride_in!r}, expected '3x3': {branch} has no other convolution")
+    for i, layer in enumerate(layers):
         width, rest = divmod(out_channels, layer.narrowing)
         if rest:
             raise ValueError(f"out_channels is {out_channels}, expected a multiple of {layer.narrowing}")
@@ -53,7 +58,7 @@ def _convolutions(
             "in_channels": in_channels,
             "out_channels": width,
             "kernel_size": layer.kernel_size,
-            "stride": stride if layer.strided else 1,
+            "stride": stride if i == kernels.index(strided) else 1,
             "dilation": dilation if layer.kernel_size > 1 else 1,
         }
         in_channels = width
@@ -84,6 +89,7 @@ class ResidualV1(nn.Module):
         dims: 1 or 2, the axes after channels.
         branch: basic (two 3x3 convolutions) or bottleneck (1x1, 3x3, 1x1; inside a quarter of the channels).
         stride: of the block.
+        stride_in: the convolution that has the stride: 3x3, or 1x1, the first of a bottleneck.
         dilation: of the 3x3 convolutions.
         padding_mode: as `WindowOptions`.
         padding_value: as `WindowOptions`.
@@ -93,7 +99,8 @@ class ResidualV1(nn.Module):
         stochastic_depth: drop-path rate of the branch.
 
     Raises:
-        ValueError: no branch has this name, or 4 does not divide a bottleneck's out_channels.
+        ValueError: no branch has this name, it has no such stride_in, or 4 does not divide a bottleneck's
+            out_channels.
 
     Shape:
         (batch, in_channels, ..., frames) -> (batch, out_channels, ..., ceil(frames / stride)).
@@ -104,7 +111,8 @@ class ResidualV1(nn.Module):
         squeeze_channels: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018, figure 3.
 
     Differs:
-        Of a bottleneck the 3x3 convolution has the stride, as in torchvision ("V1.5").
+        Of a bottleneck the 3x3 convolution has the stride, as in torchvision ("V1.5"); with stride_in 1x1 it
+        is as in the paper.
     """
 
     def __init__(
@@ -115,6 +123,7 @@ class ResidualV1(nn.Module):
         dims: int,
         branch: str = "basic",
         stride: Size = 1,
+        stride_in: str = "3x3",
         dilation: Size = 1,
         padding_mode: str = "zeros",
         padding_value: float = 0.0,
@@ -124,7 +133,7 @@ class ResidualV1(nn.Module):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        *layers, last = _convolutions(branch, in_channels, out_channels, stride, dilation)
+        *layers, last = _convolutions(branch, in_channels, out_channels, stride, stride_in, dilation)
         options: Any = {
             "dims": dims,
             "norm": norm,
@@ -160,6 +169,7 @@ class ResidualV2(nn.Module):
         dims: 1 or 2, the axes after channels.
         branch: as `ResidualV1`.
         stride: of the block.
+        stride_in: as `ResidualV1`.
         dilation: of the 3x3 convolutions.
         norm: as `create_norm`.
         act: as `create_act`.
@@ -185,6 +195,7 @@ class ResidualV2(nn.Module):
         dims: int,
         branch: str = "basic",
         stride: Size = 1,
+        stride_in: str = "3x3",
         dilation: Size = 1,
         norm: Norm = "batch",
         act: str = "relu",
@@ -192,7 +203,7 @@ class ResidualV2(nn.Module):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        first, *others = _convolutions(branch, in_channels, out_channels, stride, dilation)
+        first, *others = _convolutions(branch, in_channels, out_channels, stride, stride_in, dilation)
         options: LayerOptions = {"dims": dims, "norm": norm, "act": act}
         self.before = nn.Sequential(*norm_act(in_channels, **options))
         self.branch = nn.Sequential(

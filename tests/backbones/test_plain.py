@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from audiocnn import create_backbone
@@ -65,6 +65,10 @@ def test_halve(kernel_size: int, n_frames: int) -> None:
     [
         # 11, 2 pools, 5, 3 kernels of 3 and a pool: 195 frames; position i is centred 31 after frame 32 i.
         ("alexnet", {"widths": (4, 4, 4, 4, 4)}, {32: 1, 63: 1, 94: 1, 95: 2, 224: 6}, 195 + 2 * 31),
+        # Kernels of 3, two from the third block on, and five pools of 2: 150 frames, centred 15.5 after 32 i.
+        ("vgg_small", {}, {31: 1, 32: 1, 63: 1, 64: 2, 100: 3}, 150 + 31),
+        # Windows of 3 lose a position of odd sizes: 63 leave 32, 16, 8, 4, 2.
+        ("googlenet_small", {}, {30: 1, 31: 1, 63: 2, 65: 2, 100: 3}, 247),
         # Kernels of 5 at strides 1, 2 and 4, pools of 2: 32 frames, from 0 to 31 for position 0.
         ("lenet5", {}, {4: 1, 28: 1, 32: 1, 35: 1, 36: 2}, 1 + 2 * 31),
     ],
@@ -83,10 +87,34 @@ def test_published_padding(
     torch.testing.assert_close(excerpt[..., transient:], whole[..., transient:], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "lenet5"])
+@pytest.mark.parametrize("name", ["alexnet", "lenet5", "vgg_small", "densenet_small", "googlenet_small"])
 def test_unknown_padding(name: str) -> None:
     with pytest.raises(ValueError, match="padding is 'valid', expected one of same, published"):
         create_backbone(name, padding="valid")
+
+
+def test_alexnet_of_two_gpus() -> None:
+    """Krizhevsky et al., 2012, figure 2: layers 2, 4 and 5 read one half each; layers 1 and 2 normalise."""
+    torch.manual_seed(0)
+    backbone = create_backbone("alexnet_2012", widths=(8, 8, 12, 12, 8), in_channels=3, padding="published")
+    first, second, third, fourth, fifth = (m for m in backbone.modules() if isinstance(m, nn.Conv2d))
+
+    def halves(x: Tensor, conv: nn.Conv2d) -> Tensor:
+        parts = zip(x.chunk(2, 1), conv.weight.chunk(2), conv.bias.chunk(2), strict=True)
+        padding = conv.kernel_size[0] // 2
+        return torch.cat([functional.conv2d(*part, padding=padding) for part in parts], dim=1).relu()
+
+    def respond(x: Tensor) -> Tensor:
+        sums = [x[:, max(0, i - 2) : i + 3].square().sum(dim=1) for i in range(x.shape[1])]
+        return x / (2 + 1e-4 * torch.stack(sums, dim=1)) ** 0.75
+
+    x = 30 * noise(1, 3, 95, 95)  # so large that alpha counts
+    y = functional.conv2d(x, first.weight, first.bias, stride=4, padding=2).relu()
+    y = functional.max_pool2d(respond(y), 3, 2)
+    y = functional.max_pool2d(respond(halves(y, second)), 3, 2)
+    y = functional.conv2d(y, third.weight, third.bias, padding=1).relu()
+    y = functional.max_pool2d(halves(halves(y, fourth), fifth), 3, 2)
+    torch.testing.assert_close(backbone(x), y, rtol=1e-4, atol=1e-4)
 
 
 def test_response_norm_of_vgg() -> None:

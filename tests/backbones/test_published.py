@@ -22,9 +22,15 @@ PUBLISHED: list[tuple[str, int, float | None, dict[str, Any]]] = [
     ("resnet50", 25_557_032, 4.089, {}),
     ("resnet101", 44_549_160, 7.801, {}),
     ("resnet152", 60_192_808, 11.514, {}),
+    # As published in 2016, with the stride in the first 1x1: the paper's table 1 has 3.8, 7.6 and 11.3.
+    ("resnet50", 25_557_032, 3.858, {"stride_in": "1x1"}),
+    ("resnet101", 44_549_160, 7.570, {"stride_in": "1x1"}),
+    ("resnet152", 60_192_808, 11.282, {"stride_in": "1x1"}),
     # The authors' SE-ResNet-50 as in pretrained-models.pytorch; its count by the table of osmr/imgclsmob.
     ("se_resnet50", 28_088_024, None, {}),
     ("alexnet", 61_100_840, 0.714, {"padding": "published"}),
+    # Of two GPUs and with response normalisation: Krizhevsky et al., 2012, "60 million parameters".
+    ("alexnet_2012", 60_965_224, 0.724, {"padding": "published"}),
     ("vgg11", 132_863_336, 7.609, {}),
     ("vgg13", 133_047_848, 11.308, {}),
     ("vgg16", 138_357_544, 15.47, {}),

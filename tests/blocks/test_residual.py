@@ -72,17 +72,28 @@ def test_basic_v1(dims: int, out_channels: int, stride: int, dilation: int, sque
 
 @pytest.mark.parametrize("dims", [1, 2])
 @pytest.mark.parametrize(("out_channels", "stride"), [(8, 1), (16, 2)])
-def test_bottleneck_v1(dims: int, out_channels: int, stride: int) -> None:
+@pytest.mark.parametrize("stride_in", ["3x3", "1x1"])
+def test_bottleneck_v1(dims: int, out_channels: int, stride: int, stride_in: str) -> None:
     torch.manual_seed(0)
-    block = evaluated(ResidualV1(8, out_channels, dims=dims, branch="bottleneck", stride=stride))
+    arguments = {"branch": "bottleneck", "stride": stride, "stride_in": stride_in}
+    block = evaluated(ResidualV1(8, out_channels, dims=dims, **arguments))
     x, w = make_feature_map(dims), Written(block)
-    y = w.norm(w.conv(x)).relu()
+    y = w.norm(w.conv(x, stride if stride_in == "1x1" else 1)).relu()
     assert y.shape[1] == out_channels // 4
-    y = w.norm(w.conv(y, stride)).relu()
+    y = w.norm(w.conv(y, stride if stride_in == "3x3" else 1)).relu()
     y = w.norm(w.conv(y))
     shortcut = x if stride == 1 else w.norm(w.conv(x, stride))
     torch.testing.assert_close(block(x), (y + shortcut).relu(), rtol=1e-4, atol=1e-5)
     assert w.done()
+
+
+def test_wrong_stride_in() -> None:
+    with pytest.raises(ValueError, match="stride_in is '5x5', expected one of 3x3, 1x1"):
+        ResidualV1(8, 8, dims=2, stride_in="5x5")
+    with pytest.raises(
+        ValueError, match="stride_in is '1x1', expected '3x3': basic has no other convolution"
+    ):
+        ResidualV2(8, 8, dims=2, stride_in="1x1")
 
 
 @pytest.mark.parametrize("dims", [1, 2])
