@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import reprlib
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -75,6 +76,27 @@ def check(name: str, value: Any, expected: Range) -> None:
     """
     if value is not None:
         expected.check(name, value)
+
+
+def check_interval(name: str, ends: Sequence[Any], expected: Range) -> tuple[float, float]:
+    """Check an argument that is an interval.
+
+    Args:
+        name: its name, for the message.
+        ends: the lowest and the highest number.
+        expected: the numbers that they may be.
+
+    Returns:
+        The ends.
+
+    Raises:
+        ArgumentError: one is none of these, or there are not two in ascending order.
+    """
+    for end in ends:
+        expected.check(name, end)
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ArgumentError(f"{name} is {ends}, expected the lower and the upper end of an interval")
+    return ends[0], ends[1]
 
 
 def check_fields(options: Any, **expected: Range) -> None:

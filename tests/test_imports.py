@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "images": {"plots"},
     "plots": set(),
     "frontends": set(),
-    "augment": set(),
+    "augment": {"images"},
     "labels": set(),
     "notes": set(),
     "midi": {"notes"},

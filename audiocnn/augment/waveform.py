@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 import soxr
 
-from audiocnn.ranges import FINITE, POSITIVE, SHARE, Range
+from audiocnn.ranges import FINITE, POSITIVE, SHARE, Range, check_interval
 from audiocnn.registry import InitArgs
 
 Rng = np.random.Generator
@@ -213,13 +213,6 @@ def draw_crop(waveform: np.ndarray, n_samples: int, rng: Rng) -> np.ndarray:
     return waveform[start : start + n_samples]
 
 
-def _check_ends(name: str, ends: tuple[float, float], expected: Range) -> None:
-    for end in ends:
-        expected.check(name, end)
-    if len(ends) != 2 or ends[0] > ends[1]:
-        raise ValueError(f"{name} is {ends}, expected the lower and the upper end of an interval")
-
-
 class RandomRecording(InitArgs):
     """Simulate another recording chain: room, microphone and tape.
 
@@ -251,7 +244,7 @@ class RandomRecording(InitArgs):
     ) -> None:
         self.impulse_response_p, self.equaliser_p, self.noise_p = impulse_response_p, equaliser_p, noise_p
         self.saturation_p, self.gain_db = saturation_p, gain_db
-        _check_ends("gain_db", gain_db, FINITE)
+        check_interval("gain_db", gain_db, FINITE)
 
     def __call__(self, waveform: np.ndarray, n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         """Resample a waveform to n_samples, which changes pitch and tempo together, and change it.
@@ -311,8 +304,8 @@ class RandomClip(InitArgs):
     ) -> None:
         self.polarity_p, self.stretch_p, self.stretch = polarity_p, stretch_p, stretch
         self.pitch_p, self.semitones, self.record = pitch_p, semitones, record or RandomRecording()
-        _check_ends("stretch", stretch, POSITIVE)
-        _check_ends("semitones", semitones, FINITE)
+        check_interval("stretch", stretch, POSITIVE)
+        check_interval("semitones", semitones, FINITE)
 
     def __call__(self, waveform: np.ndarray, n_samples: int, sample_rate: int, rng: Rng) -> np.ndarray:
         """Change a waveform, and draw n_samples of it.

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,11 +35,10 @@ GREY_CHROMA = 0.0015  # the most that a grey has, which has no hue. Source: CSS 
 ROUNDING = 1e-3  # of a channel's range: what rounding may add to it
 
 
-@dataclass(frozen=True)
-class ColourSpace:
+class ColourSpace(NamedTuple):
     """A colour space, by its relation to another.
 
-    Args:
+    Attributes:
         channels: their names, and the range of each.
         parent: the space that it is computed from; "" of RGB.
         of_parent: pixels of the parent -> its own.
@@ -49,8 +47,8 @@ class ColourSpace:
 
     channels: dict[str, Range]
     parent: str = ""
-    of_parent: Callable[[Tensor], Tensor] = field(default=torch.positive, repr=False)
-    to_parent: Callable[[Tensor], Tensor] = field(default=torch.positive, repr=False)
+    of_parent: Callable[[Tensor], Tensor] = torch.positive
+    to_parent: Callable[[Tensor], Tensor] = torch.positive
 
 
 def convert(pixels: Pixels, source: str, target: str) -> Pixels:

@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from audiocnn.augment import average_views, check_views
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import only_dims
 from audiocnn.models.image import ImageModel
 from audiocnn.training.base import StepTask, load_backbone
 from audiocnn.training.checkpoint import TASKS
 from audiocnn.training.checks import try_input
+
+MIN_PROBABILITY = 1e-30  # whose logarithm is finite
 
 
 @TASKS.register
@@ -33,9 +36,12 @@ class ImageTask(ImageModel, StepTask):
         weight_decay: of weights, not of norms and biases.
         start_from: a model file, a checkpoint or a run of any task, whose backbone's weights training starts
             from.
+        tta: test-time augmentation: tests and predictions average the probabilities of the variants of each
+            image, mirror, ten_crop or scales; off when None. See `augment.variants`.
 
     Raises:
-        ValueError: n_classes is below 2, a number is out of its range, or the backbone is of dims=1.
+        ValueError: n_classes is below 2, a number is out of its range, the backbone is of dims=1, or there is
+            no such tta.
         FileError: start_from cannot be read or does not fit.
     """
 
@@ -49,9 +55,11 @@ class ImageTask(ImageModel, StepTask):
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         start_from: str | None = None,
+        tta: str | None = None,
     ) -> None:
         super().__init__(backbone, n_classes)
-        self.label_smoothing = label_smoothing
+        check_views(tta)
+        self.label_smoothing, self.tta = label_smoothing, tta
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         if start_from:
             load_backbone(self.backbone, start_from)
@@ -82,7 +90,8 @@ class ImageTask(ImageModel, StepTask):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Compute the loss of images and their classes (batch,); log the accuracy too."""
         images, classes = batch
-        logits = self(images)
+        averages = stage == "test" and self.tta
+        logits = self.probabilities(images).clamp(min=MIN_PROBABILITY).log() if averages else self(images)
         loss = functional.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
         accuracy = multiclass_accuracy(logits, classes, num_classes=self.n_classes, average="micro")
         values = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
@@ -91,4 +100,15 @@ class ImageTask(ImageModel, StepTask):
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Compute the probability of each class, (batch, n_classes)."""
-        return torch.softmax(self(batch[0]), dim=1)
+        return self.probabilities(batch[0])
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Compute the probability of each class; with `tta`, its mean over the variants of an image.
+
+        Args:
+            images: (batch, channels, rows, columns) from 0 to 1.
+
+        Returns:
+            (batch, n_classes).
+        """
+        return average_views(lambda views: torch.softmax(self(views), dim=1), images, self.tta)

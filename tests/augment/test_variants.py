@@ -1,11 +1,12 @@
-"""Test-time augmentation: a mean over variants that the seed alone decides."""
+"""Test-time augmentation: the mean over variants, which for sound the seed alone decides."""
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from audiocnn.augment import average_variants
+from audiocnn.augment import VIEWS, average_variants, average_views
 
 RATE = 8000
 
@@ -46,3 +47,45 @@ def test_variants_differ_in_level_and_pitch_a_little() -> None:
     semitones = 12 * torch.log2(found / 440)
     assert 0.2 < semitones.abs().max() <= 0.55
     assert (semitones == 0).sum() > 4
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_ten_crops_are_alexnets(images: Tensor) -> None:
+    """Corners and the middle of 7/8 of the sides, 14 × 21 pixels, and these mirrored."""
+    corners = [(0, 0), (0, 3), (2, 0), (2, 3), (1, 2)]
+    crops = [images[..., top : top + 14, left : left + 21] for top, left in corners]
+    enlarged = [functional.interpolate(crop, size=(16, 24), mode="bilinear") for crop in crops]
+    variants = VIEWS["ten_crop"](images)
+    assert len(variants) == 10
+    for i, crop in enumerate(enlarged):
+        torch.testing.assert_close(variants[2 * i], crop)
+        torch.testing.assert_close(variants[2 * i + 1], crop.flip(3))
+
+
+def test_mirror_and_scales(images: Tensor) -> None:
+    assert all(map(torch.equal, VIEWS["mirror"](images), [images, images.flip(3)]))
+    whole, *parts = VIEWS["scales"](images)
+    assert torch.equal(whole, images)
+    middle = functional.interpolate(images[..., 2:14, 3:21], size=(16, 24), mode="bilinear")
+    torch.testing.assert_close(parts[-1], middle)
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_the_average_is_that_of_the_variants(views: str, images: Tensor) -> None:
+    def predict(batch: Tensor) -> Tensor:
+        return torch.softmax(20 * batch.diff(dim=3).mean((2, 3)), 1)
+
+    each = [predict(variant) for variant in VIEWS[views](images)]
+    found = average_views(predict, images, views)
+    torch.testing.assert_close(found, sum(each) / len(each))
+    assert torch.equal(average_views(predict, images, None), predict(images))
+    assert not torch.equal(found, predict(images))
+
+
+def test_views_that_there_are_not(images: Tensor) -> None:
+    with pytest.raises(ValueError, match="tta is 'flip', expected one of mirror, ten_crop, scales, or none"):
+        average_views(lambda batch: batch, images, "flip")

@@ -69,6 +69,20 @@ def test_predictions_are_probabilities() -> None:
     assert found.sum(1) == pytest.approx(torch.ones(3))
 
 
+def test_tests_and_predictions_average_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, classes = torch.rand(4, 1, 16, 16), torch.tensor([0, 1, 2, 3])
+    task, logged = tiny(tta="mirror").eval(), {}
+    monkeypatch.setattr(task, "log_dict", lambda values, **_: logged.update(values))
+    with torch.no_grad():
+        mean = (torch.softmax(task(images), 1) + torch.softmax(task(images.flip(3)), 1)) / 2
+        torch.testing.assert_close(task.predict_step((images, classes)), mean)
+        loss = task.test_step((images, classes))
+        assert loss.item() == pytest.approx(-mean[range(4), classes].log().mean().item())
+        assert logged["test/accuracy"] == (mean.argmax(1) == classes).float().mean()
+        plain = torch.nn.functional.cross_entropy(task(images), classes)
+        torch.testing.assert_close(task.validation_step((images, classes)), plain)
+
+
 def test_scores_of_a_stage_are_those_of_all_its_images() -> None:
     """The last batch is smaller than the others."""
     task, data = tiny(), DigitsDataModule(size=8, batch_size=100)
@@ -132,6 +146,7 @@ def test_biases_of_each_place_do_not_decay() -> None:
     ("arguments", "message"),
     [
         ({"n_classes": 1}, "n_classes is 1, expected a whole number from 2"),
+        ({"n_classes": 2, "tta": "flip"}, "tta is 'flip', expected one of mirror, ten_crop, scales"),
         ({"n_classes": 2, "label_smoothing": 1.5}, r"label_smoothing is 1\.5, expected a number from 0 to 1"),
     ],
 )

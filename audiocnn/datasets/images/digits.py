@@ -16,12 +16,15 @@ Data card of the digits:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
+from audiocnn.augment import ImageTransform, RandomCrop
 from audiocnn.datasets.images.memory import ImagesInMemory
 from audiocnn.ranges import Range
 
@@ -86,29 +89,6 @@ def first_of_each(classes: Tensor, n: int) -> Tensor:
     return torch.cat([(classes == c).nonzero().flatten()[:n] for c in classes.unique()]).sort().values
 
 
-def shift(images: Tensor, offsets: Tensor) -> Tensor:
-    """Shift each image by its own offset; zeros come in from beyond its edge.
-
-    Args:
-        images: (batch, channels, rows, columns).
-        offsets: whole numbers of pixels down and to the right, (batch, 2).
-
-    Returns:
-        Images of the same shape.
-    """
-    shifted = images
-    for axis, offset in ((-2, offsets[:, 0]), (-1, offsets[:, 1])):
-        n_pixels = images.shape[axis]
-        source = torch.arange(n_pixels, device=images.device) - offset[:, None]
-        inside = (source >= 0) & (source < n_pixels)
-        # (batch, pixels) -> the axes of the images
-        shape = [len(images), 1, 1, 1]
-        shape[axis] = n_pixels
-        index = source.clamp(0, n_pixels - 1).view(shape)
-        shifted = shifted.gather(axis, index.expand_as(images)) * inside.view(shape)
-    return shifted
-
-
 class DigitsDataModule(ImagesInMemory):
     """scikit-learn's digits as batches of images (batch, 1, size, size) and classes (batch,).
 
@@ -118,6 +98,7 @@ class DigitsDataModule(ImagesInMemory):
         batch_size: images of a batch.
         shift: the furthest that a training image is shifted up, down, left or right, in pixels of the 8.
         per_class: training images of each class; all when None. Validation and test stay whole.
+        augment: what else changes training images, one after the other; nothing when None.
 
     Raises:
         ValueError: size is below 8 or shift negative; in `setup`, per_class is more than there are.
@@ -126,9 +107,14 @@ class DigitsDataModule(ImagesInMemory):
     channels, n_classes = 1, N_CLASSES
 
     def __init__(
-        self, size: int | None = None, batch_size: int = 32, shift: float = 0.5, per_class: int | None = None
+        self,
+        size: int | None = None,
+        batch_size: int = 32,
+        shift: float = 0.5,
+        per_class: int | None = None,
+        augment: Sequence[ImageTransform] | None = None,
     ) -> None:
-        super().__init__(size, batch_size)
+        super().__init__(size, batch_size, augment)
         if size is not None and size < SIDE:
             raise ValueError(f"size is {size}, expected at least {SIDE}")
         Range(0, SIDE).check("shift", shift)
@@ -145,11 +131,6 @@ class DigitsDataModule(ImagesInMemory):
             parts["train"] = train[first_of_each(classes[train], self.per_class)]
         self.sets = {part: TensorDataset(images[where], classes[where]) for part, where in parts.items()}
 
-    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
-        """Shift training images, a whole batch at once: one by one would take longer than the network."""
-        if not (self.trainer and self.trainer.training):
-            return batch
-        images, classes = batch
-        reach = round(self.shift * self.size / SIDE)
-        offsets = torch.randint(-reach, reach + 1, (len(images), 2)).to(images.device)
-        return [shift(images, offsets), classes]
+    def list_transforms(self) -> list[ImageTransform]:
+        """List what changes training images: the shift, black coming in, then those of `augment`."""
+        return [RandomCrop(round(self.shift * self.size / SIDE)), *self.augment]

@@ -16,9 +16,10 @@ from torch.nn import functional
 from torch.utils.data import TensorDataset
 
 from audiocnn import images
+from audiocnn.augment import ImageTransform, RandomCrop, RandomHorizontalFlip
 from audiocnn.datasets.images.digits import split
 from audiocnn.datasets.images.memory import SIZES, ImagesInMemory
-from audiocnn.ranges import Range
+from audiocnn.ranges import SHARE, Range
 
 
 def read_squares(paths: Sequence[Path], size: int) -> Tensor:
@@ -46,28 +47,6 @@ def read_squares(paths: Sequence[Path], size: int) -> Tensor:
         return torch.stack([*pool.map(square, paths)])
 
 
-def augment_crops(batch: Tensor, shift: int) -> Tensor:
-    """Shift each image at random, its edges reflected, and flip half of them left to right.
-
-    Args:
-        batch: (batch, channels, rows, columns).
-        shift: the furthest along each axis, in pixels.
-
-    Returns:
-        Images of the same shape.
-    """
-    rows, columns = batch.shape[2:]
-    padded = functional.pad(batch, (shift,) * 4, mode="reflect") if shift else batch
-    begins = torch.randint(0, 2 * shift + 1, (len(batch), 2)).tolist()
-    crops = [
-        image[:, top : top + rows, left : left + columns]
-        for image, (top, left) in zip(padded, begins, strict=True)
-    ]
-    flipped = torch.rand(len(batch), 1, 1, 1, device=batch.device) < 0.5
-    shifted = torch.stack(crops)
-    return torch.where(flipped, shifted.flip(-1), shifted)
-
-
 class ImageFolderDataModule(ImagesInMemory):
     """Images of a folder as batches (batch, 3, size, size) from 0 to 1, and their classes (batch,).
 
@@ -76,9 +55,12 @@ class ImageFolderDataModule(ImagesInMemory):
         size: pixels of a side, to which the square in the middle of each image is resized; the model's when
             None, or 32 where it takes any.
         batch_size: images of a batch.
-        shift: the furthest that a training image is shifted up, down, left or right, in pixels.
+        shift: the furthest that a training image is shifted up, down, left or right, in pixels; the mirrored
+            image comes in.
+        mirror_p: probability that a training image is mirrored; 0 where left and right tell classes apart.
         validation: share of each class that is not trained on; without a test/ as much again to test on.
         seed: random seed of the split.
+        augment: what else changes training images, one after the other; nothing when None.
 
     Attributes:
         classes: after `setup`, their names, sorted.
@@ -97,14 +79,17 @@ class ImageFolderDataModule(ImagesInMemory):
         size: int | None = None,
         batch_size: int = 64,
         shift: int = 4,
+        mirror_p: float = 0.5,
         validation: float = 0.1,
         seed: int = 0,
+        augment: Sequence[ImageTransform] | None = None,
     ) -> None:
-        super().__init__(size, batch_size)
+        super().__init__(size, batch_size, augment)
         Range(0, SIZES.high, whole=True).check("shift", shift)
         if not 0 < validation < 0.5:
             raise ValueError(f"validation is {validation}, expected between 0 and 0.5")
-        self.path, self.shift = Path(path), shift
+        SHARE.check("mirror_p", mirror_p)
+        self.path, self.shift, self.mirror_p = Path(path), shift, mirror_p
         self.validation, self.seed = validation, seed
         self.sets: dict[str, TensorDataset] = {}
         self.classes: list[str] = []
@@ -139,9 +124,6 @@ class ImageFolderDataModule(ImagesInMemory):
         counts = torch.tensor([len(found) for found in named.values()])
         return read_squares(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
 
-    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
-        """Scale bytes to 0 to 1; augment training images, a whole batch at once."""
-        squares, classes = batch[0].float() / 255, batch[1]
-        if self.trainer and self.trainer.training:
-            squares = augment_crops(squares, self.shift)
-        return [squares, classes]
+    def list_transforms(self) -> list[ImageTransform]:
+        """List what changes training images: the shift, the mirror, and those of `augment`."""
+        return [RandomCrop(self.shift, "reflect"), RandomHorizontalFlip(self.mirror_p), *self.augment]

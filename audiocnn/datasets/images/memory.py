@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import lightning
+import torch
+from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -12,6 +16,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+from audiocnn.augment import ImageTransform
 from audiocnn.datasets.defaults import default_of_model
 from audiocnn.ranges import Range
 
@@ -25,10 +30,12 @@ class ImagesInMemory(lightning.LightningDataModule):
     Args:
         size: pixels of a side; the model's when None, or `SIZE` where it takes any.
         batch_size: images of a batch.
+        augment: what changes training images, one after the other; nothing when None.
 
     Attributes:
         channels: of the images.
-        sets: images and classes of the parts train, validation and test; a subclass sets them in `setup`.
+        sets: images, from 0 to 1 or as bytes, and classes of the parts train, validation and test; a subclass
+            sets them in `setup`.
         drop_last: whether a training epoch leaves out a last batch that is not full.
 
     Raises:
@@ -39,12 +46,14 @@ class ImagesInMemory(lightning.LightningDataModule):
     sets: dict[str, TensorDataset]
     drop_last = False
 
-    def __init__(self, size: int | None, batch_size: int) -> None:
+    def __init__(
+        self, size: int | None, batch_size: int, augment: Sequence[ImageTransform] | None = None
+    ) -> None:
         super().__init__()
         if size is not None:
             SIZES.check("size", size)
         Range(1, 1 << 20, whole=True).check("batch_size", batch_size)
-        self._size, self.batch_size = size, batch_size
+        self._size, self.batch_size, self.augment = size, batch_size, [*(augment or ())]
 
     @property
     def size(self) -> int:
@@ -52,6 +61,29 @@ class ImagesInMemory(lightning.LightningDataModule):
         size = default_of_model(self, "size", self._size, SIZE)
         SIZES.check("size", size)
         return size
+
+    def prepare_data(self) -> None:
+        """Try `augment` on an image, so that what does not fit is told before the training.
+
+        Raises:
+            ValueError: it does not take images of these channels or this size.
+        """
+        for transform in self.augment:
+            transform(torch.zeros(1, self.channels, self.size, self.size))
+
+    def list_transforms(self) -> list[ImageTransform]:
+        """List what changes training images, one after the other."""
+        return self.augment
+
+    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> list[Tensor]:
+        """Scale bytes to 0 to 1, and change training images: a batch at once is faster than one by one."""
+        images, classes = batch
+        if images.dtype == torch.uint8:
+            images = images.float() / 255
+        if self.trainer and self.trainer.training:
+            for transform in self.list_transforms():
+                images = transform(images)
+        return [images, classes]
 
     def train_dataloader(self) -> DataLoader:
         """Return batches of all training images, in another order each epoch."""

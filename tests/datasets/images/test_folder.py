@@ -1,13 +1,15 @@
 """Folders of images: what is read, how it is split, and what moves in training."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from audiocnn.datasets.images.folder import ImageFolderDataModule, augment_crops, read_squares
+from audiocnn.augment import RandomGainBias
+from audiocnn.datasets.images.folder import ImageFolderDataModule, read_squares
 from audiocnn.files import FileError
 
 COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
@@ -37,18 +39,18 @@ def test_other_sizes_are_resized(folder: Path) -> None:
     assert images[:, 0].unique().tolist() == [255] and images[:, 1:].unique().tolist() == [0]
 
 
-def test_a_cut_is_a_piece_of_the_image_with_mirrored_edges() -> None:
+@pytest.mark.parametrize(("mirror_p", "n_ways"), [(0.5, 2), (0.0, 1)])
+def test_training_images_are_augmented(folder: Path, mirror_p: float, n_ways: int) -> None:
+    ways = {"size": 8, "shift": 2, "mirror_p": mirror_p, "augment": [RandomGainBias((0.5, 0.5), (0, 0))]}
+    data = ImageFolderDataModule(str(folder), **ways)
+    data.trainer = SimpleNamespace(training=True, lightning_module=None)
+    ramp, classes = torch.arange(0, 256, 32, dtype=torch.uint8).expand(64, 3, 8, 8), torch.arange(64)
     torch.manual_seed(0)
-    ramp = torch.arange(8.0).expand(64, 1, 8, 8)
-    moved = augment_crops(ramp, 2)
-    assert moved.shape == ramp.shape
-    rows = {tuple(row.tolist()) for row in moved[:, 0, 0]}
+    images, after = data.on_after_batch_transfer([ramp, classes], 0)
+    assert torch.equal(after, classes)
+    rows = {tuple((row * 255 / 16).round().int().tolist()) for row in images[:, 0, 0]}
     crops = [(2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5)[i : i + 8] for i in range(5)]
-    assert rows == {*crops, *(crop[::-1] for crop in crops)}
-    assert {tuple(row.tolist()) for row in augment_crops(ramp, 0)[:, 0, 0]} == {
-        (*range(8),),
-        (*range(7, -1, -1),),
-    }
+    assert rows == {crop[::way] for crop in crops for way in (1, -1)[:n_ways]}
 
 
 def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
