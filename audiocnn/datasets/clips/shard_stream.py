@@ -1,9 +1,9 @@
 """Shards -> batches: crops of their clips in another order each epoch, or whole clips in theirs.
 
-The clips of a part, in the order of its shards, are dealt to the processes and their workers, each clip to
-one of them, and each reads the shards that hold its own. The shards' order, the clips' order within blocks of
-`N_SHUFFLED` and each crop depend on the seed and the epoch alone: the batches are the same with any number of
-workers.
+The clips of a part, in the order of its shards, are dealt to the processes. The shards' order, the clips'
+order within blocks of `N_SHUFFLED`, each crop and each batch depend on the seed and the epoch alone: the
+batches come in the same order with any number of workers. A worker makes every n-th batch. Of shards on a
+disk it reads its own clips alone; from an address, all shards of its process: there workers cost bandwidth.
 """
 
 from __future__ import annotations
@@ -25,17 +25,20 @@ from audiocnn.datasets.clips.cropping import Cropping
 from audiocnn.datasets.clips.shards import INDEX, Index, parse_clip, read_shard
 from audiocnn.datasets.epochs import EpochSampler
 
-N_SHUFFLED = 500  # clips in a block, which a worker holds in memory as they are in the shards
+N_SHUFFLED = 500  # clips in a block, which the workers hold in memory as they are in the shards
 
 Batch = tuple[Tensor, Tensor]
+Read = tuple[Batch | None, list[files.FileError]]  # a batch, and what of it cannot be read
 Content = tuple[str, tuple[bytes, bytes]] | files.FileError  # a clip with the name of its shard, or why not
 
 
 class ShardStream(IterableDataset):
     """Batches of a part of shards: of crops where there is a cropping, else of one whole clip each.
 
-    Shape: batches are waveforms (batch, samples) and targets (batch, labels); in place of what cannot be read
-    comes a FileError.
+    With each batch comes a list of what of it cannot be read. In place of a crop of that is another one of
+    the batch, or silence in a batch without one; in place of a whole clip is None.
+
+    Shape: batches are waveforms (batch, samples) and targets (batch, labels).
 
     Args:
         index: of the shards.
@@ -65,12 +68,10 @@ class ShardStream(IterableDataset):
         """Number of batches of this process."""
         return len(self._plan())
 
-    def __iter__(self) -> Iterator[Batch | files.FileError]:
+    def __iter__(self) -> Iterator[Read]:
         worker = get_worker_info()
         number, n_workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        batches = self._plan()
-        first, last = (len(batches) * one // n_workers for one in (number, number + 1))
-        return self._read_batches(batches[first:last])
+        return self._read_batches(self._plan()[number::n_workers])
 
     def _plan(self) -> list[np.ndarray]:
         """The positions of the clips in each batch of this process."""
@@ -95,23 +96,20 @@ class ShardStream(IterableDataset):
                 rng.shuffle(positions[start : start + N_SHUFFLED])
         return positions
 
-    def _read_batches(self, batches: list[np.ndarray]) -> Iterator[Batch | files.FileError]:
+    def _read_batches(self, batches: list[np.ndarray]) -> Iterator[Read]:
         contents = self._fetch([position for batch in batches for position in batch.tolist()])
-        # In place of a clip that cannot be read comes the one before, at first silence: batches are whole.
-        item = self.cropping and (torch.zeros(self.cropping.n_samples), torch.zeros(len(self.labels)))
         for batch in batches:
-            items = []
+            items, errors = [], []
             for position in batch.tolist():
                 try:
-                    item = self._make_item(position, next(contents))
-                    items.append(item)
+                    items.append(self._make_item(position, next(contents)))
                 except files.FileError as error:
-                    yield error
-                    if self.cropping and item:
-                        items.append(item)
-            if items:
-                waveforms, targets = zip(*items, strict=True)
-                yield torch.stack(waveforms), torch.stack(targets)
+                    errors.append(error)
+            if self.cropping:  # batches are whole
+                silence = torch.zeros(self.cropping.n_samples), torch.zeros(len(self.labels))
+                items += [items[-1] if items else silence] * len(errors)
+            waveforms, targets = zip(*items, strict=True) if items else ((), ())
+            yield (torch.stack(waveforms), torch.stack(targets)) if items else None, errors
 
     def _make_item(self, position: int, content: Content) -> tuple[Tensor, Tensor]:
         if isinstance(content, files.FileError):
@@ -165,12 +163,9 @@ class ShardStream(IterableDataset):
         address = self.index.locate(name)
         error = files.FileError(address, f"holds fewer than the {self.counts[shard]} clips of {INDEX}")
         try:
-            for place, clip in enumerate(read_shard(address)):
-                if place == places[n_found]:
-                    yield place, (name, clip)
-                    n_found += 1
-                    if n_found == len(places):
-                        return
+            for clip in read_shard(address, places):
+                yield places[n_found], (name, clip)
+                n_found += 1
         except files.FileError as caught:
             error = caught
         yield from ((place, error) for place in places[n_found:])
@@ -205,18 +200,16 @@ class ShardLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         self.stream.epoch = self.epochs.epoch
-        for batch in DataLoader(self.stream, batch_size=None, num_workers=self.workers):
-            if not isinstance(batch, files.FileError):
+        for batch, errors in DataLoader(self.stream, batch_size=None, num_workers=self.workers):
+            for error in errors:
+                self._report(error)
+            if batch is not None:
                 yield batch
-            elif not self.skip_broken:
-                raise files.FileError(
-                    batch.path, f"{batch.reason} (loader.skip_broken=true goes on without it)"
-                )
-            else:
-                self._report(str(batch))
         self.epochs.n_used += 1
 
-    def _report(self, line: str) -> None:
-        if line not in self.reported:
+    def _report(self, error: files.FileError) -> None:
+        if not self.skip_broken:
+            raise files.FileError(error.path, f"{error.reason} (loader.skip_broken=true goes on without it)")
+        if (line := str(error)) not in self.reported:
             self.reported.add(line)
             print(f"skipped: {line}", file=sys.stderr)

@@ -13,7 +13,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -190,11 +190,12 @@ def _check_names(names: Iterable[str]) -> None:
         raise ValueError(f"has {' and '.join(names)}, expected NAME.flac and then NAME.json")
 
 
-def read_shard(address: str) -> Iterator[tuple[bytes, bytes]]:
-    """Read the clips of a shard in a stream.
+def read_shard(address: str, places: Collection[int] | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """Read clips of a shard: from an address in a stream; of a file nothing else is read.
 
     Args:
         address: its path or address.
+        places: which clips, sorted, counted from 0; all when None.
 
     Yields:
         The sound (FLAC) and the facts (JSON) of each clip.
@@ -202,9 +203,12 @@ def read_shard(address: str) -> Iterator[tuple[bytes, bytes]]:
     Raises:
         files.FileError: the shard is missing or damaged.
     """
-    with closing(_open(address)) as file, _errors(address), tarfile.open(fileobj=file, mode="r|") as tar:
+    mode = "r|" if _is_address(address) else "r:"
+    with closing(_open(address)) as file, _errors(address), tarfile.open(fileobj=file, mode=mode) as tar:
         pair: list[tuple[str, bytes]] = []
-        for entry in tar:
+        for number, entry in enumerate(tar):
+            if places is not None and number // len(SUFFIXES) not in places:
+                continue
             content = tar.extractfile(entry)
             if content is None:
                 raise ValueError(f"{entry.name} is no file")
@@ -214,6 +218,8 @@ def read_shard(address: str) -> Iterator[tuple[bytes, bytes]]:
                 _check_names(names)
                 yield contents
                 pair = []
+                if places is not None and number // len(SUFFIXES) == max(places):
+                    return
 
 
 def parse_clip(clip: tuple[bytes, bytes], index: Index, name: str) -> tuple[np.ndarray, list[str]]:
