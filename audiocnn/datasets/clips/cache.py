@@ -27,7 +27,6 @@ from audiocnn.datasets.clips.sources import Clip
 FOLDER = Path("data/cache/clips")
 VERSION = 2  # of the format and of the samples' processing
 FULL_SCALE = 32767  # of a 16-bit sample
-N_NAMED = 5  # broken files in a message
 
 
 @dataclass(frozen=True)
@@ -150,23 +149,6 @@ def _read(pcm: Path, sample_rate: int) -> Sounds | None:
         return Sounds(pcm, sample_rate, places, content["digests"], content["broken"]) if is_whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def refuse_broken(path: str | Path, reasons: Sequence[str], way: str) -> None:
-    """Refuse clips of which some cannot be read.
-
-    Args:
-        path: of the data set.
-        reasons: of each file or clip that cannot be read.
-        way: to go on without them, "loader.skip_broken=true goes on without them".
-
-    Raises:
-        files.FileError: there are reasons; the message holds their number and the first of them.
-    """
-    if reasons:
-        more = [f"and {len(reasons) - N_NAMED} more"] if len(reasons) > N_NAMED else []
-        named = "; ".join([*reasons[:N_NAMED], *more])
-        raise files.FileError(path, f"{len(reasons)} files or clips cannot be read, {way}: {named}")
 
 
 def compute_key(names: list[str], sample_rate: int) -> str:

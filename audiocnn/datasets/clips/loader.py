@@ -16,8 +16,9 @@ import lightning
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from audiocnn.datasets.broken import refuse_broken, report_broken
 from audiocnn.datasets.clips import shards
-from audiocnn.datasets.clips.cache import FOLDER, Sounds, open_cache, refuse_broken
+from audiocnn.datasets.clips.cache import FOLDER, Sounds, open_cache
 from audiocnn.datasets.clips.cropping import WINDOW_S, CropOptions, Cropping
 from audiocnn.datasets.clips.finding import find_clips
 from audiocnn.datasets.clips.items import Crops, WholeClips
@@ -32,7 +33,7 @@ from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
 
 Loader = DataLoader | ShardLoader
 SPLIT_FILE = "split.jsonl"  # in the folder of a run
-SKIP_BROKEN = "loader.skip_broken=true goes on without them"
+KIND = "files or clips"  # that cannot be read
 
 if TYPE_CHECKING:
     LabelsFile = str
@@ -90,7 +91,7 @@ def prepare_clips(
     print(found)
     sounds = open_cache((clip.path for clip in found.clips), sample_rate, out, workers)
     _, reasons = sounds.select(found.clips)
-    refuse_broken(path, reasons, f"the other {len(sounds.places)} files are in the cache")
+    refuse_broken(path, reasons, KIND, f"the other {len(sounds.places)} files are in the cache")
     return len(sounds.places)
 
 
@@ -232,11 +233,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         self.test_set = ShardStream(index, "test", self.labels)
 
     def _report_broken(self, reasons: list[str]) -> None:
-        """Refuse what cannot be read, or say that it is skipped."""
-        if not self.loader.skip_broken:
-            refuse_broken(self.path, reasons, SKIP_BROKEN)
-        for reason in reasons:
-            rank_zero_info(f"skipped: {reason}")
+        report_broken(self.path, reasons, KIND, "loader.skip_broken", self.loader.skip_broken)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds of the data: the record of the split."""

@@ -11,18 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
-from audiocnn import images
+from audiocnn import files, images
 from audiocnn.augment import ImageTransform, RandomCrop, RandomHorizontalFlip
+from audiocnn.datasets.broken import report_broken
 from audiocnn.datasets.images.digits import split
 from audiocnn.datasets.images.memory import SIZES, ImagesInMemory
 from audiocnn.ranges import SHARE, Range
 
+PARTS = {"train", "test"}  # folders of a data set that comes divided
 
-def read_squares(paths: Sequence[Path], size: int) -> Tensor:
+
+def read_squares(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor, list[str]]:
     """Read the square in the middle of each image.
 
     Args:
@@ -30,21 +34,26 @@ def read_squares(paths: Sequence[Path], size: int) -> Tensor:
         size: of the squares, in pixels, to which they are resized.
 
     Returns:
-        Bytes (images, 3, size, size).
-
-    Raises:
-        FileError: one cannot be read.
+        Bytes (images, 3, size, size); of which paths they are, (images,); and why each other cannot be read.
     """
 
-    def square(path: Path) -> Tensor:
-        pixels = torch.from_numpy(images.read_image(path).pixels)[None]
+    def square(path: Path) -> Tensor | files.FileError:
+        try:
+            pixels = torch.from_numpy(images.read_image(path).pixels)[None]
+        except files.FileError as error:
+            return error
         middle = images.crop_center(pixels, min(pixels.shape[2:]))
         if middle.shape[-1] != size:
             middle = functional.interpolate(middle, size=(size, size), mode="bicubic", antialias=True)
         return (middle[0].clamp(0, 1) * 255).round().byte()
 
     with ThreadPoolExecutor() as pool:
-        return torch.stack([*pool.map(square, paths)])
+        read = [*pool.map(square, paths)]
+    squares = [one for one in read if isinstance(one, Tensor)]
+    numbers = [number for number, one in enumerate(read) if isinstance(one, Tensor)]
+    errors = [str(one) for one in read if isinstance(one, files.FileError)]
+    empty = torch.zeros(0, 3, size, size, dtype=torch.uint8)
+    return torch.stack(squares) if squares else empty, torch.tensor(numbers, dtype=torch.long), errors
 
 
 class ImageFolderDataModule(ImagesInMemory):
@@ -61,13 +70,15 @@ class ImageFolderDataModule(ImagesInMemory):
         validation: share of each class that is not trained on; without a test/ as much again to test on.
         seed: random seed of the split.
         augment: what else changes training images, one after the other; nothing when None.
+        skip_broken: go on without the images that cannot be read.
 
     Attributes:
         classes: after `setup`, their names, sorted.
 
     Raises:
-        ValueError: a number is out of its range; in `setup`, there are no classes.
-        FileError: in `setup`, an image cannot be read.
+        ValueError: a number is out of its range; in `setup`, there are no classes, or others in test/ than in
+            train/.
+        FileError: in `setup`, images cannot be read, a class has none, or train/ or test/ is beside others.
     """
 
     channels = 3
@@ -83,6 +94,7 @@ class ImageFolderDataModule(ImagesInMemory):
         validation: float = 0.1,
         seed: int = 0,
         augment: Sequence[ImageTransform] | None = None,
+        skip_broken: bool = False,
     ) -> None:
         super().__init__(size, batch_size, augment)
         Range(0, SIZES.high, whole=True).check("shift", shift)
@@ -90,7 +102,7 @@ class ImageFolderDataModule(ImagesInMemory):
             raise ValueError(f"validation is {validation}, expected between 0 and 0.5")
         SHARE.check("mirror_p", mirror_p)
         self.path, self.shift, self.mirror_p = Path(path), shift, mirror_p
-        self.validation, self.seed = validation, seed
+        self.validation, self.seed, self.skip_broken = validation, seed, skip_broken
         self.sets: dict[str, TensorDataset] = {}
         self.classes: list[str] = []
 
@@ -105,8 +117,9 @@ class ImageFolderDataModule(ImagesInMemory):
             return
         if self.shift >= self.size:
             raise ValueError(f"shift is {self.shift}, expected less than size, {self.size}")
-        has_test = (self.path / "test").is_dir()
-        squares, classes = self._read(self.path / "train" if has_test else self.path)
+        parts = _find_parts(self.path)
+        squares, classes = self._read(self.path / "train" if parts else self.path)
+        has_test = "test" in parts
         cuts = (1 - self.validation, 1) if has_test else (1 - 2 * self.validation, 1 - self.validation)
         self.sets = {
             part: TensorDataset(squares[where], classes[where])
@@ -116,14 +129,40 @@ class ImageFolderDataModule(ImagesInMemory):
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
-        named = {one.name: [*images.find_images(one)] for one in sorted(folder.glob("[!.]*/"))}
+        """The images of the classes in a folder, and their classes."""
+        named = {one.name: images.find_images(one) for one in _find_folders(folder)}
         if not named:
             raise ValueError(f"{folder}: no folders in it, expected one for each class")
-        self.classes = [*named]
+        self.classes = self.classes or [*named]
+        if [*named] != self.classes:
+            expected = f"expected those of train: {', '.join(self.classes)}"
+            raise ValueError(f"{folder}: its classes are {', '.join(named)}, {expected}")
+        for name, found in named.items():
+            if skipped := found.describe_skipped():
+                rank_zero_info(f"{folder / name}: {skipped}")
         paths = [path for found in named.values() for path in found]
-        counts = torch.tensor([len(found) for found in named.values()])
-        return read_squares(paths, self.size), torch.arange(len(named)).repeat_interleave(counts)
+        counts = torch.tensor([len(found.paths) for found in named.values()])
+        squares, numbers, errors = read_squares(paths, self.size)
+        errors += [str(error) for found in named.values() for error in found.unreadable]
+        report_broken(folder, errors, "images", "skip_broken", self.skip_broken)
+        if not len(squares):
+            raise files.FileError(folder, "holds no image that can be read")
+        return squares, torch.arange(len(named)).repeat_interleave(counts)[numbers]
 
     def list_transforms(self) -> list[ImageTransform]:
         """List what changes training images: the shift, the mirror, and those of `augment`."""
         return [RandomCrop(self.shift, "reflect"), RandomHorizontalFlip(self.mirror_p), *self.augment]
+
+
+def _find_folders(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*/"))
+
+
+def _find_parts(folder: Path) -> set[str]:
+    """Which of train and test a folder has; none where it has a folder for each class."""
+    names = {path.name for path in _find_folders(folder)}
+    parts, others = names & PARTS, names - PARTS
+    if parts and others:
+        beside = f"{min(parts)!r} beside {min(others)!r}"
+        raise files.FileError(folder, f"has the folder {beside}, expected train and test, or classes alone")
+    return parts

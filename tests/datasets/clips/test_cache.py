@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from audiocnn import audio, files
+from audiocnn.datasets.broken import refuse_broken
 from audiocnn.datasets.clips import cache
 from audiocnn.datasets.clips.sources import Clip
 
@@ -79,9 +80,9 @@ def test_broken_files_are_told(paths: list[Path], tmp_path: Path) -> None:
     assert all(len(clip.digest) == 16 for clip in usable)
     with pytest.raises(
         files.FileError,
-        match=r"music: 3 files or clips cannot be read, or not:(.|\n)*gone\.wav: No such(.|\n)*start is 9",
+        match=r"music: 3 files cannot be read, or not:(.|\n)*gone\.wav: No such(.|\n)*start is 9",
     ):
-        cache.refuse_broken("music", reasons, "or not")
+        refuse_broken("music", reasons, "files", "or not")
 
 
 DAMAGE = {

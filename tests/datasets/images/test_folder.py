@@ -28,13 +28,13 @@ def folder(tmp_path: Path) -> Path:
 def test_the_middle_square_is_read(tmp_path: Path) -> None:
     pixels = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
     Image.fromarray(pixels).save(tmp_path / "wide.png")
-    images = read_squares([tmp_path / "wide.png"], 4)
+    images, _, _ = read_squares([tmp_path / "wide.png"], 4)
     assert images.dtype == torch.uint8
     assert torch.equal(images[0], torch.from_numpy(pixels[:, 2:6].transpose(2, 0, 1)))
 
 
 def test_other_sizes_are_resized(folder: Path) -> None:
-    images = read_squares([folder / "red" / "0.png", folder / "red" / "1.png"], 8)
+    images, _, _ = read_squares([folder / "red" / "0.png", folder / "red" / "1.png"], 8)
     assert images.shape == (2, 3, 8, 8)
     assert images[:, 0].unique().tolist() == [255] and images[:, 1:].unique().tolist() == [0]
 
@@ -82,6 +82,55 @@ def test_wrong_arguments(folder: Path, tmp_path: Path) -> None:
         ImageFolderDataModule(str(folder), validation=0.5)
     with pytest.raises(ValueError, match="blue: no folders in it, expected one for each class"):
         ImageFolderDataModule(str(folder / "blue")).setup()
-    (folder / "red" / "0.png").write_bytes(b"text")
-    with pytest.raises(FileError, match=r"0\.png: no image"):
+
+
+def damage(folder: Path, n: int) -> None:
+    """Make some of the images unreadable, and add what is none."""
+    for name in COLOURS:
+        for i in range(n):
+            (folder / name / f"{i}.png").write_bytes(b"text")
+    (folder / "red" / "gone.png").symlink_to(folder / "nowhere")
+    (folder / "red" / "notes.txt").touch()
+
+
+def test_images_that_cannot_be_read_are_counted_and_named(folder: Path) -> None:
+    damage(folder, 3)
+    pattern = r"7 images cannot be read, skip_broken=true goes on without them: (.*0\.png: no image.*;){2}"
+    with pytest.raises(FileError, match=rf"(?s){pattern}.*; and 2 more$"):
         ImageFolderDataModule(str(folder)).setup()
+
+
+def test_images_that_cannot_be_read_are_skipped_if_asked(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    damage(folder, 3)
+    data = ImageFolderDataModule(str(folder), size=8, shift=1, skip_broken=True)
+    data.setup()
+    assert sum(map(len, data.sets.values())) == 14
+    for part in data.sets.values():
+        squares, classes = part.tensors
+        assert torch.equal(squares[:, 0, 4, 4] == 255, classes == 1)  # red is the second class
+    assert len([line for line in caplog.messages if line.startswith("skipped: ")]) == 7
+    assert f"{folder}/red: 1 file is no image: skipped" in caplog.messages
+    damage_all = ImageFolderDataModule(str(folder), size=8, shift=1, skip_broken=True)
+    for path in folder.glob("*/*.png"):
+        path.unlink()
+        path.write_bytes(b"text")
+    with pytest.raises(FileError, match="holds no image that can be read"):
+        damage_all.setup()
+
+
+def test_parts_that_do_not_fit(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    parts = tmp_path_factory.mktemp("parts")
+    (parts / "train").symlink_to(folder)
+    data = ImageFolderDataModule(str(parts), size=8, shift=1, validation=0.2)
+    data.setup()
+    assert data.classes == ["blue", "red"] and len(data.sets["test"]) == 4
+    (parts / "test").mkdir()
+    (parts / "test" / "red").symlink_to(folder / "red")
+    with pytest.raises(ValueError, match="test: its classes are red, expected those of train: blue, red"):
+        ImageFolderDataModule(str(parts), size=8, shift=1).setup()
+    (parts / "val").symlink_to(folder)
+    with pytest.raises(FileError, match="has the folder 'test' beside 'val', expected train and test, or"):
+        ImageFolderDataModule(str(parts), size=8, shift=1).setup()
