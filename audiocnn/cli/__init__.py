@@ -84,6 +84,11 @@ VERBS = {
         "clips -> tar files to stream from disk or object storage",
         "audiocnn data shard my_music/ shards/ --shard-mb 256",
     ),
+    "data prepare cifar10": Verb(
+        "prepare:prepare_cifar10",
+        "CIFAR-10, its binary version -> a folder of images for each class",
+        "audiocnn data prepare cifar10 cifar-10-binary.tar.gz",
+    ),
     "data prepare clips": Verb(
         "prepare:prepare_clips",
         "clips -> the cache that training reads",
@@ -98,6 +103,11 @@ VERBS = {
         "prepare:prepare_maps",
         "MAPS piano recordings -> recordings with their notes",
         "audiocnn data prepare maps MAPS/ cache/maps",
+    ),
+    "data prepare mnist": Verb(
+        "prepare:prepare_mnist",
+        "MNIST as it is downloaded -> the files that training reads",
+        "audiocnn data prepare mnist downloads/mnist",
     ),
     "data prepare render": Verb(
         "prepare:prepare_render",

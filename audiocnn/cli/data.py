@@ -19,6 +19,8 @@ PREPARED = {
     "render": ("synthesis.render", "notes"),
     "speech": ("synthesis.speech", "notes"),
     "instruments": ("synthesis.instruments", "clips"),
+    "mnist": ("datasets.images.mnist", "images"),
+    "cifar10": ("datasets.images.cifar10", "images"),
 }
 
 

@@ -10,13 +10,16 @@ from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, check
 
 # Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
+    "prepare_cifar10": "datasets.images.cifar10:prepare_cifar10",
     "prepare_clips": "datasets.clips.loader:prepare_clips",
     "prepare_instruments": "synthesis.instruments:prepare_instruments",
     "prepare_maps": "datasets.notes.maps:prepare_maps",
+    "prepare_mnist": "datasets.images.mnist:prepare_mnist",
     "prepare_render": "synthesis.render:prepare_render",
     "prepare_speech": "synthesis.speech:prepare_speech",
     "shard": "datasets.clips.sharding:write_shards",
 }
+NOUNS = {"prepare_cifar10": "images", "prepare_mnist": "images"}  # what they write; the others recordings
 # Numbers that several of them take.
 RANGES = {
     "hours": NOT_NEGATIVE,
@@ -34,10 +37,10 @@ def __getattr__(name: str) -> Callable[..., int]:
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, function = HOMES[name].partition(":")
-    return _as_verb(getattr(import_module(f"audiocnn.{module}"), function))
+    return _as_verb(getattr(import_module(f"audiocnn.{module}"), function), NOUNS.get(name, "recordings"))
 
 
-def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
+def _as_verb(prepare: Callable[..., int], noun: str = "recordings") -> Callable[..., int]:
     """Return the verb of a function that prepares data: the same arguments, checked."""
 
     @functools.wraps(prepare)
@@ -46,8 +49,8 @@ def _as_verb(prepare: Callable[..., int]) -> Callable[..., int]:
             for name, value in arguments.items():
                 if name in RANGES:
                     check(name, value, RANGES[name])
-            n_recordings = prepare(**arguments)
-        terminal.tell(f"{n_recordings} recordings written to {arguments['out']}")
+            n_written = prepare(**arguments)
+        terminal.tell(f"{n_written} {noun} written to {arguments['out']}")
         return 0
 
     return verb

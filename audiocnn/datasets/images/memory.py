@@ -28,7 +28,7 @@ class ImagesInMemory(lightning.LightningDataModule):
     """Batches of images and classes that are kept in memory.
 
     Args:
-        size: pixels of a side; the model's when None, or `SIZE` where it takes any.
+        size: pixels of a side; the model's when None, or `default_size` where it takes any.
         batch_size: images of a batch.
         augment: what changes training images, one after the other; nothing when None.
 
@@ -36,6 +36,7 @@ class ImagesInMemory(lightning.LightningDataModule):
         channels: of the images.
         sets: images, from 0 to 1 or as bytes, and classes of the parts train, validation and test; a subclass
             sets them in `setup`.
+        default_size: pixels of a side where the model takes any.
         drop_last: whether a training epoch leaves out a last batch that is not full.
 
     Raises:
@@ -44,6 +45,7 @@ class ImagesInMemory(lightning.LightningDataModule):
 
     channels: int
     sets: dict[str, TensorDataset]
+    default_size = SIZE
     drop_last = False
 
     def __init__(
@@ -58,7 +60,7 @@ class ImagesInMemory(lightning.LightningDataModule):
     @property
     def size(self) -> int:
         """Pixels of a side."""
-        size = default_of_model(self, "size", self._size, SIZE)
+        size = default_of_model(self, "size", self._size, self.default_size)
         SIZES.check("size", size)
         return size
 
