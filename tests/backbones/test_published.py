@@ -99,7 +99,7 @@ OTHERS: list[tuple[str, int, int, dict[str, Any]]] = [
     # The authors' models in Caffe's collection, layer by layer: NIN-ImageNet (29 MB), and NIN-CIFAR10.
     ("nin", 7_595_176, 1000, {"in_channels": 3}),
     ("nin_cifar", 966_986, 10, {"in_channels": 3}),
-    # He et al., 2016, section 4.2 and table 6: 0.27 million, 269,722 by layers; and two projections with norms.
+    # He et al., 2016, table 6: 0.27 million, 269,722 layer by layer; and two projections with norms.
     ("resnet20_cifar", 269_722 + 16 * 32 + 32 * 64 + 2 * (32 + 64), 10, {"in_channels": 3}),
 ]
 

@@ -17,7 +17,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from digits import CONFIGS, ROOT, create_training, print_table, read_config, silence_lightning
+from networks import CONFIGS, ROOT, create_training, print_table, read_config, silence_lightning
 from rich.console import Console
 from torch import nn
 

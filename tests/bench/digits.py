@@ -3,15 +3,11 @@
     make digits
 
 Every row is a training with configs/digits.yaml, of which only what the row names is changed. The tables go
-to the terminal and to docs/digits.md. Seconds are processor time, which on a busy machine depends less on the
-other processes than elapsed time.
+to the terminal and to docs/digits.md, the plot to docs/digits.png.
 """
 
 import argparse
-import logging
 import tempfile
-import time
-import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -19,21 +15,25 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-import yaml
+from cost_plot import plot_costs
+from networks import (
+    ROOT,
+    create_training,
+    list_arguments,
+    list_small_networks,
+    measure_table,
+    print_table,
+    read_config,
+    silence_lightning,
+    train_and_test,
+)
 from rich.console import Console
-from rich.table import Table
-from torch import nn
 
-from audiocnn import create_backbone, files, list_backbones
-from audiocnn.blocks.cost import count_macs, count_parameters
-from audiocnn.cli.training import CommandLine
+from audiocnn import files
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "configs"
 BASELINES = ("linear", "mlp", "locally_connected", "lenet5")
 # Arguments that differ from a network's defaults: this one has to know the images' size.
 ARGUMENTS: dict[str, dict[str, Any]] = {"locally_connected": {"size": 32}}
-QUIET = {"logger": False, "callbacks": [], "enable_checkpointing": False, "enable_progress_bar": False}
 PER_CLASS, FEW_EPOCHS = 10, 100  # about as many steps as the whole data set's epochs take
 KERNELS = [
     {"name": "binomial"},
@@ -43,85 +43,6 @@ KERNELS = [
     {"name": "gabor", "size": 5, "wavelength": 4.0, "sigma": 1.5, "angle": 0.785},
     {"name": "gabor", "size": 5, "wavelength": 4.0, "sigma": 1.5, "angle": 2.356},
 ]
-
-
-def read_config(name: str) -> dict[str, Any]:
-    """Read a config, and switch off what writes files and reports progress.
-
-    Args:
-        name: its file name in configs/.
-    """
-    config = yaml.safe_load((CONFIGS / name).read_text())
-    config["trainer"].update(QUIET, enable_model_summary=False)
-    return config
-
-
-def create_training(config: dict[str, Any]) -> CommandLine:
-    """Create the trainer, task and data that `audiocnn fit` would train with.
-
-    Args:
-        config: the contents of a config file.
-    """
-    return CommandLine(save_config_callback=None, run=False, args=config)
-
-
-def train_and_test(cli: CommandLine) -> tuple[float, float, float]:
-    """Train a network on digits.
-
-    Args:
-        cli: of `create_training`.
-
-    Returns:
-        The accuracy on the validation and on the test images, in percent, and the processor time of the
-        training in seconds.
-    """
-    began_s = time.process_time()
-    cli.trainer.fit(cli.model, cli.datamodule)
-    seconds = time.process_time() - began_s
-    validation = cli.trainer.callback_metrics["val/accuracy"].item()
-    (tested,) = cli.trainer.test(cli.model, cli.datamodule, verbose=False)
-    return 100 * validation, 100 * tested["test/accuracy"], seconds
-
-
-def list_small_networks() -> list[str]:
-    """List the small members of all families of image networks."""
-    return [name for name in list_backbones("*_small") if create_backbone(name).dims == 2]
-
-
-def list_arguments() -> str:
-    """List the arguments of networks besides their names, as Markdown."""
-    lines = []
-    for name, arguments in ARGUMENTS.items():
-        changes = (f"--model.backbone.dict_kwargs.{key} {value}" for key, value in arguments.items())
-        lines.append(f"- {name}: `{' '.join(changes)}`")
-    return "\n".join(lines)
-
-
-def measure_networks(names: list[str]) -> Iterator[list[str]]:
-    """Train each network and yield its row: name, parameters, MACs, seconds, accuracies.
-
-    Args:
-        names: names of backbones.
-    """
-    for name in names:
-        config = read_config("digits.yaml")
-        backbone = config["model"]["init_args"]["backbone"]
-        backbone["init_args"]["name"] = name
-        backbone["dict_kwargs"] = ARGUMENTS.get(name, {})
-        cli = create_training(config)
-        size = config["data"]["init_args"]["size"]
-        network = nn.Sequential(cli.model.backbone, cli.model.head)
-        macs = count_macs(network, (1, 1, size, size), device="cpu")
-        validation, tested, seconds = train_and_test(cli)
-        parameters = f"{count_parameters(network):,}"
-        yield [
-            name,
-            parameters,
-            f"{macs / 1e6:.2f} M",
-            f"{seconds:.0f}",
-            f"{validation:.1f}",
-            f"{tested:.1f}",
-        ]
 
 
 def create_initialisations(folder: Path) -> dict[str, dict[str, Any]]:
@@ -177,31 +98,6 @@ def measure_initialisations(
         yield [name, f"{mean(found):.1f}", f"{stdev(found):.1f}" if n_seeds > 1 else ""]
 
 
-def print_table(title: str, head: list[str], rows: Iterator[list[str]], console: Console) -> str:
-    """Print rows as they come, then all as a table.
-
-    Args:
-        title: of the printed table.
-        head: names of the columns.
-        rows: yielded while they are measured.
-        console: where to print.
-
-    Returns:
-        The table as Markdown, without its title.
-    """
-    shown, lines = Table(title=title), []
-    for i, column in enumerate(head):
-        shown.add_column(column, justify="right" if i else "left")
-    for row in rows:
-        console.print(*row, sep="  ")
-        shown.add_row(*row)
-        lines.append(row)
-    console.print(shown)
-    return "\n".join(
-        f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *lines)
-    )
-
-
 PAGE = """# Accuracy of the networks on digits
 
 Made by `make digits`, on {threads} thread(s) of 2 CPU cores. The data: audiocnn/datasets/images/digits.py.
@@ -217,6 +113,10 @@ included. With further arguments:
 
 {networks}
 
+![Accuracy of the networks against their multiply-accumulates](digits.png)
+
+The area of a circle is the number of parameters; _small is left out of the names.
+
 mnasnet_small and mobilenet_small have half of the published blocks. With all of them they reached 95.0 and
 97.2, in twice the time: most blocks then work on feature maps of one to four positions.
 
@@ -231,13 +131,6 @@ The initialisations are those of audiocnn/training/callbacks/initialise.py.
 """
 
 
-def silence_lightning() -> None:
-    """Silence Lightning's warnings about what a training of seconds does not need."""
-    warnings.simplefilter("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-
-
 def main() -> None:
     """Print the tables and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -247,8 +140,8 @@ def main() -> None:
     arguments = parser.parse_args()
     silence_lightning()
     console = Console(width=120)
-    head = ["network", "parameters", "MACs", "seconds", "validation", "test"]
-    scores = print_table("Digits", head, measure_networks(arguments.networks), console)
+    networks, scores = measure_table("Digits", "digits.yaml", arguments.networks, ARGUMENTS, console)
+    plot_costs(scores, arguments.output.with_suffix(".png"))
     with tempfile.TemporaryDirectory() as folder:
         rows = measure_initialisations("lenet5", arguments.seeds, create_initialisations(Path(folder)))
         title = f"{PER_CLASS} labels a class, test"
@@ -257,8 +150,8 @@ def main() -> None:
     page = PAGE.format(
         threads=torch.get_num_threads(),
         epochs=read_config("digits.yaml")["trainer"]["max_epochs"],
-        networks=scores,
-        arguments=list_arguments(),
+        networks=networks,
+        arguments=list_arguments(ARGUMENTS),
         per_class=PER_CLASS,
         few_epochs=FEW_EPOCHS,
         seeds=arguments.seeds,

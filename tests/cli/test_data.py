@@ -33,6 +33,8 @@ def test_list(run) -> None:
         "render",
         "speech",
         "instruments",
+        "mnist",
+        "cifar10",
     ]
 
 

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import soundfile
 import yaml
 
+from audiocnn.datasets.images.cifar10 import BATCHES, RECORD_BYTES
+from audiocnn.datasets.images.idx import write_idx
+from audiocnn.datasets.images.mnist import NAMES
 from tests.fuzz import golden
 
 ROOT = Path(__file__).parents[2]
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")  # of Debian's package timgm6mb-soundfont
+IMAGE_SET = (np.zeros((4, 28, 28), np.uint8), np.arange(4, dtype=np.uint8))  # images and their classes
 
 
 class Command(NamedTuple):
@@ -52,6 +57,8 @@ COMMANDS: Mapping[str, Command] = {
         "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005 --validation-hours 0",
         needs="fluidsynth",
     ),
+    "data prepare mnist": Command("data prepare mnist mnist cache"),
+    "data prepare cifar10": Command("data prepare cifar10 cifar cache"),
     "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
     "fit": Command(FIT, last="--ckpt_path last"),
     "search": Command("search --config search.yaml"),
@@ -76,6 +83,7 @@ def prepare_folder(folder: Path) -> None:
     for lowest in range(48, 68):  # so many that each part of the split has some
         (folder / "midi" / f"{lowest}.mid").write_bytes(golden.midi(lowest))
     _write_maps(folder / "maps" / "AkPnBcht")
+    _write_image_sets(folder)
     _write_search(folder / "search.yaml")
     if SOUNDFONT.exists():
         (folder / "font.sf2").symlink_to(SOUNDFONT)
@@ -87,6 +95,16 @@ def _write_maps(folder: Path) -> None:
         soundfile.write(folder / f"MAPS_MUS-{name}_AkPnBcht.wav", [0.25] * 4410, 44_100)
         text = "OnsetTime\tOffsetTime\tMidiPitch\n\n0.01\t0.09\t60\n"
         (folder / f"MAPS_MUS-{name}_AkPnBcht.txt").write_text(text)
+
+
+def _write_image_sets(folder: Path) -> None:
+    (folder / "mnist").mkdir()
+    for names in NAMES.values():
+        for name, array in zip(names, IMAGE_SET, strict=True):
+            write_idx(folder / "mnist" / name, array)
+    (folder / "cifar").mkdir()
+    for name in (name for part in BATCHES.values() for name in part):
+        (folder / "cifar" / name).write_bytes(bytes(4 * RECORD_BYTES))
 
 
 def _write_search(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Small whole files of every kind that audiocnn reads, made here: what is mutated."""
 
+import gzip
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -87,6 +88,11 @@ def clip_model() -> bytes:
     return _written(lambda path: write_model(model, path))
 
 
+def idx() -> bytes:
+    """Write six numbers as an IDX file."""
+    return b"\0\0\x08\2" + bytes([0, 0, 0, 2, 0, 0, 0, 3]) + bytes(range(6))
+
+
 def _written(write: Callable[[Path], object]) -> bytes:
     import tempfile
 
@@ -134,6 +140,8 @@ FILES: Mapping[str, Callable[[], bytes]] = {
     **TEXT_REFERENCES,
     **MANIFESTS,
     "a.mid": midi,
+    "a.idx": idx,
+    "idx.gz": lambda: gzip.compress(idx()),
     "notes.safetensors": MODEL.read_bytes,
     "clips.safetensors": clip_model,
     "config.yaml": lambda: CONFIG,

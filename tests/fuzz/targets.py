@@ -143,6 +143,12 @@ def _midi(path: Path) -> None:
     midi.read_midi(path)
 
 
+def _idx(path: Path) -> None:
+    from audiocnn.datasets.images.idx import read_idx
+
+    read_idx(path)
+
+
 def _find(path: Path) -> None:
     from audiocnn.datasets.clips.finding import find_clips
 
@@ -166,6 +172,7 @@ TARGETS: Mapping[str, Target] = {
     "load": Target(SOUNDS, call(_load), 8),
     "read_image": Target(IMAGES, call(_image), 8),
     "read_midi": Target(("a.mid",), call(_midi), 8),
+    "read_idx": Target(("a.idx", "idx.gz"), call(_idx), 8),
     "find_clips": Target(MANIFESTS, call(_find), 8),
     "read_model": Target(MODELS, call(_model), 8),
     "transcribe": Target(SOUNDS, verb(*TRANSCRIBE, "FILE"), 4),

@@ -28,6 +28,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 BATCHES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 N_RECORDS = 10_000  # of a batch
 RECORD_BYTES = 1 + CHANNELS * SIDE * SIDE  # the class, then the pixels, channel by channel
+MAX_BATCH_BYTES = N_RECORDS * RECORD_BYTES
 FOLDER = "cifar-10-batches-bin"  # as the archive unpacks
 PICKLES = "data_batch_1"  # of the version for Python
 
@@ -57,7 +58,7 @@ def prepare_cifar10(source: Path, out: Path = Path("data/cache/cifar10")) -> int
         with files.stage(out) as staging:
             _write_images(staging / part, b"".join(batches[name] for name in names))
             (staging / part).rename(out / part)
-    return N_RECORDS * sum(map(len, todo.values()))
+    return sum(len(batches[name]) // RECORD_BYTES for names in todo.values() for name in names)
 
 
 def read_batches(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -90,7 +91,7 @@ def _read_folder(source: Path) -> Iterator[tuple[str, bytes]]:
     if (folder / PICKLES).exists():
         _refuse_pickles(source)
     for path in sorted(folder.glob("*.bin")):
-        yield path.name, files.read_bytes(path, N_RECORDS * RECORD_BYTES)
+        yield path.name, files.read_bytes(path, MAX_BATCH_BYTES)
 
 
 def _read_archive(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -103,7 +104,7 @@ def _read_archive(source: Path) -> Iterator[tuple[str, bytes]]:
                     _refuse_pickles(source)
                 if member.isfile() and name.endswith(".bin"):
                     content = archive.extractfile(member)
-                    yield name, content.read(N_RECORDS * RECORD_BYTES + 1) if content else b""
+                    yield name, content.read(MAX_BATCH_BYTES + 1) if content else b""
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise files.FileError(source, f"damaged, or no archive: {error}") from error
     except OSError as error:
@@ -116,15 +117,16 @@ def _refuse_pickles(source: Path) -> None:
 
 
 def _check_batch(source: Path, name: str, content: bytes) -> None:
-    """Check that a batch has all records, each with one of the classes."""
-    if len(content) != N_RECORDS * RECORD_BYTES:
-        more = "more than " if len(content) > N_RECORDS * RECORD_BYTES else ""
-        found = f"{more}{min(len(content), N_RECORDS * RECORD_BYTES)} bytes"
-        expected = f"{N_RECORDS * RECORD_BYTES}, {N_RECORDS} images"
-        raise files.FileError(source, f"{name} has {found}, expected {expected}")
+    """Check that a batch has whole records, each with one of the classes; tell where some are missing."""
+    n_records, rest = divmod(len(content), RECORD_BYTES)
+    if rest or not 0 < n_records <= N_RECORDS:
+        more = "more than " if len(content) > MAX_BATCH_BYTES else ""
+        found = f"{name} has {more}{min(len(content), MAX_BATCH_BYTES)} bytes"
+        raise files.FileError(source, f"{found}, expected {MAX_BATCH_BYTES}, {N_RECORDS} images")
     if (highest := max(content[::RECORD_BYTES])) >= len(CLASSES):
-        reason = f"{name} holds class {highest}, expected 0 to {len(CLASSES) - 1}"
-        raise files.FileError(source, reason)
+        raise files.FileError(source, f"{name} holds class {highest}, expected 0 to {len(CLASSES) - 1}")
+    if n_records < N_RECORDS:
+        files.warn(source, [f"{name} has {n_records} of {N_RECORDS} images"])
 
 
 def _write_images(folder: Path, records: bytes) -> None:

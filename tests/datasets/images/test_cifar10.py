@@ -11,14 +11,12 @@ from PIL import Image
 
 from audiocnn.datasets.images import cifar10
 from audiocnn.datasets.images.folder import ImageFolderDataModule
-from audiocnn.files import FileError
+from audiocnn.files import FileError, FileWarning
+from tests.training_warnings import ignore
 
 N = 20  # images of a batch, for 10,000
 
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cifar10, "N_RECORDS", N)
+pytestmark = ignore(".* has [0-9]+ of 10000 images")
 
 
 @pytest.fixture
@@ -119,9 +117,9 @@ def test_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_damaged(batches: Path, tmp_path: Path) -> None:
     path, whole = batches / "data_batch_3.bin", (batches / "data_batch_3.bin").read_bytes()
     for content, reason in (
-        (whole[:-1], f"data_batch_3.bin has {len(whole) - 1} bytes, expected {len(whole)}, {N} images"),
-        (b"\x0a" + whole[1:], "data_batch_3.bin holds class 10, expected 0 to 9"),
-        (whole + b"\0", "longer|has more than"),
+        (whole[:-1], rf"data_batch_3\.bin has {len(whole) - 1} bytes, expected 30730000, 10000 images"),
+        (b"\x0a" + whole[1:], r"data_batch_3\.bin holds class 10, expected 0 to 9"),
+        (b"", r"is empty|has 0 bytes"),
     ):
         path.write_bytes(content)
         for source in (batches, pack(batches)):
@@ -131,6 +129,20 @@ def test_damaged(batches: Path, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"has no data_batch_3.bin, expected the binary version of CIFAR-10"):
         cifar10.prepare_cifar10(batches, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_batches_that_are_too_short_or_too_long(batches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(FileWarning, match=r"data_batch_1\.bin has 20 of 10000 images"):
+        list(cifar10.read_batches(batches))
+    monkeypatch.setattr(cifar10, "N_RECORDS", N)
+    monkeypatch.setattr(cifar10, "MAX_BATCH_BYTES", n_bytes := N * cifar10.RECORD_BYTES)
+    (batches / "data_batch_2.bin").write_bytes(bytes(n_bytes + 1))
+    with pytest.raises(FileError, match=r"data_batch_2\.bin: is longer than"):
+        list(cifar10.read_batches(batches))
+    with pytest.raises(
+        FileError, match=rf"data_batch_2\.bin has more than {n_bytes} bytes, expected {n_bytes}, 20"
+    ):
+        list(cifar10.read_batches(pack(batches, "w")))
 
 
 def test_damaged_archives(batches: Path, tmp_path: Path) -> None:
