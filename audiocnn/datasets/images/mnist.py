@@ -81,7 +81,11 @@ def read_mnist(path: Path) -> dict[str, Part]:
         )
         why = "holds no MNIST" if path.is_dir() else "is no folder"
         raise files.FileError(path, f"{why}, expected {forms}")
-    return read(path)
+    parts = read(path)
+    for part, (pixels, _) in parts.items():
+        if pixels.shape[1] != pixels.shape[2]:
+            raise files.FileError(path, f"{part} images of {_size(pixels[0])} pixels, expected squares")
+    return parts
 
 
 def _find_idx(path: Path, name: str) -> Path:

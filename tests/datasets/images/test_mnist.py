@@ -130,6 +130,10 @@ def images_of_numbers(folder: Path) -> None:
     (folder / NAMES["test"][0]).write_bytes(header + bytes(4))
 
 
+def oblong_images(folder: Path) -> None:
+    write_idx(folder / NAMES["test"][0], PARTS["test"][0][:, :20])
+
+
 def no_test_images(folder: Path) -> None:
     (folder / NAMES["test"][0]).unlink()
 
@@ -155,6 +159,7 @@ WRONG: dict[Callable[[Path], None], str] = {
     fewer_classes: r"train-labels-idx1-ubyte: 49 classes, expected one for each of 50 images",
     images_for_classes: r"t10k-labels-idx1-ubyte: 3 axes of uint8, expected 1 of uint8",
     images_of_numbers: r"t10k-images-idx3-ubyte: 3 axes of float32, expected 3 of uint8",
+    oblong_images: r"mnist: test images of 20 × 28 pixels, expected squares",
     no_test_images: r"t10k-images-idx3-ubyte: No such file",
     cut_json: r"7\.json: not readable \(Expecting .*\), expected \{\"data\": numbers from 0 to 1, 784",
     with_json("[" * 100_000): r"7\.json: not readable \(.*recursion",
@@ -198,6 +203,10 @@ def test_batches(folder: Path) -> None:
     resized.setup()
     means = torch.nn.functional.avg_pool2d(images * 255, 2)
     assert (resized.sets["test"].tensors[0] - means).abs().max() <= 1
+
+
+def test_training_images_are_shifted_as_far_at_any_size(folder: Path) -> None:
+    assert [MnistDataModule(shift=3, size=size).list_transforms()[0].padding for size in (28, 56)] == [3, 6]
 
 
 @pytest.mark.parametrize(
