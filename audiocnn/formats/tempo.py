@@ -2,8 +2,9 @@
 
 The steps of a rhythm, such as eighths, are the slowest grid that nearly all onsets lie on: the frequency of
 the onsets' spectrum at which they have nearly the same phase. A beat is a step, or two, or four of them,
-whichever is nearest to a usual tempo; where every third step stands out, as in swing and in 6/8, three of
-them. What the ear takes for the beat, the quarter or the half, notes alone do not say.
+whichever is nearest to a usual tempo; where every third step stands out, by its onsets as in swing and in
+6/8, or by its accents as in triplets, three of them. What the ear takes for the beat, the quarter or the
+half, notes alone do not say.
 
 Source:
     P. Grosche and M. Müller, "Extracting predominant local pulse information from music recordings", 2011:
@@ -29,6 +30,7 @@ MIN_STEPS_HZ, MAX_STEPS_HZ = 0.6, 15.0  # of the grid: quarters at 36 to sixteen
 STEPS_HZ = np.arange(MIN_STEPS_HZ, MAX_STEPS_HZ, 1 / WINDOW_S / 8)  # an eighth of what a window resolves
 AS_GOOD = 0.95  # of the best agreement: a slower grid with as much is the grid, the others are its divisions
 MIN_THIRDS = 0.3  # agreement on every third step, from which on three steps are a beat
+MIN_ACCENTS = 0.6  # the same of accents, what notes are louder or softer than the mean
 # Steps of a beat, where it is divided in two or three. They are sixteenths at most, the grid of `quantise`.
 BEATS = {2: [0.5, 1, 2, 4], 3: [1, 3, 6, 12, 24]}
 MAX_DIVISION = 1024  # steps of a whole note: finer than a tick of a MIDI file
@@ -72,9 +74,39 @@ def find_tempo(notes: Iterable[Note]) -> float | None:
     steps_hz, whole_chance = _refine(onsets, float(STEPS_HZ[peak]))
     if agreement[peak] < MIN_AGREEMENT or min(chance[peak], whole_chance) > MAX_CHANCE:
         return None
-    halves, thirds = (_measure_at(onsets, steps_hz / n) for n in (2, 3))
-    tempi = [60 * steps_hz / n for n in BEATS[3 if thirds > max(halves, MIN_THIRDS) else 2]]
+    tempi = [60 * steps_hz / n for n in BEATS[3 if _is_ternary(onsets, steps_hz) else 2]]
     return min(tempi, key=lambda tempo: abs(np.log2(tempo / USUAL_TEMPO)))
+
+
+def _is_ternary(onsets: Onsets, steps_hz: float) -> bool:
+    """Whether every third step stands out, more than every second one: by its onsets, or by its accents."""
+    halves, thirds = (_measure_at(onsets, steps_hz / n) for n in (2, 3))
+    if thirds > max(halves, MIN_THIRDS):
+        return True
+    if 60 * steps_hz < 2 * USUAL_TEMPO:  # these are beats, and accents make bars of them
+        return False
+    seconds, accents, fourths = (_measure_accents(onsets, steps_hz / n) for n in (2, 3, 4))
+    return accents > max(seconds, fourths, MIN_ACCENTS)
+
+
+def _measure_accents(onsets: Onsets, hz: float) -> float:
+    """Measure how well what is louder or softer than the mean agrees with a grid, as `_measure`.
+
+    Returns:
+        The agreement, 0 to 1; 0 where accents at random could well agree as much.
+    """
+    from scipy.special import gammaincc
+
+    times_s, loudness = onsets
+    accents = loudness - loudness.mean()
+    waves = accents * np.exp(2j * np.pi * hz * times_s)
+    windows = ((times_s - times_s[0]) / WINDOW_S).astype(int)
+    insides = [windows == number for number in np.unique(windows)]
+    power = sum(abs(waves[inside].sum()) ** 2 for inside in insides)
+    total = sum(np.abs(accents[inside]).sum() ** 2 for inside in insides)
+    if not total or gammaincc(len(insides), power / (accents**2).sum() * len(insides)) > MAX_CHANCE:
+        return 0.0
+    return float(np.sqrt(power / total))
 
 
 def _merge_chords(notes: Iterable[Note]) -> Onsets:

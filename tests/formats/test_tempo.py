@@ -63,6 +63,20 @@ def test_beats_in_threes(rhythm: str) -> None:
         assert is_octave_of(find_tempo(play(IN_THREES[rhythm], tempo, 0.005)), tempo), tempo
 
 
+@pytest.mark.parametrize("tempo", [76, 92, 120, 144])
+@pytest.mark.parametrize("n_steps", [2, 3, 4])
+def test_even_notes_are_grouped_by_their_accents(tempo: float, n_steps: int) -> None:
+    """Triplets and 9/8, which differ from eighths and sixteenths by what is louder alone."""
+    rng = np.random.default_rng(0)
+    onsets_s = 0.7 + np.arange(48 * n_steps) * 60 / tempo / n_steps + rng.normal(0, 0.008, 48 * n_steps)
+    velocities = np.tile([90] + [70] * (n_steps - 1), 48) + rng.integers(0, 10, 48 * n_steps)
+    notes = [
+        Note(float(onset_s), float(onset_s) + 0.1, 60, int(velocity))
+        for onset_s, velocity in zip(onsets_s, velocities, strict=True)
+    ]
+    assert is_octave_of(find_tempo(notes), tempo)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_even_notes_without_accents(seed: int) -> None:
     rng = np.random.default_rng(seed)
