@@ -30,8 +30,9 @@ fuzz: $(INSTALLED)
 	OMP_NUM_THREADS=1 .venv/bin/python tests/fuzz/run.py
 	KILLS=20 $(PYTEST) tests/faults
 
-# The reference of every module, from its docstrings.
+# The index of the lectures, and the reference of every module from its docstrings.
 docs: $(INSTALLED)
+	.venv/bin/python docs/lectures.py
 	.venv/bin/python docs/reference.py
 
 bench: $(INSTALLED)
