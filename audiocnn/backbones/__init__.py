@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -143,9 +144,7 @@ def create_backbone(name: str, *, pretrained: bool = False, **arguments: Any) ->
         torch.Size([2, 128, 2, 4])
     """
     if pretrained:
-        from audiocnn.backbones import pretrained as published
-
-        return published.pretrained(name, **arguments)[0]
+        return import_module(f"{__name__}.pretrained").pretrained(name, **arguments)[0]
     family = backbone_family(name)
     return family(**{**family.members[name], **arguments})
 
