@@ -18,8 +18,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import numpy as np
@@ -122,7 +123,7 @@ def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> list[str]:
     COUNT.check("workers", workers)
     reasons: list[str] = []
     n_done = 0
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         futures = [pool.submit(job) for job in jobs]
         for future in track(as_completed(futures), "rendering", total=len(jobs), disable=not jobs):
             n_done += 1
@@ -132,6 +133,13 @@ def run_jobs(jobs: Sequence[Callable[[], None]], workers: int) -> list[str]:
                     pool.shutdown(wait=False, cancel_futures=True)
                     break
     return reasons + [f"not rendered: {DISK_FULL}"] * (len(jobs) - n_done)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed: it would wait for jobs for ever."""
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _describe(error: BaseException) -> str:

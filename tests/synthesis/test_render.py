@@ -1,11 +1,16 @@
 """Rendering: what is asked for lies in the cache, the same for a seed, with songs and sounds kept apart."""
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -93,6 +98,34 @@ def test_a_full_disk_ends_the_work(tmp_path: Path) -> None:
     reasons = render.run_jobs([full] * 50, 1)
     assert len(reasons) == 50
     assert sum(reason == "not rendered: No space left on device" for reason in reasons) > 40
+
+
+WORK = """
+import os, time
+from pathlib import Path
+def work(path):
+    Path(path).write_text(str(os.getpid())); time.sleep(99)
+"""
+RENDERING = """
+import functools, work
+from audiocnn.synthesis import render
+if __name__ == "__main__":
+    render.run_jobs([functools.partial(work.work, "number")], 1)
+"""
+
+
+def test_processes_end_with_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text(WORK)
+    (tmp_path / "rendering.py").write_text(RENDERING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    number = tmp_path / "number"
+    with subprocess.Popen([sys.executable, "rendering.py"], cwd=tmp_path, env=environment) as process:
+        while not (number.exists() and number.read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(number.read_text())).wait(timeout=30)
 
 
 @needs_fluidsynth
