@@ -34,6 +34,7 @@ from audiocnn.training.contrastive import ContrastiveTask
 from audiocnn.training.image import ImageTask
 from audiocnn.training.notes import NotesTask
 from audiocnn.training.style import StyleTask
+from audiocnn.training.text import TextTask
 from tests.training_warnings import FEW_WORKERS, OLD_NAMES, ignore
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +139,11 @@ def image_stands(task: ImageTask, data: lightning.LightningDataModule) -> None:
     assert classes.max() < task.n_classes
 
 
+def text_stands(task: TextTask, data: lightning.LightningDataModule) -> None:
+    assert data.n_tokens == task.n_tokens
+    assert task(torch.randint(data.n_tokens, (2, 9))).shape == (2, task.n_classes)
+
+
 def autoencoder_stands(task: AutoencoderTask, data: lightning.LightningDataModule) -> None:
     data.setup()
     images, _ = next(iter(data.val_dataloader()))
@@ -167,6 +173,7 @@ STANDS = {
     ContrastiveTask: contrastive_stands,
     NotesTask: notes_stand,
     ImageTask: image_stands,
+    TextTask: text_stands,
     AutoencoderTask: autoencoder_stands,
     ClipTask: clips_stand,
 }

@@ -25,6 +25,7 @@ from audiocnn.blocks.norm import create_norm
 from audiocnn.blocks.pool import dynamic_k, k_max
 
 MIDI_PITCHES = 128
+EMBEDDING_START = 0.25  # most that a number of a word's vector is at the start, in Kim's program
 NO_BINS = "a sequence of tokens has no bins"
 
 
@@ -67,6 +68,8 @@ class TextCNN(Backbone):
         embedding_channels: length of a token's vector.
         channels: for each kernel size.
         kernel_sizes: of the parallel convolutions.
+        global_pool: of the classifier, as `create_global_pool`: over the positions i = 1 ... n - k + 1 at
+            which a kernel of k words lies within the n words.
         norm: of convolutions, as `create_norm`.
         drop: dropout probability of the classifier.
         common: act, as `Backbone`.
@@ -79,6 +82,10 @@ class TextCNN(Backbone):
 
     Source:
         Kim, "Convolutional neural networks for sentence classification", 2014, figure 1: CNN-rand.
+
+    Differs:
+        The feature map has a position for each word; at its ends kernels reach beyond the words, over zeros,
+        which the classifier leaves out. Where a kernel is longer than the sequence it pools them all.
     """
 
     def __init__(
@@ -89,32 +96,77 @@ class TextCNN(Backbone):
         embedding_channels: int = 300,
         channels: int = 100,
         kernel_sizes: tuple[int, ...] = (3, 4, 5),
+        global_pool: str = "max",
         norm: str = "none",
         drop: float = 0.5,
         **common: Any,
     ) -> None:
         super().__init__(only_dims(dims, 1, NO_BINS), in_channels, norm=norm, **common)
-        self.drop = drop
+        self.channels, self.kernel_sizes = channels, kernel_sizes
+        self.global_pool, self.drop = global_pool, drop
         kernels = ParallelBranches(
             ConvNormAct(
                 embedding_channels,
                 channels,
                 size,
-                padding=(((size - 1) // 2, size // 2),),
+                padding=(_reach(size),),
                 **self.layer_options,
             )
             for size in kernel_sizes
         )
-        self.stages = nn.ModuleList([TokenEmbedding(in_channels, embedding_channels), kernels])
+        embedding = TokenEmbedding(in_channels, embedding_channels)
+        nn.init.uniform_(embedding.weight, -EMBEDDING_START, EMBEDDING_START)
+        self.stages = nn.ModuleList([embedding, kernels])
         self.stage_channels = (embedding_channels, channels * len(kernel_sizes))
         self.time_stride = 1
 
     def classifier(self, n_classes: int) -> nn.Module:
         return nn.Sequential(
-            create_global_pool("max", self.out_channels),
+            PoolWithin(self.global_pool, self.channels, self.kernel_sizes),
             nn.Dropout(self.drop),
             nn.Linear(self.out_channels, n_classes),
         )
+
+
+def _reach(kernel_size: int) -> tuple[int, int]:
+    """The positions before and after its own that a kernel reaches."""
+    return (kernel_size - 1) // 2, kernel_size // 2
+
+
+class PoolWithin(nn.Module):
+    """The pooling of each kernel's channels over the positions at which it lies within the sequence.
+
+    Args:
+        global_pool: as `create_global_pool`.
+        channels: of each kernel.
+        kernel_sizes: of the kernels.
+
+    Shape:
+        (batch, channels * len(kernel_sizes), frames) -> (batch, channels * len(kernel_sizes)).
+
+    Source:
+        As `TextCNN`, equations 2 to 4.
+    """
+
+    def __init__(self, global_pool: str, channels: int, kernel_sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.kernel_sizes = kernel_sizes
+        self.pools = nn.ModuleList(create_global_pool(global_pool, channels) for _ in kernel_sizes)
+
+    def forward(self, x: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch channels"]:
+        parts = x.chunk(len(self.kernel_sizes), dim=1)
+        return torch.cat(
+            [
+                pool(_within(part, size))
+                for pool, part, size in zip(self.pools, parts, self.kernel_sizes, strict=True)
+            ],
+            dim=1,
+        )
+
+
+def _within(x: Tensor, kernel_size: int) -> Tensor:
+    before, after = _reach(kernel_size)
+    return x[..., before : x.shape[-1] - after] if x.shape[-1] >= kernel_size else x
 
 
 class ParallelBranches(nn.ModuleList):

@@ -15,6 +15,7 @@ The padding mode says which values stand there. The series 1 2 3 4, padded by tw
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 
 import torch
@@ -105,9 +106,11 @@ def check_mode(mode: str, value: float) -> str | None:
         The name of the mode in torch's `pad`; None where torch has none.
 
     Raises:
-        ValueError: there is no such mode, or it has no value to choose.
+        ValueError: there is no such mode, it has no value to choose, or the value is no finite number.
     """
     name = choose(PADDING_MODES, mode, "padding_mode")
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"padding_value is {value!r}, expected a finite number")
     if value and mode != "zeros":
         raise ValueError(f"padding_value is {value} with padding_mode {mode!r}, expected 0 or mode 'zeros'")
     return name

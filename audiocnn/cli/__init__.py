@@ -114,6 +114,11 @@ VERBS = {
         "MIDI files and soundfonts -> recordings with their notes",
         "audiocnn data prepare render midi/ cache/render --soundfonts general.sf2 --hours 8",
     ),
+    "data prepare sentiment": Verb(
+        "prepare:prepare_sentiment",
+        "sentences of film reviews -> the tables that training reads",
+        "audiocnn data prepare sentiment CNN_sentence/",
+    ),
     "data prepare speech": Verb(
         "prepare:prepare_speech",
         "speech without notes -> negative examples",

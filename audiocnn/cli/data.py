@@ -21,6 +21,7 @@ PREPARED = {
     "instruments": ("synthesis.instruments", "clips"),
     "mnist": ("datasets.images.mnist", "images"),
     "cifar10": ("datasets.images.cifar10", "images"),
+    "sentiment": ("datasets.text.sentiment", "text"),
 }
 
 

@@ -16,10 +16,12 @@ HOMES = {
     "prepare_maps": "datasets.notes.maps:prepare_maps",
     "prepare_mnist": "datasets.images.mnist:prepare_mnist",
     "prepare_render": "synthesis.render:prepare_render",
+    "prepare_sentiment": "datasets.text.sentiment:prepare_sentiment",
     "prepare_speech": "synthesis.speech:prepare_speech",
     "shard": "datasets.clips.sharding:write_shards",
 }
-NOUNS = {"prepare_cifar10": "images", "prepare_mnist": "images"}  # what they write; the others recordings
+# What they write; the others write recordings.
+NOUNS = {"prepare_cifar10": "images", "prepare_mnist": "images", "prepare_sentiment": "sentences"}
 # Numbers that several of them take.
 RANGES = {
     "hours": NOT_NEGATIVE,

@@ -17,6 +17,7 @@ MODELS: Registry[nn.Module] = Registry(
         "ClipModel": "audiocnn.models.clips",
         "ImageModel": "audiocnn.models.image",
         "NotesModel": "audiocnn.models.notes",
+        "TextModel": "audiocnn.models.text",
     },
 )
 OPTIONS: Registry[Any] = Registry("options", {"DecodingOptions": "audiocnn.models.notes"})

@@ -43,6 +43,7 @@ TASKS: Registry[lightning.LightningModule] = Registry(
         "InstrumentTask": "audiocnn.training.clips",
         "NotesTask": "audiocnn.training.notes",
         "StyleTask": "audiocnn.training.style",
+        "TextTask": "audiocnn.training.text",
     },
 )
 # What tasks are given beside front ends, backbones and painters.

@@ -6,22 +6,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torchmetrics.functional.classification import multiclass_accuracy
 
 from audiocnn.augment import average_views, check_views
 from audiocnn.backbones import Backbone
 from audiocnn.blocks.arguments import only_dims
 from audiocnn.models.image import ImageModel
-from audiocnn.training.base import StepTask, load_backbone
+from audiocnn.training.base import load_backbone
 from audiocnn.training.checkpoint import TASKS
 from audiocnn.training.checks import try_input
+from audiocnn.training.cross_entropy import CrossEntropyTask
 
 MIN_PROBABILITY = 1e-30  # whose logarithm is finite
 
 
 @TASKS.register
-class ImageTask(ImageModel, StepTask):
+class ImageTask(ImageModel, CrossEntropyTask):
     """Training of an `ImageModel`, by cross-entropy.
 
     Shape:
@@ -87,16 +86,10 @@ class ImageTask(ImageModel, StepTask):
         images, classes = batch
         return images.ndim == 4 and classes.ndim == 1
 
-    def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """Compute the loss of images and their classes (batch,); log the accuracy too."""
-        images, classes = batch
+    def logits(self, inputs: Tensor, stage: str) -> Tensor:
+        """Compute the logits of images; with `tta`, in test those of the mean probabilities."""
         averages = stage == "test" and self.tta
-        logits = self.probabilities(images).clamp(min=MIN_PROBABILITY).log() if averages else self(images)
-        loss = functional.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
-        accuracy = multiclass_accuracy(logits, classes, num_classes=self.n_classes, average="micro")
-        values = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(classes))
-        return loss
+        return self.probabilities(inputs).clamp(min=MIN_PROBABILITY).log() if averages else self(inputs)
 
     def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Compute the probability of each class, (batch, n_classes)."""

@@ -56,6 +56,33 @@ def test_kernels_side_by_side() -> None:
     assert backbone.receptive_field == 5
 
 
+@pytest.mark.parametrize("act", ["relu", "tanh"])
+@pytest.mark.parametrize("name", ["max", "average"])
+def test_classifier_pools_where_kernels_lie_within_the_words(name: str, act: str) -> None:
+    """c = max or mean of g(w . x_i ... x_i+k-1 + b) over i = 1 ... n - k + 1, of kernels of 3, 4 and 5."""
+    torch.manual_seed(0)
+    backbone = TextCNN(in_channels=10, embedding_channels=4, channels=2, global_pool=name, act=act).eval()
+    pool, tokens = backbone.classifier(3)[0], TOKENS[:, :9]  # of nine words 7, 6 and 5 positions
+    embedded, expected = backbone.stages[0](tokens), []
+    for kernel in backbone.stages[1]:
+        values = functional.conv1d(embedded, kernel[0].weight, kernel[0].bias)
+        values = values.relu() if act == "relu" else values.tanh()
+        expected.append(values.amax(dim=2) if name == "max" else values.mean(dim=2))
+    torch.testing.assert_close(pool(backbone(tokens)), torch.cat(expected, dim=1))
+    over_all = backbone(tokens).amax(dim=2) if name == "max" else backbone(tokens).mean(dim=2)
+    assert not torch.allclose(pool(backbone(tokens)), over_all)
+
+
+def test_fewer_words_than_a_kernel_has() -> None:
+    """Of four words the kernel of 5 pools all positions, those of 3 and 4 the two and the one within."""
+    torch.manual_seed(0)
+    backbone = TextCNN(in_channels=10, embedding_channels=4, channels=2).eval()
+    feature_map = backbone(TOKENS[:, :4])
+    three, four, five = feature_map.chunk(3, dim=1)
+    expected = [three[..., 1:3].amax(dim=2), four[..., 1], five.amax(dim=2)]
+    torch.testing.assert_close(backbone.classifier(2)[0](feature_map), torch.cat(expected, dim=1))
+
+
 def test_rows_are_convolved_folded_and_pooled_by_hand() -> None:
     """Two rows, one feature map: full convolutions of rows are added; the 3 largest stay in their order."""
     layer = WideConv(2, 1, 1, 2, fold=True, norm="none", act="none")

@@ -66,6 +66,12 @@ def test_a_value_for_a_mode_without_any(mode: str) -> None:
         FixedConv([torch.ones(3)], padding_mode=mode, padding_value=2.0)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number(value: float) -> None:
+    with pytest.raises(ValueError, match=f"padding_value is {value}, expected a finite number"):
+        conv(1, 1, 3, dims=1, padding_value=value)
+
+
 @pytest.mark.parametrize(
     ("mode", "least"),
     [

@@ -35,6 +35,7 @@ def test_list(run) -> None:
         "instruments",
         "mnist",
         "cifar10",
+        "sentiment",
     ]
 
 

@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, Command] = {
     "data prepare mnist": Command("data prepare mnist mnist cache"),
     "data prepare cifar10": Command("data prepare cifar10 cifar cache"),
     "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
+    "data prepare sentiment": Command("data prepare sentiment reviews --out cache"),
     "fit": Command(FIT, last="--ckpt_path last"),
     "search": Command("search --config search.yaml"),
     "export": Command("export copy.safetensors --model notes.safetensors"),
@@ -85,6 +86,10 @@ def prepare_folder(folder: Path) -> None:
     _write_maps(folder / "maps" / "AkPnBcht")
     _write_image_sets(folder)
     _write_search(folder / "search.yaml")
+    (folder / "reviews").mkdir()
+    for suffix in ("pos", "neg"):
+        sentences = "".join(f"{suffix} film number {i} .\n" for i in range(10))
+        (folder / "reviews" / f"rt-polarity.{suffix}").write_text(sentences)
     if SOUNDFONT.exists():
         (folder / "font.sf2").symlink_to(SOUNDFONT)
 
