@@ -22,7 +22,7 @@ NAME = re.compile(rb"[ -~]{4}")  # what the name of a chunk begins with
 UNKNOWN_SIZES = (range(2**31 - 2**20, 2**31 + 1), range(2**32 - 2**20, 2**32), range(2**64 - 1, 2**64))
 MAX_CHUNKS = 10_000  # that are looked at; files have some
 VOC_END, VOC_SOUNDS = 0, (1, 2, 9)  # kinds of blocks; the sounds: one, more of it, one with a longer head
-SPHERE_COUNTS = re.compile(rb"(?:sample_count|channel_count|sample_n_bytes) -i (\d+)")
+SPHERE_COUNTS = re.compile(rb"(sample_count|channel_count|sample_n_bytes) -\w+ (\d+)")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Layout:
     """The sound of a file, by its header.
 
     Args:
-        spans: the stretches of sound; none in a damaged file.
+        spans: the stretches of sound, some of which may be empty.
         n_after: bytes after everything that the header knows.
         reads_on: whether libsndfile takes what follows the sound for sound.
         n_tail: bytes after the sound that libsndfile needs.
@@ -107,8 +107,7 @@ class Chunks:
 
     def _find_next(self, data: Bytes, stop: int, origin: int) -> int:
         """Where the chunk begins that follows one: some writers leave out the bytes that fill it up."""
-        filled = stop + (origin - stop) % self.step
-        return stop if NAME.match(data, stop) and not NAME.match(data, filled) else filled
+        return stop if NAME.match(data, stop) else stop + (origin - stop) % self.step
 
 
 def _find_size(size: int, n_long: int, n_left: int) -> int:
@@ -144,8 +143,10 @@ def _read_wve(data: Bytes, origin: int) -> Layout:
 
 def _read_sphere(data: Bytes, origin: int) -> Layout:
     start = int(data[origin + 8 : origin + 16])
-    counts = map(int, SPHERE_COUNTS.findall(data, origin, origin + start))
-    return _lay_out(data, origin + start, math.prod(counts))
+    counts = dict(SPHERE_COUNTS.findall(data, origin, origin + start))
+    if b"sample_count" not in counts:
+        raise ValueError("a header without the number of samples")
+    return _lay_out(data, origin + start, math.prod(map(int, counts.values())))
 
 
 def _read_voc(data: Bytes, origin: int) -> Layout:
@@ -189,13 +190,15 @@ def read_layout(data: Bytes) -> Layout | None:
         data: its bytes.
 
     Returns:
-        The layout; None of a format whose header does not say it, and of a damaged header.
+        The layout, with sound in it; None of a format whose header does not say it, and of a header that is
+        damaged or was never filled in.
     """
     origin = skip_tag(data, 0)
     for magic, read in LAYOUTS.items():
         if magic.match(data, origin):
             with contextlib.suppress(struct.error, ValueError):
-                return read(data, origin)
+                layout = read(data, origin)
+                return layout if any(span.stop > span.start for span in layout.spans) else None
     return None
 
 
@@ -209,7 +212,7 @@ def find_stop(data: Bytes) -> int | None:
         The byte; None where libsndfile stops by itself.
     """
     layout = read_layout(data)
-    if layout is None or not layout.spans:
+    if layout is None:
         return None
     stop = layout.spans[0].stop + layout.n_tail
     return stop if stop < len(data) and (layout.reads_on or len(layout.spans) > 1) else None

@@ -207,7 +207,7 @@ def _remark(kind: str, source: Source, reading: Reading) -> None:
         layout = headers.read_layout(data)
     if layout is None and kind not in CHECKED:
         reading.remarks += (f"whether it is whole is not known for its format, {kind}",)
-    if layout and len(layout.spans) > 1:
+    if layout and any(span.stop > span.start for span in layout.spans[1:]):
         reading.losses += (f"of its {len(layout.spans)} stretches of sound the first is read",)
     if layout and layout.n_after > MIN_PART:
         remark = f"its last {layout.n_after} bytes belong to nothing in it and are not read"
@@ -231,7 +231,7 @@ def expect_samples(file: soundfile.SoundFile, source: Source) -> int:
             return max(n_frames, n_counted) if mp3.FIRST_FRAME.search(data) else n_counted
     with mp3.map_bytes(source) as data:
         layout, n_bytes = headers.read_layout(data), len(data)
-    if layout and layout.spans:
+    if layout:
         span = layout.spans[0]
         return n_frames * (span.stop - span.start) // max(min(span.stop, n_bytes) - span.start, 1)
     return n_frames

@@ -110,3 +110,30 @@ def test_of_two_stretches_of_sound_the_first_is_read(tmp_path: Path, kind: str):
         "PartWarning: damaged or cut off: 2.0 s are read; of its 2 stretches of sound the"
     )
     assert audio.read_duration_s(tmp_path / "a") == 2
+
+
+def test_headers_that_say_nothing_of_the_sound(tmp_path: Path) -> None:
+    """What libsndfile reads all the same is read, and told."""
+    sphere = encode("NIST").replace(b"sample_count", b"sample_xxxxx")
+    aiff = encode("AIFF")
+    aiff = aiff.replace(aiff[aiff.index(b"SSND") :][:8], b"SSND" + bytes(4))
+    for kind, data in (("NIST", sphere), ("AIFF", aiff)):
+        waveform, remarks = load(tmp_path / "a", data)
+        assert len(waveform) == 2 * RATE
+        assert remarks == [f"FileWarning: whether it is whole is not known for its format, {kind}"]
+
+
+@pytest.mark.parametrize("extra", [b"data" + bytes(4), b"LIST" + bytes(4)])
+def test_empty_chunks_are_no_loss(tmp_path: Path, extra: bytes) -> None:
+    data = encode("WAV")
+    for whole in (data + extra, data[:12] + extra + data[12:] if extra[:4] == b"LIST" else data):
+        waveform, remarks = load(tmp_path / "a", whole)
+        assert (len(waveform), remarks) == (2 * RATE, [])
+
+
+def test_a_chunk_of_odd_length_that_is_not_filled_up(tmp_path: Path) -> None:
+    """The byte after its name could be a letter, too."""
+    data = encode("WAV", SAMPLES[:-1, :1], "PCM_U8")
+    data = data[: data.index(b"data") + 8 + 2 * RATE - 1] + b"LIST" + struct.pack("<L", 0x130) + bytes(0x130)
+    waveform, remarks = load(tmp_path / "a", data)
+    assert (len(waveform), remarks) == (2 * RATE - 1, [])
