@@ -1,7 +1,9 @@
 """Notebooks have exercises and figures that can be read; links of the index of the lectures lead on."""
 
 import ast
+import base64
 import importlib.util
+import io
 import json
 import pkgutil
 import re
@@ -19,6 +21,7 @@ from audiocnn.blocks.pool import POOLS
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MAX_BYTES, MAX_ANIMATION_BYTES = 3_000_000, 300_000
+MIN_WIDTH = 900  # pixels of a figure
 ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n.{20,}?\n\n</details>", re.DOTALL)
 
 
@@ -71,6 +74,16 @@ def test_a_notebook_is_stored_with_its_outputs_and_small(notebook: Path) -> None
     code = [cell for cell in cells(notebook) if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     assert not [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=named)
+def test_figures_are_wide_enough_to_be_read(notebook: Path) -> None:
+    outputs = [output for cell in cells(notebook) for output in cell.get("outputs", ())]
+    contents = [content for output in outputs for content in output.get("data", {}).items()]
+    figures = ["".join(content) for kind, content in contents if kind in ("image/png", "image/jpeg")]
+    widths = [Image.open(io.BytesIO(base64.b64decode(figure))).width for figure in figures]
+    assert widths
+    assert [width for width in widths if width < MIN_WIDTH] == []
 
 
 def test_the_animation_has_the_nine_positions_and_is_small() -> None:

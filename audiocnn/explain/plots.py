@@ -7,7 +7,7 @@ and saliency maps are (bins, frames), the lowest bin at the bottom.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,17 +21,30 @@ from audiocnn.frontends.cqt import Cqt
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 WIDTH_IN = 9.0  # inches, of every figure
-MAX_PATCH_IN = 2.5  # inches, of a patch's side
+PATCHES_IN_ROW = 5  # so that the labels of their axes can be read
+PATCH_HEIGHT_IN = 2.0  # inches, labels included
+TITLE_SIZE, TICK_SIZE = 10, 8  # points
 FULL_COLOUR_QUANTILE = 0.997  # of a saliency map: scaled to its maximum, most of it would be pale
 MIN_FULL_COLOUR = 1 / 20  # share of the highest value below which that quantile does not count
 OVERLAY = "bwr"  # brighter at its ends than plots.DIVERGING, to stand out over dark greys
+SIDES = {
+    (5, 0): "left",
+    (-5, 0): "right",
+    (0, 9): "center",
+    (0, -9): "center",
+}  # of a name: offset, alignment
 RESPONSE_RANGE_DB = 40.0  # of frequency responses, below each filter's highest gain
 
 
 def plot_saliency_maps(
-    spectrogram: Tensor, saliency_maps: Mapping[str, Tensor], front_end: FrontEnd, start_s: float = 0.0
+    spectrogram: Tensor,
+    saliency_maps: Mapping[str, Tensor],
+    front_end: FrontEnd,
+    start_s: float = 0.0,
+    as_notes: bool | None = None,
 ) -> Figure:
     """Plot a spectrogram, and each saliency map over it: red is evidence for the target, blue against.
 
@@ -40,13 +53,14 @@ def plot_saliency_maps(
         saliency_maps: by name, each (bins, frames).
         front_end: front end that computed the spectrogram.
         start_s: time of the first frame, in seconds.
+        as_notes: label notes instead of Hz; None for notes where bins are evenly spaced in pitch.
     """
     shown = {"spectrogram" if len(spectrogram) > 1 else "waveform": None, **saliency_maps}
     n_rows = -(-len(shown) // 2)
-    figure, all_axes = plots.make_figure(WIDTH_IN, 2.4 * n_rows, n_rows, 2)
+    figure, all_axes = plots.make_figure(WIDTH_IN, 2.6 * n_rows, n_rows, 2)
     for i, (axes, (name, saliency_map)) in enumerate(zip(all_axes, shown.items(), strict=False)):
-        _plot_spectrogram(axes, spectrogram, front_end, start_s)
-        axes.set_title(name, loc="left", fontsize=9)
+        _plot_spectrogram(axes, spectrogram, front_end, start_s, as_notes=as_notes)
+        axes.set_title(name, loc="left", fontsize=TITLE_SIZE, parse_math=False)
         if saliency_map is not None:
             _overlay(axes, saliency_map, front_end, start_s)
         if i % 2:
@@ -59,7 +73,11 @@ def plot_saliency_maps(
 
 
 def plot_crops(
-    spectrogram: Tensor, crops: Mapping[str, Crop], front_end: FrontEnd, start_s: float = 0.0
+    spectrogram: Tensor,
+    crops: Mapping[str, Crop],
+    front_end: FrontEnd,
+    start_s: float = 0.0,
+    as_notes: bool | None = None,
 ) -> Figure:
     """Plot crops of a spectrogram as rectangles over it, such as the receptive fields of layers.
 
@@ -68,11 +86,12 @@ def plot_crops(
         crops: by name, each of bins and frames or of frames alone.
         front_end: front end that computed the spectrogram.
         start_s: time of the first frame, in seconds.
+        as_notes: label notes instead of Hz; None for notes where bins are evenly spaced in pitch.
     """
     from matplotlib.patches import Rectangle
 
-    figure, (axes,) = plots.make_figure(WIDTH_IN, 3.2)
-    _plot_spectrogram(axes, spectrogram, front_end, start_s)
+    figure, (axes,) = plots.make_figure(WIDTH_IN, 3.6)
+    _plot_spectrogram(axes, spectrogram, front_end, start_s, as_notes=as_notes)
     limits = axes.get_xlim(), axes.get_ylim()
     for i, (name, (*bins, frames)) in enumerate(crops.items()):
         low, high = (bins[0].start, bins[0].stop) if bins else (0, len(spectrogram))
@@ -82,7 +101,7 @@ def plot_crops(
         axes.add_patch(Rectangle(corner, *size, fill=False, color=colour, linewidth=2, clip_on=False))
         axes.plot([], [], color=colour, linewidth=2, label=name)
     axes.set(xlim=limits[0], ylim=limits[1])
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    figure.legend(fontsize=TITLE_SIZE, loc="outside upper center", ncols=len(crops), frameon=False)
     return figure
 
 
@@ -113,7 +132,7 @@ def plot_kernels(kernels: Tensor, columns: int = 16, names: Sequence[str] = ()) 
             axes.plot(kernel[0].numpy(), color=plots.COLOURS[0], linewidth=0.8)
             axes.set_ylim(-1.1 * top, 1.1 * top)
         if names:
-            axes.set_title(names[i], fontsize=8, parse_math=False)
+            axes.set_title(names[i], fontsize=TICK_SIZE, parse_math=False)
     return figure
 
 
@@ -135,28 +154,47 @@ def plot_frequency_responses(gains: Tensor, hz: Tensor) -> Figure:
     return figure
 
 
-def plot_patches(crops: Sequence[Tensor], names: Sequence[str] = ()) -> Figure:
-    """Plot crops of spectrograms side by side, in the same shades of grey.
+def plot_patches(
+    crops: Sequence[Tensor],
+    front_end: FrontEnd,
+    names: Sequence[str] = (),
+    places: Sequence[Crop] = (),
+    as_notes: bool | None = None,
+) -> Figure:
+    """Plot crops of spectrograms side by side, in the same shades, over the seconds from their beginning.
 
     Args:
         crops: each (bins, frames).
+        front_end: front end that computed the spectrograms.
         names: names of the crops.
+        places: where the crops lie in their spectrograms; from the lowest bin on by default.
+        as_notes: label notes instead of Hz; None for notes where bins are evenly spaced in pitch.
     """
-    n = max(len(crops), 1)
-    side_in = min(WIDTH_IN / n, MAX_PATCH_IN)
-    figure, all_axes = plots.make_figure(n * side_in, side_in + 0.4, 1, n)
-    top = max((float(crop.max()) for crop in crops), default=1.0)
-    low = min((float(crop.min()) for crop in crops), default=0.0)
+    columns = max(min(len(crops), PATCHES_IN_ROW), 1)
+    rows = max(-(-len(crops) // columns), 1)
+    figure, all_axes = plots.make_figure(WIDTH_IN, PATCH_HEIGHT_IN * rows, rows, columns)
+    levels = {
+        "vmin": min((float(crop.min()) for crop in crops), default=0.0),
+        "vmax": max((float(crop.max()) for crop in crops), default=1.0),
+    }
+    for axes in all_axes[len(crops) :]:
+        axes.set_axis_off()
     for i, (axes, crop) in enumerate(zip(all_axes, crops, strict=False)):
-        axes.imshow(crop.numpy(), origin="lower", aspect="auto", cmap=plots.GREYS, vmin=low, vmax=top)
-        axes.set(xticks=[], yticks=[])
+        bins = places[i][:-1] if places else ()
+        first_bin = bins[0].start if bins else 0
+        _plot_spectrogram(axes, crop, front_end, 0.0, first_bin, as_notes, **levels)
+        axes.spines[:].set(visible=True, color="0.8")
+        if i % columns:
+            axes.set_ylabel("")
+        if i + columns < len(crops):  # another one stands below
+            axes.set_xlabel("")
         if names:
-            axes.set_title(names[i], fontsize=8, parse_math=False)
+            axes.set_title(names[i], fontsize=TITLE_SIZE, parse_math=False)
     return figure
 
 
 def plot_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[int] = ()) -> Figure:
-    """Plot points on a plane with their names.
+    """Plot points on a plane with their names; a title counts names that would have overlapped others.
 
     Args:
         points: as of `project_to_plane`, (points, 2).
@@ -167,33 +205,66 @@ def plot_embeddings(points: np.ndarray, names: Sequence[str], groups: Sequence[i
     indices = groups if len(groups) else [0] * len(points)
     colours = [plots.COLOURS[index % len(plots.COLOURS)] for index in indices]
     axes.scatter(points[:, 0], points[:, 1], c=colours, s=30)
-    for (x, y), name in zip(points, names, strict=True):
-        axes.annotate(
-            name, (float(x), float(y)), (4, 3), textcoords="offset points", fontsize=8, parse_math=False
-        )
     axes.set(xticks=[], yticks=[])
     axes.margins(0.12)
     axes.spines[:].set_color("0.8")
+    axes.set_title(" ", loc="left", fontsize=TITLE_SIZE)  # takes its place before positions are computed
+    figure.draw_without_rendering()
+    taken: list[Bbox] = []
+    n_hidden = sum(not _annotate(axes, point, name, taken) for point, name in zip(points, names, strict=True))
+    if n_hidden:
+        text = f"{n_hidden} of {len(names)} names are not shown: they would overlap others"
+        axes.set_title(text, loc="left", fontsize=TITLE_SIZE)
     return figure
 
 
-def _plot_spectrogram(axes: Axes, spectrogram: Tensor, front_end: FrontEnd, start_s: float) -> None:
+def _annotate(axes: Axes, point: np.ndarray, name: str, taken: list[Bbox]) -> bool:
+    """Write a name beside a point, on a side where no other name is; return whether there is one."""
+    for (x, y), side in SIDES.items():
+        text = axes.annotate(
+            name,
+            (float(point[0]), float(point[1])),
+            (x, y),
+            textcoords="offset points",
+            fontsize=TICK_SIZE,
+            ha=side,
+            va="center",
+            parse_math=False,
+        )
+        box = text.get_window_extent()
+        if not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            return True
+        text.remove()
+    return False
+
+
+def _plot_spectrogram(
+    axes: Axes,
+    spectrogram: Tensor,
+    front_end: FrontEnd,
+    start_s: float,
+    first_bin: int = 0,
+    as_notes: bool | None = None,
+    **levels: Any,
+) -> None:
     """Plot a spectrogram in grey, or a waveform as a line, scaled to the height of one bin."""
     if len(spectrogram) > 1:
-        as_notes = isinstance(front_end, Cqt)  # whose bins are evenly spaced in pitch
         plots.plot_spectrogram(
             axes,
             spectrogram.numpy(),
             front_end.frame_s,
             start_s,
-            bins_hz=front_end.bins_hz.numpy(),
-            as_notes=as_notes,
+            bins_hz=front_end.bins_hz[first_bin : first_bin + len(spectrogram)].numpy(),
+            # A constant-Q transform's bins are evenly spaced in pitch.
+            as_notes=isinstance(front_end, Cqt) if as_notes is None else as_notes,
+            **levels,
         )
     else:
         samples = spectrogram[0] / (2 * spectrogram.abs().max().clamp(min=1e-9))
         plots.plot_waveform(axes, samples.numpy(), front_end.sample_rate, start_s)
         axes.set(ylim=(-0.5, 0.5), yticks=[], ylabel="")
-    axes.tick_params(labelsize=7)
+    axes.tick_params(labelsize=TICK_SIZE)
 
 
 def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: float) -> None:

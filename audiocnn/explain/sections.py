@@ -132,7 +132,7 @@ def _maximise_labels(
         excerpt.name: _maximise(network, excerpt.target, excerpt.spectrogram, model, silence)
         for excerpt in excerpts
     }
-    figure = plots.plot_patches(list(spectrograms.values()), list(spectrograms))
+    figure = plots.plot_patches(list(spectrograms.values()), model.front_end, list(spectrograms))
     caption = (
         "Spectrograms that maximise each score, found by gradient ascent from noise (time to the right)."
     )
@@ -171,7 +171,9 @@ def _explain_channels(
         ]
         maximal = _maximise(layer, channel, crops[0], model, silence)
         names = [f"{patch.activation:.2f}" for patch in patches]
-        figure = plots.plot_patches([*map(_plain, crops), maximal], [*names, "maximal"])
+        places = [*(patch.crop for patch in patches), patches[0].crop]
+        titles = [*names, "maximal"]
+        figure = plots.plot_patches([*map(_plain, crops), maximal], model.front_end, titles, places)
         caption = (
             f"Channel {channel} of {stage}: patches with their activations, and activation maximisation."
         )

@@ -1,10 +1,18 @@
 """Plots of explanations: what is drawn lies where it belongs."""
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from audiocnn.explain.plots import plot_crops, plot_frequency_responses, plot_kernels, plot_saliency_maps
+from audiocnn.explain.plots import (
+    plot_crops,
+    plot_embeddings,
+    plot_frequency_responses,
+    plot_kernels,
+    plot_patches,
+    plot_saliency_maps,
+)
 from audiocnn.frontends.cqt import Cqt
 from audiocnn.frontends.mel import LogMel
 from audiocnn.frontends.waveform import Waveform
@@ -19,7 +27,7 @@ def test_crops_lie_at_their_seconds_and_bins() -> None:
     assert frame.get_xy() == pytest.approx((3.45, 7.5))
     assert (frame.get_width(), frame.get_height()) == pytest.approx((0.5, 8))
     assert axes.get_xlim() == pytest.approx((2.95, 4.95))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["first"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first"]
 
 
 def test_a_saliency_map_is_red_for_and_blue_against_the_target() -> None:
@@ -58,3 +66,30 @@ def test_frequency_responses_are_relative_to_each_filter() -> None:
         pytest.approx([-20, 0, -20]),
     ]
     assert (axes.get_ylabel(), bar.get_ylabel()) == ("frequency (Hz)", "gain (dB)")
+
+
+def test_patches_have_the_frequencies_of_their_bins_and_seconds_from_their_beginning() -> None:
+    front_end = Cqt(16_000, bins_per_octave=12, n_bins=60, fmin=32.7032)  # C1 to B5
+    place = (slice(11, 35), slice(40, 50))
+    axes = plot_patches([torch.rand(24, 10)], front_end, ["a"], [place]).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["C2", "C3"]
+    assert axes.get_yticks() == pytest.approx([1, 13], abs=0.01)
+    assert axes.get_xlim() == pytest.approx((-0.5 * front_end.frame_s, 9.5 * front_end.frame_s))
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("pitch", "time (s)")
+
+
+def test_patches_of_frames_alone_have_all_bins() -> None:
+    crops, places = [torch.rand(64, 10), torch.rand(64, 8)], [(slice(5, 15),), (slice(0, 8),)]
+    figure = plot_patches(crops, MEL, places=places, as_notes=True)
+    assert all(axes.get_ylim() == (-0.5, 63.5) and axes.get_yticks().size for axes in figure.axes)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["pitch", ""]
+
+
+def test_names_of_points_do_not_overlap_and_those_left_out_are_counted() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 1.0], *[[0.5, 0.5]] * 7])
+    figure = plot_embeddings(points, [f"recording {i}" for i in range(9)])
+    (axes,) = figure.axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
+    assert axes.get_title("left") == f"{9 - len(boxes)} of 9 names are not shown: they would overlap others"
+    assert 4 <= len(boxes) < 9
