@@ -3,6 +3,7 @@ import pickle
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +158,11 @@ def test_names_that_a_terminal_would_obey(name: str, shown: str):
 def test_a_message_leaves_out_the_middle_of_a_long_path() -> None:
     line = str(files.FileError("a" * 5000 + "/b.wav", "File name too long"))
     assert len(line) < 450 and line.endswith("/b.wav: File name too long")
+
+
+@pytest.mark.parametrize("path", ["http://x/y.ckpt", "https://x", "s3://b/c", "c:/x", "http/x", "a/http:/x"])
+def test_addresses_are_shown_as_they_were_given(path):
+    assert str(files.FileError(Path(path), "no")) == f"{path}: no"
 
 
 def test_inputs_are_known_by_any_path(tmp_path):

@@ -79,7 +79,9 @@ class Backbone(InitArgs, nn.Module):
         weights: published weights of members.
         pitch_rows: whether rows of the feature maps are pitches, so that the input must be a spectrogram of
             these.
+        bins_per_semitone: of that spectrogram.
         of_waveforms: whether frames are samples, so that the input must be a waveform.
+        of_tokens: whether the input is a sequence of tokens, not sound.
         dims: as given.
         in_channels: channels of the input.
         norm: as given.
@@ -94,6 +96,8 @@ class Backbone(InitArgs, nn.Module):
     pitch_rows: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, Range]] = {"in_channels": Range(1, whole=True)}
     of_waveforms: ClassVar[bool] = False
+    of_tokens: ClassVar[bool] = False
+    bins_per_semitone: int = 1
     stages: nn.ModuleList
     stage_channels: tuple[int, ...]
     time_stride: int

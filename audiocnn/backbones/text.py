@@ -88,6 +88,8 @@ class TextCNN(Backbone):
         which the classifier leaves out. Where a kernel is longer than the sequence it pools them all.
     """
 
+    of_tokens = True
+
     def __init__(
         self,
         *,
@@ -271,6 +273,8 @@ class DynamicCNN(Backbone):
     Differs:
         Sequences with fewer than k_top values left end in zeros.
     """
+
+    of_tokens = True
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from audiocnn.ranges import ArgumentError
+
 Size = int | tuple[int, ...]  # one number for all axes, or one for each: (bins, frames) or (frames,)
 Entry = TypeVar("Entry")
 DIMS = (1, 2)
@@ -23,12 +25,12 @@ def choose(table: Mapping[Any, Entry], key: Any, name: str) -> Entry:
         The entry.
 
     Raises:
-        ValueError: the table has no such key.
+        ArgumentError: the table has no such key.
     """
     if key not in table:
         near = get_close_matches(str(key), map(str, table), n=2)
         advice = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"{name} is {key!r}, expected one of {', '.join(map(str, table))}{advice}")
+        raise ArgumentError(f"{name} is {key!r}, expected one of {', '.join(map(str, table))}{advice}")
     return table[key]
 
 
@@ -44,10 +46,10 @@ def only_dims(dims: int, expected: int, reason: str) -> int:
         The dims.
 
     Raises:
-        ValueError: dims are others.
+        ArgumentError: dims are others.
     """
     if dims != expected:
-        raise ValueError(f"dims is {dims}, expected {expected}: {reason}")
+        raise ArgumentError(f"dims is {dims}, expected {expected}: {reason}")
     return dims
 
 
@@ -64,11 +66,11 @@ def to_tuple(size: Size, dims: int, name: str, minimum: int = 1) -> tuple[int, .
         The numbers, `dims` of them.
 
     Raises:
-        ValueError: dims is not 1 or 2, or the numbers are too many, too few or below the minimum.
+        ArgumentError: dims is not 1 or 2, or the numbers are too many, too few or below the minimum.
     """
     if dims not in DIMS:
-        raise ValueError(f"dims is {dims}, expected one of {', '.join(map(str, DIMS))}")
+        raise ArgumentError(f"dims is {dims}, expected one of {', '.join(map(str, DIMS))}")
     sizes = (size,) * dims if isinstance(size, int) else tuple(size)
     if len(sizes) != dims or min(sizes) < minimum:
-        raise ValueError(f"{name} is {size}, expected a number from {minimum} on, or {dims} of them")
+        raise ArgumentError(f"{name} is {size}, expected a number from {minimum} on, or {dims} of them")
     return sizes

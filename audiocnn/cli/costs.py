@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from audiocnn import files
-from audiocnn.ranges import POSITIVE, check_fields
+from audiocnn.ranges import POSITIVE, ArgumentError, check_fields
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,7 +43,7 @@ class Input:
         hop_ms: hop length in milliseconds.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
 
     dims: int | None = None
@@ -54,7 +54,7 @@ class Input:
 
     def __post_init__(self) -> None:
         if self.dims not in (None, 1, 2):
-            raise ValueError(f"dims is {self.dims}, expected 1 or 2")
+            raise ArgumentError(f"dims is {self.dims}, expected 1 or 2")
         check_fields(self, **dict.fromkeys(("in_channels", "bins", "frames", "hop_ms"), POSITIVE))
 
     @property
@@ -73,7 +73,7 @@ class Input:
             The backbone, and the same with its classifier.
 
         Raises:
-            ValueError: there is no such network for this input.
+            ArgumentError: there is no such network for this input.
         """
         from torch import nn
 
@@ -89,19 +89,19 @@ class Input:
             arguments["in_channels"] = self.in_channels * (self.bins if dims == 1 else 1)
         backbone = kind(**{**defaults, **arguments})
         if backbone.dims != dims:
-            raise ValueError(f"dims is {dims}, expected {backbone.dims}")
+            raise ArgumentError(f"dims is {dims}, expected {backbone.dims}")
         return backbone, nn.Sequential(backbone, backbone.classifier(classes)) if classes else backbone
 
     def shape(self, backbone: "Backbone") -> tuple[int, ...]:
         """Return the shape of a batch of one. A waveform is at least as long as the network's stride.
 
         Raises:
-            ValueError: the frames are fewer than that.
+            ArgumentError: the frames are fewer than that.
         """
         if takes_waveforms(backbone):
             return (1, 1, max(backbone.time_stride, round(self.duration_s * WAVEFORM_HZ)))
         if self.frames < backbone.time_stride:
-            raise ValueError(f"frames is {self.frames}, expected at least {backbone.time_stride}")
+            raise ArgumentError(f"frames is {self.frames}, expected at least {backbone.time_stride}")
         return (1, backbone.in_channels, *(self.bins,) * (backbone.dims - 1), self.frames)
 
     def step_ms(self, backbone: "Backbone") -> float:
@@ -179,7 +179,7 @@ def find_costs(name: str, sound: Input, classes: int | None) -> Costs:
         classes: number of classes of its classifier; no classifier when None.
 
     Raises:
-        ValueError: the network cannot run on this input.
+        ArgumentError: the network cannot run on this input.
     """
     known = read_table().get(name) if sound == Input() and classes is None else None
     return known or measure_costs(name, sound, classes)
@@ -213,7 +213,7 @@ def measure_costs(name: str, sound: Input, classes: int | None) -> Costs:
         classes: number of classes of its classifier; no classifier when None.
 
     Raises:
-        ValueError: the network cannot run on this input.
+        ArgumentError: the network cannot run on this input.
     """
     from audiocnn.blocks.cost import count_macs, count_parameters
 

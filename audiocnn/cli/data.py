@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from audiocnn.cli import terminal
 from audiocnn.cli.parser import UsageError, usage_errors
-from audiocnn.ranges import ArgumentError
 
 if TYPE_CHECKING:
     from audiocnn.datasets.clips.inspection import Report
@@ -86,7 +85,7 @@ def check(
     """
     from audiocnn.datasets.clips import finding, inspection, splits
 
-    with usage_errors(ArgumentError):
+    with usage_errors():
         found = finding.find_clips(path, layout)
         terminal.tell(found)
         report = inspection.inspect_clips(found.clips, splits.SplitOptions(seed=seed, by=by), workers)

@@ -8,6 +8,7 @@ from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_model
 from audiocnn.cli.parser import usage_errors
 from audiocnn.cli.staging import Output, Work, describe_making
+from audiocnn.ranges import ArgumentError
 
 PAGE = "index.html"
 
@@ -69,7 +70,7 @@ def explain(
         options.check(network)
         if top != ExplanationOptions.top and (label or isinstance(network, NotesModel)):
             reason = "labels are given" if label else f"{network.name} transcribes notes"
-            raise ValueError(f"top is given, expected none: {reason}")
+            raise ArgumentError(f"top is given, expected none: {reason}")
     corpus = inputs.Found("audio") if among is None else audio.find_recordings(among)
     if among is not None:
         jobs.report_found(among, corpus)

@@ -1,12 +1,14 @@
 """`audiocnn export`: a checkpoint or a model -> a model file, or ONNX."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import audiocnn
 from audiocnn import files
 from audiocnn.cli import terminal
 from audiocnn.cli.parser import UsageError
+from audiocnn.models import weights
+from audiocnn.ranges import ArgumentError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,10 +48,13 @@ def export(
         raise UsageError(f"share is {share}, expected 0 to 1")
     if out.suffix not in (".safetensors", ".onnx"):
         raise UsageError(f"out is {out}, expected a name that ends in .safetensors or .onnx")
-    files.check_writable(out)
+    read = [weights.path(one) for one in (model, average) if one is not None]
+    files.check_writable(out, files.identify(read))
     network = _load(model, checkpoint)
     if average is not None:
         _average(network, average, HALF if share is None else share)
+    if out.exists():
+        terminal.report(f"{out}: is replaced")
     _write(network, out)
     terminal.tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0
@@ -63,13 +68,25 @@ def _load(model: str | None, checkpoint: Path | None) -> "nn.Module":
     raise UsageError("give either --model or --checkpoint")
 
 
-def _average(network: "nn.Module", other: str, share: float) -> None:
+def _average(network: Any, other: str, share: float) -> None:
+    """Average a model's weights with those of another; what either was trained on, both were."""
+    from audiocnn.datasets.clips.record import merge_records
     from audiocnn.models.file import average_weights
 
+    loaded = audiocnn.load(other)
     try:
-        average_weights(network, audiocnn.load(other), share)
-    except ValueError as error:
+        average_weights(network, loaded, share)
+    except ArgumentError as error:
         raise UsageError(f"average is {other}: {error}") from error
+    splits = [getattr(network, "split", None), loaded.split]
+    if splits[0] == splits[1]:
+        return
+    network.split = merge_records([split for split in splits if split])
+    parts = ", ".join(f"{len(digests)} {part}" for part, digests in network.split.items())
+    unknown = (
+        " of one of the two; what the other was trained on is not known" if None in splits else ", of both"
+    )
+    terminal.report(f"the split of the average: {parts}{unknown}")
 
 
 def _write(network: "nn.Module", out: Path) -> None:

@@ -1,7 +1,6 @@
 """Wrong arguments of `fit`, `validate` and `test`: in one line, in the spelling of the command line."""
 
 import re
-import traceback
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from itertools import pairwise
@@ -10,9 +9,6 @@ from jsonargparse import Namespace
 
 from audiocnn.backbones import FAMILIES
 
-# Within functions of these names a ValueError is about an argument; elsewhere it is a fault of the program.
-SETTING_UP = {"instantiate_classes", "find_labels", "prepare_data", "setup"}
-SETTING_UP |= {"configure_optimizers", "on_fit_start", "check_batch"}
 # Options of a class within the model or the data; and with null as their value.
 _NESTED = re.compile(r"--(?:model|data)\.\w+\.(?!dict_kwargs\.)[\w.]+")
 _IS_NULL = re.compile(rf"({_NESTED.pattern})=(null)")
@@ -32,15 +28,6 @@ _NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _EXPECTED = re.compile(r"<class '([\w.]+)'>|Literal\[([^]]*)\]")
 _NOT_ACCEPTED = re.compile(r"does not accept option '([^']+)'")
 BACKBONE = re.compile(r"--model\.backbone(?:\.class_path)?=(\w+)")
-
-
-def is_usage_error(error: Exception) -> bool:
-    """Check whether a ValueError of a training is about an argument.
-
-    Args:
-        error: with its traceback.
-    """
-    return any(frame.name in SETTING_UP for frame in traceback.extract_tb(error.__traceback__))
 
 
 def find_cause(error: Exception) -> Exception:
@@ -65,7 +52,9 @@ def spell_option(message: str, config: Namespace) -> str:
         "--model.backbone.norm is 'bad', expected ..."; the message as it is where no argument of the
         config, or more than one, has this name.
     """
-    name = message.partition(" ")[0]
+    name, _, rest = message.partition(" ")
+    if not rest.startswith(("is ", "are ")):  # "labels of the data are": of two arguments
+        return message
     found = {
         re.sub(r"\.(init_args|dict_kwargs)", "", key)
         for key, value in config.items()

@@ -21,6 +21,7 @@ from audiocnn.cli.costs import (
 )
 from audiocnn.cli.parser import UsageError, usage_errors
 from audiocnn.models import weights
+from audiocnn.ranges import ArgumentError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def list_models(
     with usage_errors():
         sound = Input(dims, in_channels, bins, frames, hop_ms)
         if classes is not None and classes < 1:
-            raise ValueError(f"classes is {classes}, expected 1 or more")
+            raise ArgumentError(f"classes is {classes}, expected 1 or more")
     shipped = _find_shipped(pattern, *(("notes", "labels") if detail else weights.KINDS))
     names = sorted(list_names(pattern), key=_natural_order)
     if not shipped and not names:

@@ -25,7 +25,7 @@ import yaml
 from audiocnn import files
 from audiocnn.cli.configs import ConfigAction, find_config
 from audiocnn.cli.errors import UsageError
-from audiocnn.ranges import FINITE
+from audiocnn.ranges import FINITE, ArgumentError
 
 # Type -> its metavar in the help, and its name in error messages.
 VALUES = {
@@ -59,15 +59,11 @@ class OptionGroup(NamedTuple):
 
 
 @contextmanager
-def usage_errors(kind: type[ValueError] = ValueError) -> Iterator[None]:
-    """Turn an error into a UsageError, in a block where it means a wrong argument.
-
-    Args:
-        kind: class of these errors.
-    """
+def usage_errors() -> Iterator[None]:
+    """Turn an argument's error into a UsageError; what else is wrong in the block stays as it is."""
     try:
         yield
-    except kind as error:
+    except ArgumentError as error:
         raise UsageError(str(error)) from error
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from audiocnn.cli import interrupts, terminal
 from audiocnn.cli.parser import usage_errors
-from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, check
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, check
 
 # Verb -> its function, imported when it is called: some of the modules need torch.
 HOMES = {
@@ -47,7 +47,7 @@ def _as_verb(prepare: Callable[..., int], noun: str = "recordings") -> Callable[
 
     @functools.wraps(prepare)
     def verb(**arguments) -> int:
-        with usage_errors(ArgumentError), interrupts.raised():  # so that temporary folders are removed
+        with usage_errors(), interrupts.raised():  # so that temporary folders are removed
             for name, value in arguments.items():
                 if name in RANGES:
                     check(name, value, RANGES[name])

@@ -15,6 +15,7 @@ import yaml
 from audiocnn import files, plots
 from audiocnn.cli import interrupts, terminal
 from audiocnn.cli.parser import OptionGroup, usage_errors
+from audiocnn.ranges import ArgumentError
 from audiocnn.training.search import Candidate, Cells, History, Space, choose_best, evolve, plot_search
 
 # Trainer settings of a candidate: no logs, checkpoints, progress bars or early stopping.
@@ -120,13 +121,13 @@ def with_cells(fit: dict[str, Any], cells: Cells, **trainer: Any) -> dict[str, A
         trainer: arguments of the trainer.
 
     Raises:
-        ValueError: the config has no arguments of a backbone.
+        ArgumentError: the config has no arguments of a backbone.
     """
     changed = deepcopy(fit)
     try:
         changed["model"]["init_args"]["backbone"]["init_args"].update(cells)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"fit has no {error}, expected model.init_args.backbone.init_args") from error
+        raise ArgumentError(f"fit has no {error}, expected model.init_args.backbone.init_args") from error
     changed.setdefault("trainer", {}).update(trainer)
     return changed
 
@@ -142,9 +143,9 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
         The score, and the number of parameters.
 
     Raises:
-        ValueError: the config is invalid, or its task logs no such metric.
+        ArgumentError: the config is invalid, or its task logs no such metric.
     """
-    from jsonargparse import ArgumentError
+    import jsonargparse
 
     from audiocnn.cli.training import CommandLine
 
@@ -152,12 +153,12 @@ def train(config: dict[str, Any], monitor: str) -> tuple[float, int]:
         try:
             strict = {"exit_on_error": False}
             cli = CommandLine(run=False, args=config, save_config_callback=None, parser_kwargs=strict)
-        except ArgumentError as error:
-            raise ValueError(f"fit is no config of `audiocnn fit`: {error}") from error
+        except jsonargparse.ArgumentError as error:
+            raise ArgumentError(f"fit is no config of `audiocnn fit`: {error}") from error
         cli.trainer.fit(cli.model, cli.datamodule)
     found = cli.trainer.callback_metrics
     if monitor not in found:
-        raise ValueError(f"monitor is {monitor!r}, expected one of {', '.join(sorted(found))}")
+        raise ArgumentError(f"monitor is {monitor!r}, expected one of {', '.join(sorted(found))}")
     return round(float(found[monitor]), 6), sum(weights.numel() for weights in cli.model.parameters())
 
 

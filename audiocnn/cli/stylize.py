@@ -11,6 +11,7 @@ from audiocnn.cli.loading import check_device
 from audiocnn.cli.parser import OptionGroup, UsageError, usage_errors
 from audiocnn.cli.staging import Output, Work, describe_file, describe_making
 from audiocnn.models.weights import path as find_weights
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.options import StyleOptions
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def stylize(
     if every is not None and every < 1:
         raise UsageError(f"every is {every}, expected 1 or more")
     from audiocnn import audio, images
-    from audiocnn.style.images import check_arguments
+    from audiocnn.style.images import check_arguments, load_painter
 
     shared = {"weights": weights, "strength": strength}
     is_sound = bool(style) and style[0].suffix.lower() in audio.SOUND_SUFFIXES | audio.VIDEO_SUFFIXES
@@ -99,12 +100,13 @@ def stylize(
             settings |= {"model": model, "masks": masks, "size": size, "colours": colours}
     check_device(device)
     made_by = _describe_making(settings, style, every)
+    painter = {} if model is None else {"model": load_painter(model, device)}  # once for all images
     target = None if output is None or content.is_dir() or output.is_dir() else output
     suffix = "." + "+".join(path.stem for path in style or [Path(str(model))])
     run = partial(_stylize_sound, style) if is_sound else partial(_stylize_image, style, every)
     batch = jobs.Batch(
         outputs={PAINTED: Output(suffix, made_by, keeps_suffix=True, name=target and target.name)},
-        process=partial(run, settings | {"device": device}),
+        process=partial(run, settings | painter | {"device": device}),
         output=target.parent if target else output,
         overwrite=overwrite,
         find=audio.find_recordings if is_sound else images.find_images,
@@ -115,10 +117,10 @@ def stylize(
 
 
 def _check_absent(reason: str, **given: Any) -> None:
-    """Raise ValueError where an argument is given that would have no effect."""
+    """Raise ArgumentError where an argument is given that would have no effect."""
     for name, value in given.items():
         if value:
-            raise ValueError(f"{name} is given, expected none: {reason}")
+            raise ArgumentError(f"{name} is given, expected none: {reason}")
 
 
 def _sound_options(options: dict[str, Any]) -> StyleOptions:

@@ -1,6 +1,7 @@
 """Lightning's command line over every task and data module: `audiocnn fit`, `validate` and `test`."""
 
 import contextlib
+import logging
 import os
 import re
 import shlex
@@ -26,7 +27,6 @@ from audiocnn.cli import errors
 from audiocnn.cli.configs import BASE, FIT, ConfigAction, config_errors, find_config, find_verb, list_configs
 from audiocnn.cli.fit_errors import (
     find_cause,
-    is_usage_error,
     keep_nulls,
     name_backbones,
     reword,
@@ -34,6 +34,7 @@ from audiocnn.cli.fit_errors import (
 )
 from audiocnn.cli.parser import FiniteParser, UsageError
 from audiocnn.datasets.clips.loader import SPLIT_FILE, ClipsDataModule
+from audiocnn.ranges import ArgumentError
 from audiocnn.training import runs
 from audiocnn.training.base import Task
 from audiocnn.training.callbacks.checkpoints import Checkpoints
@@ -63,20 +64,25 @@ def run_lightning(verb: str, words: list[str]) -> int:
     """
     # Where Lightning reads them: it warns about any other way.
     sys.argv[1:] = [verb, *keep_nulls(name_backbones(words))]
+    _direct_messages()
     try:
         with warnings.catch_warnings():
             for message in EXPECTED:
                 warnings.filterwarnings("ignore", message)
             CommandLine(parser_class=Parser, save_config_callback=SaveConfig)
-    except ValueError as error:
-        if is_usage_error(error):
-            raise UsageError(str(error)) from error
-        raise
     finally:
         run = os.environ.pop(RUN, None)
         if run and _is_first_process():
             _remove_unbegun(Path(run))
     return 0
+
+
+def _direct_messages() -> None:
+    """Let Lightning write to the standard error of now: it keeps the one that was there at its import."""
+    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.stream = sys.stderr  # not setStream, which flushes the old one: it may be closed
 
 
 def _remove_unbegun(run: Path) -> None:
@@ -184,24 +190,30 @@ class CommandLine(LightningCLI):
         if model and "labels" in model.init_args and not model.init_args.labels:
             parser = ArgumentParser()
             parser.add_subclass_arguments(LightningDataModule, "data")
-            with self._spelled():
+            with self._usage_errors():
                 module = parser.instantiate_classes(Namespace(data=data))["data"]
-            if isinstance(module, ClipsDataModule):
-                # Put into the config, not linked: links break the arguments of create_backbone.
-                model.init_args.labels = data.init_args.labels = module.find_labels()
+                if isinstance(module, ClipsDataModule):
+                    # Put into the config, not linked: links break the arguments of create_backbone.
+                    model.init_args.labels = data.init_args.labels = module.find_labels()
 
     def instantiate_classes(self) -> None:
-        with self._spelled():
+        with self._usage_errors():
             super().instantiate_classes()
 
     @contextlib.contextmanager
-    def _spelled(self) -> Iterator[None]:
-        """Of an error in a class say that, not where jsonargparse has tried to build it."""
+    def _usage_errors(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Turn errors into UsageErrors in the spelling of the command line.
+
+        Args:
+            *kinds: of these errors; by default all that a constructor raises for a wrong argument, also
+                within those that jsonargparse tells instead.
+        """
+        kinds = kinds or (ValueError, TypeError, MisconfigurationException)
         try:
             yield
-        except (ValueError, TypeError, MisconfigurationException) as error:
+        except kinds as error:
             cause = find_cause(error)
-            if isinstance(cause, ValueError | TypeError | MisconfigurationException):
+            if isinstance(cause, kinds):
                 config = self.config.get(str(self.subcommand), self.config)
                 raise UsageError(spell_option(" ".join(str(cause).split()), config)) from error
             raise cause from None
@@ -326,7 +338,8 @@ class CommandLine(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         """Run the verb; where a signal ends it, say how it goes on."""
         try:
-            super()._run_subcommand(subcommand)
+            with self._usage_errors(ArgumentError):
+                super()._run_subcommand(subcommand)
         except (SystemExit, errors.Stopped) as error:
             if subcommand == "fit":
                 _say(f"{self._run}: stopped; --ckpt_path last goes on")

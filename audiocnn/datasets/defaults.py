@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import lightning
 
+from audiocnn.ranges import ArgumentError
+
 T = TypeVar("T")
 
 
@@ -24,18 +26,18 @@ def default_of_model(
         otherwise: its value where the model has none; None where there must be one.
 
     Raises:
-        ValueError: it is given, and is another than that of the model; or it is not given, and there is no
+        ArgumentError: it is given, and is another than that of the model; or it is not given, and there is no
             model that has it.
     """
     task = data.trainer.lightning_module if data.trainer else None
     of_model = getattr(task, name, None)
     if given is not None and of_model not in (None, given):
-        raise ValueError(
+        raise ArgumentError(
             f"{name} of the data is {given}, expected that of the model, {of_model}, which it is where it is "
             "not given"
         )
     found = next((one for one in (given, of_model, otherwise) if one is not None), None)
     if found is None:
         whose = f"{type(task).__name__} has none" if task else "there is no model whose it could be"
-        raise ValueError(f"{name} of the data is not given, expected a number: {whose}")
+        raise ArgumentError(f"{name} of the data is not given, expected a number: {whose}")
     return found

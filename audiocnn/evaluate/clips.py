@@ -15,6 +15,7 @@ from audiocnn.datasets.clips.sources import Clip
 from audiocnn.evaluate.predictions import Predictions, collect_predictions
 from audiocnn.inference.classify import classify
 from audiocnn.models.clips import ClipModel
+from audiocnn.ranges import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def evaluate_clips(
 
     Raises:
         files.FileError: no file can be read.
-        ValueError: a clip has a label that the models lack.
+        ArgumentError: a clip has a label that the models lack.
     """
     first = models[0]
     _check_labels(clips, first)
@@ -101,7 +102,7 @@ def _check_labels(clips: Sequence[Clip], model: ClipModel) -> None:
     counts = Counter(label for clip in clips for label in clip.labels if label not in model.labels)
     if counts:
         foreign = ", ".join(f"{label} ({count})" for label, count in sorted(counts.items()))
-        raise ValueError(
+        raise ArgumentError(
             f"clips have labels that the model lacks: {foreign}, expected {', '.join(model.labels)}"
         )
 

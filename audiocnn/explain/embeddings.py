@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from audiocnn import plots
 from audiocnn.blocks.arguments import choose
+from audiocnn.ranges import ArgumentError
 
 PERPLEXITY = 30.0  # of t-SNE, scikit-learn's default; less where there are few points
 SIDE, MARGIN, RADIUS = 480, 24, 7  # pixels: of the clickable plot, around its points, of a point
@@ -45,10 +46,10 @@ def project_to_plane(points: Tensor, method: str = "pca", seed: int = 0) -> np.n
         Points, each axis from 0 to 1, (points, 2).
 
     Raises:
-        ValueError: there is no such method, or there are fewer than 3 points.
+        ArgumentError: there is no such method, or there are fewer than 3 points.
     """
     if len(points) < 3:
-        raise ValueError(f"there are {len(points)} points, expected at least 3")
+        raise ArgumentError(f"there are {len(points)} points, expected at least 3")
     projected = choose(METHODS, method, "method")(points.double().numpy(), seed)
     low, high = projected.min(axis=0), projected.max(axis=0)
     return (projected - low) / np.maximum(high - low, 1e-12)

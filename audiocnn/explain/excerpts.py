@@ -19,7 +19,7 @@ from audiocnn.models.base import Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import LOWEST_MIDI, Note
-from audiocnn.ranges import COUNT, NOT_NEGATIVE, Range, check_fields
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, Range, check_fields
 
 NOTE_FRAMES = 16  # before and after a note's onset
 
@@ -37,7 +37,7 @@ class ExplanationOptions:
         layer: layer at which class activation maps and Grad-CAM are computed.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
 
     labels: Sequence[str] = ()
@@ -56,15 +56,15 @@ class ExplanationOptions:
             model: model to explain.
 
         Raises:
-            ValueError: it has not.
+            ArgumentError: it has not.
         """
         known = model.outputs if isinstance(model, ClipModel) else []
         for label in self.labels:
             if label not in known:
                 expected = f"one of {', '.join(known)}" if known else f"none: {model.name} transcribes notes"
-                raise ValueError(f"label is {label!r}, expected {expected}")
+                raise ArgumentError(f"label is {label!r}, expected {expected}")
         if self.midi is not None and not isinstance(model, NotesModel):
-            raise ValueError(f"note is {self.midi}, expected none: {model.name} predicts labels")
+            raise ArgumentError(f"note is {self.midi}, expected none: {model.name} predicts labels")
         get_layer(strip_front_end(model), self.layer)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocnn.explain.network import find_first_convolution
+from audiocnn.ranges import ArgumentError
 
 
 def get_first_kernels(network: nn.Module) -> Tensor:
@@ -18,7 +19,7 @@ def get_first_kernels(network: nn.Module) -> Tensor:
         Kernels, (filters, channels, bins, frames), or (filters, channels, frames) for dims=1.
 
     Raises:
-        ValueError: the network has no convolution.
+        ArgumentError: the network has no convolution.
     """
     return find_first_convolution(network).weight.detach()
 
@@ -82,15 +83,15 @@ def get_linear_weights(network: nn.Module, size: tuple[int, ...]) -> Tensor:
         Weights, (outputs, channels, *size).
 
     Raises:
-        ValueError: the network has more than one linear layer, or none, or one of another size.
+        ArgumentError: the network has more than one linear layer, or none, or one of another size.
     """
     layers = [part for part in network.modules() if isinstance(part, nn.Linear)]
     if len(layers) != 1:
-        raise ValueError(f"the network has {len(layers)} linear layers, expected 1")
+        raise ArgumentError(f"the network has {len(layers)} linear layers, expected 1")
     (layer,) = layers
     n_values = torch.Size(size).numel()
     if layer.in_features % n_values:
-        raise ValueError(
+        raise ArgumentError(
             f"size is {size}, expected a number of values that divides the {layer.in_features} inputs"
         )
     return layer.weight.detach().view(layer.out_features, -1, *size)

@@ -16,6 +16,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from audiocnn.ranges import ArgumentError
+
 Target = int | tuple[int, ...]
 
 
@@ -40,7 +42,7 @@ def truncate(network: nn.Module, layer: str) -> TruncatedNetwork:
         layer: name of a layer.
 
     Raises:
-        ValueError: the network has no such layer.
+        ArgumentError: the network has no such layer.
     """
     return TruncatedNetwork(network, layer)
 
@@ -91,12 +93,12 @@ def get_layer(network: nn.Module, layer: str) -> nn.Module:
         layer: name of a layer.
 
     Raises:
-        ValueError: the network has none of this name.
+        ArgumentError: the network has none of this name.
     """
     names = dict(network.named_modules())
     if layer not in names or not layer:
         near = [name for name in names if name and name.count(".") < 3]
-        raise ValueError(f"layer is {layer!r}, expected one of {', '.join(near)} or below them")
+        raise ArgumentError(f"layer is {layer!r}, expected one of {', '.join(near)} or below them")
     return names[layer]
 
 
@@ -107,12 +109,12 @@ def find_first_convolution(network: nn.Module) -> nn.Conv1d | nn.Conv2d:
         network: network from spectrograms to scores.
 
     Raises:
-        ValueError: the network has no convolution.
+        ArgumentError: the network has no convolution.
     """
     for part in network.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d):
             return part
-    raise ValueError("the network has no convolution, expected one")
+    raise ArgumentError("the network has no convolution, expected one")
 
 
 def randomise_weights(network: nn.Module, seed: int = 0) -> nn.Module:

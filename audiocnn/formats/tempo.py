@@ -20,6 +20,7 @@ import numpy as np
 
 from audiocnn.midi import check_tempo
 from audiocnn.notes import Note
+from audiocnn.ranges import ArgumentError
 
 DEFAULT_TEMPO = 120.0  # quarters a minute of notes without a rhythm, as of MIDI files without a tempo
 USUAL_TEMPO = 110.0  # quarters a minute, in the middle of the tempi that people tap (Moelants, 2002)
@@ -187,11 +188,11 @@ def quantise(notes: Iterable[Note], tempo: float, division: int = 16) -> list[No
         The notes in the same order.
 
     Raises:
-        ValueError: the tempo or the division is out of range.
+        ArgumentError: the tempo or the division is out of range.
     """
     check_tempo(tempo)
     if not 1 <= division <= MAX_DIVISION:
-        raise ValueError(f"division is {division}, expected 1 to {MAX_DIVISION} steps of a whole note")
+        raise ArgumentError(f"division is {division}, expected 1 to {MAX_DIVISION} steps of a whole note")
     notes = list(notes)
     step_s = 240 / tempo / division
     onsets = np.array([note.onset_s for note in notes])

@@ -26,6 +26,7 @@ from audiocnn.labels import (
 )
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.load import fuse_model, load
+from audiocnn.ranges import ArgumentError
 
 BATCH_SIZE = 16  # windows in one run of the network
 BLOCK_S = 10.0  # of a recording that is read at once
@@ -214,7 +215,7 @@ def classify(
     Raises:
         audio.AudioError: the file cannot be read.
         models.file.ModelError: a model cannot be read, or does not predict labels.
-        ValueError: several models differ in their labels or windows.
+        ArgumentError: several models differ in their labels or windows.
 
     Example:
         >>> import audiocnn
@@ -263,13 +264,15 @@ def check_compatible(models: Sequence[ClipModel]) -> None:
         models: at least one.
 
     Raises:
-        ValueError: there is none, or they differ in their labels, sample rate or windows.
+        ArgumentError: there is none, or they differ in their labels, sample rate or windows.
     """
     if not models:
-        raise ValueError("no model given, expected at least one")
+        raise ArgumentError("no model given, expected at least one")
     first = models[0]
     for other in models[1:]:
         for name in ("labels", "multi_label", "sample_rate", "window_s"):
             if getattr(other, name) != getattr(first, name):
                 found, expected = getattr(other, name), getattr(first, name)
-                raise ValueError(f"{name} of {other.name}: {found}, expected {expected} as of {first.name}")
+                raise ArgumentError(
+                    f"{name} of {other.name}: {found}, expected {expected} as of {first.name}"
+                )

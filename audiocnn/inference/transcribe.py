@@ -25,6 +25,7 @@ from audiocnn.inference.tuning import TUNING_S, estimate_tuning, find_sample_rat
 from audiocnn.models.load import fuse_model, load
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import NEIGHBOURHOOD, DecodingOptions, Note, NoteDecoder, Scores, sort_notes
+from audiocnn.ranges import ArgumentError
 
 BLOCK_S = 20.0  # seconds in one run: long enough that the overlap costs little, short enough for 100 MB
 
@@ -49,7 +50,7 @@ class StreamingTranscriber:
         frame_s: seconds from one frame of the scores to the next.
 
     Raises:
-        ValueError: block_s or tuning_cents is out of range, or look_ahead_s is less than the front end's
+        ArgumentError: block_s or tuning_cents is out of range, or look_ahead_s is less than the front end's
             window and the decoder need.
     """
 
@@ -63,7 +64,7 @@ class StreamingTranscriber:
         tuning_cents: float = 0.0,
     ) -> None:
         if block_s is not None and not 0 < block_s < math.inf:
-            raise ValueError(f"block_s is {block_s}, expected a finite number above 0, or None")
+            raise ArgumentError(f"block_s is {block_s}, expected a finite number above 0, or None")
         self.model = fuse_model(model)
         self.sample_rate = find_sample_rate(model.sample_rate, tuning_cents)
         self.hop_length, self.frame_s = model.hop_length, model.hop_length / self.sample_rate
@@ -92,7 +93,7 @@ class StreamingTranscriber:
     def _frames_within(self, look_ahead_s: float) -> int:
         min_s = self._latency_s(0)
         if look_ahead_s < min_s - 1e-9:
-            raise ValueError(f"look_ahead_s is {look_ahead_s}, expected at least this model's {min_s:.3f}")
+            raise ArgumentError(f"look_ahead_s is {look_ahead_s}, expected at least this model's {min_s:.3f}")
         return math.floor((look_ahead_s - min_s) * self.sample_rate / self._hop + 1e-9)
 
     def _latency_s(self, look_ahead_frames: int) -> float:
@@ -236,7 +237,7 @@ class Transcription:
             pitch_bend: write bends too.
 
         Raises:
-            ValueError: the tempo is out of range.
+            ArgumentError: the tempo is out of range.
         """
         write_notes(self, path, "mid", tempo=tempo, quantise=quantise, pitch_bend=pitch_bend)
 
@@ -282,7 +283,7 @@ def transcribe(
         audio.AudioError: the file cannot be read.
         models.file.ModelError: the model cannot be read, or does not transcribe notes.
         TypeError: `DecodingOptions` has no such field.
-        ValueError: an option is out of its range.
+        ArgumentError: an option is out of its range.
 
     Example:
         >>> import audiocnn

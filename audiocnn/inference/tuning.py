@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from audiocnn.ranges import ArgumentError
+
 TUNING_S = 60.0  # seconds of a recording from which its tuning is estimated: 4 MB at 16 kHz
 MAX_CENTS = 200.0  # A = 392 Hz, the lowest that early music is played at, lies 200 cents below 440 Hz
 # Quarter tones are as far from one semitone as from the next; they count as low, and so do the 5 cents below.
@@ -33,7 +35,7 @@ def find_sample_rate(sample_rate: int, tuning_cents: float) -> int:
         In whole Hz: at 16 kHz to a twentieth of a cent.
 
     Raises:
-        ValueError: the tuning is out of range.
+        ArgumentError: the tuning is out of range.
     """
     check_tuning(tuning_cents)
     return round(sample_rate * 2 ** (tuning_cents / 1200))
@@ -46,10 +48,10 @@ def check_tuning(tuning_cents: float) -> None:
         tuning_cents: in cents above A = 440 Hz.
 
     Raises:
-        ValueError: it is out of range.
+        ArgumentError: it is out of range.
     """
     if not -MAX_CENTS <= tuning_cents <= MAX_CENTS:
-        raise ValueError(f"tuning is {tuning_cents} cents, expected -{MAX_CENTS:g} to {MAX_CENTS:g}")
+        raise ArgumentError(f"tuning is {tuning_cents} cents, expected -{MAX_CENTS:g} to {MAX_CENTS:g}")
 
 
 def estimate_tuning(waveform: np.ndarray, sample_rate: int) -> float:

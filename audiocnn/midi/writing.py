@@ -11,6 +11,7 @@ from audiocnn import files
 from audiocnn.midi.parts import Part
 from audiocnn.midi.reading import BEND_RANGE, DEFAULT_TEMPO, DRUM_CHANNEL, FULL_BEND, SUSTAIN_PEDAL
 from audiocnn.notes import BEND_STEP_S, Note, check_notes, sort_notes
+from audiocnn.ranges import ArgumentError
 
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # quarters a minute; MIDI holds none below 3.6
 TICKS_PER_QUARTER = 480  # a tick is 1 ms at 120 quarters a minute;
@@ -42,10 +43,10 @@ def check_tempo(tempo: float) -> None:
         tempo: quarters a minute.
 
     Raises:
-        ValueError: the tempo is out of range.
+        ArgumentError: the tempo is out of range.
     """
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
-        raise ValueError(f"tempo is {tempo}, expected {MIN_TEMPO} to {MAX_TEMPO} quarters a minute")
+        raise ArgumentError(f"tempo is {tempo}, expected {MIN_TEMPO} to {MAX_TEMPO} quarters a minute")
 
 
 def write_parts(parts: list[Part], path: str | os.PathLike) -> None:
@@ -56,7 +57,7 @@ def write_parts(parts: list[Part], path: str | os.PathLike) -> None:
         path: where to.
 
     Raises:
-        ValueError: there are more than `N_CHANNELS` that are not drums.
+        ArgumentError: there are more than `N_CHANNELS` that are not drums.
         files.FileError: the file cannot be written.
     """
     _write(path, [_part_voice(part) for part in parts], DEFAULT_TEMPO, FINE_TICKS_PER_QUARTER)
@@ -80,7 +81,7 @@ def write_midi(
         text: what the file says of itself, such as where its notes come from.
 
     Raises:
-        ValueError: the tempo is out of range, or a note cannot be.
+        ArgumentError: the tempo is out of range, or a note cannot be.
         files.FileError: the file cannot be written.
     """
     check_tempo(tempo)
@@ -174,7 +175,7 @@ def _write(
     """Write voices, after a track with the tempo, in microseconds a quarter, and the text."""
     n_pitched = sum(not voice.is_drum for voice in voices)
     if n_pitched > N_CHANNELS:
-        raise ValueError(f"{n_pitched} parts that are not drums, expected {N_CHANNELS} at most")
+        raise ArgumentError(f"{n_pitched} parts that are not drums, expected {N_CHANNELS} at most")
     first = [mido.MetaMessage("text", text=text)] if text else []
     first += [mido.MetaMessage("set_tempo", tempo=tempo), mido.MetaMessage("time_signature")]
     channels, ticks_hz = iter(CHANNELS), 1e6 * ticks_per_quarter / tempo

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from audiocnn.backbones.base import Backbone, to_channels_last
 from audiocnn.frontends.base import FrontEnd
+from audiocnn.ranges import ArgumentError
 from audiocnn.registry import InitArgs, Registry
 
 MODELS: Registry[nn.Module] = Registry(
@@ -119,23 +120,45 @@ def fit_in_channels(backbone: Backbone, front_end: FrontEnd) -> Backbone:
         The backbone; where its in_channels are None and do not fit, a new one with random weights.
 
     Raises:
-        ValueError: its in_channels are given and do not fit, it is of dims=2 and there is one bin alone, or
-            it takes waveforms and there are more bins.
+        ArgumentError: its in_channels are given and do not fit, it is of dims=2 and there is one bin alone,
+            or it takes something else: waveforms, a spectrogram of pitches, tokens.
     """
     name, n_bins = type(front_end).__name__, front_end.n_bins
-    if backbone.of_waveforms and n_bins != 1:
-        raise ValueError(
-            f"front_end is {name} with {n_bins} bins, expected audiocnn.frontends.waveform.Waveform: the "
-            f"backbone {type(backbone).__name__} takes waveforms"
-        )
+    _check_input(backbone, front_end)
     if backbone.dims == 2 and n_bins == 1:
-        raise ValueError(f"dims is 2, expected 1: the front end {name} has 1 bin")
+        raise ArgumentError(f"dims is 2, expected 1: the front end {name} has 1 bin")
     expected = n_bins if backbone.dims == 1 else 1
     if backbone.in_channels == expected:
         return backbone
     if backbone.init_args.get("in_channels", expected) is None:
         return type(backbone)(**{**backbone.init_args, "in_channels": expected})
     channels = f"dims=1 has {n_bins} channels, its bins" if backbone.dims == 1 else "dims=2 has 1 channel"
-    raise ValueError(
+    raise ArgumentError(
         f"in_channels is {backbone.in_channels}, expected {expected}: the front end {name} with {channels}"
     )
+
+
+def _check_input(backbone: Backbone, front_end: FrontEnd) -> None:
+    """Raise ArgumentError where a backbone takes something else than what a front end makes of sound."""
+    found = f"front_end is {type(front_end).__name__} with {front_end.n_bins} bins"
+    family, n_each = type(backbone).__name__, backbone.bins_per_semitone
+    if backbone.of_tokens:
+        raise ArgumentError(
+            f"backbone is {family}, which takes a sequence of tokens, such as words; expected one for sound"
+        )
+    if backbone.of_waveforms and front_end.n_bins != 1:
+        raise ArgumentError(
+            f"{found}, expected audiocnn.frontends.Waveform: the backbone {family} takes waveforms"
+        )
+    if backbone.pitch_rows and not _has_semitones(front_end.bins_hz, n_each):
+        raise ArgumentError(
+            f"{found}, expected audiocnn.frontends.Cqt with bins_per_octave={12 * n_each} and a multiple of "
+            f"{n_each} bins: the rows of the backbone {family} are pitches"
+        )
+
+
+def _has_semitones(bins_hz: Tensor, bins_per_semitone: int) -> bool:
+    """Say whether so many bins are a semitone, everywhere."""
+    n = bins_per_semitone
+    is_whole = len(bins_hz) >= n and len(bins_hz) % n == 0
+    return is_whole and torch.allclose(bins_hz[n:], bins_hz[:-n] * 2 ** (1 / 12), rtol=1e-3)

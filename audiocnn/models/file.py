@@ -30,6 +30,7 @@ from audiocnn.backbones import BACKBONES
 from audiocnn.frontends.base import FRONT_ENDS
 from audiocnn.models.base import MODELS, OPTIONS, Model
 from audiocnn.models.painters import PAINTERS
+from audiocnn.ranges import ArgumentError
 from audiocnn.registry import InitArgs, Registry
 
 FORMAT_VERSION = 2
@@ -335,16 +336,16 @@ def average_weights(model: nn.Module, other: nn.Module, share: float) -> None:
         share: of the way from the one to the other, 0 to 1.
 
     Raises:
-        ValueError: they have not the same labels and shapes.
+        ArgumentError: they have not the same labels and shapes.
 
     Source:
         Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
     """
     own, theirs = model.state_dict(), other.state_dict()
     if (labels := getattr(model, "labels", None)) != (others := getattr(other, "labels", None)):
-        raise ValueError(f"labels are {others}, expected {labels}")
+        raise ArgumentError(f"labels are {others}, expected {labels}")
     if differing := find_difference(*map(describe_tensors, (own, theirs))):
-        raise ValueError(f"architectures differ: {differing}")
+        raise ArgumentError(f"architectures differ: {differing}")
     for name, value in own.items():
         if value.is_floating_point():
             value.lerp_(theirs[name], share)

@@ -14,7 +14,7 @@ import numpy as np
 
 from audiocnn.notes.note import BEND_STEP_S, LOWEST_MIDI, N_PITCHES, Note, Scores, sort_notes
 from audiocnn.notes.targets import EVENT_HALF_WIDTH
-from audiocnn.ranges import FINITE, NOT_NEGATIVE, Range, check_fields
+from audiocnn.ranges import FINITE, NOT_NEGATIVE, ArgumentError, Range, check_fields
 
 # In frames; found on validation recordings with frames of 16 to 32 ms.
 NEIGHBOURHOOD = 1  # on each side of a peak that are not higher; decoding looks this far ahead
@@ -39,7 +39,7 @@ class DecodingOptions:
         highest_pitch: highest MIDI note number kept.
 
     Raises:
-        ValueError: a value is out of its range.
+        ArgumentError: a value is out of its range.
     """
 
     onset_threshold: float = 0.4
@@ -56,7 +56,7 @@ class DecodingOptions:
         pitches = dict.fromkeys(("lowest_pitch", "highest_pitch"), FINITE)
         check_fields(self, minimum_note_ms=NOT_NEGATIVE, **above_0, **pitches)
         if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
-            raise ValueError(
+            raise ArgumentError(
                 f"pitches are {self.lowest_pitch} to {self.highest_pitch}, expected a range within 0 to 127"
             )
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from audiocnn.backbones.base import Backbone
 from audiocnn.backbones.vgg import VGG
 from audiocnn.blocks.fuse import fuse_batch_norms
+from audiocnn.ranges import ArgumentError
 
 MAX_STAGES = 5  # compared by default: as many as the style layers of Gatys et al.
 LUMA = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue, ITU-R BT.709
@@ -43,7 +44,7 @@ class Extractor(nn.Module):
             the whole image.
 
     Raises:
-        ValueError: the backbone has no such stages.
+        ArgumentError: the backbone has no such stages.
     """
 
     mean: Tensor
@@ -61,7 +62,7 @@ class Extractor(nn.Module):
         n_stages = len(backbone.stages)
         wrong = [layer for layer in layers if not -n_stages <= layer < n_stages]
         if wrong or not layers:
-            raise ValueError(f"layers are {[*layers]}, expected some of 0 to {n_stages - 1}")
+            raise ArgumentError(f"layers are {[*layers]}, expected some of 0 to {n_stages - 1}")
         self.layers = sorted({layer % n_stages for layer in layers})
         shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in backbone.parameters()}
         self.backbone = copy.deepcopy(backbone, shared).eval()  # weights are not copied

@@ -27,7 +27,8 @@ from audiocnn.models.base import Model
 from audiocnn.models.file import ModelError, read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import find_model
-from audiocnn.ranges import Range
+from audiocnn.models.weights import names
+from audiocnn.ranges import ArgumentError, Range
 from audiocnn.style.colour import COLOURS
 from audiocnn.style.extract import Extractor, layers_of
 from audiocnn.style.optimise import Step, Style, optimise, resize_to_side
@@ -55,7 +56,7 @@ def stylize(
     content: PathLike | Image,
     style: PathLike | Image | Sequence[PathLike | Image] = (),
     *,
-    model: str | None = None,
+    model: PathLike | Painter | None = None,
     weights: Sequence[float] = (),
     masks: Sequence[PathLike | Image] = (),
     backbone: str = "vgg",
@@ -75,7 +76,8 @@ def stylize(
         content: an image file, or an image.
         style: one style or more: image files or images; for a model with built-in styles their names, which
             may be left out where it has only one.
-        model: name or file of a feed-forward style transfer network; when None the pixels are optimised.
+        model: name or file of a feed-forward style transfer network, or one that is loaded; when None the
+            pixels are optimised.
         weights: share of each style; equal shares when empty.
         masks: a mask image for each style, white where the style applies; where none applies, the content is
             kept.
@@ -98,7 +100,7 @@ def stylize(
         FileError: a file cannot be read, or an image is transparent everywhere.
         ModelError: a model cannot be read, or is of another kind.
         ConnectionError: ImageNet weights are not cached and cannot be downloaded.
-        ValueError: a number is out of its range, there is not one weight or mask for each style, a mask is
+        ArgumentError: a number is out of its range, there is not one weight or mask for each style, a mask is
             black or of other proportions than the content, the model has no such style, or the optimisation
             diverges.
         MemoryError: a model needs more memory than is free.
@@ -112,9 +114,9 @@ def stylize(
         (48, 64)
     """
     styles = [style] if isinstance(style, str | os.PathLike | Image) else [*style]
-    painter = None if model is None else read_model(find_model(model, "style"), Painter).to(device)
+    painter = model if model is None or isinstance(model, Painter) else load_painter(model, device)
     if not styles and painter is None:
-        raise ValueError("no style given, expected at least one")
+        raise ArgumentError("no style given, expected at least one")
     check_arguments(len(styles), weights=weights, masks=masks, size=size, strength=strength)
     recolour = choose(COLOURS, colours, "colours")
     original = images.fill_transparent(_read(content))
@@ -139,6 +141,26 @@ def stylize(
         painted = _paint(painter, resized, styles, weights, [_mask(mask, resized) for mask in masks])
     blended = torch.lerp(resized, recolour(painted, resized), strength)
     return images.with_pixels(original, blended[0].cpu().numpy())
+
+
+def load_painter(model: PathLike, device: str = "cpu") -> Painter:
+    """Load a feed-forward style transfer network.
+
+    Args:
+        model: a shipped model's name, or a model file.
+        device: where the weights go.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        ModelError: there is no such model, the file is damaged, or it is of another kind.
+    """
+    loaded = read_model(find_model(model, "style"), nn.Module)
+    if not isinstance(loaded, Painter):
+        expected = f"expected a network that paints, such as {', '.join(names('style'))}"
+        raise ModelError(model, f"holds {type(loaded).__name__}, {expected}")
+    return loaded.to(device)
 
 
 def extractor_of(network: Network, options: StyleOptions, device: str) -> tuple[Extractor, StyleOptions]:
@@ -205,13 +227,13 @@ def check_arguments(
         strength: of the style.
 
     Raises:
-        ValueError: there is not one weight or mask for each style, or a number is out of its range.
+        ArgumentError: there is not one weight or mask for each style, or a number is out of its range.
     """
     for name, given in (("weights", weights), ("masks", masks)):
         if given and len(given) != n_styles:
-            raise ValueError(f"{len(given)} {name} given, expected {n_styles}, one for each style")
+            raise ArgumentError(f"{len(given)} {name} given, expected {n_styles}, one for each style")
     if not all(0 <= weight < math.inf for weight in weights) or (weights and not sum(weights)):
-        raise ValueError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
+        raise ArgumentError(f"weights are {[*weights]}, expected 0 or more, one of them above 0")
     if size is not None:
         Range(1, MAX_SIDE, whole=True).check("size", size)
     Range(0, 1).check("strength", strength)
@@ -269,17 +291,17 @@ def _mask(image: PathLike | Image, content: Tensor) -> Tensor:
     """Read a mask, 1 where it is white and opaque: (1, 1, rows, columns), in the content's size.
 
     Raises:
-        ValueError: it is black everywhere, or has other proportions than the content.
+        ArgumentError: it is black everywhere, or has other proportions than the content.
     """
     mask, size = _read(image), content.shape[-2:]
     name = "a mask" if isinstance(image, Image) else f"the mask {image}"
     levels = mask.pixels.mean(0) * (1 if mask.alpha is None else mask.alpha[0])
     if not levels.any():
-        raise ValueError(f"{name} is black everywhere, expected white where the style applies")
+        raise ArgumentError(f"{name} is black everywhere, expected white where the style applies")
     (rows, columns), (n_rows, n_columns) = mask.size, size
     # In whole pixels, which small masks have few of.
     if abs(rows * n_columns - columns * n_rows) > max(n_rows, n_columns, MAX_STRETCH * rows * n_columns):
-        raise ValueError(
+        raise ArgumentError(
             f"{name} has {columns} × {rows} pixels, expected the proportions of the image, "
             f"{n_columns} × {n_rows}"
         )

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiocnn.blocks.arguments import choose
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.extract import Extractor
 from audiocnn.style.losses import (
     STATISTICS,
@@ -94,8 +95,8 @@ def optimise(
         The image, of the content's shape.
 
     Raises:
-        ValueError: an option is none of its choices, tiles are smaller than the receptive field, or the loss
-            is no longer finite.
+        ArgumentError: an option is none of its choices, tiles are smaller than the receptive field, or the
+            loss is no longer finite.
     """
     torch.manual_seed(options.seed)
     sizes = scales(content.shape[-2:], options.coarsest, extractor.min_size)
@@ -109,7 +110,7 @@ def optimise(
         for n_steps, loss, iterate in choose(OPTIMISERS, options.optimiser, "optimiser")(targets, image):
             image, done = iterate, done + n_steps
             if not (math.isfinite(loss) and image.isfinite().all()):
-                raise ValueError(f"the loss is {loss:g} after {done} steps, expected a number: {ADVICE}")
+                raise ArgumentError(f"the loss is {loss:g} after {done} steps, expected a number: {ADVICE}")
             if progress:
                 progress(Step(done, total, loss, image))
     assert image is not None
@@ -286,7 +287,7 @@ def compute_targets(
         The targets.
 
     Raises:
-        ValueError: an option is none of its choices, or tiles are smaller than the receptive field.
+        ArgumentError: an option is none of its choices, or tiles are smaller than the receptive field.
     """
     of, _ = choose(STATISTICS, options.statistic, "statistic")
     size = content.shape[-2:]

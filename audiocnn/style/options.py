@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, Range, check_fields
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, ArgumentError, Range, check_fields
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class StyleOptions:
         seed: seed of the noise and of random weights.
 
     Raises:
-        ValueError: a number is out of its range, or neither content nor style has a weight.
+        ArgumentError: a number is out of its range, or neither content nor style has a weight.
     """
 
     content_weight: float = 0.05
@@ -52,7 +52,7 @@ class StyleOptions:
     def __post_init__(self) -> None:
         check_fields(self, **RANGES)
         if not self.content_weight + self.style_weight:
-            raise ValueError("content_weight and style_weight are 0, expected one of them above 0")
+            raise ArgumentError("content_weight and style_weight are 0, expected one of them above 0")
 
 
 SIDE = Range(1, 1_000_000, whole=True)  # in pixels

@@ -18,6 +18,7 @@ from torch import Tensor
 from audiocnn import audio
 from audiocnn.backbones.vgg import VGG
 from audiocnn.frontends.griffin_lim import HOPS, Spectra, find_max_magnitude
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.extract import Extractor
 from audiocnn.style.images import Network, check_arguments, extractor_of, find_network
 from audiocnn.style.optimise import Step, Style, optimise
@@ -67,7 +68,7 @@ def stylize_sound(
         FileError: a file cannot be read.
         ModelError: a model cannot be read, or is of another kind.
         ConnectionError: ImageNet weights are not cached and cannot be downloaded.
-        ValueError: a number is out of its range, there is not one weight for each style, the options would
+        ArgumentError: a number is out of its range, there is not one weight for each style, the options would
             rescale spectrograms, or the backbone is for images in colour.
 
     Source:
@@ -89,7 +90,7 @@ def stylize_sound(
     single = isinstance(style, str | os.PathLike | tuple)
     styles = cast(Sequence[Sound], [style] if single else style)
     if not styles:
-        raise ValueError("no style given, expected at least one")
+        raise ArgumentError("no style given, expected at least one")
     check_arguments(len(styles), weights=weights, strength=strength)
     _check_scales(options)
     waveforms, sample_rate = _read(content)
@@ -97,7 +98,9 @@ def stylize_sound(
     network = _find_network(backbone, Spectra(sample_rate, 1.0).n_bins)
     if network.backbone.dims == 2 and network.backbone.in_channels != 1:
         expected = "a backbone of 1 channel, as a spectrogram has"
-        raise ValueError(f"backbone is {backbone!r}, of {network.backbone.in_channels}, expected {expected}")
+        raise ArgumentError(
+            f"backbone is {backbone!r}, of {network.backbone.in_channels}, expected {expected}"
+        )
     extractor, options = extractor_of(network, options, device)
     shortest = extractor.min_size
     spectrograms = [_style_spectrogram(one, sample_rate, shortest).to(device) for one in styles]
@@ -113,7 +116,9 @@ def stylize_sound(
 def _check_scales(options: StyleOptions) -> None:
     for name in ("coarsest", "style_scale"):
         if (value := getattr(options, name)) is not None:
-            raise ValueError(f"{name} is {value}, expected None: spectrograms are not rescaled as images are")
+            raise ArgumentError(
+                f"{name} is {value}, expected None: spectrograms are not rescaled as images are"
+            )
 
 
 def _read(sound: Sound) -> tuple[np.ndarray, int]:

@@ -15,6 +15,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.extract import Extractor
 
 USED = 0.5  # share of the free memory that a tile may take
@@ -135,13 +136,15 @@ def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> 
         The tiles, and an estimate of their memory.
 
     Raises:
-        ValueError: the network's receptive field is larger than a tile.
+        ArgumentError: the network's receptive field is larger than a tile.
     """
     tiled = extractor.tiled_size(size)
     longest = max(tiled)
     whole = Plan(tuple(size), [WHOLE], longest, _memory(extractor, size, longest))
     if side is not None and math.isinf(extractor.receptive_field) and side < longest:
-        raise ValueError(f"tile is {side}, expected None: this network's receptive field is the whole image")
+        raise ArgumentError(
+            f"tile is {side}, expected None: this network's receptive field is the whole image"
+        )
     fits = whole.memory <= _free() if side is None else side >= longest
     if fits or math.isinf(extractor.receptive_field):
         return whole
@@ -150,7 +153,7 @@ def plan(extractor: Extractor, size: Sequence[int], side: int | None = None) -> 
     if side is None:
         side = _fitting_side(extractor, size, smallest)
     elif side < smallest:
-        raise ValueError(f"tile is {side}, expected at least {smallest}: this network's receptive field")
+        raise ArgumentError(f"tile is {side}, expected at least {smallest}: this network's receptive field")
     spans = [_spans(n, side, extractor.grid, margin) for n in tiled]
     rows, columns = spans if len(spans) == 2 else ([EDGE_TO_EDGE], *spans)
     tiles = [Tile(row_span, column_span) for row_span in rows for column_span in columns]

@@ -17,7 +17,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.blocks.drop import decay_groups
 from audiocnn.models import weights
 from audiocnn.models.file import describe_tensors, find_difference, read_model
-from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range
+from audiocnn.ranges import NOT_NEGATIVE, POSITIVE, SHARE, ArgumentError, Range
 from audiocnn.registry import InitArgs
 from audiocnn.training.checkpoint import KEY, describe_task, load_task, read_checkpoint
 from audiocnn.training.checks import (
@@ -54,7 +54,7 @@ class Task(InitArgs, Seeded):
         batch_form: what a batch of training is, in words.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
 
     ranges: ClassVar[Mapping[str, Range]] = {
@@ -75,7 +75,7 @@ class Task(InitArgs, Seeded):
             stage: of the trainer.
 
         Raises:
-            ValueError: they do not, see `checks.check_data`.
+            ArgumentError: they do not, see `checks.check_data`.
         """
         check_data(self, self.datamodule)
 
@@ -117,11 +117,11 @@ class Task(InitArgs, Seeded):
             batch: as the data module has it.
 
         Raises:
-            ValueError: it has another form.
+            ArgumentError: it has another form.
             TrainingError: it holds NaN or infinite numbers.
         """
         if not self.takes(batch):
-            raise ValueError(f"a batch is {describe_batch(batch)}, expected {self.batch_form}")
+            raise ArgumentError(f"a batch is {describe_batch(batch)}, expected {self.batch_form}")
         check_finite(batch)
 
     def on_fit_start(self) -> None:
@@ -218,11 +218,11 @@ def get_backbone(task: lightning.LightningModule) -> Backbone:
         The backbone.
 
     Raises:
-        ValueError: the task has none.
+        ArgumentError: the task has none.
     """
     backbone = getattr(task, "backbone", None)
     if not isinstance(backbone, Backbone):
-        raise ValueError(f"task is {type(task).__name__}, expected one with a backbone")
+        raise ArgumentError(f"task is {type(task).__name__}, expected one with a backbone")
     return backbone
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from audiocnn.blocks.cost import evaluation_mode
+from audiocnn.ranges import ArgumentError
 
 # What data and model both have, by the name of the attribute, and where a config says it: of the model, of
 # the data. What a data module or a task does not have is not compared.
@@ -44,13 +45,13 @@ def check_data(task: lightning.LightningModule, data: lightning.LightningDataMod
         data: where its batches come from; None where they come from loaders, which say nothing of themselves.
 
     Raises:
-        ValueError: they differ in one of `SHARED`.
+        ArgumentError: they differ in one of `SHARED`.
     """
     for name, options in SHARED.items():
         expected, found = getattr(task, name, None), getattr(data, name, None)
         if expected is not None and found is not None and found != expected:
             where = " and ".join(options)
-            raise ValueError(
+            raise ArgumentError(
                 f"{name} of the data is {found}, expected that of the model, {expected} ({where})"
             )
 
@@ -100,13 +101,13 @@ def try_input(task: lightning.LightningModule, shape: tuple[int, ...]) -> None:
         shape: of a batch.
 
     Raises:
-        ValueError: it does not; the message holds the shape and what torch says.
+        ArgumentError: it does not; the message holds the shape and what torch says.
     """
     try:
         with torch.no_grad(), evaluation_mode(task):
             task(torch.zeros(shape, device=task.device))
     except RuntimeError as error:
-        raise ValueError(f"the network cannot take an input of {shape}: {error}") from error
+        raise ArgumentError(f"the network cannot take an input of {shape}: {error}") from error
 
 
 def check_loss(loss: Tensor, trainer: lightning.Trainer) -> None:
@@ -163,13 +164,13 @@ def count_steps(trainer: lightning.Trainer) -> int:
         trainer: of the training.
 
     Raises:
-        ValueError: there is no end, or not even one batch.
+        ArgumentError: there is no end, or not even one batch.
     """
     n_steps = trainer.estimated_stepping_batches
     if n_steps == 0 and trainer.num_training_batches == 0:
-        raise ValueError(f"0 batches to train on, expected 1 or more: {_count_examples(trainer)}")
+        raise ArgumentError(f"0 batches to train on, expected 1 or more: {_count_examples(trainer)}")
     if not math.isfinite(n_steps) or n_steps < 0:
-        raise ValueError(
+        raise ArgumentError(
             f"the steps of the training are {n_steps}, expected a number, for the learning rate's schedule: "
             "give --trainer.max_steps; data without a length have no epochs to count"
         )
@@ -183,7 +184,7 @@ def check_amounts(trainer: lightning.Trainer) -> None:
         trainer: of a training that begins.
 
     Raises:
-        ValueError: there is not.
+        ArgumentError: there is not.
     """
     if trainer.enable_validation:
         with warnings.catch_warnings(action="ignore"):  # Lightning's about nothing to validate on
@@ -191,7 +192,7 @@ def check_amounts(trainer: lightning.Trainer) -> None:
     monitored = {getattr(one, "monitor", None) for one in trainer.callbacks}  # pyright: ignore[reportAttributeAccessIssue], set at run time
     values = sorted(one for one in monitored if one and one.startswith("val/"))
     if values and not sum(trainer.num_val_batches):
-        raise ValueError(
+        raise ArgumentError(
             f"nothing to validate on, expected 1 example or more: callbacks monitor {', '.join(values)}; "
             f"{_count_examples(trainer)}"
         )

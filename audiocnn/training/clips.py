@@ -23,6 +23,7 @@ from audiocnn.augment import Mixup, Overlay, RandomShift, SpecAugment
 from audiocnn.backbones import Backbone
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.clips import ClipModel
+from audiocnn.ranges import ArgumentError
 from audiocnn.training.base import Task, load_backbone
 from audiocnn.training.checkpoint import TASKS
 from audiocnn.training.checks import check_scores, try_input
@@ -56,7 +57,7 @@ class ClipTask(ClipModel, Task):
             weights training starts from.
 
     Raises:
-        ValueError: labels are missing or repeated, or label_smoothing is not from 0 to below 1.
+        ArgumentError: labels are missing or repeated, or label_smoothing is not from 0 to below 1.
     """
 
     batch_form = "waveforms (batch, samples) and targets (batch, labels)"
@@ -82,7 +83,7 @@ class ClipTask(ClipModel, Task):
         super().__init__(front_end, backbone, labels, type(self).multi_label, window_s, threshold, drop)
         self.init_args["multi_label"] = self.multi_label  # an argument of ClipModel, which a file describes
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
+            raise ArgumentError(f"label_smoothing is {label_smoothing}, expected 0 or more and less than 1")
         self.spec_augment, self.random_shift = spec_augment or nn.Identity(), random_shift or nn.Identity()
         self.mix, self.label_smoothing = mix, label_smoothing
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -129,7 +130,7 @@ class ClipTask(ClipModel, Task):
             stage: of the trainer.
 
         Raises:
-            ValueError: they do not, see `checks.check_data` and `check_labels`.
+            ArgumentError: they do not, see `checks.check_data` and `check_labels`.
         """
         super().setup(stage)
         try_input(self, (1, self.n_window))
@@ -146,7 +147,7 @@ class ClipTask(ClipModel, Task):
         super().check_batch(batch)
         n_several = int((batch[1].sum(1) > 1 + ROUNDING).sum())
         if n_several and not self.multi_label:
-            raise ValueError(describe_several(n_several, len(batch[1]), "clips of a batch"))
+            raise ArgumentError(describe_several(n_several, len(batch[1]), "clips of a batch"))
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         waveforms, targets = self.mix(*batch) if self.mix else batch

@@ -15,7 +15,7 @@ from audiocnn.backbones import Backbone
 from audiocnn.blocks.global_pool import create_global_pool
 from audiocnn.frontends.base import FrontEnd
 from audiocnn.models.base import Model
-from audiocnn.ranges import Range
+from audiocnn.ranges import ArgumentError, Range
 from audiocnn.training.base import Task
 from audiocnn.training.checkpoint import TASKS
 
@@ -100,7 +100,7 @@ class ContrastiveTask(Model, Task):
         spectrograms = self.spec_augment(self.spectrogram(self.split_halves(batch[0]).flatten(0, 1)))
         first, second = self.head(self.backbone(spectrograms)).float().chunk(2)
         if len(first) == 1 and self.trainer.num_training_batches == 1:
-            raise ValueError("a batch has 1 clip, expected 2 or more, among which to find the other half")
+            raise ArgumentError("a batch has 1 clip, expected 2 or more, among which to find the other half")
         logits = self.compare(first, second)
         loss = functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.im2col import im2col
+from audiocnn.ranges import ArgumentError
 
 FindFilters = Callable[[Tensor, int, int], Tensor]  # patches, n_filters, seed -> filters
 # Share of the mean variance that whitening adds to each variance, so that it does not amplify directions of
@@ -37,7 +38,7 @@ def pca(
         seed: unused: the components are unique up to their sign, which makes the largest weight positive.
 
     Raises:
-        ValueError: there are fewer than 2 patches, or n_filters is below 1.
+        ArgumentError: there are fewer than 2 patches, or n_filters is below 1.
     """
     _check(patches, n_filters)
     _, vectors = torch.linalg.eigh(torch.cov(patches.double().T).view(patches.shape[1], -1))
@@ -57,7 +58,7 @@ def kmeans(
         seed: random seed of k-means.
 
     Raises:
-        ValueError: there are fewer than 2 patches, or n_filters is below 1.
+        ArgumentError: there are fewer than 2 patches, or n_filters is below 1.
 
     Source:
         Coates and Ng, "Learning feature representations with k-means", 2012.
@@ -140,7 +141,7 @@ def learn_filters(
         seed: random seed of the patches and of k-means.
 
     Raises:
-        ValueError: there is no such method.
+        ArgumentError: there is no such method.
 
     Source:
         Krähenbühl et al., "Data-dependent initializations of convolutional neural networks", 2016.
@@ -209,6 +210,6 @@ def _set_group(
 
 def _check(patches: Tensor, n_filters: int) -> None:
     if patches.ndim != 2 or len(patches) < 2:
-        raise ValueError(f"patches are {tuple(patches.shape)}, expected (at least 2, weights)")
+        raise ArgumentError(f"patches are {tuple(patches.shape)}, expected (at least 2, weights)")
     if n_filters < 1:
-        raise ValueError(f"n_filters is {n_filters}, expected at least 1")
+        raise ArgumentError(f"n_filters is {n_filters}, expected at least 1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from audiocnn.ranges import ArgumentError
+
 # Of the parts train and validation how many clips have which labels; none at all is UNKNOWN.
 LabelCounts = Mapping[str, Mapping[tuple[str, ...], int]]
 MULTI_LABEL_TASK = "audiocnn.training.clips.InstrumentTask"
@@ -21,8 +23,8 @@ def check_labels(counts: LabelCounts, labels: Sequence[str], multi_label: bool) 
         Lines about what is not as it could be.
 
     Raises:
-        ValueError: clips have several labels for a task that is not multi-label, a label has no clip to train
-            on, or all clips have the same labels.
+        ArgumentError: clips have several labels for a task that is not multi-label, a label has no clip to
+            train on, or all clips have the same labels.
     """
     train, validation = counts["train"], counts["validation"]
     n_train = sum(train.values())
@@ -30,12 +32,12 @@ def check_labels(counts: LabelCounts, labels: Sequence[str], multi_label: bool) 
         _check_single(counts)
     if len(train) == 1:
         (only,) = train
-        raise ValueError(
+        raise ArgumentError(
             f"all {n_train} clips to train on have the same label, {' and '.join(only) or 'none'}, expected "
             "at least two, or clips of none of the labels, in a folder named unknown"
         )
     if untrained := [label for label in labels if not _count(train, label)]:
-        raise ValueError(
+        raise ArgumentError(
             f"of {n_train} clips to train on none has the label {', '.join(untrained)} (of those to validate "
             f"on {sum(_count(validation, label) for label in untrained)}), expected 1 or more of each: add "
             "some, or leave these labels out"
@@ -47,7 +49,7 @@ def check_labels(counts: LabelCounts, labels: Sequence[str], multi_label: bool) 
 def _check_single(counts: LabelCounts) -> None:
     of_all = [(labels, n) for part in counts.values() for labels, n in part.items()]
     if n_several := sum(n for labels, n in of_all if len(labels) > 1):
-        raise ValueError(describe_several(n_several, sum(n for _, n in of_all), "clips"))
+        raise ArgumentError(describe_several(n_several, sum(n for _, n in of_all), "clips"))
 
 
 def describe_several(n_several: int, n: int, what: str) -> str:

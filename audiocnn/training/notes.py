@@ -17,6 +17,7 @@ from audiocnn.models import weights
 from audiocnn.models.file import read_model
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import MAX_BEND, N_PITCHES, DecodingOptions, Note, decode
+from audiocnn.ranges import ArgumentError
 from audiocnn.training.base import Task, load_backbone
 from audiocnn.training.checkpoint import TASKS
 
@@ -51,7 +52,7 @@ class NotesTask(NotesModel, Task):
             alone.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
         FileError: start_from cannot be read or does not fit.
     """
 
@@ -89,12 +90,12 @@ class NotesTask(NotesModel, Task):
             stage: of the trainer.
 
         Raises:
-            ValueError: they do not, see `checks.check_data`, or are not.
+            ArgumentError: they do not, see `checks.check_data`, or are not.
         """
         super().setup(stage)
         n_frames = getattr(getattr(self.datamodule, "segments", None), "n_frames", None)
         if n_frames is not None and n_frames <= self.n_incomplete:
-            raise ValueError(
+            raise ArgumentError(
                 f"segments.n_frames is {n_frames}, expected more than {self.n_incomplete}: the front end's "
                 "windows reach so many frames beyond a segment's end"
             )

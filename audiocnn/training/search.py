@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocnn import files, plots
-from audiocnn.ranges import COUNT, check_fields
+from audiocnn.ranges import COUNT, ArgumentError, check_fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ class Space:
         nodes: rows of each cell.
 
     Raises:
-        ValueError: there are fewer than two operations, or no rows.
+        ArgumentError: there are fewer than two operations, or no rows.
     """
 
     operations: tuple[str, ...]
@@ -52,7 +52,9 @@ class Space:
 
     def __post_init__(self) -> None:
         if len(set(self.operations)) < 2:
-            raise ValueError(f"operations are {list(self.operations)}, expected at least two different ones")
+            raise ArgumentError(
+                f"operations are {list(self.operations)}, expected at least two different ones"
+            )
         check_fields(self, nodes=COUNT)
 
     def sample(self, rng: random.Random) -> Cells:
@@ -143,7 +145,7 @@ class History:
         candidates: all so far, in their order.
 
     Raises:
-        ValueError: the file is of a search with other settings.
+        ArgumentError: the file is of a search with other settings.
         FileError: the file cannot be read.
     """
 
@@ -170,7 +172,7 @@ class History:
         except (ValueError, TypeError, AttributeError) as error:
             raise files.FileError(self.path, f"is no history of a search ({error})") from error
         if changed:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self.path} is of a search with another {', '.join(sorted(changed))}; "
                 "expected the same, or another folder"
             )
@@ -219,11 +221,11 @@ def evolve(
         progress: called with all candidates after each.
 
     Raises:
-        ValueError: a number is below 1.
+        ArgumentError: a number is below 1.
     """
     for name, number in (("population", population), ("sample", sample), ("candidates", candidates)):
         if number < 1:
-            raise ValueError(f"{name} is {number}, expected 1 or more")
+            raise ArgumentError(f"{name} is {number}, expected 1 or more")
     while len(history.candidates) < candidates:
         cells = propose(history.candidates, space, population, sample, seed)
         history.append(evaluate(cells, len(history.candidates)))

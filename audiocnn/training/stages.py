@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from audiocnn.backbones import Backbone
+from audiocnn.ranges import ArgumentError
 
 
 def list_stages(backbone: Backbone) -> list[nn.Module]:
@@ -33,11 +34,11 @@ def freeze_stages(backbone: Backbone, n_stages: int) -> None:
         n_stages: number of stages to freeze.
 
     Raises:
-        ValueError: n_stages is negative or more than there are.
+        ArgumentError: n_stages is negative or more than there are.
     """
     stages = list_stages(backbone)
     if not 0 <= n_stages <= len(stages):
-        raise ValueError(f"n_stages is {n_stages}, expected 0 to {len(stages)}")
+        raise ArgumentError(f"n_stages is {n_stages}, expected 0 to {len(stages)}")
     for parameter in backbone.parameters(recurse=False):
         parameter.requires_grad_(not n_stages)
     for i, stage in enumerate(stages):

@@ -13,7 +13,7 @@ from audiocnn import files, images
 from audiocnn.models.file import read_model
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import find_model
-from audiocnn.ranges import Range
+from audiocnn.ranges import ArgumentError, Range
 from audiocnn.style.losses import total_variation
 from audiocnn.style.optimise import resize_to_side
 from audiocnn.style.painters.base import Painter
@@ -47,7 +47,7 @@ class StyleTask(Task):
             are trained.
 
     Raises:
-        ValueError: there are more or fewer styles than the painter has.
+        ArgumentError: there are more or fewer styles than the painter has.
         FileError: also in `setup`; a file cannot be read or does not fit.
     """
 
@@ -176,7 +176,9 @@ def _check_number(painter: Painter, n_styles: int) -> None:
         return
     expected = max(len(painter.style_names), 1)
     if n_styles != expected:
-        raise ValueError(f"{n_styles} styles given, expected {expected}, as the {type(painter).__name__} has")
+        raise ArgumentError(
+            f"{n_styles} styles given, expected {expected}, as the {type(painter).__name__} has"
+        )
 
 
 def _start_from(painter: Painter, path: str) -> None:

@@ -45,6 +45,46 @@ def test_export_an_average(run, tmp_path: Path, model: Path, one_tone: Path) -> 
     assert run("export", out, "--model", model, "--average", other, "--share", "2").status == 2
 
 
+SPLITS = {
+    "the same": ([{"train": ["a"], "validation": ["b"]}] * 2, {"train": ["a"], "validation": ["b"]}, ""),
+    "others": (
+        [{"train": ["a"], "validation": ["b"], "test": ["c"]}, {"train": ["c"], "test": ["a", "d"]}],
+        {"train": ["a", "c"], "validation": ["b"], "test": ["d"]},
+        "the split of the average: 2 train, 1 validation, 1 test, of both",
+    ),
+    "one unknown": (
+        [None, {"train": ["a"], "validation": [], "test": []}],
+        {"train": ["a"], "validation": [], "test": []},
+        "the split of the average: 1 train, 0 validation, 0 test of one of the two; what the other",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPLITS)
+def test_an_average_was_trained_on_what_either_was(run, tmp_path: Path, one_tone: Path, case: str) -> None:
+    splits, expected, line = SPLITS[case]
+    paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for path, split in zip(paths, splits, strict=True):
+        model = read_model(one_tone)
+        model.split = split
+        write_model(model, path)
+    done = run("export", tmp_path / "mean.safetensors", "--model", paths[0], "--average", paths[1])
+    assert (done.status, len(done.err)) == (0, int(bool(line)))
+    assert not line or done.err[0].startswith(line)
+    assert read_model(tmp_path / "mean.safetensors").split == expected
+
+
+def test_a_model_is_never_overwritten_by_its_export(run, tmp_path: Path, model: Path) -> None:
+    mine, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
+    mine.write_bytes(model.read_bytes())
+    for command in (("--model", mine), ("--model", model, "--average", mine)):
+        done = run("export", mine, *command)
+        assert (done.status, done.err) == (1, [f"{mine}: is one of the inputs, expected another output"])
+    assert mine.read_bytes() == model.read_bytes()
+    assert run("export", out, "--model", mine).err == []
+    assert run("export", out, "--model", mine).err == [f"{out}: is replaced"]
+
+
 @pytest.mark.slow
 def test_onnx_gives_the_scores_of_torch(run, tmp_path: Path, sound, model: Path) -> None:
     assert run("export", tmp_path / "tones.onnx", "--model", model).status == 0

@@ -85,6 +85,13 @@ def test_styles_of_one_name_are_told_apart_in_the_line(run, album: Path) -> None
     assert "already done" in run(*command, album / "y/wave.png").out[-1]
 
 
+def test_a_model_that_does_not_paint_is_refused_once(run, album: Path) -> None:
+    done = run("stylize", album / "album", "--model", "genre")
+    expected = "genre: holds ClipModel, expected a network that paints, such as adain, "
+    assert (done.status, done.out, len(done.err)) == (1, [], 1)
+    assert done.err[0].startswith(expected)
+
+
 def test_images_on_the_way_overwrite_no_input(run, album: Path) -> None:
     content = album / "album" / "cat.png"
     content = content.rename(content.with_name("made.0001.png"))

@@ -8,6 +8,7 @@ from audiocnn.backbones import Backbone, backbone_family
 from audiocnn.frontends import Cqt, FrontEnd, LogMel, Waveform
 from audiocnn.models.base import fit_in_channels
 from audiocnn.models.file import describe, rebuild
+from audiocnn.ranges import ArgumentError
 from audiocnn.training.clips import GenreTask
 
 RATE, BINS = 8000, 36
@@ -17,6 +18,7 @@ WAVEFORM = {"MNet", "SampleCNN"}  # samples
 PITCHES = {"HarmonicNet", "HarmonicUNet"}  # rows of semitones
 LARGE = 3_000_000  # parameters; networks with more are built and not computed
 NAMES = [name for name in list_backbones() if backbone_family(name).__name__ not in TEXT]
+TEXT_NAMES = sorted({*list_backbones()} - {*NAMES})
 
 
 def front_end(name: str) -> FrontEnd:
@@ -84,9 +86,40 @@ def test_channels_that_are_given_and_do_not_fit_are_refused(dims: int, given: in
 def test_networks_of_waveforms_take_no_spectrogram(name: str) -> None:
     with torch.device("meta"):
         backbone = create_backbone(name)
-    expected = r"front_end is LogMel with 36 bins, expected audiocnn\.frontends\.waveform\.Waveform"
-    with pytest.raises(ValueError, match=expected):
+    expected = r"front_end is LogMel with 36 bins, expected audiocnn\.frontends\.Waveform: "
+    with pytest.raises(ArgumentError, match=expected):
         fit_in_channels(backbone, front_end("lenet5"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if backbone_family(name).__name__ in PITCHES])
+@pytest.mark.parametrize(
+    "front_end",
+    [
+        LogMel(RATE, n_fft=256, hop_length=128, n_mels=BINS),
+        Cqt(RATE, 128, fmin=27.5, n_bins=84, bins_per_octave=12),
+        Cqt(RATE, 128, fmin=27.5, n_bins=250, bins_per_octave=36),
+        Waveform(RATE),
+    ],
+    ids=["mel", "semitones", "part of one", "waveform"],
+)
+def test_networks_of_pitches_name_the_front_end_that_they_need(name: str, front_end: FrontEnd) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone(name)
+    expected = (
+        r"expected audiocnn\.frontends\.Cqt with bins_per_octave=36 and a multiple of 3 bins: the rows of"
+    )
+    with pytest.raises(ArgumentError, match=expected):
+        fit_in_channels(backbone, front_end)
+
+
+@pytest.mark.parametrize("n_mels", [BINS, 128])
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_networks_of_text_say_so(name: str, n_mels: int) -> None:
+    of_sound = LogMel(RATE, n_fft=1024, hop_length=128, n_mels=n_mels)
+    with pytest.raises(
+        ArgumentError, match=r"backbone is \w+, which takes a sequence of tokens, such as words"
+    ):
+        fit_in_channels(create_backbone(name), of_sound)
 
 
 def test_given_channels_stay_and_so_do_weights() -> None:

@@ -8,10 +8,12 @@ folder's sound files: nothing is dropped by a wrong guess.
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 from audiocnn import audio, files, inputs
+from audiocnn.datasets.clips import shards
 from audiocnn.datasets.clips.layouts import list_layouts
 from audiocnn.datasets.clips.manifest import read_manifest
 from audiocnn.datasets.clips.sources import FOLDER, Clip, FoundClips, read_folder, read_mirdata
@@ -33,9 +35,12 @@ def find_clips(path: str | Path, layout: str | None = None) -> FoundClips:
 
     Raises:
         ArgumentError: there is no such layout, or it is given for a manifest.
-        files.FileError: the path holds no such data set, or it is not clear which.
+        files.FileError: the path holds no such data set, shards, or it is not clear what.
     """
     path = Path(path)
+    if (path / shards.INDEX).is_file():
+        way = f"audiocnn test --config CONFIG --ckpt_path last --data.path {shlex.quote(str(path))}"
+        raise files.FileError(path, f"holds shards, which `{way}` reads; expected the clips that they hold")
     if layout is not None and layout.startswith(MIRDATA):
         return _with_notes(read_mirdata(layout.removeprefix(MIRDATA), path))
     layouts = list_layouts()

@@ -29,7 +29,7 @@ from audiocnn.datasets.clips.sources import SPLITS, Clip
 from audiocnn.datasets.clips.splits import SplitOptions, describe_split, split_clips
 from audiocnn.datasets.defaults import default_of_model
 from audiocnn.datasets.epochs import EpochSampler
-from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, check_fields
 
 Loader = DataLoader | ShardLoader
 SPLIT_FILE = "split.jsonl"  # in the folder of a run
@@ -52,7 +52,7 @@ class LoaderOptions:
         skip_broken: go on without the files and shards that cannot be read.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
 
     batch_size: int = 32
@@ -118,8 +118,8 @@ class ClipsDataModule(lightning.LightningDataModule):
         loader: how clips are read.
 
     Raises:
-        ValueError: an argument is out of range; in `setup`, the split leaks, files are broken, or a clip has
-            a label that is not one of `labels`.
+        ArgumentError: an argument is out of range; in `setup`, the split leaks, files are broken, or a clip
+            has a label that is not one of `labels`.
     """
 
     def __init__(
@@ -139,6 +139,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         self._sample_rate, self._crops = sample_rate, crops
         self.record: dict[str, list[str]] = {}
         self._clips: list[Clip] = []  # with their split; none where they are in shards
+        self._is_told = True  # whether the split was
 
     @property
     def sample_rate(self) -> int:
@@ -200,37 +201,43 @@ class ClipsDataModule(lightning.LightningDataModule):
         self._make_sets(split_clips(clips, self.split))
 
     def _make_sets(self, clips: list[Clip]) -> None:
-        rank_zero_info(f"split: {describe_split(clips)}")
+        self._is_told = False
         self._clips, self.record = clips, record_split(clips)
         parts = {part: [clip for clip in clips if clip.split == part] for part in SPLITS}
         if not parts["train"]:
-            raise ValueError(f"{self.path}: no clips to train on, expected some")
+            raise ArgumentError(f"{self.path}: no clips to train on, expected some")
         self.train_set = Crops(parts["train"], self._sounds, self.labels, self.crops)
         self.val_set = WholeClips(parts["validation"], self._sounds, self.labels)
         self.test_set = WholeClips(parts["test"], self._sounds, self.labels)
 
     def _setup_shards(self) -> None:
-        if self.crops.sampling != "natural":
-            raise ValueError(
-                f"crops.sampling is {self.crops.sampling!r}, expected 'natural' for {self.path}: the clips "
-                "of shards come in their own order"
-            )
         index = shards.Index.read(self.path)
-        if index.sample_rate != self.sample_rate:
-            raise ValueError(
-                f"{self.path}: sample rate is {index.sample_rate}, expected {self.sample_rate} Hz"
-            )
+        self._check_shards(index)
         self._check_labels(set(index.labels))
         index, reasons = index.select()
         self._report_broken(reasons)
         counts = ", ".join(f"{part} {sum(index.shards[part].values())}" for part in SPLITS)
         rank_zero_info(f"{self.path}: shards of clips: {counts}; {len(index.labels)} labels")
         if not index.shards["train"]:
-            raise ValueError(f"{self.path}: no clips to train on, expected some")
+            raise ArgumentError(f"{self.path}: no clips to train on, expected some")
         self.record = index.split
         self.train_set = ShardStream(index, "train", self.labels, self.cropping, self.loader.batch_size)
         self.val_set = ShardStream(index, "validation", self.labels)
         self.test_set = ShardStream(index, "test", self.labels)
+
+    def _check_shards(self, index: shards.Index) -> None:
+        """Refuse options that shards cannot be read with, in one line with those that go."""
+        wrong = {}
+        if self.crops.sampling != "natural":
+            what = f"crops.sampling is {self.crops.sampling!r}, and their clips come in their own order"
+            wrong[what] = "--data.crops.sampling=natural"
+        if index.sample_rate != self.sample_rate:
+            what = f"sample_rate is {self.sample_rate} Hz, and they are at {index.sample_rate} Hz"
+            wrong[what] = f"--model.front_end.sample_rate={index.sample_rate}"
+        if wrong:
+            raise ArgumentError(
+                f"{self.path} holds shards: {'; '.join(wrong)}: give {' '.join(wrong.values())}"
+            )
 
     def _report_broken(self, reasons: list[str]) -> None:
         report_broken(self.path, reasons, KIND, "loader.skip_broken", self.loader.skip_broken)
@@ -254,7 +261,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         found = find_clips(self.path, self.layout).clips  # with the split that they come with
         clips, _ = self._sounds.select(found)
         added = [clip for clip in clips if clip.digest not in known]
-        rank_zero_info(f"split: the training's, resumed; {len(added)} clips were added since")
+        rank_zero_info(f"split: as the checkpoint says it; {len(added)} clips were added since")
         parts = iter(split_clips(added, self.split) if added else [])
         divided = apply_records(clips, [record])
         return [clip if clip.digest in known else next(parts) for clip in divided]
@@ -271,7 +278,9 @@ class ClipsDataModule(lightning.LightningDataModule):
         """Take over the labels that the clips have, where none are given; refuse others where some are."""
         self.labels = self.labels or sorted(found)
         if unknown := sorted(found - set(self.labels)):
-            raise ValueError(f"clips have the labels {', '.join(unknown)}, expected {', '.join(self.labels)}")
+            raise ArgumentError(
+                f"clips have the labels {', '.join(unknown)}, expected {', '.join(self.labels)}"
+            )
 
     def _open_cache(self, clips: list[Clip]) -> Sounds:
         paths = (clip.path for clip in clips)
@@ -297,6 +306,9 @@ class ClipsDataModule(lightning.LightningDataModule):
         return self.test_dataloader()
 
     def _load(self, dataset: Crops | WholeClips | ShardStream, **arguments: Any) -> Loader:
+        if not self._is_told:  # not as it is drawn: a training that is resumed has another
+            rank_zero_info(f"split: {describe_split(self._clips)}")
+            self._is_told = True
         workers = self.loader.workers
         if isinstance(dataset, ShardStream):
             return ShardLoader(dataset, workers, self.loader.skip_broken, self.trainer)

@@ -75,6 +75,23 @@ def apply_records(clips: Sequence[Clip], records: Sequence[Record]) -> list[Clip
     return [replace(clip, split=found.get(clip.path, clip.split)) for clip in clips]
 
 
+def merge_records(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Merge the records of trainings whose weights are averaged.
+
+    Args:
+        records: of the trainings.
+
+    Returns:
+        The digests of all, each in one part: the first of `SPLITS` that one of the records has it in.
+    """
+    part_of: dict[str, str] = {}
+    for part in SPLITS:
+        for record in records:
+            for digest in record.get(part, ()):
+                part_of.setdefault(digest, part)
+    return {part: sorted(digest for digest, own in part_of.items() if own == part) for part in SPLITS}
+
+
 def _find_parts(clips: Sequence[Clip], record: Record) -> dict[Path, str]:
     """The part of each file in a record; of copies, as many are in each part as were, others in the first."""
     places: dict[str, deque[str]] = defaultdict(deque)

@@ -85,11 +85,11 @@ def parse_split(word: str) -> str:
         One of `SPLITS`.
 
     Raises:
-        ValueError: another word.
+        ArgumentError: another word.
     """
     name = word.lower().rpartition("_")[2]
     if name not in SPLIT_NAMES:
-        raise ValueError(f"split is {word!r}, expected one of {', '.join(SPLIT_NAMES)}")
+        raise ArgumentError(f"split is {word!r}, expected one of {', '.join(SPLIT_NAMES)}")
     return SPLIT_NAMES[name]
 
 

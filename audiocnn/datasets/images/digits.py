@@ -26,7 +26,7 @@ from torch.utils.data import TensorDataset
 
 from audiocnn.augment import ImageTransform, RandomCrop
 from audiocnn.datasets.images.memory import ImagesInMemory
-from audiocnn.ranges import Range
+from audiocnn.ranges import ArgumentError, Range
 
 SIDE, N_CLASSES = 8, 10  # pixels; digits
 MAX_LEVEL = 16  # of a pixel, in scikit-learn's data
@@ -81,11 +81,11 @@ def first_of_each(classes: Tensor, n: int) -> Tensor:
         Their positions, sorted.
 
     Raises:
-        ValueError: a class has fewer, or n is below 1.
+        ArgumentError: a class has fewer, or n is below 1.
     """
     fewest = int(torch.bincount(classes).min())
     if not 1 <= n <= fewest:
-        raise ValueError(f"n is {n}, expected 1 to {fewest}, as many as the smallest class has")
+        raise ArgumentError(f"n is {n}, expected 1 to {fewest}, as many as the smallest class has")
     return torch.cat([(classes == c).nonzero().flatten()[:n] for c in classes.unique()]).sort().values
 
 
@@ -101,7 +101,7 @@ class DigitsDataModule(ImagesInMemory):
         augment: what else changes training images, one after the other; nothing when None.
 
     Raises:
-        ValueError: size is below 8 or shift negative; in `setup`, per_class is more than there are.
+        ArgumentError: size is below 8 or shift negative; in `setup`, per_class is more than there are.
     """
 
     channels, n_classes = 1, N_CLASSES
@@ -116,7 +116,7 @@ class DigitsDataModule(ImagesInMemory):
     ) -> None:
         super().__init__(size, batch_size, augment)
         if size is not None and size < SIDE:
-            raise ValueError(f"size is {size}, expected at least {SIDE}")
+            raise ArgumentError(f"size is {size}, expected at least {SIDE}")
         Range(0, SIDE).check("shift", shift)
         self.shift, self.per_class = shift, per_class
 

@@ -21,7 +21,7 @@ from audiocnn.augment import ImageTransform, RandomCrop, RandomHorizontalFlip
 from audiocnn.datasets.broken import report_broken
 from audiocnn.datasets.images.digits import split
 from audiocnn.datasets.images.memory import SIZES, ImagesInMemory
-from audiocnn.ranges import SHARE, Range
+from audiocnn.ranges import SHARE, ArgumentError, Range
 
 PARTS = {"train", "test"}  # folders of a data set that comes divided
 
@@ -76,7 +76,7 @@ class ImageFolderDataModule(ImagesInMemory):
         classes: after `setup`, their names, sorted.
 
     Raises:
-        ValueError: a number is out of its range; in `setup`, there are no classes, or others in test/ than in
+        ArgumentError: a number is out of its range; in `setup`, there are no classes, or others in test/ than in
             train/.
         FileError: in `setup`, images cannot be read, a class has none, or train/ or test/ is beside others.
     """
@@ -99,7 +99,7 @@ class ImageFolderDataModule(ImagesInMemory):
         super().__init__(size, batch_size, augment)
         Range(0, SIZES.high, whole=True).check("shift", shift)
         if not 0 < validation < 0.5:
-            raise ValueError(f"validation is {validation}, expected between 0 and 0.5")
+            raise ArgumentError(f"validation is {validation}, expected between 0 and 0.5")
         SHARE.check("mirror_p", mirror_p)
         self.path, self.shift, self.mirror_p = Path(path), shift, mirror_p
         self.validation, self.seed, self.skip_broken = validation, seed, skip_broken
@@ -116,7 +116,7 @@ class ImageFolderDataModule(ImagesInMemory):
         if self.sets:
             return
         if self.shift >= self.size:
-            raise ValueError(f"shift is {self.shift}, expected less than size, {self.size}")
+            raise ArgumentError(f"shift is {self.shift}, expected less than size, {self.size}")
         parts = _find_parts(self.path)
         squares, classes = self._read(self.path / "train" if parts else self.path)
         has_test = "test" in parts
@@ -132,11 +132,11 @@ class ImageFolderDataModule(ImagesInMemory):
         """The images of the classes in a folder, and their classes."""
         named = {one.name: images.find_images(one) for one in _find_folders(folder)}
         if not named:
-            raise ValueError(f"{folder}: no folders in it, expected one for each class")
+            raise ArgumentError(f"{folder}: no folders in it, expected one for each class")
         self.classes = self.classes or [*named]
         if [*named] != self.classes:
             expected = f"expected those of train: {', '.join(self.classes)}"
-            raise ValueError(f"{folder}: its classes are {', '.join(named)}, {expected}")
+            raise ArgumentError(f"{folder}: its classes are {', '.join(named)}, {expected}")
         for name, found in named.items():
             if skipped := found.describe_skipped():
                 rank_zero_info(f"{folder / name}: {skipped}")

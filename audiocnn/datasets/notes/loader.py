@@ -20,7 +20,7 @@ from audiocnn.datasets.defaults import default_of_model
 from audiocnn.datasets.epochs import EpochSampler
 from audiocnn.datasets.notes.cache import Recording, read_recordings
 from audiocnn.datasets.notes.segments import Framing, SegmentOptions, Segments
-from audiocnn.ranges import COUNT, NOT_NEGATIVE, check_fields
+from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class LoaderOptions:
         workers: processes that read and augment.
 
     Raises:
-        ValueError: a number is out of its range.
+        ArgumentError: a number is out of its range.
     """
 
     batch_size: int = 8
@@ -82,7 +82,7 @@ class NotesDataModule(lightning.LightningDataModule):
         loader: how batches are read.
 
     Raises:
-        ValueError: in `setup`, a recording has another sample rate.
+        ArgumentError: in `setup`, a recording has another sample rate.
         FileError: in `setup`, a cache is empty.
     """
 
@@ -135,7 +135,7 @@ class NotesDataModule(lightning.LightningDataModule):
     def _check_rate(self, recordings: list[Recording]) -> None:
         for recording in recordings:
             if recording.sample_rate != self.framing.sample_rate:
-                raise ValueError(
+                raise ArgumentError(
                     f"{recording.path}: sample rate is {recording.sample_rate} Hz, "
                     f"expected {self.framing.sample_rate} Hz"
                 )

@@ -11,6 +11,7 @@ from torch.nn import functional
 from audiocnn.blocks.dynamic import ConvBank
 from audiocnn.blocks.norm import create_norm
 from audiocnn.models.painters import PAINTERS
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.painters.base import Masks, Painter, Styles, crop_to, pad_to_stride
 from audiocnn.style.painters.feedforward import STRIDE, decoder, encoder
 
@@ -39,15 +40,15 @@ class StyleBank(Painter):
         n_blocks: residual blocks of the encoder.
 
     Raises:
-        ValueError: there is no style, or one twice.
+        ArgumentError: there is no style, or one twice.
     """
 
     def __init__(self, styles: Sequence[str], width: int = 16, n_blocks: int = 1) -> None:
         super().__init__()
         if isinstance(styles, str) or not all(isinstance(style, str) for style in styles):
-            raise ValueError(f"styles are {styles!r}, expected a list of names")
+            raise ArgumentError(f"styles are {styles!r}, expected a list of names")
         if not styles or len(set(styles)) < len(styles):
-            raise ValueError(f"styles are {[*styles]}, expected at least one, and none twice")
+            raise ArgumentError(f"styles are {[*styles]}, expected at least one, and none twice")
         self.styles = [*styles]
         self.identity_share = IDENTITY_SHARE
         self.encode, self.decode = encoder(width, n_blocks), decoder(width)
@@ -72,7 +73,7 @@ class StyleBank(Painter):
 
     def _number(self, style: object) -> int:
         if not isinstance(style, str) or style not in self.styles:
-            raise ValueError(f"style is {style!r}, expected one of {', '.join(self.styles)}")
+            raise ArgumentError(f"style is {style!r}, expected one of {', '.join(self.styles)}")
         return self.styles.index(style)
 
     def _shares(self, numbers: Sequence[int], weights: Sequence[float]) -> Tensor:
@@ -118,13 +119,13 @@ class StyleBank(Painter):
             other: a bank of the same width and number of blocks.
 
         Raises:
-            ValueError: it is no bank, or not of the first styles.
+            ArgumentError: it is no bank, or not of the first styles.
             RuntimeError: it is of another shape.
         """
         if isinstance(other, StyleBank):
             known, own = other.styles, self.styles
             if known != own[: len(known)]:
-                raise ValueError(f"start has the styles {known}, expected the first of {own}")
+                raise ArgumentError(f"start has the styles {known}, expected the first of {own}")
             for name in own[len(known) :]:
                 other = other.add_style(name)
             if len(known) < len(own):

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from audiocnn.backbones.vgg import VGG
 from audiocnn.models.base import check_part
-from audiocnn.ranges import Range
+from audiocnn.ranges import ArgumentError, Range
 from audiocnn.registry import InitArgs
 from audiocnn.style.extract import layers_of
 
@@ -66,7 +66,7 @@ class Painter(InitArgs, nn.Module):
             Images of the content's shape.
 
         Raises:
-            ValueError: the styles are not what the painter takes.
+            ArgumentError: the styles are not what the painter takes.
         """
         raise NotImplementedError
 
@@ -87,11 +87,11 @@ class Painter(InitArgs, nn.Module):
             other: a painter of the same class and shape.
 
         Raises:
-            ValueError: it is of another class.
+            ArgumentError: it is of another class.
             RuntimeError: it is of another shape.
         """
         if type(other) is not type(self):
-            raise ValueError(f"start is a {type(other).__name__}, expected a {type(self).__name__}")
+            raise ArgumentError(f"start is a {type(other).__name__}, expected a {type(self).__name__}")
         self.load_state_dict(other.state_dict())
 
 
@@ -106,7 +106,7 @@ class AnyStylePainter(Painter):
         n_halvings: how often the encoder halves the size of an image.
 
     Raises:
-        ValueError: the layer is not the first of a block.
+        ArgumentError: the layer is not the first of a block.
         TypeError: backbone is something else.
     """
 
@@ -115,7 +115,7 @@ class AnyStylePainter(Painter):
         check_part("backbone", backbone, VGG)
         firsts = [*layers_of(backbone)[1]]
         if layer not in firsts:
-            raise ValueError(f"layer is {layer}, expected the first of a block: one of {firsts}")
+            raise ArgumentError(f"layer is {layer}, expected the first of a block: one of {firsts}")
         self.n_halvings = firsts.index(layer)
         self.backbone = _first_stages(backbone, layer)
         self.init_args["backbone"] = (
@@ -142,7 +142,9 @@ class AnyStylePainter(Painter):
         given = [style for style in styles if isinstance(style, Tensor)]
         if not given or len(given) < len(styles):
             n = max(len(styles), 1)
-            raise ValueError(f"{len(given)} style images given, expected {n}: this model paints in any style")
+            raise ArgumentError(
+                f"{len(given)} style images given, expected {n}: this model paints in any style"
+            )
         if not masks:
             weights = weights or [1.0] * len(given)
             return self.mix(content, given, [weight / sum(weights) for weight in weights])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from audiocnn.blocks.conv import ConvNormAct
 from audiocnn.blocks.residual import ResidualV1
 from audiocnn.models.painters import PAINTERS
+from audiocnn.ranges import ArgumentError
 from audiocnn.style.painters.base import Masks, Painter, Styles, crop_to, pad_to_stride
 
 STRIDE = 4  # pixels between two positions of the feature maps between encoder and decoder
@@ -47,7 +48,7 @@ class TransferNet(Painter):
         self, content: Tensor, styles: Styles = (), weights: Sequence[float] = (), masks: Masks = ()
     ) -> Tensor:
         if len(styles) or len(masks):
-            raise ValueError(
+            raise ArgumentError(
                 f"{len(styles)} styles and {len(masks)} masks given, expected none: this model has one style"
             )
         return crop_to(self.decode(self.encode(pad_to_stride(content, STRIDE))), content)

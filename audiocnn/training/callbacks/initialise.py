@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from audiocnn.blocks.arguments import choose
 from audiocnn.blocks.fixed import KERNELS, create_kernel, set_kernels
+from audiocnn.ranges import ArgumentError
 from audiocnn.training.base import get_backbone
 from audiocnn.training.filters import METHODS, learn_filters
 
@@ -33,7 +34,7 @@ def init_kaiming_normal(network: nn.Module, mode: str = "fan_in") -> None:
         mode: fan_in or fan_out.
 
     Raises:
-        ValueError: the mode is neither.
+        ArgumentError: the mode is neither.
 
     Source:
         He et al., "Delving deep into rectifiers", 2015, equations 10 and 14.
@@ -59,7 +60,7 @@ class InitialiseKaiming(lightning.Callback):
         mode: fan_in or fan_out.
 
     Raises:
-        ValueError: the mode is neither.
+        ArgumentError: the mode is neither.
     """
 
     def __init__(self, mode: str = "fan_in") -> None:
@@ -79,12 +80,12 @@ class InitialiseKernels(lightning.Callback):
             [{name: sobel_x}, {name: gabor, size: 5}].
 
     Raises:
-        ValueError: there is no kernel, or none of such a name.
+        ArgumentError: there is no kernel, or none of such a name.
     """
 
     def __init__(self, kernels: list[dict[str, Any]]) -> None:
         if not kernels:
-            raise ValueError("kernels are [], expected at least one")
+            raise ArgumentError("kernels are [], expected at least one")
         for arguments in kernels:
             choose(KERNELS, arguments.get("name"), "name")
         self.kernels = kernels
@@ -95,7 +96,7 @@ class InitialiseKernels(lightning.Callback):
         backbone = get_backbone(pl_module)
         layers = [part for part in backbone.modules() if isinstance(part, nn.Conv1d | nn.Conv2d)]
         if not layers:
-            raise ValueError(f"backbone is {type(backbone).__name__}, expected one with a convolution")
+            raise ArgumentError(f"backbone is {type(backbone).__name__}, expected one with a convolution")
         set_kernels(
             layers[0], [create_kernel(**{"dims": backbone.dims, **arguments}) for arguments in self.kernels]
         )
@@ -113,7 +114,7 @@ class InitialiseFilters(lightning.Callback):
         seed: random seed of the patches and of k-means.
 
     Raises:
-        ValueError: there is no such method, n_inputs is below 1 or, when training, there are no data.
+        ArgumentError: there is no such method, n_inputs is below 1 or, when training, there are no data.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class InitialiseFilters(lightning.Callback):
     ) -> None:
         choose(METHODS, method, "method")
         if n_inputs < 1:
-            raise ValueError(f"n_inputs is {n_inputs}, expected at least 1")
+            raise ArgumentError(f"n_inputs is {n_inputs}, expected at least 1")
         self.method, self.n_inputs, self.data = method, n_inputs, data
         self.n_patches, self.seed = n_patches, seed
 
@@ -135,7 +136,7 @@ class InitialiseFilters(lightning.Callback):
             return
         data = self.data or getattr(trainer, "datamodule", None)
         if data is None:
-            raise ValueError("data is None, expected a data module here or of the training")
+            raise ArgumentError("data is None, expected a data module here or of the training")
         data.setup("fit")
         inputs = _collect_inputs(data, pl_module, self.n_inputs)
         learn_filters(get_backbone(pl_module), inputs, self.method, self.n_patches, self.seed)
@@ -154,4 +155,4 @@ def _collect_inputs(data: lightning.LightningDataModule, task: nn.Module, n: int
 
 def _check_mode(mode: str) -> None:
     if mode not in FANS:
-        raise ValueError(f"mode is {mode!r}, expected one of {', '.join(FANS)}")
+        raise ArgumentError(f"mode is {mode!r}, expected one of {', '.join(FANS)}")
