@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,14 +46,33 @@ def find_top_patches(
     Source:
         Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.
     """
-    best: list[Patch] = []
+    return find_top_patches_by_channel(layer, spectrograms, [channel], n)[channel]
+
+
+def find_top_patches_by_channel(
+    layer: nn.Module, spectrograms: Iterable[Tensor], channels: Sequence[int], n: int = 9
+) -> dict[int, list[Patch]]:
+    """Find the patches that most activate each of a layer's channels, in one pass over the data set.
+
+    Args:
+        layer: as of `find_top_patches`.
+        spectrograms: likewise.
+        channels: indices of the channels.
+        n: number of patches for each.
+
+    Returns:
+        Patches by channel, the highest activation first.
+    """
+    best: dict[int, list[Patch]] = {channel: [] for channel in channels}
     fields = None
     for number, spectrogram in enumerate(spectrograms):
         with torch.no_grad():
-            activations = layer(spectrogram)[0, channel]
+            feature_map = layer(spectrogram)[0]
         fields = fields or measure_receptive_fields(layer, spectrogram)
-        position = tuple(int(i) for i in torch.unravel_index(activations.argmax(), activations.shape))
-        crop = locate_crop(fields, position, spectrogram)
-        best.append(Patch(float(activations[position]), number, position, crop))
-        best = sorted(best, key=lambda patch: -patch.activation)[:n]
+        for channel in channels:
+            activations = feature_map[channel]
+            position = tuple(int(i) for i in torch.unravel_index(activations.argmax(), activations.shape))
+            crop = locate_crop(fields, position, spectrogram)
+            patch = Patch(float(activations[position]), number, position, crop)
+            best[channel] = sorted([*best[channel], patch], key=lambda one: -one.activation)[:n]
     return best

@@ -18,7 +18,7 @@ from audiocnn.explain import kernels, plots, saliency, sonify
 from audiocnn.explain.activation_maximisation import maximise_activation
 from audiocnn.explain.excerpts import NOTE_FRAMES, Excerpt, compute_spectrogram
 from audiocnn.explain.network import Target, truncate
-from audiocnn.explain.patches import find_top_patches
+from audiocnn.explain.patches import find_top_patches_by_channel
 from audiocnn.explain.receptive_fields import ReceptiveFields, locate_crop, measure_receptive_fields
 from audiocnn.frontends.waveform import Waveform
 from audiocnn.models.base import Model
@@ -161,11 +161,12 @@ def _explain_channels(
     (stage,) = [name for name in fields if fields[name][-1].size < n_frames][-1:] or list(fields)[:1]
     layer = truncate(network, stage)
     contributions = saliency.channel_contributions(network, excerpt.spectrogram, excerpt.target, stage)[0]
-    for channel in contributions.topk(min(N_CHANNELS, len(contributions))).indices.tolist():
-        spectrograms = (compute_spectrogram(model, one) for one in _iterate_windows(model, among))
-        patches = find_top_patches(layer, spectrograms, channel)
-        wanted = {patch.spectrogram for patch in patches}
-        windows = {i: one for i, one in enumerate(_iterate_windows(model, among)) if i in wanted}
+    channels = contributions.topk(min(N_CHANNELS, len(contributions))).indices.tolist()
+    spectrograms = (compute_spectrogram(model, one) for one in _iterate_windows(model, among))
+    top = find_top_patches_by_channel(layer, spectrograms, channels)
+    wanted = {patch.spectrogram for patches in top.values() for patch in patches}
+    windows = {i: one for i, one in enumerate(_iterate_windows(model, among)) if i in wanted}
+    for channel, patches in top.items():
         crops = [
             compute_spectrogram(model, windows[patch.spectrogram])[(..., *patch.crop)] for patch in patches
         ]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from audiocnn.explain.network import truncate
-from audiocnn.explain.patches import find_top_patches
+from audiocnn.explain.patches import find_top_patches, find_top_patches_by_channel
 
 
 def detector() -> nn.Conv2d:
@@ -43,3 +43,10 @@ def test_of_the_shipped_model(instrument_network, spectrograms) -> None:
         highest = layer(spectrograms)[:, 3].amax((1, 2)).topk(3)
     torch.testing.assert_close(torch.tensor([patch.activation for patch in found]), highest.values)
     assert [patch.spectrogram for patch in found] == highest.indices.tolist()
+
+
+def test_channels_share_one_pass() -> None:
+    spectrograms = [torch.randn(1, 1, 6, 8, generator=torch.Generator().manual_seed(i)) for i in range(12)]
+    layer = nn.Conv2d(1, 4, 3, padding=1)
+    together = find_top_patches_by_channel(layer, iter(spectrograms), [3, 0], n=5)
+    assert together == {channel: find_top_patches(layer, spectrograms, channel, n=5) for channel in (3, 0)}
