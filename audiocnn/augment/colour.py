@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audiocnn.augment.image import ImageTransform, Interval, around, draw
 from audiocnn.images import convert
-from audiocnn.ranges import FINITE, NOT_NEGATIVE, Range, check_interval
+from audiocnn.ranges import FINITE, NOT_NEGATIVE, ArgumentError, Range, check_interval
 
 FACTOR = Range(0, 100)  # of light or colour; none, or so much that all is black or white
 TURN = Range(-0.5, 0.5)  # of the circle of hues
@@ -30,7 +30,7 @@ class ColorJitter(ImageTransform):
         p: probability that an image is changed.
 
     Raises:
-        ValueError: a number is out of its range, or an interval not in ascending order; in a batch, images
+        ArgumentError: a number is out of its range, or an interval not in ascending order; in a batch, images
             that have not three channels are to change their saturation or hue.
 
     Shape:
@@ -57,7 +57,7 @@ class ColorJitter(ImageTransform):
     def change(self, images: Tensor) -> Tensor:
         has_colour = images.shape[1] == 3
         if not has_colour and (self.saturation != (1.0, 1.0) or self.hue != (0.0, 0.0)):
-            raise ValueError(f"images have {images.shape[1]} channels, expected 3 for saturation and hue")
+            raise ArgumentError(f"images have {images.shape[1]} channels, expected 3 for saturation and hue")
         images = (images * _each(images, self.brightness)).clamp(0, 1)
         grey = convert(images, "rgb", "grey") if has_colour else images
         images = _blend(images, grey.mean((1, 2, 3), keepdim=True), _each(images, self.contrast))
@@ -90,7 +90,7 @@ class RandomGainBias(ImageTransform):
         p: probability that an image is changed.
 
     Raises:
-        ValueError: a number is out of its range, or an interval not in ascending order.
+        ArgumentError: a number is out of its range, or an interval not in ascending order.
 
     Shape:
         (batch, channels, rows, columns), from 0 to 1 -> the same; what is beyond is clipped.

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiocnn.ranges import POSITIVE, SHARE, Range, check_interval
+from audiocnn.ranges import POSITIVE, SHARE, ArgumentError, Range, check_interval
 from audiocnn.registry import InitArgs
 
 Images = Float[Tensor, "batch channels rows columns"]
@@ -35,7 +35,7 @@ class ImageTransform(InitArgs, nn.Module):
         p: probability that an image is changed.
 
     Raises:
-        ValueError: p is no probability.
+        ArgumentError: p is no probability.
 
     Shape:
         (batch, channels, rows, columns), from 0 to 1 -> the same.
@@ -91,7 +91,7 @@ def around(name: str, value: float | Interval, allowed: Range, middle: float = 0
         The lowest and the highest value.
 
     Raises:
-        ValueError: a number is out of its range, or an interval not in ascending order.
+        ArgumentError: a number is out of its range, or an interval not in ascending order.
     """
     if isinstance(value, tuple | list):
         return check_interval(name, value, allowed)
@@ -108,7 +108,7 @@ class RandomHorizontalFlip(ImageTransform):
         p: probability that an image is mirrored.
 
     Raises:
-        ValueError: p is no probability.
+        ArgumentError: p is no probability.
 
     Shape:
         (batch, channels, rows, columns) -> the same.
@@ -131,7 +131,7 @@ class RandomCrop(ImageTransform):
         p: probability that an image is shifted.
 
     Raises:
-        ValueError: padding is no whole number from 0 on, there is no such padding_mode, or p is no
+        ArgumentError: padding is no whole number from 0 on, there is no such padding_mode, or p is no
             probability; in a batch, reflect is to pad by as much as an image has.
 
     Shape:
@@ -148,7 +148,7 @@ class RandomCrop(ImageTransform):
         rows, columns = images.shape[2:]
         if self.padding_mode == "reflect" and self.padding >= min(rows, columns):
             expected = f"less than {min(rows, columns)}, the pixels of a side, for reflect"
-            raise ValueError(f"padding is {self.padding}, expected {expected}")
+            raise ArgumentError(f"padding is {self.padding}, expected {expected}")
         padded = functional.pad(images, (self.padding,) * 4, mode=self.padding_mode)
         begins = torch.randint(0, 2 * self.padding + 1, (len(images), 2)).tolist()
         crops = [
@@ -167,7 +167,7 @@ class RandomResizedCrop(ImageTransform):
         p: probability that an image is cropped.
 
     Raises:
-        ValueError: a number is out of its range, or an interval not in ascending order.
+        ArgumentError: a number is out of its range, or an interval not in ascending order.
 
     Shape:
         (batch, channels, rows, columns) -> the same.
@@ -242,7 +242,7 @@ class RandomAffine(ImageTransform):
         p: probability that an image is changed.
 
     Raises:
-        ValueError: a number is out of its range, an interval not in ascending order, or there is no such
+        ArgumentError: a number is out of its range, an interval not in ascending order, or there is no such
             padding_mode.
 
     Shape:
@@ -315,5 +315,5 @@ def _shear(angles: Tensor) -> Tensor:
 
 def _check_mode(padding_mode: str) -> str:
     if padding_mode not in PADDING:
-        raise ValueError(f"padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING)}")
+        raise ArgumentError(f"padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING)}")
     return padding_mode

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from audiocnn.augment.image import crop, resize
 from audiocnn.augment.waveform import RandomClip, RandomRecording, Rng
+from audiocnn.ranges import ArgumentError
 
 # waveform, n_samples, sample_rate, generator -> waveform of n_samples
 Augment = Callable[[np.ndarray, int, int, Rng], np.ndarray]
@@ -120,10 +121,10 @@ def check_views(views: str | None) -> None:
         views: one of `VIEWS`; None for the image alone.
 
     Raises:
-        ValueError: there is no such kind.
+        ArgumentError: there is no such kind.
     """
     if views is not None and views not in VIEWS:
-        raise ValueError(f"tta is {views!r}, expected one of {', '.join(VIEWS)}, or none")
+        raise ArgumentError(f"tta is {views!r}, expected one of {', '.join(VIEWS)}, or none")
 
 
 def average_views(predict: Callable[[Tensor], Tensor], images: Tensor, views: str | None) -> Tensor:
@@ -139,7 +140,7 @@ def average_views(predict: Callable[[Tensor], Tensor], images: Tensor, views: st
         Probabilities, (batch, classes).
 
     Raises:
-        ValueError: there is no such kind of variants.
+        ArgumentError: there is no such kind of variants.
     """
     check_views(views)
     variants = VIEWS[views](images) if views else [images]
