@@ -107,14 +107,22 @@ def test_labels_that_a_part_lacks_are_named() -> None:
     assert "no clip in test of b, c" in line
 
 
-def test_a_resumed_training_keeps_its_split(folder: Path) -> None:
+def test_a_resumed_training_keeps_its_split(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = module(folder)
     state = json.loads(json.dumps(first.state_dict()))
     for i in range(6):
         tone = 0.5 * np.sin(3 * np.arange(2400) / (5 + i / 10))
         soundfile.write(folder / "low" / f"added{i}.wav", tone, RATE)
+    caplog.clear()
     resumed = module(folder)
     resumed.load_state_dict(state)
+    for loader in (resumed.val_dataloader, resumed.train_dataloader):
+        loader()
+    told = [line for line in caplog.messages if line.startswith("split: ")]
+    assert told == [
+        "split: as the checkpoint says it; 6 clips were added since",
+        f"split: {describe_split(resumed._clips)}",
+    ]
     after = parts(resumed)
     assert {name: after[name] for name in parts(first)} == parts(first)
     assert {part for name, part in after.items() if "added" in name} <= {"train", "validation", "test"}

@@ -18,6 +18,7 @@ import torch
 from audiocnn import audio, files
 from audiocnn.datasets.clips import sharding, shards
 from audiocnn.datasets.clips.cropping import CropOptions, Cropping
+from audiocnn.datasets.clips.finding import find_clips
 from audiocnn.datasets.clips.loader import ClipsDataModule, LoaderOptions
 from audiocnn.datasets.clips.shard_stream import ShardStream
 
@@ -244,6 +245,13 @@ def pitches_of(index: shards.Index, part: str) -> list[int]:
     clips = [(clip, name) for name in index.shards[part] for clip in shards.read_shard(index.locate(name))]
     waveforms = [shards.parse_clip(clip, index, name)[0] for clip, name in clips]
     return pitches(torch.from_numpy(np.stack(waveforms))[:, :2000])
+
+
+def test_shards_are_no_clips(folder: Path) -> None:
+    with pytest.raises(
+        files.FileError, match=r"holds shards, which `audiocnn test .* --data.path .*` reads; "
+    ):
+        find_clips(folder)
 
 
 def test_wrong_arguments(folder: Path) -> None:
