@@ -196,9 +196,11 @@ def _print_details(
         if isinstance(model, ClipModel):
             terminal.tell(f"{DESCRIBE[kind](model.init_args)}: {', '.join(model.labels)}", "")
     for name in names:
-        with usage_errors():
+        try:
             backbone, network = sound.create(name, classes)
             shape = sound.shape(backbone)
+        except ValueError as error:  # of any network, as in the table
+            raise UsageError(str(error)) from error
         field = find_field(name, backbone)
         _print_layers(console, name, network, shape, backbone, field, sound.step_ms(backbone))
 
