@@ -135,7 +135,7 @@ def test_wrong_names_are_told_with_those_that_there_are() -> None:
         ({"name": "lenet5", "pool": "avrage"}, "pool is 'avrage', expected one of .*; did you mean average"),
         (
             {"name": "lenet5", "norm": "x"},
-            "norm is 'x', expected one of batch, instance, layer, group, none$",
+            "norm is 'x', expected one of batch, instance, layer, layer_all, group, none$",
         ),
     ):
         with pytest.raises(ValueError, match=message):

@@ -185,7 +185,7 @@ def test_wrong_styles(painters: Path, model: str, style: list, message: str) -> 
 
 
 def test_image_classifiers_are_backbones_not_painters(painters: Path) -> None:
-    with pytest.raises(ModelError, match="holds ImageModel, expected Painter"):
+    with pytest.raises(ModelError, match="holds ImageModel, expected a network that paints"):
         stylize(blobs(0), model=str(painters / "vgg.safetensors"))
     result = painted(backbone=str(painters / "vgg.safetensors"))
     assert result.shape == (3, 64, 80) and np.abs(result - blobs(0).pixels).mean() > 0.01
