@@ -63,7 +63,7 @@ def test_a_notebook_ends_with_exercises_and_hidden_answers(notebook: Path) -> No
     assert headings(notebook)[-1] == "Exercises"
     texts = ["".join(cell["source"]) for cell in cells(notebook) if cell["cell_type"] == "markdown"]
     exercises = next(text for text in texts if text.startswith("## Exercises"))
-    n_questions = len(re.findall(r"^\*\*\d+\.\*\* ", exercises, re.MULTILINE))
+    n_questions = len(re.findall(r"^(?:\*\*)?\d+\.(?:\*\*)? ", exercises, re.MULTILINE))
     assert n_questions >= 3
     assert len(ANSWER.findall(exercises)) == n_questions == exercises.count("<details>")
 
