@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
+from audiocnn.ranges import ArgumentError
+
 # Of instruments: a confusion within a family is a smaller error than one between families.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "keys": ("piano", "electric piano", "organ"),
@@ -45,6 +47,23 @@ class Prediction:
 
     label: str
     probability: float
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Check the names of a model's outputs.
+
+    Args:
+        labels: as given.
+
+    Raises:
+        ArgumentError: there is none, or one twice, or one that is no text or UNKNOWN.
+    """
+    if isinstance(labels, str) or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise ArgumentError(f"labels are {labels!r}, expected a list of names")
+    if not labels or len(set(labels)) < len(labels):
+        raise ArgumentError(f"labels are {list(labels)}, expected at least one, and none twice")
+    if UNKNOWN in labels:
+        raise ArgumentError(f"labels are {list(labels)}, expected none of them to be {UNKNOWN!r}")
 
 
 def output_names(labels: Sequence[str], multi_label: bool) -> list[str]:

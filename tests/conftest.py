@@ -111,6 +111,29 @@ def _tones(path: Path, multi_label: bool, labels: Sequence[str] = tuple(TONES_HZ
     return path
 
 
+COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model made by hand that predicts which of `COLOURS` an image has most of."""
+    import torch
+
+    from audiocnn.backbones import create_backbone
+    from audiocnn.models.file import write_model
+    from audiocnn.models.image import ImageModel
+
+    backbone = create_backbone("linear", in_channels=3, size=(1, 1))
+    model = ImageModel(backbone, None, [*COLOURS], size=4, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    layer = next(part for part in model.head.modules() if isinstance(part, torch.nn.Linear))
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(3))
+        layer.bias.zero_()
+    path = tmp_path_factory.mktemp("models") / "colours.safetensors"
+    write_model(model, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def tone() -> Callable[..., np.ndarray]:
     """Makes a sum of tones of `TONES_HZ` at 16 kHz, float32 (samples,)."""

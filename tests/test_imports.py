@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "midi": {"notes"},
     "backbones": {"blocks"},
     "models": {"frontends", "backbones", "blocks", "notes", "labels"},
-    "formats": {"notes", "labels", "audio", "midi", "plots"},
+    "formats": {"notes", "labels", "audio", "images", "midi", "plots"},
     "inference": {"audio", "images", "blocks", "models", "formats", "notes", "labels"},
     "style": {"audio", "images", "frontends", "backbones", "blocks", "models"},
     "synthesis": {"audio", "midi", "notes", "augment", "datasets"},

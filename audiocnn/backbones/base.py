@@ -39,6 +39,7 @@ class PretrainedWeights:
         arguments: of the network, where they differ from the member's own.
         mean: of each input channel, subtracted from RGB from 0 to 1.
         std: standard deviation of each input channel, by which the difference is divided.
+        size: pixels of a side of the images that the network is evaluated on.
         site: address of the folder of the file.
         package: Python package that the file is in, in place of the site, for those who installed it.
         licence: of the weights, by its SPDX identifier.
@@ -48,6 +49,7 @@ class PretrainedWeights:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    size: int = 224
     site: str = "https://download.pytorch.org/models/"
     package: str | None = None
     licence: str = "BSD-3-Clause"

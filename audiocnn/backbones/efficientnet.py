@@ -34,13 +34,13 @@ MEMBERS: dict[str, dict[str, Any]] = {
 }
 WEIGHTS = {
     "efficientnet_b0": PretrainedWeights("efficientnet_b0_rwightman-7f5810bc.pth"),
-    "efficientnet_b1": PretrainedWeights("efficientnet_b1_rwightman-bac287d4.pth"),
-    "efficientnet_b2": PretrainedWeights("efficientnet_b2_rwightman-c35c1473.pth"),
-    "efficientnet_b3": PretrainedWeights("efficientnet_b3_rwightman-b3899882.pth"),
-    "efficientnet_b4": PretrainedWeights("efficientnet_b4_rwightman-23ab8bcd.pth"),
-    "efficientnet_b5": PretrainedWeights("efficientnet_b5_lukemelas-1a07897c.pth"),
-    "efficientnet_b6": PretrainedWeights("efficientnet_b6_lukemelas-24a108a5.pth"),
-    "efficientnet_b7": PretrainedWeights("efficientnet_b7_lukemelas-c5b4e57e.pth"),
+    "efficientnet_b1": PretrainedWeights("efficientnet_b1_rwightman-bac287d4.pth", size=240),
+    "efficientnet_b2": PretrainedWeights("efficientnet_b2_rwightman-c35c1473.pth", size=288),
+    "efficientnet_b3": PretrainedWeights("efficientnet_b3_rwightman-b3899882.pth", size=300),
+    "efficientnet_b4": PretrainedWeights("efficientnet_b4_rwightman-23ab8bcd.pth", size=380),
+    "efficientnet_b5": PretrainedWeights("efficientnet_b5_lukemelas-1a07897c.pth", size=456),
+    "efficientnet_b6": PretrainedWeights("efficientnet_b6_lukemelas-24a108a5.pth", size=528),
+    "efficientnet_b7": PretrainedWeights("efficientnet_b7_lukemelas-c5b4e57e.pth", size=600),
     "efficientnet_lite0": PretrainedWeights(
         "efficientnet-lite0-57934424.pth",
         mean=(127 / 255,) * 3,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from audiocnn import files
 from audiocnn.backbones import backbone_family, create_backbone, list_backbones
 from audiocnn.backbones.base import Backbone, PretrainedWeights
+from audiocnn.ranges import ArgumentError
 
 N_CLASSES = 1000  # of ImageNet
 CLASSES = Path(__file__).with_name("imagenet_classes.tsv")  # in the order of the networks' outputs
@@ -119,7 +120,7 @@ def pretrained(name: str, *, progress: bool = True, **arguments: Any) -> tuple[B
     family = backbone_family(name)
     if name not in family.weights:
         known = ", ".join(list_backbones(pretrained=True))
-        raise ValueError(f"no weights of {name!r} are published, expected one of {known}")
+        raise ArgumentError(f"no weights of {name!r} are published, expected one of {known}")
     weights = family.weights[name]
     backbone = create_backbone(name, **{"in_channels": RGB, **weights.arguments, **arguments})
     classifier = backbone.classifier(N_CLASSES)

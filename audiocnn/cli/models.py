@@ -112,7 +112,7 @@ def _describe_painter(arguments: dict[str, Any]) -> str:
 DESCRIBE: dict[str, Callable[[dict[str, Any]], str]] = {
     "notes": lambda arguments: "notes",
     "labels": lambda arguments: f"{len(arguments['labels'])} labels, {arguments['window_s']:g} s windows",
-    "images": lambda arguments: f"image classifier, {arguments['n_classes']} classes",
+    "images": lambda arguments: f"image classifier, {len(arguments['labels'])} classes",
     "style": _describe_painter,
 }
 

@@ -168,8 +168,20 @@ def describe_making(verb: str, models: Iterable[str], **options: Any) -> dict[st
     Raises:
         FileError: a model cannot be read.
     """
-    known = [describe_file(weights.path(model)) for model in models]
+    known = [_describe_model(model) for model in models]
     return {"verb": verb, "audiocnn": audiocnn.__version__, "models": known, "options": options}
+
+
+def _describe_model(model: str) -> list[str]:
+    path = weights.path(model)
+    if path.exists():
+        return describe_file(path)
+    from audiocnn.backbones import backbone_family
+    from audiocnn.models.load import is_published
+
+    if not is_published(model):
+        return describe_file(path)  # which says why not
+    return [model, backbone_family(model).weights[model].file]  # in whose name stands its hash
 
 
 def describe_file(path: Path) -> list[str]:

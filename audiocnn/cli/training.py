@@ -34,6 +34,7 @@ from audiocnn.cli.fit_errors import (
 )
 from audiocnn.cli.parser import FiniteParser, UsageError
 from audiocnn.datasets.clips.loader import SPLIT_FILE, ClipsDataModule
+from audiocnn.datasets.images.memory import ImagesInMemory
 from audiocnn.ranges import ArgumentError
 from audiocnn.training import runs
 from audiocnn.training.base import Task
@@ -192,9 +193,11 @@ class CommandLine(LightningCLI):
             parser.add_subclass_arguments(LightningDataModule, "data")
             with self._usage_errors():
                 module = parser.instantiate_classes(Namespace(data=data))["data"]
+                # Put into the config, not linked: links break the arguments of create_backbone.
                 if isinstance(module, ClipsDataModule):
-                    # Put into the config, not linked: links break the arguments of create_backbone.
                     model.init_args.labels = data.init_args.labels = module.find_labels()
+                elif isinstance(module, ImagesInMemory):
+                    model.init_args.labels = module.find_labels()
 
     def instantiate_classes(self) -> None:
         with self._usage_errors():

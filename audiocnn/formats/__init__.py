@@ -179,16 +179,17 @@ def write_labels(classification: Any, path: str | os.PathLike, format: str | Non
     """Write a classification.
 
     Args:
-        classification: as `inference.classify.Classification`.
+        classification: as `inference.classify.Classification`, or `inference.images.ImageClassification`.
         path: file to write.
         format: one of `LABEL_FORMATS`; the suffix of the path when None.
 
     Raises:
-        files.FileError: no such format, the file cannot be written, a plot's recording is not known, or a
-            probability is not finite.
+        files.FileError: no such format, the file cannot be written, a plot's recording or image is not known,
+            or a probability is not finite.
     """
     write = _writer("write_labels", LABEL_FORMATS, path, format)
-    if not np.isfinite(classification.timeline.probabilities).all():
+    shown = classification if classification.timeline is None else classification.timeline
+    if not np.isfinite(shown.probabilities).all():
         raise files.FileError(path, "is not written: there are probabilities that are not finite")
     write(classification, path)
 

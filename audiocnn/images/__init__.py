@@ -314,6 +314,50 @@ def crop_center(pixels: Pixels, side: int) -> Pixels:
     return pixels[..., top : top + side, left : left + side]
 
 
+def make_square(image: Image, size: int) -> Tensor:
+    """Crop the square in the middle of an image, and resize it: the form in which networks classify images.
+
+    Transparent pixels have the colours of the nearest opaque ones.
+
+    Args:
+        image: any image.
+        size: side of the result, in pixels.
+
+    Returns:
+        Pixels, (3, size, size) from 0 to 1.
+
+    Raises:
+        ValueError: the image is transparent everywhere.
+    """
+    import torch
+    from torch.nn import functional
+
+    pixels = torch.from_numpy(fill_transparent(image).pixels)
+    middle = crop_center(pixels, min(image.size))[None]
+    if middle.shape[-1] != size:
+        middle = functional.interpolate(middle, size=(size, size), mode="bicubic", antialias=True)
+    return middle[0].clamp(0, 1)
+
+
+def read_square(path: str | os.PathLike, size: int) -> Tensor:
+    """Read an image file as `make_square` makes it.
+
+    Args:
+        path: a file of one of `FORMATS`.
+        size: side of the result, in pixels.
+
+    Returns:
+        Pixels, (3, size, size) from 0 to 1.
+
+    Raises:
+        FileError: as of `read_image`, or the image is transparent everywhere.
+    """
+    try:
+        return make_square(read_image(path), size)
+    except ValueError as error:
+        raise files.FileError(path, error) from error
+
+
 def plot_images(titled: Mapping[str, Image], columns: int = 4) -> Figure:
     """Plot images side by side, each under its title.
 

@@ -1,4 +1,4 @@
-"""Classification: an audio file or an array, and a model -> labels, of the whole recording and over time.
+"""Classification: sound or an image, and a model -> labels; those of sound also over time.
 
 The windows are those of `ClipModel.split_windows`, taken from the recording while it is read: in chunks of
 any size or whole, they are the same, and so are the predictions.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from audiocnn import audio
 from audiocnn.formats import create_writer, write_labels
+from audiocnn.images import Image
+from audiocnn.inference.images import ImageClassification, classify_image
 from audiocnn.labels import (
     Prediction,
     average_windows,
@@ -24,8 +27,11 @@ from audiocnn.labels import (
     predict_labels,
     rank_labels,
 )
+from audiocnn.models.base import BaseModel
 from audiocnn.models.clips import ClipModel
-from audiocnn.models.load import fuse_model, load
+from audiocnn.models.file import ModelError
+from audiocnn.models.image import ImageModel
+from audiocnn.models.load import describe_other, fuse_model, load
 from audiocnn.ranges import ArgumentError
 
 BATCH_SIZE = 16  # windows in one run of the network
@@ -193,27 +199,61 @@ class StreamingClassifier:
         self._logits.append(logits.float().cpu().numpy())
 
 
+Sound = str | Path | tuple[np.ndarray, int]
+
+
+@overload
 def classify(
-    sound: str | Path | tuple[np.ndarray, int],
-    model: str | Path | ClipModel | Sequence[str | Path | ClipModel] = "genre",
+    source: Sound,
+    model: ClipModel | Sequence[ClipModel],
     *,
     device: str = "cpu",
     progress: Callable[[float], object] | None = None,
-) -> Classification:
-    """Classify a recording: its genre, the instruments in it, or the labels of your own model.
+) -> Classification: ...
+
+
+@overload
+def classify(
+    source: str | Path | Image,
+    model: ImageModel | Sequence[ImageModel],
+    *,
+    device: str = "cpu",
+    progress: Callable[[float], object] | None = None,
+) -> ImageClassification: ...
+
+
+@overload
+def classify(
+    source: Sound | Image,
+    model: str | Path | Sequence[str | Path | ClipModel | ImageModel] = "genre",
+    *,
+    device: str = "cpu",
+    progress: Callable[[float], object] | None = None,
+) -> Any: ...
+
+
+def classify(
+    source: Sound | Image,
+    model: str | Path | BaseModel | Sequence[str | Path | BaseModel] = "genre",
+    *,
+    device: str = "cpu",
+    progress: Callable[[float], object] | None = None,
+) -> Classification | ImageClassification:
+    """Classify a recording, its genre or the instruments in it; or an image; or by your own model.
 
     Args:
-        sound: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz.
-        model: name or file of a model, or one that `load` returned; of several models the probabilities are
-            averaged.
+        source: an audio file; or samples, (samples,) or (channels, samples), and their sample rate in Hz; for
+            a model of images an image file, or an image in memory.
+        model: name or file of a model, or one that `load` returned, such as genre, or efficientnet_lite0 for
+            photographs; of several models the probabilities are averaged.
         device: device to run the network on, such as `cpu` or `cuda`.
-        progress: called now and then with the seconds read so far.
+        progress: called now and then with the seconds of sound read so far.
 
     Returns:
-        The labels of the whole recording and over time.
+        The labels of the whole recording and over time; of an image an `ImageClassification`.
 
     Raises:
-        audio.AudioError: the file cannot be read.
+        FileError: the file cannot be read: of sound an `audio.AudioError`; or a model's package is missing.
         models.file.ModelError: a model cannot be read, or does not predict labels.
         ArgumentError: several models differ in their labels or windows.
 
@@ -223,8 +263,31 @@ def classify(
         >>> [prediction.label for prediction in result.predictions]
         ['piano']
     """
-    given = [model] if isinstance(model, str | Path | ClipModel) else model
-    models = [one if isinstance(one, ClipModel) else load(one, device, ClipModel) for one in given]
+    models = [_load(one, device) for one in ([model] if isinstance(model, str | Path | BaseModel) else model)]
+    of_images = [one for one in models if isinstance(one, ImageModel)]
+    of_sound = [one for one in models if isinstance(one, ClipModel)]
+    if of_images and of_sound:
+        raise ArgumentError(
+            f"{of_images[0].name} is of images, expected a model of sound as {of_sound[0].name}"
+        )
+    if of_images:
+        assert not isinstance(source, tuple)
+        return classify_image(source, [one.to(device) for one in of_images])
+    assert not isinstance(source, Image)
+    return _classify_sound(source, of_sound, device, progress)
+
+
+def _load(model: str | Path | BaseModel, device: str) -> BaseModel:
+    """Load a model that predicts labels, if it is not loaded already."""
+    loaded = model if isinstance(model, BaseModel) else load(model, device)
+    if not isinstance(loaded, ClipModel | ImageModel):
+        raise ModelError(loaded.name, describe_other(loaded, ClipModel))
+    return loaded
+
+
+def _classify_sound(
+    sound: Sound, models: Sequence[ClipModel], device: str, progress: Callable[[float], object] | None
+) -> Classification:
     check_compatible(models)
     first = models[0]
     streams = [StreamingClassifier(one.to(device)) for one in models]

@@ -1,4 +1,4 @@
-"""Model: a front end and a backbone; what every model has, without Lightning (its import takes 1 s)."""
+"""BaseModel: a backbone and a head; Model: with a front end, for sound; without Lightning (1 s to import)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,36 @@ def check_part(name: str, part: object, kind: type) -> None:
         raise TypeError(f"{name} is {type(part).__name__}, expected {kind.__name__}")
 
 
-class Model(InitArgs, nn.Module):
+class BaseModel(InitArgs, nn.Module):
+    """A backbone and a head: what models of sound and of images share.
+
+    Attributes:
+        backbone: input to feature maps; set by the subclass, as is the head.
+        head: feature maps to logits.
+        name: of the file that it was loaded from, without the suffix.
+        split: digests of the files that it was trained, validated and tested on, by part, as
+            `datasets.clips.record` writes them; None where that is not known.
+    """
+
+    backbone: Backbone
+    head: Any  # a module; subclasses say which
+    name: str = "model"
+    split: dict[str, list[str]] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights, on which the input must be."""
+        return next(self.parameters()).device
+
+    def check_values(self) -> None:
+        """Check tensors whose values have a meaning of their own, as they come from a file.
+
+        Raises:
+            ValueError: one is out of its range.
+        """
+
+
+class Model(BaseModel):
     """A front end and a backbone; a subclass adds the head and what its scores mean.
 
     Args:
@@ -47,20 +76,10 @@ class Model(InitArgs, nn.Module):
         backbone: spectrograms to feature maps; built anew for the channels of the front end's spectrograms,
             see `fit_in_channels`.
 
-    Attributes:
-        head: feature maps to logits; set by the subclass.
-        name: of the file that it was loaded from, without the suffix.
-        split: digests of the files that it was trained, validated and tested on, by part, as
-            `datasets.clips.record` writes them; None where that is not known.
-
     Raises:
         TypeError: front_end or backbone are something else.
         ValueError: the backbone cannot take the front end's spectrograms.
     """
-
-    head: Any  # a module; subclasses say which
-    name: str = "model"
-    split: dict[str, list[str]] | None = None
 
     def __init__(self, front_end: FrontEnd, backbone: Backbone) -> None:
         super().__init__()
@@ -74,18 +93,6 @@ class Model(InitArgs, nn.Module):
     def sample_rate(self) -> int:
         """Sample rate in Hz that waveforms must have."""
         return self.front_end.sample_rate
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the weights, on which waveforms must be."""
-        return next(self.parameters()).device
-
-    def check_values(self) -> None:
-        """Check tensors whose values have a meaning of their own, as they come from a file.
-
-        Raises:
-            ValueError: one is out of its range.
-        """
 
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.head(self.backbone(self.spectrogram(waveforms)))

@@ -11,21 +11,12 @@ from torch.nn import functional
 
 from audiocnn.backbones.base import Backbone
 from audiocnn.frontends.base import FrontEnd
-from audiocnn.labels import UNKNOWN, output_names
+from audiocnn.labels import check_labels, output_names
 from audiocnn.models.base import MODELS, Model, check_part
 from audiocnn.models.heads import ClipHead
 from audiocnn.ranges import Range
 
 MAX_WINDOW_S = 600.0  # shorter recordings are padded to a window, if multi-label
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    if isinstance(labels, str) or not all(isinstance(label, str) and label.strip() for label in labels):
-        raise ValueError(f"labels are {labels!r}, expected a list of names")
-    if not labels or len(set(labels)) < len(labels):
-        raise ValueError(f"labels are {list(labels)}, expected at least one, and none twice")
-    if UNKNOWN in labels:
-        raise ValueError(f"labels are {list(labels)}, expected none of them to be {UNKNOWN!r}")
 
 
 @MODELS.register
@@ -74,7 +65,7 @@ class ClipModel(Model):
     ) -> None:
         super().__init__(front_end, backbone)
         check_part("multi_label", multi_label, bool)
-        _check_labels(labels)
+        check_labels(labels)
         self.labels, self.multi_label, self.window_s = list(labels), multi_label, window_s
         self.threshold = threshold
         self.outputs = output_names(self.labels, multi_label)

@@ -28,7 +28,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from audiocnn import files
 from audiocnn.backbones import BACKBONES
 from audiocnn.frontends.base import FRONT_ENDS
-from audiocnn.models.base import MODELS, OPTIONS, Model
+from audiocnn.models.base import MODELS, OPTIONS, BaseModel, Model
 from audiocnn.models.painters import PAINTERS
 from audiocnn.ranges import ArgumentError
 from audiocnn.registry import InitArgs, Registry
@@ -176,11 +176,11 @@ def read_model(path: str | Path, kind: type[M] = Model) -> M:
     with damages(path):
         model = rebuild(description)
         model.load_state_dict(tensors)
-        if isinstance(model, Model):
+        if isinstance(model, BaseModel):
             model.check_values()
     if not isinstance(model, kind):
         raise ModelError(path, f"holds {type(model).__name__}, expected {kind.__name__}")
-    if isinstance(model, Model):
+    if isinstance(model, BaseModel):
         model.name, model.split = path.stem, header.get("split")
     return model.eval()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +11,23 @@ from typing import TypeVar
 
 from torch import nn
 
+from audiocnn.backbones import backbone_family, list_backbones
 from audiocnn.blocks.fuse import find_fusible_layers, fuse_batch_norms
 from audiocnn.models import weights
-from audiocnn.models.base import Model
+from audiocnn.models.base import BaseModel
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import ModelError, read_model
+from audiocnn.models.image import ImageModel
 from audiocnn.models.notes import NotesModel
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
-# Kind of model -> what is said of one of the other kind.
-OTHER_KIND: dict[type[Model], str] = {
-    NotesModel: "predicts labels, not notes; `audiocnn classify` uses it",
-    ClipModel: "predicts notes, not labels; `audiocnn transcribe` uses it",
+PHOTOGRAPHS = "efficientnet_lite0"  # the network with ImageNet weights that needs no connection
+# Kind of model -> what it predicts, and the verb for it.
+KINDS: dict[type[BaseModel], tuple[str, str]] = {
+    NotesModel: ("notes", "transcribe"),
+    ClipModel: ("labels", "classify"),
+    ImageModel: ("labels of images", "classify"),
 }
 
 
@@ -50,11 +55,12 @@ def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Pa
     return path
 
 
-def load(model: str | Path = "notes-piano", device: str = "cpu", kind: type[M] = Model) -> M:
-    """Load a model that transcribes or classifies sound.
+def load(model: str | Path = "notes-piano", device: str = "cpu", kind: type[M] = BaseModel) -> M:
+    """Load a model that transcribes or classifies sound, or classifies images.
 
     Args:
-        model: a shipped model's name (`audiocnn models` lists them), or a model file.
+        model: a shipped model's name (`audiocnn models` lists them), or a model file; or a network's with
+            published ImageNet weights, `list_backbones(pretrained=True)`.
         device: where the weights go, as PyTorch names it: "cuda".
         kind: the class that the model must have, such as NotesModel or ClipModel; any by default.
 
@@ -63,20 +69,77 @@ def load(model: str | Path = "notes-piano", device: str = "cpu", kind: type[M] =
 
     Raises:
         ModelError: there is no such model, the file is damaged, or the model is of another kind.
+        FileError: the package that holds published weights is not installed.
+        ConnectionError: published weights are not cached and cannot be downloaded.
 
     Example:
         >>> import audiocnn
         >>> audiocnn.load("notes-piano").sample_rate
         16000
     """
-    loaded = read_model(find_model(model, "notes", "labels"), nn.Module)
-    if not isinstance(loaded, Model):
-        what = f"holds {type(loaded).__name__}, expected a model of sound"
-        raise ModelError(model, f"{what}; `audiocnn stylize` uses those of images")
+    loaded = load_published(str(model)) if is_published(model) else _read(model)
     if not isinstance(loaded, kind):
-        otherwise = f"holds {type(loaded).__name__}, expected {kind.__name__}"
-        raise ModelError(model, OTHER_KIND.get(kind, otherwise))
+        raise ModelError(model, describe_other(loaded, kind))
     return loaded.to(device)
+
+
+def _read(model: str | Path) -> BaseModel:
+    path = find_model(model, "notes", "labels", "images", others=[PHOTOGRAPHS])
+    loaded = read_model(path, nn.Module)
+    if not isinstance(loaded, BaseModel):
+        what = f"holds {type(loaded).__name__}, expected a model of notes or labels"
+        raise ModelError(model, f"{what}; `audiocnn stylize` uses those that paint")
+    return loaded
+
+
+def describe_other(model: BaseModel, kind: type[BaseModel]) -> str:
+    """Describe why a model is of no use where another kind is needed, and where it is.
+
+    Args:
+        model: as given.
+        kind: the class that is needed.
+
+    Returns:
+        The reason, as of an error.
+    """
+    if kind not in KINDS or type(model) not in KINDS:
+        return f"holds {type(model).__name__}, expected {kind.__name__}"
+    (found, verb), (expected, _) = KINDS[type(model)], KINDS[kind]
+    return f"predicts {found}, not {expected}; `audiocnn {verb}` uses it"
+
+
+def is_published(model: str | Path) -> bool:
+    """Say whether a model is a network with published ImageNet weights, and no model or file of this name.
+
+    Args:
+        model: a name or a path.
+    """
+    if not isinstance(model, str) or os.path.lexists(weights.path(model)):
+        return False
+    return model in list_backbones(glob.escape(model), pretrained=True)
+
+
+def load_published(name: str) -> ImageModel:
+    """Load a network with its published ImageNet weights, as a model of photographs.
+
+    Args:
+        name: of the network, of `list_backbones(pretrained=True)`.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        FileError, ConnectionError: as of `backbones.pretrained.pretrained`.
+    """
+    from audiocnn.backbones.pretrained import pretrained, read_classes
+
+    published = backbone_family(name).weights[name]
+    backbone, classifier = pretrained(name)
+    labels = [*read_classes().values()]
+    model = ImageModel(backbone, None, labels, published.size, published.mean, published.std)
+    model.head.load_state_dict(classifier.state_dict())
+    model.name = name
+    return model.eval()
 
 
 def fuse_model(model: M) -> M:

@@ -261,7 +261,7 @@ def find_network(name: str) -> Network:
     path = find_model(name, "images", "notes", "labels", others=others)
     model = read_model(path, nn.Module)
     if isinstance(model, ImageModel):
-        return Network(model.backbone, (0.0,), (1.0,))
+        return Network(model.backbone, model.mean, model.std)
     if not isinstance(model, Model):
         raise ModelError(path, f"holds a {type(model).__name__}, expected a model with a backbone")
     if model.backbone.pitch_rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,7 +30,11 @@ class ImageTask(ImageModel, CrossEntropyTask):
     Args:
         backbone: in a config by its class, or by name: class_path audiocnn.create_backbone, init_args
             {name: resnet_small}.
-        n_classes: at least 2.
+        n_classes: as of `ImageModel`.
+        labels: as of `ImageModel`; `audiocnn fit` takes those of the data.
+        size: as of `ImageModel`; that of the data when None.
+        mean: as of `ImageModel`; of pretrained weights that of their training.
+        std: as of `ImageModel`, like mean.
         label_smoothing: share of each target that is spread over all classes.
         learning_rate: highest rate of the schedule.
         weight_decay: of weights, not of norms and biases.
@@ -39,7 +44,7 @@ class ImageTask(ImageModel, CrossEntropyTask):
             image, mirror, ten_crop or scales; off when None. See `augment.variants`.
 
     Raises:
-        ValueError: n_classes is below 2, a number is out of its range, the backbone is of dims=1, or there is
+        ValueError: as of `ImageModel`, a number is out of its range, the backbone is of dims=1, or there is
             no such tta.
         FileError: start_from cannot be read or does not fit.
     """
@@ -49,14 +54,18 @@ class ImageTask(ImageModel, CrossEntropyTask):
     def __init__(
         self,
         backbone: Backbone,
-        n_classes: int,
+        n_classes: int | None = None,
+        labels: Sequence[str] | None = None,
+        size: int | None = None,
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
         label_smoothing: float = 0.0,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         start_from: str | None = None,
         tta: str | None = None,
     ) -> None:
-        super().__init__(backbone, n_classes)
+        super().__init__(backbone, n_classes, labels, size, mean, std)
         check_views(tta)
         self.label_smoothing, self.tta = label_smoothing, tta
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -81,6 +90,7 @@ class ImageTask(ImageModel, CrossEntropyTask):
         only_dims(self.backbone.dims, 2, "images have rows and columns")
         if size := getattr(self.datamodule, "size", None):
             try_input(self, (1, self.channels, size, size))
+            self.size = self.init_args["size"] = size  # which its model file keeps
 
     def takes(self, batch: Any) -> bool:
         images, classes = batch

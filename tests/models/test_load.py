@@ -7,7 +7,7 @@ import pytest
 from audiocnn.models import weights
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.file import ModelError
-from audiocnn.models.load import find_model, load
+from audiocnn.models.load import find_model, is_published, load
 from audiocnn.models.notes import NotesModel
 
 
@@ -49,9 +49,16 @@ def test_a_model_of_another_kind() -> None:
         load("notes", kind=ClipModel)
 
 
-@pytest.mark.parametrize("name", weights.names("style", "images"))
-def test_a_model_of_images(name: str) -> None:
-    with pytest.raises(
-        ModelError, match=rf"^{name}: holds \w+, expected a model of sound; `audiocnn stylize` "
-    ):
+@pytest.mark.parametrize("name", weights.names("style"))
+def test_a_painter(name: str) -> None:
+    message = rf"^{name}: holds \w+, expected a model of notes or labels; `audiocnn stylize` "
+    with pytest.raises(ModelError, match=message):
         load(name)
+
+
+def test_what_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_published("efficientnet_lite0")
+    assert not any(map(is_published, ["resnet_small", "efficientnet_*", "vgg", "no such network"]))
+    monkeypatch.chdir(tmp_path)
+    Path("efficientnet_lite0").touch()
+    assert not is_published("efficientnet_lite0")  # a file of this name is what is meant

@@ -120,6 +120,10 @@ class DigitsDataModule(ImagesInMemory):
         Range(0, SIDE).check("shift", shift)
         self.shift, self.per_class = shift, per_class
 
+    def find_labels(self) -> list[str]:
+        """Return the ten digits."""
+        return [str(digit) for digit in range(N_CLASSES)]
+
     def setup(self, stage: str | None = None) -> None:
         """Read and split the digits."""
         images, classes = read_digits()

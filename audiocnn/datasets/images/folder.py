@@ -13,13 +13,12 @@ from pathlib import Path
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import TensorDataset
 
 from audiocnn import files, images
 from audiocnn.augment import ImageTransform, RandomCrop, RandomHorizontalFlip
 from audiocnn.datasets.broken import report_broken
-from audiocnn.datasets.images.digits import split
+from audiocnn.datasets.images.digits import first_of_each, split
 from audiocnn.datasets.images.memory import SIZES, ImagesInMemory
 from audiocnn.ranges import SHARE, ArgumentError, Range
 
@@ -39,13 +38,9 @@ def read_squares(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor, list
 
     def square(path: Path) -> Tensor | files.FileError:
         try:
-            pixels = torch.from_numpy(images.read_image(path).pixels)[None]
+            return (images.read_square(path, size) * 255).round().byte()
         except files.FileError as error:
             return error
-        middle = images.crop_center(pixels, min(pixels.shape[2:]))
-        if middle.shape[-1] != size:
-            middle = functional.interpolate(middle, size=(size, size), mode="bicubic", antialias=True)
-        return (middle[0].clamp(0, 1) * 255).round().byte()
 
     with ThreadPoolExecutor() as pool:
         read = [*pool.map(square, paths)]
@@ -71,13 +66,14 @@ class ImageFolderDataModule(ImagesInMemory):
         seed: random seed of the split.
         augment: what else changes training images, one after the other; nothing when None.
         skip_broken: go on without the images that cannot be read.
+        per_class: training images of each class; all when None. Validation and test stay whole.
 
     Attributes:
         classes: after `setup`, their names, sorted.
 
     Raises:
-        ArgumentError: a number is out of its range; in `setup`, there are no classes, or others in test/ than in
-            train/.
+        ArgumentError: a number is out of its range; in `setup`, there are no classes, others in test/ than in
+            train/, or fewer training images than per_class.
         FileError: in `setup`, images cannot be read, a class has none, or train/ or test/ is beside others.
     """
 
@@ -95,6 +91,7 @@ class ImageFolderDataModule(ImagesInMemory):
         seed: int = 0,
         augment: Sequence[ImageTransform] | None = None,
         skip_broken: bool = False,
+        per_class: int | None = None,
     ) -> None:
         super().__init__(size, batch_size, augment)
         Range(0, SIZES.high, whole=True).check("shift", shift)
@@ -103,6 +100,7 @@ class ImageFolderDataModule(ImagesInMemory):
         SHARE.check("mirror_p", mirror_p)
         self.path, self.shift, self.mirror_p = Path(path), shift, mirror_p
         self.validation, self.seed, self.skip_broken = validation, seed, skip_broken
+        self.per_class = per_class
         self.sets: dict[str, TensorDataset] = {}
         self.classes: list[str] = []
 
@@ -121,12 +119,21 @@ class ImageFolderDataModule(ImagesInMemory):
         squares, classes = self._read(self.path / "train" if parts else self.path)
         has_test = "test" in parts
         cuts = (1 - self.validation, 1) if has_test else (1 - 2 * self.validation, 1 - self.validation)
-        self.sets = {
-            part: TensorDataset(squares[where], classes[where])
-            for part, where in split(classes, self.seed, cuts).items()
-        }
+        drawn = split(classes, self.seed, cuts)
+        if self.per_class is not None:
+            drawn["train"] = drawn["train"][first_of_each(classes[drawn["train"]], self.per_class)]
+        self.sets = {part: TensorDataset(squares[where], classes[where]) for part, where in drawn.items()}
         if has_test:
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
+
+    def find_labels(self) -> list[str]:
+        """Find the names of the classes, sorted: those of the folders.
+
+        Raises:
+            FileError: train/ or test/ is beside others.
+        """
+        folder = self.path / "train" if _find_parts(self.path) else self.path
+        return [one.name for one in _find_folders(folder)]
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
         """The images of the classes in a folder, and their classes."""

@@ -64,6 +64,10 @@ class ImagesInMemory(lightning.LightningDataModule):
         SIZES.check("size", size)
         return size
 
+    def find_labels(self) -> list[str] | None:
+        """Find the names of the classes, in their order; None where they have none."""
+        return None
+
     def prepare_data(self) -> None:
         """Try `augment` on an image, so that what does not fit is told before the training.
 
