@@ -78,7 +78,7 @@ def maximise_activation(
     generator = torch.Generator().manual_seed(options.seed)
     axes = tuple(range(-2 if shape[-2] > 1 else -1, 0))  # a waveform has no bins
     size = tuple(shape[axis] for axis in axes)
-    scale = _scale_frequencies(size, options.frequency_penalty)
+    scale = scale_frequencies(size, options.frequency_penalty)
     noise = torch.randn((2, 1, *shape[: len(shape) - len(axes)], *scale.shape), generator=generator)
     spectrum = (0.3 * noise).requires_grad_()
     ascent = torch.optim.Adam([spectrum], options.learning_rate)
@@ -135,8 +135,16 @@ def blur(values: Tensor, deviation: float, axes: Sequence[int]) -> Tensor:
     return values
 
 
-def _scale_frequencies(size: Sequence[int], penalty: float) -> Tensor:
-    """Compute the scale of each spatial frequency: its inverse to this power, with a mean square of 1."""
+def scale_frequencies(size: Sequence[int], penalty: float) -> Tensor:
+    """Compute the scale of each spatial frequency: its inverse to this power, with a mean square of 1.
+
+    Args:
+        size: of the values, along each axis.
+        penalty: the power; 0 for a scale of 1 everywhere.
+
+    Returns:
+        The scale of each value of `torch.fft.rfftn`'s spectrum.
+    """
     waves = [torch.fft.fftfreq(n) for n in size[:-1]] + [torch.fft.rfftfreq(size[-1])]
     squares = torch.stack(torch.meshgrid(*[wave.square() for wave in waves], indexing="ij")).sum(0)
     scale = squares.sqrt().clamp(min=1 / max(size)) ** -penalty  # the mean counts as the longest wave
