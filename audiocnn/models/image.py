@@ -29,8 +29,8 @@ class ImageModel(BaseModel):
         std: by which the difference is divided.
 
     Raises:
-        ArgumentError: n_classes is no number from 2 on, or not that of the labels; a label is there twice, or no
-            name; a number is out of its range; mean and std are not of one channel or of each.
+        ArgumentError: n_classes is no number from 2 on, or not that of the labels; a label is there twice, or
+            no name; a number is out of its range; mean and std are not of one channel or of each.
         TypeError: backbone is something else.
 
     Shape:
