@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # Two processes of one thread each, a core for each: half of the time that one process of two threads takes.
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: demo test test-all lint fuzz docs bench digits choices
+.PHONY: demo test test-all lint fuzz docs bench digits cifar choices
 
 demo: $(INSTALLED)
 	.venv/bin/audiocnn transcribe $(RECORDING) --model notes-piano --formats mid csv png --output build/demo
@@ -42,6 +42,10 @@ bench: $(INSTALLED)
 
 digits: $(INSTALLED)
 	.venv/bin/python tests/bench/digits.py
+
+# Five epochs of a dozen networks, an hour or two; data/cache/cifar10 is there already.
+cifar: $(INSTALLED)
+	.venv/bin/python tests/bench/cifar.py
 
 choices: $(INSTALLED)
 	.venv/bin/python tests/bench/choices.py

@@ -19,6 +19,7 @@ from audiocnn.cli.configs import find_config, list_configs
 from audiocnn.cli.training import CommandLine
 from audiocnn.datasets.clips.loader import ClipsDataModule
 from audiocnn.datasets.images.folder import ImageFolderDataModule
+from audiocnn.datasets.images.mnist_loader import MnistDataModule
 from audiocnn.datasets.notes import cache
 from audiocnn.datasets.notes.loader import NotesDataModule
 from audiocnn.models import weights
@@ -130,8 +131,8 @@ def notes_stand(task: NotesTask, data: NotesDataModule) -> None:
 
 
 def image_stands(task: ImageTask, data: lightning.LightningDataModule) -> None:
-    if isinstance(data, ImageFolderDataModule):  # whose images are not here
-        assert task(torch.zeros(2, 3, data.size, data.size)).shape == (2, task.n_classes)
+    if isinstance(data, ImageFolderDataModule | MnistDataModule):  # whose images are not here
+        assert task(torch.zeros(2, data.channels, data.size, data.size)).shape == (2, task.n_classes)
         return
     data.setup()
     images, classes = next(iter(data.val_dataloader()))

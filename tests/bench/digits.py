@@ -21,7 +21,8 @@ from networks import (
     create_training,
     list_arguments,
     list_small_networks,
-    measure_table,
+    measure_networks,
+    print_scores,
     print_table,
     read_config,
     silence_lightning,
@@ -140,7 +141,8 @@ def main() -> None:
     arguments = parser.parse_args()
     silence_lightning()
     console = Console(width=120)
-    networks, scores = measure_table("Digits", "digits.yaml", arguments.networks, ARGUMENTS, console)
+    measured = measure_networks("digits.yaml", arguments.networks, ARGUMENTS)
+    networks, scores = print_scores("Digits", measured, console)
     plot_costs(scores, arguments.output.with_suffix(".png"))
     with tempfile.TemporaryDirectory() as folder:
         rows = measure_initialisations("lenet5", arguments.seeds, create_initialisations(Path(folder)))

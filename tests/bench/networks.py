@@ -106,28 +106,33 @@ def list_arguments(arguments: Arguments) -> str:
     return "\n".join(lines)
 
 
-def measure_networks(config_name: str, names: Iterable[str], arguments: Arguments) -> Iterator[Scores]:
-    """Train each network.
+def measure_networks(
+    config_name: str, names: Iterable[str], arguments: Arguments, epochs: int | None = None
+) -> Iterator[Scores]:
+    """Train each network, all on the same data, which are read once.
 
     Args:
         config_name: of the config, whose network is replaced.
         names: names of backbones.
         arguments: of some of them.
+        epochs: of each training; the config's when None.
 
     Yields:
         What each costs and reaches.
     """
+    data = None
     for name in names:
         config = read_config(config_name)
+        config["trainer"]["max_epochs"] = epochs or config["trainer"]["max_epochs"]
         config["model"]["init_args"]["backbone"] = {
             "class_path": "audiocnn.create_backbone",
             "init_args": {"name": name},
             "dict_kwargs": dict(arguments.get(name, {})),
         }
         cli = create_training(config)
+        cli.datamodule = data = data or cli.datamodule
         network = nn.Sequential(cli.model.backbone, cli.model.head)
-        size, channels = cli.datamodule.size, cli.datamodule.channels
-        macs = count_macs(network, (1, channels, size, size), device="cpu")
+        macs = count_macs(network, (1, data.channels, data.size, data.size), device="cpu")
         validation, tested, seconds = train_and_test(cli)
         yield Scores(name, count_parameters(network), macs, seconds, validation, tested)
 
@@ -157,16 +162,12 @@ def print_table(title: str, head: list[str], rows: Iterator[list[str]], console:
     )
 
 
-def measure_table(
-    title: str, config_name: str, names: Iterable[str], arguments: Arguments, console: Console
-) -> tuple[str, list[Scores]]:
-    """Train networks, and print what each costs and reaches as it is known.
+def print_scores(title: str, measured: Iterable[Scores], console: Console) -> tuple[str, list[Scores]]:
+    """Print what networks cost and reach, each as it is known.
 
     Args:
         title: of the printed table.
-        config_name: as `measure_networks`.
-        names: as `measure_networks`.
-        arguments: as `measure_networks`.
+        measured: of `measure_networks`.
         console: where to print.
 
     Returns:
@@ -175,7 +176,7 @@ def measure_table(
     scores: list[Scores] = []
 
     def rows() -> Iterator[list[str]]:
-        for one in measure_networks(config_name, names, arguments):
+        for one in measured:
             scores.append(one)
             yield one.cells
 
