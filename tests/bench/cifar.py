@@ -2,8 +2,8 @@
 
     make cifar
 
-Every row is a training with configs/cifar10.yaml, of which only the network and the number of epochs is changed.
-The table goes to the terminal and to docs/cifar.md, the plot to docs/cifar.png; rows that are in
+Every row is a training with configs/cifar10.yaml, of which only the network and the number of epochs is
+changed. The table goes to the terminal and to docs/cifar.md, the plot to docs/cifar.png; rows that are in
 runs/cifar.json already are not trained again.
 """
 
@@ -21,7 +21,6 @@ from networks import (
     list_arguments,
     measure_networks,
     print_scores,
-    read_config,
     silence_lightning,
 )
 from rich.console import Console
@@ -30,8 +29,7 @@ from audiocnn import files
 
 KEPT = ROOT / "runs" / "cifar.json"
 RGB = {"in_channels": 3}
-# Networks -> the arguments that differ from their defaults; those with strides for large images go without
-# the first, so that 32 pixels are more than a position in the end.
+# Networks -> the arguments that differ from their defaults.
 NETWORKS: dict[str, dict[str, Any]] = {
     "linear": {**RGB, "size": 32},
     "mlp": {**RGB, "size": 32},
@@ -77,9 +75,9 @@ PAGE = """# Accuracy of the networks on CIFAR-10
 Made by `make cifar`. The data: audiocnn/datasets/images/cifar10.py.
 
 Each is `audiocnn fit --config cifar10 --model.backbone audiocnn.create_backbone --model.backbone.name NAME
---trainer.max_epochs {epochs}`: the same {epochs} epochs for all, in which none is trained to its end. Accuracies are
-those of the last epoch, in percent; of 10,000 test images one in a hundred is 100: differences below 1 mean little.
-Seconds are processor time of the training, validations included. With further arguments:
+--trainer.max_epochs {epochs}`: {epochs} epochs for all, in which none is trained to its end. Accuracies are
+those of the last epoch, in percent. Seconds are processor time of the training, validations included. With
+further arguments:
 
 {arguments}
 
