@@ -14,7 +14,8 @@ from audiocnn.cli import LIGHTNING_VERBS, VERBS, find_function
 from audiocnn.cli.parser import VerbParser, build_parser, parse
 
 OWN = [verb for verb in VERBS if verb not in LIGHTNING_VERBS]
-NEED_TORCH = ("data prepare clips", "data shard")  # whose functions stand beside what trains
+# Verbs whose functions stand beside what trains, or read and write images.
+NEED_TORCH = ("data prepare clips", "data shard", "data prepare mnist", "data prepare cifar10")
 
 
 def parser_of(verb: str) -> VerbParser:
