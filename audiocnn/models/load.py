@@ -31,7 +31,7 @@ KINDS: dict[type[BaseModel], tuple[str, str]] = {
 }
 
 
-def find_model(model: str | Path, *kinds: str, others: Sequence[str] = ()) -> Path:
+def find_model(model: str | os.PathLike, *kinds: str, others: Sequence[str] = ()) -> Path:
     """Find the file of a model.
 
     Args:

@@ -63,7 +63,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
+def _read_header(path: Path, file: gzip.GzipFile | BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
     """Return the type and the shape that the header of a file says."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:

@@ -1,6 +1,7 @@
 """The shipped models: KIND/NAME.safetensors beside its model card KIND/NAME.md."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ FOLDER = Path(__file__).parent
 KINDS = ("notes", "labels", "images", "style")
 
 
-def path(model: str | Path) -> Path:
+def path(model: str | os.PathLike) -> Path:
     """Return the model file of a shipped name, or the path itself when it names a file.
 
     Args:
