@@ -15,6 +15,7 @@ from tests.fuzz import golden
 
 ROOT = Path(__file__).parents[2]
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")  # of Debian's package timgm6mb-soundfont
+SYNTHESIS = ("fluidsynth", str(SOUNDFONT))
 IMAGE_SET = (np.zeros((4, 28, 28), np.uint8), np.arange(4, dtype=np.uint8))  # images and their classes
 
 
@@ -24,12 +25,12 @@ class Command(NamedTuple):
     Attributes:
         words: of it, after the program's name.
         last: words that a run after a kill has in addition, to go on.
-        needs: a program of the system that it calls.
+        needs: programs and files of the system that it reads.
     """
 
     words: str
     last: str = ""
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 FIT = (
@@ -40,8 +41,8 @@ COMMANDS: Mapping[str, Command] = {
     "transcribe": Command(
         "transcribe a.wav b.wav --model notes.safetensors --formats mid csv json wav npz png"
     ),
-    "classify": Command("classify a.wav b.wav --model clips.safetensors --formats json csv png"),
-    "explain": Command("explain a.wav --model clips.safetensors"),
+    "classify": Command("classify a.wav b.wav --model clips.safetensors --formats json csv"),
+    "explain": Command("explain a.wav --model clips.safetensors --top 1"),
     "stylize": Command("stylize cat.png --style waves.png --size 24 --iterations 8"),
     "evaluate notes": Command("evaluate notes a.wav --model notes.safetensors --output scores.json"),
     "evaluate genre": Command("evaluate genre clips.csv --model clips.safetensors --output report"),
@@ -51,15 +52,15 @@ COMMANDS: Mapping[str, Command] = {
     "data prepare maps": Command("data prepare maps maps cache"),
     "data prepare render": Command(
         "data prepare render midi cache --soundfonts font.sf2 --hours 0.02 --validation-hours 0",
-        needs="fluidsynth",
+        needs=SYNTHESIS,
     ),
     "data prepare instruments": Command(
         "data prepare instruments midi cache --soundfonts font.sf2 --hours 0.005 --validation-hours 0",
-        needs="fluidsynth",
+        needs=SYNTHESIS,
     ),
     "data prepare mnist": Command("data prepare mnist mnist --out cache"),
     "data prepare cifar10": Command("data prepare cifar10 cifar --out cache"),
-    "data prepare speech": Command("data prepare speech cache --minutes 2", needs="espeak-ng"),
+    "data prepare speech": Command("data prepare speech cache --minutes 2", needs=("espeak-ng",)),
     "data prepare sentiment": Command("data prepare sentiment reviews --out cache"),
     "fit": Command(FIT, last="--ckpt_path last"),
     "search": Command("search --config search.yaml"),
