@@ -169,12 +169,12 @@ SOUNDS, IMAGES, MODELS = (
 MANIFESTS, REFERENCES = tuple(golden.MANIFESTS), (*golden.TEXT_REFERENCES, "a.mid")
 TRANSCRIBE = ("transcribe", "--model", "tones.safetensors", "--formats", "mid", "csv", "--output", "out")
 TARGETS: Mapping[str, Target] = {
-    "load": Target(SOUNDS, call(_load), 8),
-    "read_image": Target(IMAGES, call(_image), 8),
-    "read_midi": Target(("a.mid",), call(_midi), 8),
-    "read_idx": Target(("a.idx", "idx.gz"), call(_idx), 8),
-    "find_clips": Target(MANIFESTS, call(_find), 8),
-    "read_model": Target(MODELS, call(_model), 8),
+    "load": Target(SOUNDS, call(_load), 10),
+    "read_image": Target(IMAGES, call(_image), 10),
+    "read_midi": Target(("a.mid",), call(_midi), 10),
+    "read_idx": Target(("a.idx", "idx.gz"), call(_idx), 10),
+    "find_clips": Target(MANIFESTS, call(_find), 10),
+    "read_model": Target(MODELS, call(_model), 10),
     "transcribe": Target(SOUNDS, verb(*TRANSCRIBE, "FILE"), 4),
     "transcribe --model": Target(
         ("notes.safetensors",), verb("transcribe", "a.wav", "--model", "FILE", output="a.mid"), 4
@@ -187,7 +187,9 @@ TARGETS: Mapping[str, Target] = {
     ),
     "evaluate genre": Target(MANIFESTS, verb("evaluate", "genre", "FILE", "--model", "clips.safetensors"), 4),
     "data check": Target(MANIFESTS, verb("data", "check", "FILE", "--workers", "0"), 4),
-    "explain": Target(("pcm.wav", "a.mp3"), verb("explain", "FILE", "--model", "clips.safetensors")),
+    "explain": Target(
+        ("pcm.wav", "a.mp3"), verb("explain", "FILE", "--model", "clips.safetensors", "--top", "1")
+    ),
     "stylize": Target(
         IMAGES,
         verb(
