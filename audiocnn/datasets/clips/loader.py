@@ -139,7 +139,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         self._sample_rate, self._crops = sample_rate, crops
         self.record: dict[str, list[str]] = {}
         self._clips: list[Clip] = []  # with their split; none where they are in shards
-        self._is_told = True  # whether the split was
+        self._is_announced = True  # whether the split was
 
     @property
     def sample_rate(self) -> int:
@@ -201,7 +201,7 @@ class ClipsDataModule(lightning.LightningDataModule):
         self._make_sets(split_clips(clips, self.split))
 
     def _make_sets(self, clips: list[Clip]) -> None:
-        self._is_told = False
+        self._is_announced = False
         self._clips, self.record = clips, record_split(clips)
         parts = {part: [clip for clip in clips if clip.split == part] for part in SPLITS}
         if not parts["train"]:
@@ -306,9 +306,9 @@ class ClipsDataModule(lightning.LightningDataModule):
         return self.test_dataloader()
 
     def _load(self, dataset: Crops | WholeClips | ShardStream, **arguments: Any) -> Loader:
-        if not self._is_told:  # not as it is drawn: a training that is resumed has another
+        if not self._is_announced:  # not as it is drawn: a training that is resumed has another
             rank_zero_info(f"split: {describe_split(self._clips)}")
-            self._is_told = True
+            self._is_announced = True
         workers = self.loader.workers
         if isinstance(dataset, ShardStream):
             return ShardLoader(dataset, workers, self.loader.skip_broken, self.trainer)
