@@ -37,12 +37,12 @@ VERBS = {
     ),
     "classify": Verb(
         "classify:classify",
-        "audio files and folders -> genre and instruments, also over time",
+        "audio files or images -> genre, instruments or what is seen, also over time",
         "audiocnn classify song.mp3 --timeline --formats json png",
     ),
     "explain": Verb(
         "explain:explain",
-        "audio files and a model -> a page for each that explains its predictions",
+        "audio files or images, and a model -> a page for each that explains its predictions",
         "audiocnn explain song.mp3 --model genre --label jazz blues",
     ),
     "stylize": Verb(

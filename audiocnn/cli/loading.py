@@ -11,7 +11,7 @@ from audiocnn.files import FileError
 from audiocnn.notes import DecodingOptions
 
 if TYPE_CHECKING:
-    from audiocnn.models.base import BaseModel, Model
+    from audiocnn.models.base import BaseModel
     from audiocnn.models.clips import ClipModel
     from audiocnn.models.image import ImageModel
     from audiocnn.models.notes import NotesModel
@@ -24,18 +24,17 @@ DecodingArguments = Annotated[
 ]
 
 
-def load_model(model: str, device: str) -> Model:
-    """Load a model of notes or of labels.
+def load_model(model: str, device: str) -> BaseModel:
+    """Load a model of notes, of labels or of images.
 
     Raises:
         FileError: the model cannot be read.
         UsageError: there is no such device.
     """
-    from audiocnn.models.base import Model
-    from audiocnn.models.load import load
+    import audiocnn
 
     check_device(device)
-    return load(model, device, Model)
+    return audiocnn.load(model, device)
 
 
 def load_model_and_decoding(

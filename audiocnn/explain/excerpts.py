@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,20 @@ from audiocnn.explain.network import Target, get_layer, strip_front_end
 from audiocnn.inference.classify import classify
 from audiocnn.inference.transcribe import transcribe
 from audiocnn.labels import format_predictions
-from audiocnn.models.base import Model
+from audiocnn.models.base import BaseModel, Model
 from audiocnn.models.clips import ClipModel
+from audiocnn.models.image import ImageModel
 from audiocnn.models.notes import NotesModel
 from audiocnn.notes import LOWEST_MIDI, Note
 from audiocnn.ranges import COUNT, NOT_NEGATIVE, ArgumentError, Range, check_fields
 
+MAX_LISTED = 40  # labels in a message
 NOTE_FRAMES = 16  # before and after a note's onset
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationOptions:
-    """Options of what is explained of a recording.
+    """Options of what is explained of a recording or an image.
 
     Args:
         labels: labels to explain; none stands for the most probable ones.
@@ -49,8 +52,8 @@ class ExplanationOptions:
     def __post_init__(self) -> None:
         check_fields(self, top=COUNT, time_s=NOT_NEGATIVE, midi=Range(0, 127))
 
-    def check(self, model: Model) -> None:
-        """Check that a model has these labels, notes and layer.
+    def check(self, model: BaseModel) -> None:
+        """Check that a model has these labels, notes, time and layer.
 
         Args:
             model: model to explain.
@@ -58,14 +61,24 @@ class ExplanationOptions:
         Raises:
             ArgumentError: it has not.
         """
-        known = model.outputs if isinstance(model, ClipModel) else []
+        known = model.outputs if isinstance(model, ClipModel | ImageModel) else []
         for label in self.labels:
             if label not in known:
-                expected = f"one of {', '.join(known)}" if known else f"none: {model.name} transcribes notes"
+                expected = _list_labels(known, label) if known else f"none: {model.name} transcribes notes"
                 raise ArgumentError(f"label is {label!r}, expected {expected}")
+        if self.time_s is not None and isinstance(model, ImageModel):
+            raise ArgumentError(f"time is {self.time_s:g}, expected none: {model.name} is for images")
         if self.midi is not None and not isinstance(model, NotesModel):
             raise ArgumentError(f"note is {self.midi}, expected none: {model.name} predicts labels")
         get_layer(strip_front_end(model), self.layer)
+
+
+def _list_labels(known: Sequence[str], label: str) -> str:
+    """Say which labels there are: all of them, or of many those that look like one."""
+    if len(known) <= MAX_LISTED:
+        return f"one of {', '.join(known)}"
+    near = difflib.get_close_matches(label, known) or known[:3]
+    return f"one of {len(known)} labels, such as {', '.join(near)}"
 
 
 @dataclass(frozen=True)

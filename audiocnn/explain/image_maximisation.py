@@ -49,11 +49,11 @@ class ImageMaximisationOptions:
     """
 
     steps: int = 160
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     jitter: int = 8
     scale: float = 0.1
     rotation: float = 10.0
-    frequency_penalty: float = 1.0
+    frequency_penalty: float = 1.3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +72,7 @@ def maximise_image(
     target: Target,
     size: int,
     normalise: Callable[[Tensor], Tensor],
+    channels: int = 3,
     options: ImageMaximisationOptions = ImageMaximisationOptions(),
 ) -> Tensor:
     """Find an image that most activates a target.
@@ -81,20 +82,21 @@ def maximise_image(
         target: a class; or a channel, averaged over its positions or at one of them.
         size: side of the image, in pixels.
         normalise: pixels from 0 to 1 -> the network's input.
+        channels: of the image: 3, or 1 for grey.
         options: options of the gradient ascent and its regularisation.
 
     Returns:
-        The image, (1, 3, size, size) from 0 to 1.
+        The image, (1, channels, size, size) from 0 to 1.
     """
     generator = torch.Generator().manual_seed(options.seed)
     scale = scale_frequencies((size, size), options.frequency_penalty)
-    spectrum = (0.1 * torch.randn((2, 1, 3, *scale.shape), generator=generator)).requires_grad_()
+    spectrum = (0.1 * torch.randn((2, 1, channels, *scale.shape), generator=generator)).requires_grad_()
     ascent = torch.optim.Adam([spectrum], options.learning_rate)
     device = next(network.parameters()).device
 
     def synthesise() -> Tensor:
         components = torch.fft.irfftn(torch.complex(*spectrum) * scale, (size, size), (-2, -1), norm="ortho")
-        return torch.sigmoid(correlate_colours(components))
+        return torch.sigmoid(correlate_colours(components) if channels == 3 else components)
 
     for _ in range(options.steps):
         seen = transform(synthesise(), options, generator)
@@ -116,7 +118,7 @@ def correlate_colours(components: Tensor) -> Tensor:
     """
     mixing = torch.tensor(COLOUR_COMPONENTS)
     mixing = mixing / mixing.norm(dim=0).max()
-    return torch.einsum("rc,bcij->brij", mixing, 4 * components)
+    return torch.einsum("rc,bcij->brij", mixing, components)
 
 
 def transform(image: Tensor, options: ImageMaximisationOptions, generator: torch.Generator) -> Tensor:

@@ -267,8 +267,15 @@ def _plot_spectrogram(
     axes.tick_params(labelsize=TICK_SIZE)
 
 
-def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: float) -> None:
-    """Plot a saliency map over a spectrogram, the more opaque the further from 0."""
+def colour_saliency(saliency_map: Tensor) -> np.ndarray:
+    """Colour a saliency map: red above 0, blue below, the more opaque the further from 0.
+
+    Args:
+        saliency_map: (bins, frames).
+
+    Returns:
+        Colours with opacity, (bins, frames, 4).
+    """
     import matplotlib
 
     magnitude = saliency_map.abs()
@@ -277,4 +284,10 @@ def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: flo
     strength = (saliency_map / full).clamp(-1, 1)
     colours = matplotlib.colormaps[OVERLAY](0.5 + 0.5 * strength.numpy())
     colours[..., 3] = 0.85 * strength.abs().numpy() ** 0.7
+    return colours
+
+
+def _overlay(axes: Axes, saliency_map: Tensor, front_end: FrontEnd, start_s: float) -> None:
+    """Plot a saliency map over a spectrogram."""
+    colours = colour_saliency(saliency_map)
     plots.plot_spectrogram(axes, colours, front_end.frame_s, start_s, interpolation="nearest")

@@ -19,6 +19,7 @@ from audiocnn.blocks.receptive_field import measure_receptive_field
 from audiocnn.explain.network import TruncatedNetwork
 
 Crop = tuple[slice, ...]
+SIZES = ("kernel_size", "stride", "dilation", "padding", "sides")  # attributes of layers, one for each axis
 ReceptiveFields = tuple[ReceptiveField, ...]  # along each axis after the channels
 
 # Network -> layer and shape -> receptive fields: they do not depend on weights, and take seconds to
@@ -47,11 +48,19 @@ def measure_receptive_fields(network: nn.Module, spectrogram: Tensor) -> Recepti
     known = _measured.setdefault(whole, {})
     if (layer, shape) not in known:
         with torch.inference_mode(False), torch.enable_grad():
-            known[layer, shape] = tuple(
-                measure_receptive_field(network, shape, axis, whole_map=False)
-                for axis in range(2 - len(shape), 0)
-            )
+            n_axes = len(shape) - 2
+            axes = (-1,) if _is_same_along_axes(network, shape) else range(-n_axes, 0)
+            fields = tuple(measure_receptive_field(network, shape, axis, whole_map=False) for axis in axes)
+            known[layer, shape] = fields if len(fields) == n_axes else fields * n_axes
     return known[layer, shape]
+
+
+def _is_same_along_axes(network: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether rows and columns are treated alike, as in networks for images: one measurement is for both."""
+    sizes = [getattr(part, name, 1) for part in network.modules() for name in SIZES]
+    return len(set(shape[2:])) == 1 and all(
+        len({*one}) == 1 for one in sizes if isinstance(one, tuple) and one
+    )
 
 
 def locate_crop(fields: Sequence[ReceptiveField], position: Sequence[int], spectrogram: Tensor) -> Crop:

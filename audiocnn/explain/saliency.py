@@ -8,6 +8,7 @@ about its own hooks are suppressed.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -174,8 +175,8 @@ def occlusion(
 def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
     """Compute guided backpropagation: the score's gradient, of which ReLUs pass positive values only.
 
-    A ReLU passes positive gradients back where it was active. Only modules `nn.ReLU` are changed; other
-    activations pass their usual gradient.
+    A ReLU passes positive gradients back where it was active. Only `nn.ReLU` and `nn.ReLU6` are changed;
+    other activations pass their usual gradient.
 
     Args:
         network: network from spectrograms to scores.
@@ -196,7 +197,7 @@ def guided_backprop(network: nn.Module, spectrograms: Tensor, target: Target | T
 def deconvolution(network: nn.Module, spectrograms: Tensor, target: Target | Tensor) -> Tensor:
     """Compute a deconvnet's map: ReLUs pass back positive gradients, max pooling to where its maxima were.
 
-    Only modules `nn.ReLU` are changed; other activations pass their usual gradient.
+    Only modules `nn.ReLU` and `nn.ReLU6` are changed; other activations pass their usual gradient.
 
     Args:
         network: network from spectrograms to scores.
@@ -218,7 +219,26 @@ def _explain_input(
     method: Callable[..., Any], network: nn.Module, spectrograms: Tensor, target: Target | Tensor
 ) -> Tensor:
     with _ignore_warnings():
-        return _sum_channels(method(network).attribute(spectrograms, target).detach())
+        return _sum_channels(method(_with_rectifiers(network)).attribute(spectrograms, target).detach())
+
+
+class _ReLU6(nn.ReLU):
+    """A rectifier with a ceiling, which captum takes for a rectifier."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).clamp(max=6)
+
+
+def _with_rectifiers(network: nn.Module) -> nn.Module:
+    """The network, or where it has any `nn.ReLU6` a copy with rectifiers that captum knows in their place."""
+    if not any(isinstance(part, nn.ReLU6) for part in network.modules()):
+        return network
+    copied = copy.deepcopy(network)
+    for part in [*copied.modules()]:
+        for name, child in part.named_children():
+            if isinstance(child, nn.ReLU6):
+                setattr(part, name, _ReLU6())
+    return copied
 
 
 def _sum_channels(attribution: Tensor) -> Tensor:

@@ -35,16 +35,16 @@ NOTE_WINDOW = 9, 6  # bins and frames that occlusion silences in a note's spectr
 
 
 class Element(NamedTuple):
-    """A figure or a sound on a page, or why there is none.
+    """A figure, a sound or a text on a page, or why there is none.
 
     Attributes:
         name: name of its file.
-        content: a figure, the samples of a sound, or the error that was raised instead.
+        content: a figure, the samples of a sound, or the error that was raised instead; None for a text.
         caption: text beside it.
     """
 
     name: str
-    content: Figure | Tensor | Exception
+    content: Figure | Tensor | Exception | None
     caption: str
 
 
@@ -101,7 +101,7 @@ def _explain_excerpt(
         except Exception as error:  # not every method is for every model and layer
             yield describe_failure(method, error)
     figure = plots.plot_saliency_maps(_plain(excerpt.spectrogram), maps, model.front_end, excerpt.start_s)
-    name = _name_file(excerpt.name)
+    name = name_file(excerpt.name)
     yield Element(f"{name}.png", figure, f"Red: evidence for {excerpt.name}; blue: evidence against it.")
     yield Element(f"{name}.wav", excerpt.waveform, "recording")
     for method, saliency_map in maps.items():
@@ -139,7 +139,7 @@ def _maximise_labels(
     yield Element("maximal.png", figure, caption)
     for name, spectrogram in spectrograms.items():
         sound = sonify.invert_spectrogram(spectrogram, model.front_end)
-        yield Element(f"maximal.{_name_file(name)}.wav", sound, name)
+        yield Element(f"maximal.{name_file(name)}.wav", sound, name)
 
 
 def _maximise(network: nn.Module, target: Target, like: Tensor, model: Model, silence: float) -> Tensor:
@@ -243,8 +243,12 @@ def _slug(name: str) -> str:
     return re.sub(r"\W+", "_", name.lower(), flags=re.ASCII)
 
 
-def _name_file(label: str) -> str:
-    """Turn any label into a file name, another for each: by a checksum where letters are lost."""
+def name_file(label: str) -> str:
+    """Turn any label into a file name, another for each: by a checksum where letters are lost.
+
+    Args:
+        label: any text.
+    """
     name = _slug(label)[:MAX_NAME]
     if name.replace("_", " ") == label:
         return name

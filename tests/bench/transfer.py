@@ -61,7 +61,9 @@ def read_pictures(folder: Path, n: int, seed: int) -> TensorDataset:
     draw = random.Random(seed)
     kinds = sorted(one for one in folder.iterdir() if one.is_dir())
     paths = [path for kind in kinds for path in draw.sample(sorted(kind.glob("*.jpg")), n)]
-    return TensorDataset(read_squares(paths, SIZE), torch.arange(len(kinds)).repeat_interleave(n))
+    squares, numbers, errors = read_squares(paths, SIZE)
+    assert not errors, errors
+    return TensorDataset(squares, torch.arange(len(kinds)).repeat_interleave(n)[numbers])
 
 
 def read_config() -> dict[str, Any]:
