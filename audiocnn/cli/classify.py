@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import audiocnn
-from audiocnn import images
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_classifiers_by_labels
 from audiocnn.cli.parser import UsageError
@@ -92,6 +91,8 @@ def classify(
     others = [Path(one) for one in model]
     batch = jobs.Batch(outputs=outputs, process=process, output=output, overwrite=overwrite, others=others)
     if is_of_images:
+        from audiocnn import images
+
         batch = replace(batch, find=images.find_images, measure=lambda source: None)
     return jobs.process_files(paths, batch)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiocnn import audio, images, inputs, ranges
+from audiocnn import audio, inputs, ranges
 from audiocnn.cli import jobs
 from audiocnn.cli.loading import load_model
 from audiocnn.cli.parser import usage_errors
@@ -62,6 +62,7 @@ def explain(
         ranges.check("time", time, ranges.NOT_NEGATIVE)
         ranges.check("note", note, ranges.Range(0, 127))
     network = load_model(model, device)
+    from audiocnn import images
     from audiocnn.explain.excerpts import ExplanationOptions
     from audiocnn.explain.page import write_page, write_photo_page
     from audiocnn.models.base import Model

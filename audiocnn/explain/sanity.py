@@ -46,7 +46,8 @@ class Verdict:
         share = f"{100 * DELETED_SHARE:.0f} %"
         said = (
             f"without its most salient {share} the score falls by {self.drop:.1f}, and by "
-            f"{self.shifted_drop:.1f} where the map is shifted; correlation with that of shuffled weights {self.similarity:.2f}"
+            f"{self.shifted_drop:.1f} where the map is shifted; correlation with that of shuffled weights "
+            f"{self.similarity:.2f}"
         )
         return f"fails: {' and '.join(self.failures)} ({said})" if self.failures else f"passes: {said}"
 

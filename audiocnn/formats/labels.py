@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audiocnn import audio, files, images, plots
+from audiocnn import audio, files, plots
 from audiocnn.formats.spectrogram import compute_levels, compute_magnitudes, read_frames
 from audiocnn.labels import format_predictions
 
@@ -120,6 +120,8 @@ def write_plot(classification: Any, path: str | os.PathLike) -> None:
 
 
 def _plot_image(classification: Any) -> "Figure":
+    from audiocnn import images  # with PyTorch: 1 s
+
     pixels = images.read_image(classification.source).pixels
     ranked = classification.ranked_labels[:N_BARS][::-1]
     figure, (left, right) = plots.make_figure(10, 4, 1, 2)

@@ -114,5 +114,5 @@ def test_of_many_labels_the_nearest_are_said(model: ImageModel) -> None:
 
 def test_what_is_no_image(model: ImageModel, tmp_path: Path) -> None:
     (tmp_path / "song.txt").write_text("la la la")
-    with pytest.raises(files.FileError, match="song.txt: no image"):
+    with pytest.raises(files.FileError, match=r"song\.txt: no image"):
         page.write_photo_page(tmp_path / "song.txt", model, tmp_path / page.NAME, ExplanationOptions())
