@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,12 +21,13 @@ import PIL.Image
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from audiocnn import files, inputs, plots
-from audiocnn.images.colours import COLOUR_SPACES, convert
-from audiocnn.images.plates import combine_plates, find_shift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
+
+    from audiocnn.images.colours import COLOUR_SPACES, convert
+    from audiocnn.images.plates import combine_plates, find_shift
 
 __all__ = [
     "COLOUR_SPACES",
@@ -45,6 +47,9 @@ __all__ = [
     "write_image",
 ]
 
+# Imported when first used: torch and SciPy take seconds, which those who only read files need not wait for.
+_HOME = {"COLOUR_SPACES": "colours", "convert": "colours", "combine_plates": "plates", "find_shift": "plates"}
+
 Pixels = TypeVar("Pixels", "np.ndarray", "Tensor")
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # that are written
@@ -56,6 +61,12 @@ QUALITY = 95  # of JPEG and WebP, of 100
 SIDE_INCHES = 3.4  # of an image among others in a figure
 OPAQUE = 0.5  # opacity from which a pixel's colour is taken for pixels that are transparent
 N_PREFIX = 16  # bytes by which Pillow tells formats apart
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 @dataclass(frozen=True)

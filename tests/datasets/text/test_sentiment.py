@@ -10,12 +10,11 @@ import torch
 
 from audiocnn import create_backbone, files
 from audiocnn.backbones.text import TextCNN
+from audiocnn.datasets.text.loader import SameLength, SentimentDataModule
 from audiocnn.datasets.text.sentiment import (
     PADDING,
     PARTS,
     UNKNOWN,
-    SameLength,
-    SentimentDataModule,
     encode,
     prepare_sentiment,
     read_sentences,
