@@ -25,12 +25,14 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def program() -> list[str]:
-    """The command line as a process of its own, which heeds Ctrl-C.
+    """The command line as a process of its own, which heeds Ctrl-C and terminals that are closed.
 
-    What a shell starts in its background ignores it, and so would what is started from there.
+    What a shell starts in its background ignores the one, what nohup starts the other, and so would what is
+    started from there.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
     return [sys.executable, "-c", "from audiocnn.__main__ import main; raise SystemExit(main())"]
 
 

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,13 +44,19 @@ ENDS = {
 }
 
 
-def start(code: str, folder: Path) -> subprocess.Popen:
+@contextmanager
+def start(code: str, folder: Path) -> Iterator[subprocess.Popen]:
+    """Start a process, which ends with the test, also where it fails."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", BEGINNING + code], cwd=folder, env=environment, **pipes)
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.1)
-    return process
+    words = [sys.executable, "-c", BEGINNING + code]
+    with subprocess.Popen(words, cwd=folder, env=environment, **pipes) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.1)
+            yield process
+        finally:
+            process.kill()
 
 
 def end(process: subprocess.Popen, *numbers: int) -> tuple[int, str]:
