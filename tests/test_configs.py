@@ -67,8 +67,11 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CommandLine]:
 
     def resolved(config: Path) -> CommandLine:
         monkeypatch.chdir(ROOT)
-        of_clips = "ClipsDataModule" in config.read_text()
-        given = ["--data.labels=[jazz,rock]"] if of_clips else []  # for which else the clips would be read
+        text, given = config.read_text(), []
+        if "ClipsDataModule" in text:
+            given = ["--data.labels=[jazz,rock]"]  # for which else the clips would be read
+        elif "ImageFolderDataModule" in text and "n_classes" not in text:
+            given = ["--model.labels=[sea,street]"]
         monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", config.stem, *given])
         cli = CommandLine(run=False)
         cli.trainer.strategy.connect(cli.model)

@@ -56,7 +56,8 @@ class ImageModel(BaseModel):
         if labels is not None:
             check_labels(labels)
         if n_classes is None and labels is None:
-            raise ArgumentError("n_classes is not given, expected a number from 2 on, or labels")
+            expected = "a number from 2 on, or labels: data with a folder for each class have some"
+            raise ArgumentError(f"n_classes is not given, expected {expected}")
         self.n_classes = len(labels or ()) if n_classes is None else n_classes
         if labels is not None and (self.n_classes != len(labels) or len(labels) < 2):
             expected = n_classes or "2 or more"

@@ -27,7 +27,7 @@ PHOTOGRAPHS = "efficientnet_lite0"  # the network with ImageNet weights that nee
 KINDS: dict[type[BaseModel], tuple[str, str]] = {
     NotesModel: ("notes", "transcribe"),
     ClipModel: ("labels", "classify"),
-    ImageModel: ("labels of images", "classify"),
+    ImageModel: ("what images show", "classify"),
 }
 
 

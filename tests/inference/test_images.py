@@ -88,7 +88,7 @@ def test_models_that_do_not_fit_together(colours: Path, one_tone: Path) -> None:
     with pytest.raises(ValueError, match="colours is of images, expected a model of sound as one"):
         audiocnn.classify("song.wav", [one_tone, colours])
     with pytest.raises(
-        ModelError, match="predicts labels of images, not labels; `audiocnn classify` uses it"
+        ModelError, match="predicts what images show, not labels; `audiocnn classify` uses it"
     ):
         load(colours, kind=ClipModel).to("cpu")
     with pytest.raises(ModelError, match="notes-piano: predicts notes, not labels"):

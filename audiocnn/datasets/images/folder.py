@@ -126,14 +126,14 @@ class ImageFolderDataModule(ImagesInMemory):
         if has_test:
             self.sets["test"] = TensorDataset(*self._read(self.path / "test"))
 
-    def find_labels(self) -> list[str]:
-        """Find the names of the classes, sorted: those of the folders.
+    def find_labels(self) -> list[str] | None:
+        """Find the names of the classes, sorted: those of the folders; None where there are none.
 
         Raises:
             FileError: train/ or test/ is beside others.
         """
         folder = self.path / "train" if _find_parts(self.path) else self.path
-        return [one.name for one in _find_folders(folder)]
+        return [one.name for one in _find_folders(folder)] or None
 
     def _read(self, folder: Path) -> tuple[Tensor, Tensor]:
         """The images of the classes in a folder, and their classes."""
