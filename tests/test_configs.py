@@ -70,7 +70,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CommandLine]:
         text, given = config.read_text(), []
         if "ClipsDataModule" in text:
             given = ["--data.labels=[jazz,rock]"]  # for which else the clips would be read
-        elif "ImageFolderDataModule" in text and "n_classes" not in text:
+        elif "ImageTask" in text and "n_classes" not in text:
             given = ["--model.labels=[sea,street]"]
         monkeypatch.setattr(sys, "argv", ["audiocnn", "--config", config.stem, *given])
         cli = CommandLine(run=False)

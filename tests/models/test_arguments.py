@@ -14,6 +14,7 @@ from audiocnn.frontends.base import FRONT_ENDS
 from audiocnn.models.base import MODELS, Model
 from audiocnn.models.clips import ClipModel
 from audiocnn.models.heads import ClipHead, NotesHead
+from audiocnn.models.image import ImageModel
 from audiocnn.models.painters import PAINTERS
 from audiocnn.ranges import Range
 from audiocnn.registry import InitArgs
@@ -41,7 +42,8 @@ def arguments(cls: type) -> dict[str, Any]:
         "n_outputs": 2,
     }
     needed = inspect.signature(cls).parameters.values()
-    return {one.name: known[one.name] for one in needed if one.default is one.empty}
+    given = {one.name: known[one.name] for one in needed if one.default is one.empty}
+    return given | ({"n_classes": 2} if issubclass(cls, ImageModel) else {})  # or labels
 
 
 def numeric(cls: type) -> list[str]:
