@@ -21,7 +21,7 @@ except ModuleNotFoundError:  # Windows: what a killed process leaves stays there
 _C = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
 _MUTED = threading.Lock()
 _PARTIALS = threading.Lock()
-_FOLDED = re.compile(r"^(https?|ftp|s3|gs|file):/(?!/)")  # an address, as pathlib makes it
+_FOLDED = re.compile(r"^([a-z][a-z0-9]+:)/(?!/)")  # an address, as pathlib makes it
 MAX_SHOWN = 400  # characters of a path in a message: a name has 255 at most
 MAX_REASON = 2000  # of a reason, which may list files
 # What is no file that could be read to its end, and would be waited for.
@@ -52,7 +52,7 @@ class FileError(Exception):
         self.reason = " ".join(str(reason).split())
 
     def __str__(self) -> str:
-        path = _FOLDED.sub(r"\1://", str(self.path))
+        path = _FOLDED.sub(lambda match: match[1] + ("///" if match[1] == "file:" else "//"), str(self.path))
         return printable(f"{shorten(path)}: {shorten(self.reason, MAX_REASON)}")
 
 

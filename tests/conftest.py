@@ -1,6 +1,8 @@
 """What all tests share: recordings that they may read, a tone, no network, no GPU test without a GPU."""
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +33,11 @@ os.environ["WANDB_SILENT"] = "true"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Lightning's handlers keep the standard error of their import: that of another test, closed since.
+    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.stream = sys.stderr
     if item.get_closest_marker("gpu"):
         import torch
 

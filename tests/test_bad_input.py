@@ -283,7 +283,7 @@ class Code:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (None, "no such model, expected a file or one of genre, "),
+        (None, "no such model, expected a file or one of efficientnet_lite0, genre, "),
         (damaged, "damaged, or no safetensors file"),
         (of_a_later_version, "is of version 9, expected version 2: update audiocnn"),
         (lambda _: pickle.dumps(Code()), "is a pickle, which could run code"),

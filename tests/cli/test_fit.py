@@ -67,7 +67,7 @@ NO_CLASS = {"model": {"class_path": "no_such_package.Task"}, "data": {}}
         ("--config no_class.yaml", 2, "audiocnn fit: --model: no_such_package.Task cannot be used: No"),
         ("--config sweep_digits", 2, "audiocnn fit: --config sweep_digits is for `wandb sweep`"),
         ("--config search_digits", 2, "audiocnn fit: --config search_digits is for `audiocnn search`, "),
-        ("--config jazz", 1, "jazz: no such file, and no shipped config (those are contrastive, "),
+        ("--config jazz", 1, "jazz: no such file, and no shipped config (those are cifar10, contrastive, "),
         ("--config empty.yaml", 1, "empty.yaml: empty, expected the sections trainer, model and data"),
         ("--config list.yaml", 1, "list.yaml: a list, expected the sections trainer, model and data"),
         ("--config broken.yaml", 1, "broken.yaml: no YAML: "),
@@ -79,7 +79,7 @@ NO_CLASS = {"model": {"class_path": "no_such_package.Task"}, "data": {}}
         (
             "--model.backbone audiocnn.backbones.ResNet --model.backbone.norm wrong",
             2,
-            "audiocnn fit: --model.backbone.norm is 'wrong', expected one of batch, instance, layer, group,",
+            "audiocnn fit: --model.backbone.norm is 'wrong', expected one of batch, instance, layer, ",
         ),
         ("--data.size 3", 2, "audiocnn fit: --data.size is 3, expected at least 8"),
         ("--model.start_from nope", 1, "nope: no such file on this machine, nor a run with best.ckpt"),
@@ -160,7 +160,7 @@ def test_only_tensors_of_local_checkpoints_are_read(fit, tmp_path: Path, ckpt_pa
     torch.save({"state_dict": {}}, tmp_path / "weights.ckpt")
     before = sorted(tmp_path.iterdir())
     done = fit("--ckpt_path", ckpt_path)
-    shown = str(Path("runs/digits" if ckpt_path == "best" else ckpt_path))
+    shown = "runs/digits" if ckpt_path == "best" else ckpt_path
     assert (done.status, done.err[-1][: len(shown) + 2]) == (1, f"{shown}: ")
     assert reason in done.err[-1]
     assert sorted(tmp_path.iterdir()) == before  # no run is begun, nothing is unpickled

@@ -113,7 +113,10 @@ def test_decoding_options(run, music: Path, model: Path) -> None:
     command = ("transcribe", music, "--model", model, "--formats", "csv", "--overwrite")
     run(*command, "--lowest-pitch", 70, "--highest-pitch", 76)
     assert [note.midi for note in formats.read_notes(music / "song.csv")] == [76, 72]
-    assert run(*command, "--onset-threshold", 1.0).out == [f"{music}/song.wav: 0 notes -> {music}/song.csv"]
+    (line,) = run(*command, "--onset-threshold", 1.0).out
+    assert line.startswith(
+        f"{music}/song.wav: 0 notes -> {music}/song.csv (in place of the result with another "
+    )
     run(*command, "--minimum-note-ms", 600)
     assert [note.midi for note in formats.read_notes(music / "song.csv")] == [76, 72]
 
