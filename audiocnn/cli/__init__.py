@@ -70,6 +70,11 @@ VERBS = {
         "clips with their instruments -> accuracy, F1, a page of plots",
         "audiocnn evaluate instrument irmas/ --split test --output report/",
     ),
+    "evaluate images": Verb(
+        "evaluate:evaluate_images",
+        "folders of images, one for each class -> top-1 and top-5 accuracy",
+        "audiocnn evaluate images photographs/ --model my.safetensors",
+    ),
     "data list": Verb("data:list_data", "the data sets whose layout is known", "audiocnn data list"),
     "data info": Verb(
         "data:info", "a data set -> where it comes from, its licence and split", "audiocnn data info gtzan"

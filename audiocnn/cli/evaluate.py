@@ -1,4 +1,4 @@
-"""`audiocnn evaluate`: a model against recordings whose notes or labels are known."""
+"""`audiocnn evaluate`: a model against recordings whose notes or labels are known, or images."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import audiocnn
 from audiocnn import files
 from audiocnn.cli import errors, terminal
-from audiocnn.cli.loading import DecodingArguments, load_classifiers, load_model_and_decoding
+from audiocnn.cli.loading import (
+    DecodingArguments,
+    load_classifiers,
+    load_classifiers_by_labels,
+    load_model_and_decoding,
+)
 from audiocnn.cli.parser import UsageError, usage_errors
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
     from audiocnn.datasets.clips.sources import Clip
     from audiocnn.evaluate import NotesReport, Score
+    from audiocnn.evaluate.images import ImageReport
     from audiocnn.evaluate.notes import Metrics
     from audiocnn.models.clips import ClipModel
     from audiocnn.notes import Note
@@ -156,6 +162,51 @@ def evaluate_labels(
 
 evaluate_genre = partial(evaluate_labels, model=("genre",))
 evaluate_instrument = partial(evaluate_labels, model=("instrument",))
+
+
+def evaluate_images(folder: Path, *, model: Sequence[str], device: str = "cpu") -> int:
+    """Evaluate a model of images on a folder that has a folder of images for each class, by its name.
+
+    Prints how often the right class is the most probable (top-1), and among the five most probable (top-5),
+    in percent, of each class and of all images.
+
+    Args:
+        folder: folder of the classes' folders.
+        model: names or files of models with the same labels, which are averaged.
+        device: device that the network runs on, such as cpu or cuda.
+
+    Returns:
+        The exit status.
+    """
+    from audiocnn.cli import jobs
+    from audiocnn.evaluate import images as of_images
+    from audiocnn.models.image import ImageModel
+
+    groups = load_classifiers_by_labels(model, device)
+    models = [one for group in groups.values() for one in group.values() if isinstance(one, ImageModel)]
+    if not models or len(groups) > 1:
+        raise UsageError(f"models are {' '.join(model)}, expected models of images with the same labels")
+    with usage_errors():
+        labelled = of_images.find_labelled(folder, models[0].outputs)
+    for name, found in labelled.items():
+        jobs.report_found(folder / name, found)
+    paths = {name: found.paths for name, found in labelled.items()}
+    with terminal.show_status("classifying") as show:
+        report = of_images.evaluate_images(
+            paths, models, lambda file: show(f"classifying {file.name}"), errors.describe
+        )
+    headings = ("class", "images", "top-1", f"top-{of_images.TOP}")
+    rows = [(name, *_format_top(report, len(ranks), name)) for name, ranks in report.ranks.items()]
+    rows.append(("all", *_format_top(report, report.n_images)))
+    terminal.create_console().print(terminal.create_table(headings, rows))
+    unreadable = [error for found in labelled.values() for error in found.unreadable]
+    return _report_failures(report.unreadable.values()) or int(bool(unreadable))
+
+
+def _format_top(report: "ImageReport", n: int, label: str | None = None) -> list[str]:
+    from audiocnn.evaluate.images import TOP
+
+    return [str(n), *(f"{100 * report.measure_top(n_first, label):.1f}" for n_first in (1, TOP))]
 
 
 def _select_clips(

@@ -7,17 +7,14 @@ those that the networks were trained on is not known: the figures show that weig
 """
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
 
-import torch
-
-from audiocnn import files, images
+from audiocnn import images
 from audiocnn.backbones.pretrained import read_classes
-from audiocnn.inference.images import read_input
+from audiocnn.evaluate.images import evaluate_images
 from audiocnn.models.image import ImageModel
 from audiocnn.models.load import load
-
-BATCH_SIZE = 25
 
 
 def main() -> None:
@@ -29,26 +26,20 @@ def main() -> None:
     parser.add_argument("--model", default="efficientnet_lite0", help="a network with published weights")
     arguments = parser.parse_args()
     model = load(arguments.model, kind=ImageModel)
-    classes = [*read_classes()]
+    classes = read_classes()
     paths = [path for path in images.find_images(arguments.folder) if path.name.split("_")[0] in classes]
     if not paths:
         raise SystemExit(
             f"{arguments.folder}: no image whose name begins with a class, as n01443537_goldfish.JPEG"
         )
-    ranks = []
-    for first in range(0, len(paths), BATCH_SIZE):
-        batch = paths[first : first + BATCH_SIZE]
-        targets = torch.tensor([classes.index(path.name.split("_")[0]) for path in batch])
-        try:
-            squares = torch.cat([read_input(path, model) for path in batch])
-        except files.FileError as error:
-            raise SystemExit(str(error)) from error
-        with torch.inference_mode():
-            logits = model(squares)
-        ranks.append((logits > logits.gather(1, targets[:, None])).sum(1))
-    rank = torch.cat(ranks)
-    top_1, top_5 = (100 * (rank < n).double().mean().item() for n in (1, 5))
-    print(f"{arguments.model}: {len(rank)} photographs, top-1 {top_1:.1f} %, top-5 {top_5:.1f} %")
+    labelled = defaultdict(list)
+    for path in paths:
+        labelled[classes[path.name.split("_")[0]]].append(path)
+    report = evaluate_images(labelled, [model])
+    for reason in report.unreadable.values():
+        print(reason)
+    top_1, top_5 = (100 * report.measure_top(n) for n in (1, 5))
+    print(f"{arguments.model}: {report.n_images} photographs, top-1 {top_1:.1f} %, top-5 {top_5:.1f} %")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,17 @@ COMMANDS: Mapping[str, Command] = {
     "search": Command("search --config search.yaml"),
     "export": Command("export copy.safetensors --model notes.safetensors"),
 }
-READERS = ("listen", "data list", "data info", "data check", "validate", "test", "configs", "models")
+READERS = (
+    "evaluate images",
+    "listen",
+    "data list",
+    "data info",
+    "data check",
+    "validate",
+    "test",
+    "configs",
+    "models",
+)
 
 
 def prepare_folder(folder: Path) -> None:
