@@ -1,4 +1,4 @@
-"""Images whose classes are known and models -> how often the right class is first, or among the first five."""
+"""Images of known classes and models -> how often the right class is first, or one of the first five."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def list_methods(inputs: Tensor, target: int, layer: str) -> dict[str, Method]:
         target: output to explain.
         layer: layer at which class activation maps and Grad-CAM are computed.
     """
-    window = tuple(max(size // OCCLUDED_SHARE, 1) for size in inputs.shape[-2:])
+    rows, columns = inputs.shape[-2:]
+    window = max(rows // OCCLUDED_SHARE, 1), max(columns // OCCLUDED_SHARE, 1)
     return {
         "class activation": lambda network: saliency.class_activation(network, inputs, target, layer),
         "Grad-CAM": lambda network: saliency.grad_cam(network, inputs, target, layer),

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from audiocnn import create_backbone
 from audiocnn.datasets.images.digits import DigitsDataModule
+from audiocnn.models.file import read_model, write_model
+from audiocnn.models.image import ImageModel
 from audiocnn.training.image import ImageTask
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +95,20 @@ def test_scores_of_a_stage_are_those_of_all_its_images() -> None:
     accuracy = (logits.argmax(1) == classes).float().mean().item()
     loss = torch.nn.functional.cross_entropy(logits, classes).item()
     assert logged == pytest.approx({"val/accuracy": accuracy, "val/loss": loss}, rel=1e-5)
+
+
+def test_its_model_file_keeps_labels_size_and_mean(tmp_path: Path) -> None:
+    data = DigitsDataModule(size=16, batch_size=100)
+    task = tiny(labels=data.find_labels(), mean=(0.5,), std=(0.25,))
+    trainer().validate(task, data, verbose=False)
+    write_model(task, tmp_path / "digits.safetensors")
+    model = read_model(tmp_path / "digits.safetensors", ImageModel)
+    assert (model.outputs, model.size) == ([str(digit) for digit in range(10)], 16)
+    assert (model.mean, model.std) == ((0.5,), (0.25,))
+    images = data.sets["test"].tensors[0][:4]
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), task.eval()(images))
+        torch.testing.assert_close(model(images), model.head(model.backbone((images - 0.5) / 0.25)))
 
 
 def test_a_seed_repeats_a_training_bitwise() -> None:

@@ -66,6 +66,23 @@ def test_parts_hold_each_image_once_with_its_class(folder: Path) -> None:
             assert torch.equal(images[:, 2].mean((1, 2)), 1 - classes.float())
 
 
+def test_classes_are_named_before_any_image_is_read(folder: Path, tmp_path: Path) -> None:
+    assert ImageFolderDataModule(str(folder)).find_labels() == ["blue", "red"]
+    assert ImageFolderDataModule(str(tmp_path / "nowhere")).find_labels() is None
+    (tmp_path / "parts" / "train").mkdir(parents=True)
+    (folder / "red").rename(tmp_path / "parts" / "train" / "red")
+    assert ImageFolderDataModule(str(tmp_path / "parts")).find_labels() == ["red"]
+
+
+def test_few_of_each_class(folder: Path) -> None:
+    data = ImageFolderDataModule(str(folder), size=8, shift=0, per_class=3)
+    data.setup()
+    assert data.sets["train"].tensors[1].bincount().tolist() == [3, 3]
+    assert len(data.sets["validation"]) == len(data.sets["test"]) == 2
+    with pytest.raises(ValueError, match="n is 9, expected 1 to 8"):
+        ImageFolderDataModule(str(folder), size=8, shift=0, per_class=9).setup()
+
+
 def test_a_test_folder_is_what_is_tested(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     parts = tmp_path_factory.mktemp("parts")
     for part in ("train", "test"):
