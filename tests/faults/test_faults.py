@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from audiocnn import images
 from audiocnn.cli import VERBS
 from tests.faults.commands import COMMANDS, READERS, prepare_folder
 from tests.faults.runs import N_KILLS, SIGNALS, SIZES, Run, find_outputs
 
 SCRIPT = Path(__file__).with_name("runs.py")
-VARYING = (".jsonl", ".csv", "config.yaml")  # logs, to which lines are added; a config has the words of a run
+# Logs grow; a config has the words of its run, a checkpoint its date.
+VARYING = (".jsonl", ".csv", ".ckpt", "config.yaml")
 DAILY = "classify"  # the quickest of those that stage their outputs
 rarely = pytest.mark.skipif("KILLS" not in os.environ, reason="takes minutes: `make fuzz` runs it")
 
@@ -81,15 +84,18 @@ def _check(first: Run, second: Run, others: list[Run]) -> None:
         assert completed.keys() == whole.keys(), log
 
 
+WHOLE = {
+    ".ckpt": lambda path: torch.load(path, weights_only=True),
+    ".json": lambda path: json.loads(path.read_text()),
+    ".jsonl": lambda path: [json.loads(line) for line in path.read_text().splitlines()],
+    ".png": lambda path: images.read_image(path).pixels.any(),
+    ".yaml": lambda path: yaml.safe_load(path.read_text()),
+}
+
+
 def is_whole(path: Path) -> bool:
     """Whether a file whose content differs from run to run can be read to its end."""
-    if path.suffix == ".ckpt":
-        return bool(torch.load(path, weights_only=True))
-    if path.suffix == ".jsonl":
-        return all(map(json.loads, path.read_text().splitlines()))
-    if path.suffix == ".json":
-        return bool(json.loads(path.read_text()))
-    return path.stat().st_size > 0
+    return bool(WHOLE[path.suffix](path) if path.suffix in WHOLE else path.stat().st_size)
 
 
 @each_verb()
