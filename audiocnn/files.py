@@ -186,15 +186,17 @@ def _create_partial(path: Path, is_folder: bool = False) -> Iterator[Path]:
     """
     # Hidden, so that a search for audio passes over it; not longer than the name, which may be at the limit.
     partial = path.with_name(f".{os.urandom(4).hex()}.partial{path.suffix}")
-    with _PARTIALS:
-        _partials.add(partial)
-        descriptor = _create_locked(partial, is_folder)
+    descriptor = None
     try:
+        with _PARTIALS:
+            _partials.add(partial)
+            descriptor = _create_locked(partial, is_folder)
         yield partial
     finally:
         _remove(partial)
         _partials.discard(partial)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _create_locked(path: Path, is_folder: bool) -> int:

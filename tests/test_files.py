@@ -32,6 +32,18 @@ def test_failure_leaves_what_was_there(tmp_path, failure):
     assert os.listdir(tmp_path) == ["song.mid"]
 
 
+@pytest.mark.parametrize("write", [files.write_atomically, files.stage])
+def test_ended_as_the_file_is_created(tmp_path, monkeypatch, write):
+    def interrupt(descriptor):
+        os.close(descriptor)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_lock", interrupt)
+    with pytest.raises(KeyboardInterrupt), write(tmp_path / "song"):
+        pass
+    assert [path for path in tmp_path.rglob("*") if path.name != "song"] == []
+
+
 WRITE = """
 import sys, time
 from audiocnn import files
