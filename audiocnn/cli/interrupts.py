@@ -30,6 +30,7 @@ CHILDREN_S = 0.5  # for child processes to end
 SHOW_CURSOR = "\x1b[?25h"  # which progress bars hide
 
 _patience_s = 0.0
+_received: int | None = None  # the signal that `Stopped` was raised for
 _is_leaving = threading.Event()
 
 
@@ -55,12 +56,26 @@ def raised() -> Iterator[None]:
     """
     global _patience_s
     _patience_s = PATIENCE_S
-    yield
+    with replaced():
+        yield
     _patience_s = 0.0  # not after an error, with which the process ends anyway: it may be `Stopped`
 
 
+@contextmanager
+def replaced() -> Iterator[None]:
+    """Raise `Stopped` in place of an error of work that a signal stopped, such as one of closing it."""
+    try:
+        yield
+    except Exception as error:
+        if _received is None:
+            raise
+        raise errors.Stopped(_received) from error
+
+
 def _handle(number: int, _: FrameType | None) -> None:
+    global _received
     if _patience_s:
+        _received = number
         raise errors.Stopped(number)
 
 

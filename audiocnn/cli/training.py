@@ -23,7 +23,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from audiocnn import files
-from audiocnn.cli import errors
+from audiocnn.cli import errors, interrupts
 from audiocnn.cli.configs import BASE, FIT, ConfigAction, config_errors, find_config, find_verb, list_configs
 from audiocnn.cli.fit_errors import (
     find_cause,
@@ -341,7 +341,7 @@ class CommandLine(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         """Run the verb; where a signal ends it, say how it goes on."""
         try:
-            with self._usage_errors(ArgumentError):
+            with self._usage_errors(ArgumentError), interrupts.replaced():
                 super()._run_subcommand(subcommand)
         except (SystemExit, errors.Stopped) as error:
             if subcommand == "fit":

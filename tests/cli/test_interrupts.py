@@ -90,6 +90,18 @@ except errors.Stopped as error:
     assert os.listdir(tmp_path) == ["cleared"]
 
 
+def test_an_error_of_what_is_stopped_is_not_told(tmp_path: Path, program: list[str]) -> None:
+    code = """
+try:
+    with interrupts.raised():
+        try: time.sleep(99)
+        finally: raise RuntimeError("half of it cannot be closed")
+except errors.Stopped as error:
+    raise SystemExit(errors.report(error, ''))"""
+    with start(code, tmp_path) as process:
+        assert end(process, signal.SIGTERM) == ENDS[signal.SIGTERM]
+
+
 def test_a_second_one_does_not_wait(tmp_path: Path, program: list[str]) -> None:
     code = f"with interrupts.raised():{BUSY['catching all'].replace(chr(10), chr(10) + ' ')}"
     with start(code, tmp_path) as process:
