@@ -34,7 +34,7 @@ CHANGING = re.compile(r"[0-9a-f]{16}|[-0-9]{10}_[-0-9]{8}(_\d+)?")  # hashes of 
 SIZES = (0.1, 0.9)  # of the largest output, beyond which no file can grow
 # Python's audit events of a folder that changes, with where their arguments have its paths.
 CHANGES = {"open": 0, "os.mkdir": 0, "os.remove": 0, "os.rename": 1, "os.rmdir": 0}
-SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGPIPE": 141}  # name -> exit status
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)  # that end a run
 SOON_S = 0.1  # after the start
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -62,13 +62,15 @@ class Process:
         folder: that it runs in; what it prints is added to FOLDER.log when it has ended.
         words: the command line.
         max_bytes: size beyond which no file can grow, as if the disk were full.
-        last_change: number of the change of the folder at which it is killed, counted from 1.
+        change: number of the change of the folder at which it sends itself a signal, counted from 1.
+        sent: that signal; Ctrl-C is sent to its process group.
     """
 
     folder: Path
     words: list[str]
     max_bytes: int | None = None
-    last_change: int | None = None
+    change: int | None = None
+    sent: signal.Signals = signal.SIGKILL
 
     def __post_init__(self) -> None:
         self.printed, writer = os.pipe()  # not a file, whose size would be limited too
@@ -92,7 +94,7 @@ class Process:
 
     def _run(self) -> int:
         """Run in the forked process, and write down the seconds until each change of the folder."""
-        times_s = watch_changes(self.folder, self.last_change)
+        times_s = watch_changes(self.folder, self.change, self.sent)
         if self.max_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.max_bytes, self.max_bytes))
         status = run_here(self.folder, self.words, is_program=True)
@@ -140,12 +142,13 @@ def drain(descriptors: set[int], log: BinaryIO) -> None:
                 descriptors.remove(descriptor)
 
 
-def watch_changes(folder: Path, last: int | None) -> list[float]:
-    """Watch this process change a folder, and kill it just before a change.
+def watch_changes(folder: Path, chosen: int | None, number: signal.Signals) -> list[float]:
+    """Watch this process change a folder, and send it a signal just before a change.
 
     Args:
         folder: with the folders in it.
-        last: number of that change, counted from 1; none when None.
+        chosen: number of that change, counted from 1; none when None.
+        number: of the signal.
 
     Returns:
         The seconds until each change so far; it grows. Changes by C code are not seen.
@@ -158,11 +161,16 @@ def watch_changes(folder: Path, last: int | None) -> list[float]:
         path = arguments[CHANGES[event]]
         if isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(f"{folder}/"):
             times_s.append(time.monotonic() - began_s)
-            if len(times_s) == last:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if len(times_s) == chosen:
+                send(os.getpid(), number)
 
     sys.addaudithook(watch)
     return times_s
+
+
+def send(process: int, number: signal.Signals) -> None:
+    """Send a signal as it comes: Ctrl-C to all that the process started, others to it alone."""
+    (os.killpg if number == signal.SIGINT else os.kill)(process, number)
 
 
 def run_here(folder: Path, words: list[str], is_program: bool = False) -> int:
@@ -224,25 +232,19 @@ class Runs:
         took_s = time.monotonic() - began_s
         return run, [*json.loads(folder.with_name(f"{folder.name}.changes").read_text()), took_s]
 
-    def killed(self, last_change: int | None = None, after_s: float = 0.0) -> Run:
-        """Run and kill at a change of the folder, or after a time; then run again."""
-        folder = self._next()
-        process = Process(folder, self.words, last_change=last_change)
-        if last_change is None:
-            time.sleep(after_s)
-            os.kill(process.number, signal.SIGKILL)
-        return self._again(folder, [process.wait()])
+    def stopped(self, number: signal.Signals, change: int | None = None, after_s: float = 0.0) -> Run:
+        """Run and send a signal at a change of the folder, or after a time; then run again.
 
-    def ended(self, how: str, after_s: float) -> Run:
-        """Run and send a signal after a time, or close what reads the output; then run again."""
+        SIGPIPE stands for an output that nobody reads any more.
+        """
         folder = self._next()
-        process = Process(folder, self.words)
-        time.sleep(after_s)
-        if how == "SIGPIPE":
-            process.close_output()
-        else:  # Ctrl-C goes to all processes
-            send = os.killpg if how == "SIGINT" else os.kill
-            send(process.number, getattr(signal, how))
+        process = Process(folder, self.words, change=change, sent=number)
+        if change is None:
+            time.sleep(after_s)
+            if number == signal.SIGPIPE:
+                process.close_output()
+            else:
+                send(process.number, number)
         return self._again(folder, [process.wait()])
 
     def full(self, max_bytes: int) -> Run:
@@ -270,12 +272,13 @@ def kill(runs: Runs, times_s: list[float]) -> list[Run]:
     """Kill runs in turn at a change of the folder, and at a time from the first change to the end."""
     first_s, end_s = times_s[0], times_s[-1]
     shares = [(number + 0.5) / N_KILLS for number in range(N_KILLS)]
-    return [
-        runs.killed(after_s=first_s + share * (end_s - first_s))
+    moments = [
+        {"after_s": first_s + share * (end_s - first_s)}
         if number % 2
-        else runs.killed(last_change=1 + int(share * (len(times_s) - 1)))
+        else {"change": 1 + int(share * (len(times_s) - 1))}
         for number, share in enumerate(shares)
     ]
+    return [runs.stopped(signal.SIGKILL, **moment) for moment in moments]
 
 
 def fill(runs: Runs, times_s: list[float]) -> list[Run]:
@@ -285,8 +288,14 @@ def fill(runs: Runs, times_s: list[float]) -> list[Run]:
 
 
 def end(runs: Runs, times_s: list[float]) -> list[Run]:
-    """End runs by each signal: soon after the start, and in the middle."""
-    return [runs.ended(how, after_s) for how in SIGNALS for after_s in (SOON_S, times_s[-1] / 2)]
+    """End runs by each signal: soon after the start, and at the change of the folder in the middle."""
+    soon, middle = {"after_s": min(SOON_S, times_s[-1] / 4)}, {"change": len(times_s) // 2}
+    in_time = {"after_s": times_s[-1] / 2}
+    return [
+        runs.stopped(number, **moment)
+        for number in SIGNALS
+        for moment in (soon, in_time if number == signal.SIGPIPE else middle)
+    ]
 
 
 def double(runs: Runs, times_s: list[float]) -> list[Run]:
@@ -329,8 +338,8 @@ def main() -> None:
     from audiocnn.cli import VERBS, find_function, training  # noqa: F401
 
     torch.set_num_threads(1)
-    for name in ("SIGINT", "SIGHUP"):  # which a shell's background and nohup ignore
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):  # which a shell's background and nohup ignore
+        signal.signal(number, signal.SIG_DFL)
     for verb in VERBS:
         find_function(verb)
     answers = os.dup(1)
