@@ -68,6 +68,7 @@ def test_help_of_a_group_lists_its_verbs_alone(run) -> None:
         "evaluate notes",
         "evaluate genre",
         "evaluate instrument",
+        "evaluate images",
     ]
 
 
