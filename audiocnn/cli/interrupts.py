@@ -43,8 +43,7 @@ def install() -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     os.register_at_fork(after_in_child=_forget)
-    # The main thread does not forestall it.
-    atexit.register(lambda: _is_leaving.is_set() and time.sleep(MAX_S))
+    atexit.register(_end_watch)
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
 
 
@@ -108,6 +107,16 @@ def _end_children() -> None:
         with suppress(psutil.NoSuchProcess):
             child.terminate()
     psutil.wait_procs(children, timeout=CHILDREN_S)
+
+
+def _end_watch() -> None:
+    """Leave signals to the system while the interpreter is taken down, during which no thread may act."""
+    if _is_leaving.is_set():
+        time.sleep(MAX_S)  # the main thread does not forestall it
+    signal.set_wakeup_fd(-1)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _forget() -> None:
