@@ -3,6 +3,7 @@
 import csv
 import pickle
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import wandb
 import yaml
 
 from audiocnn.cli.configs import FOLDER, list_configs
@@ -255,13 +255,15 @@ def test_each_run_has_a_folder_and_goes_on_in_it(fit, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_weights_and_biases_gets_the_config_and_what_is_logged(fit, tmp_path: Path) -> None:
-    logger = "lightning.pytorch.loggers.WandbLogger"
-    assert (
-        fit("--trainer.max_epochs=1", f"--trainer.logger={logger}", "--trainer.logger.offline=true").status
-        == 0
-    )
-    wandb.finish()  # as the end of a process does
+def test_weights_and_biases_gets_the_config_and_what_is_logged(
+    program: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logger = "--trainer.logger=lightning.pytorch.loggers.WandbLogger --trainer.logger.offline=true"
+    quick = "--data.per_class=16 --trainer.log_every_n_steps=1 --trainer.max_epochs=1"
+    words = f"fit --config digits {quick} {logger}"
+    # As a process, with whose end the log is whole.
+    subprocess.run([*program, *words.split()], check=True, capture_output=True)
     (run,) = (tmp_path / "runs" / "digits").iterdir()
     (log,) = run.glob("wandb/offline-run-*/*.wandb")
     logged = log.read_bytes()
