@@ -183,7 +183,7 @@ def plot(results: Sequence[dict[str, Any]], path: Path) -> None:
         axes.scatter(
             [one["n"] for one in of_regime], [one["accuracy"] for one in of_regime], color=colour, s=14
         )
-    axes.set(xscale="log", xlabel="training pictures, of six kinds", ylabel="accuracy (%)")
+    axes.set(xscale="log", xlabel="training images, of six kinds", ylabel="accuracy (%)")
     ticks = [6 * n for n in PER_CLASS]
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
@@ -194,7 +194,7 @@ def plot(results: Sequence[dict[str, Any]], path: Path) -> None:
 
 def tabulate(results: Sequence[dict[str, Any]]) -> str:
     """Format the means over seeds, and their standard deviations, as Markdown."""
-    lines = [f"| pictures | {' | '.join(REGIMES.values())} |", "|---:|---:|---:|"]
+    lines = [f"| images | {' | '.join(REGIMES.values())} |", "|---:|---:|---:|"]
     for n in (6 * n for n in PER_CLASS):
         cells = []
         for regime in REGIMES:
